@@ -1,7 +1,7 @@
-"""Where a base URL leads: scheme, host and port, read strictly (RFC 3986 §3.2, RFC 9110 §4.2).
+"""Strict parsing of a base URL into scheme, host and port (RFC 3986 §3.2, RFC 9110 §4.2).
 
-What the standard library's `urlsplit` lets pass differs from one Python to the next: junk after
-the bracket of an IPv6 address, port 0, signs and spaces in a port. Here each of them is an error.
+What the standard library's `urlsplit` accepts varies between Python versions: junk after the
+bracket of an IPv6 address, port 0, signs and spaces in a port. Here each of these is an error.
 """
 
 import re
@@ -23,8 +23,8 @@ _LAST_PORT: Final = 65535
 class Origin(Value):
     """Scheme, host and port of a URL.
 
-    `host` is what to connect to: an IPv6 address without brackets and with its zone, a name as it
-    is written. `authority` is the value of `Host`: never with a zone (RFC 6874 §4).
+    `host` is what to connect to: an IPv6 address without brackets but with its zone, or a name as
+    written. `authority` is the value of the `Host` header, which never has a zone (RFC 6874 §4).
     """
 
     scheme: str
@@ -34,17 +34,17 @@ class Origin(Value):
 
     @property
     def server_name(self) -> str:
-        """The name of the server in TLS: no zone, no dot at the end (RFC 6066 §3)."""
+        """The server name for TLS: without a zone or a trailing dot (RFC 6066 §3)."""
         return self.host.partition("%")[0].removesuffix(".")
 
     @property
     def compared(self) -> tuple[str, str, int]:
-        """What two URLs of one origin have in common; no other host knows of a zone."""
+        """The key for comparing origins. It omits the zone, which only means something locally."""
         return self.scheme, self.host.partition("%")[0].lower(), self.port
 
 
 def read_origin(url: str) -> Origin:
-    """Return where `url` leads; raises ValueError that says what is wrong with it."""
+    """Return the origin of `url`; raises ValueError that says what is wrong with it."""
     found = _URL.match(url)
     scheme = "" if found is None else found["scheme"].lower()
     if found is None or scheme not in _DEFAULT_PORTS:
@@ -62,7 +62,7 @@ def read_origin(url: str) -> Origin:
 
 
 def _bracketed(authority: str) -> tuple[str, str, str]:
-    """Return the address to connect to, the one to show, and what comes after the bracket."""
+    """Return the address to connect to, the one to display, and the text after the bracket."""
     from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415 - few addresses need it
     from urllib.parse import unquote  # noqa: PLC0415 - as above
 
@@ -82,7 +82,7 @@ def _bracketed(authority: str) -> tuple[str, str, str]:
 
 
 def _name(name: str) -> str:
-    """Return what to connect to; a dot at the end keeps a resolver from trying other domains."""
+    """Return the name to connect to; a trailing dot keeps the resolver from appending domains."""
     undotted = name.removesuffix(".")
     labels = undotted.lower().split(".")
     if not _NAME.fullmatch(name) or "" in labels:
@@ -92,7 +92,7 @@ def _name(name: str) -> str:
 
 
 def _port(rest: str) -> int | None:
-    """Return the port in `:port`, None for none: an empty one is the default (RFC 9110 §4.2.3)."""
+    """Return the port in `:port`; None if it is missing or empty: the default (RFC 9110 §4.2.3)."""
     digits = rest.removeprefix(":")
     if not digits:
         return None

@@ -1,7 +1,7 @@
-"""The arithmetic of reconnecting: delays, jitter, and the budget of consecutive failures.
+"""Reconnection arithmetic: delays, jitter, and the budget of consecutive failures.
 
-The published formula, the ways to spread it, and when the budget is exhausted. The source of random
-numbers is an argument. All durations are in seconds.
+This module has the published formula, the kinds of jitter, and the rule for when the budget is
+exhausted. The source of random numbers is an argument. All durations are in seconds.
 """
 
 import math
@@ -23,11 +23,11 @@ _EXPONENT_LIMIT: Final = 2200
 
 
 class Jitter(Enum):
-    """How a delay is spread; the known names of the field."""
+    """How a delay is randomised. The names are the ones in common use."""
 
     NONE = "none"
     PROPORTIONAL = "proportional"
-    """Within ±25 % of the nominal delay; near the cap the room above it is cut off (ARK-BAK)."""
+    """Within ±25 % of the nominal delay, but never above the cap (ARK-BAK)."""
     EQUAL = "equal"
     """Half of the nominal delay, and up to as much again."""
     FULL = "full"
@@ -74,9 +74,9 @@ class ReconnectPolicy(Value):
         return min(delay, self.max_delay)
 
     def delay(self, attempt: int, random: Random | None, previous: float | None = None) -> float:
-        """Return the delay before the next attempt, nominal without a random source.
+        """Return the delay before the next attempt; without a random source, the nominal delay.
 
-        `previous` is the delay that was used last, which only decorrelated jitter looks at.
+        `previous` is the delay that was used last; only decorrelated jitter uses it.
         """
         nominal = self.nominal_delay(attempt)
         if random is None:
@@ -105,7 +105,7 @@ def _between(low: float, high: float, random: Random) -> float:
 
 @define(eq=False, repr=False)
 class Budget:
-    """The consecutive failures so far, and the delay that each of them earns.
+    """Counts consecutive failures and works out the delay after each of them.
 
     `floor` asks come from the server (`retry:` for the life of the stream, `Retry-After` for the
     next delay only); a profile that does not honour them never calls `ask`.
@@ -124,7 +124,7 @@ class Budget:
         self._previous = None
 
     def ask(self, *, stream: float | None = None, once: float | None = None) -> None:
-        """Take the delay that the server asks for, in seconds."""
+        """Record the delay that the server asks for, in seconds."""
         if stream is not None:
             self._stream_floor = stream
         if once is not None:

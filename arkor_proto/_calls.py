@@ -1,7 +1,7 @@
-"""Calls that are not part of a trainer: who am I, projects, a token, inference. One request, one answer.
+"""Calls outside a trainer: who am I, projects, a token, inference. One request, one answer.
 
-Here are their requests, and what reads their answers: `CallAnswer` any of them, `ChatReader` the answer
-to an inference, streamed or whole (ARK-WIR). No function here does I/O.
+This module builds the requests and reads the answers: `CallAnswer` reads any of them, `ChatReader`
+the answer to an inference, streamed or whole (ARK-WIR). No function here does I/O.
 """
 
 import json
@@ -42,7 +42,7 @@ def projects_request(endpoint: Endpoint) -> Request:
 
 
 def create_project_request(endpoint: Endpoint, name: str, slug: str) -> Request:
-    """Return the request for a new project; a slug that exists is answered with 409."""
+    """Return the request that creates a project; the backend answers 409 if the slug exists."""
     body = {"name": name, "slug": slug}
     return request_to(endpoint, "POST", "/v1/projects", {"orgSlug": endpoint.org}, body=body)
 
@@ -53,7 +53,7 @@ def anonymous_request(endpoint: Endpoint) -> Request:
 
 
 def me_request(endpoint: Endpoint) -> Request:
-    """Return the request for who the token belongs to."""
+    """Return the request that asks who the token belongs to."""
     return request_to(endpoint, "GET", "/v1/me", {})
 
 
@@ -76,7 +76,7 @@ def chat_request(
 
 @define(eq=False, repr=False)
 class CallAnswer:
-    """The answer to a call, as far as it has come."""
+    """The part of a call's answer that has arrived so far."""
 
     hider: Hider
     bounds: Bounds
@@ -85,7 +85,7 @@ class CallAnswer:
     _refusal: bytearray = field(init=False, factory=bytearray)
 
     def take(self, report: Report) -> bytes | None:
-        """Return a piece of a 2xx answer's body, b"" at its end; None for anything else.
+        """Return the next piece of a 2xx answer's body, b"" at its end; None for anything else.
 
         Raises StatusError once a refusal has been read as far as its bound.
         """
@@ -115,24 +115,24 @@ class CallAnswer:
 
     @property
     def refused(self) -> Responded | None:
-        """The head of an answer that is a refusal, however much of its body has come."""
+        """The head of a refusal, whether or not its body has arrived; None for any other answer."""
         return None if self.head is None or is_success(self.head.status) else self.head
 
     def refusal(self, head: Responded) -> StatusError:
-        """Return the error that the answer means, as far as it was read."""
+        """Return the error for a refusal, based on the part of it that was read."""
         return read_error(head.status, head.headers, bytes(self._refusal), self.hider)
 
 
 @define(eq=False, repr=False)
 class WholeBody:
-    """The body of a 2xx answer that is read as a whole, as far as it has come."""
+    """Collects the body of a 2xx answer that is read as a whole."""
 
     hider: Hider
     bounds: Bounds
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, b"" at its end; returns False: there is always more to read.
+        """Take a piece of the body, b"" at its end; always returns False, for "keep reading".
 
         Raises ResponseError for an answer that is too large, compressed or a web page.
         """
@@ -149,11 +149,11 @@ class WholeBody:
 
 @define(eq=False, repr=False)
 class ChatReader:
-    """Reads one answer: `feed` returns the pieces of text as they come, `text` is all of them.
+    """Reads one answer: `feed` returns the pieces of text as they arrive, `text` is all of them.
 
     `max_size` bounds one event of a stream, and the whole text, in bytes and in characters.
-    `hider` cuts secrets out of what the backend says of an error. `done` tells that a streamed answer
-    is whole: what follows, if anything, need not be read.
+    `hider` removes secrets from the backend's error messages. `done` is set once a streamed answer
+    is complete; anything after that need not be read.
     """
 
     headers: Headers
@@ -173,9 +173,9 @@ class ChatReader:
         self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
 
     def feed(self, data: bytes) -> list[str]:
-        """Take bytes of the body; raises ResponseError or EventTooLarge for what is not an answer.
+        """Take bytes of the body; raises ResponseError or EventTooLarge if the answer is not valid.
 
-        Pieces that came before the error are returned; `check` or the next call raises it then.
+        Pieces that arrived before the error are returned; `check` or the next call then raises it.
         """
         self.check()
         if self._parser is None:
@@ -196,12 +196,12 @@ class ChatReader:
         return pieces
 
     def check(self) -> None:
-        """Raise the error that came after the pieces, if there was one."""
+        """Raise the error that followed the pieces already returned, if there was one."""
         if self._failure is not None:
             raise self._failure
 
     def finish(self) -> list[str]:
-        """Take the end of the body; raises ResponseError when the answer is not whole."""
+        """Take the end of the body; raises ResponseError if the answer is incomplete."""
         self.check()
         if self._parser is None:
             piece = _whole(self._content(self._body, "message"))
@@ -235,7 +235,7 @@ class ChatReader:
                 pieces.append(piece)
 
     def _joined(self, piece: str) -> str:
-        """Return a piece of text without a first half at its end, which waits for the second."""
+        """Return a piece of text, holding back a high surrogate at its end for the next call."""
         if piece.isascii() and not self._half:
             return piece
         piece, self._half = self._half + piece, ""
@@ -264,14 +264,14 @@ class ChatReader:
 
 
 def _whole(text: str) -> str:
-    """Return text with surrogate pairs joined, and U+FFFD for halves that are alone."""
+    """Return text with surrogate pairs joined and lone surrogates replaced by U+FFFD."""
     if not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _error_in(answer: JsonObject) -> str:
-    """Return what an answer says of an error, "" if it is not one.
+    """Return the error message in an answer, "" if it is not an error.
 
     `error` is a text or an object with a `message`; without `choices`, a `detail` or a `message`
     is the error.

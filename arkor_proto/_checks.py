@@ -1,4 +1,4 @@
-"""Checks of arguments: an error that names the argument and says what to pass instead.
+"""Argument checks whose errors name the argument and say what to pass instead.
 
 A wrong type is a TypeError, a wrong value a ValueError. Most are attrs validators.
 """
@@ -21,7 +21,7 @@ Validator: TypeAlias = Callable[[object, "Attribute[Value]", Value], None]
 
 
 def wrong_kind(name: str, value: object, right: str) -> TypeError:
-    """Return the error for `value`, of which only the type is shown: it may be a secret."""
+    """Return the error for `value`. It shows only the type: the value may be a secret."""
     kind = type(value).__name__
     article = "an" if kind[:1].lower() in {*"aeiou"} else "a"
     shown = "None" if value is None else f"{article} {kind}"
@@ -35,7 +35,7 @@ def check_kind(name: str, value: object, kinds: Kinds, right: str) -> None:
 
 
 def of_kind(kinds: Kinds, right: str) -> Validator[Value]:
-    """Return an attrs validator that does what `check_kind` does, under the field's own name."""
+    """Return an attrs validator that applies `check_kind` under the field's name."""
 
     def check(_: object, attribute: "Attribute[Value]", value: Value) -> None:
         check_kind(attribute.name.lstrip("_"), value, kinds, right)
@@ -44,7 +44,7 @@ def of_kind(kinds: Kinds, right: str) -> Validator[Value]:
 
 
 def is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
-    """Raise ValueError for what is not a base URL (an attrs validator)."""
+    """Raise ValueError if the value is not a base URL (an attrs validator)."""
     try:
         read_origin(value)
     except ValueError as error:
@@ -58,12 +58,12 @@ def is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
 
 
 def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
-    """Raise ValueError for what a header cannot carry, or what is empty (an attrs validator)."""
+    """Raise ValueError for an empty value or one a header cannot carry (an attrs validator)."""
     check_header_value(attribute.name, value)
 
 
 def check_header_value(name: str, value: str) -> None:
-    """Raise ValueError for what a header cannot carry, or what is empty, without showing it."""
+    """Raise ValueError for an empty value or one a header cannot carry, without showing it."""
     if not _VISIBLE.fullmatch(value):
         raise ValueError(f"{name}: cannot be sent in a header; use visible ASCII only")
 
@@ -92,7 +92,7 @@ def _plain(value: object) -> object:
 
 
 def json_copy(value: JsonObject) -> JsonObject:
-    """Return a copy of a JSON object; raises ValueError for what cannot be written as one."""
+    """Return a copy of a JSON object; raises ValueError if it cannot be written as JSON."""
     try:
         copy: object = json.loads(json.dumps(value, allow_nan=False, default=_plain))
         rebuilt(copy, lambda _, inner: inner, deeper=too_deep)

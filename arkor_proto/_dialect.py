@@ -1,8 +1,8 @@
-"""JSON texts, read as RFC 8259 defines them.
+"""JSON decoding as RFC 8259 defines it.
 
-Python's own decoder takes `NaN` for a number, refuses long integers, and gives up at a depth that
-depends on who calls it. Here none of that decides what a text means: `NaN` and `Infinity` are not
-JSON (ARK-EVT-20), a number beyond the range of a double is null (ARK-EVT-22), and what is nested
+Python's own decoder accepts `NaN` as a number, refuses long integers, and gives up at a depth that
+depends on the caller's stack. The rules here do not depend on it: `NaN` and `Infinity` are not
+JSON (ARK-EVT-20), a number beyond the range of a double is null (ARK-EVT-22), and a value nested
 more deeply than `MAX_DEPTH` cannot be read (ARK-SEC-10).
 """
 
@@ -18,7 +18,7 @@ JsonLoads: TypeAlias = Callable[[str], object]
 """Decodes one JSON text; raises ValueError for anything else."""
 
 BEYOND: Final = 2**1024 - 2**970
-"""The first whole number that a double rounds to infinity."""
+"""The smallest integer that a double rounds to infinity."""
 
 _DIGITS: Final = len(str(BEYOND))
 # A text of this length is too short for a value that is too deep, and for such a whole number.
@@ -40,10 +40,10 @@ _scan: Final = make_scanner(_DECODER)  # type: ignore[arg-type]  # the stub name
 
 
 def decode_json(text: str) -> object:
-    """Return the value of one JSON text; raises ValueError if it is not one, or nested too deeply.
+    """Return the value of one JSON text; raises ValueError if it is invalid or nested too deeply.
 
-    In a short text a number beyond the range of a double may still come back as infinity: to look
-    at every number of every frame would cost too much. `bounded` takes care of these.
+    In a short text a number beyond the range of a double may still come back as infinity, because
+    checking every number of every frame would cost too much. `bounded` handles these.
     """
     try:
         # `decode` looks for white space on either side first, which takes half as long as the rest.
@@ -65,9 +65,9 @@ def _decode_at_leisure(text: str) -> object:
 
 
 def decode_with(loads: JsonLoads, text: str) -> object:
-    """Return the value of one JSON text by a decoder that may know another dialect.
+    """Return the value of one JSON text, using a decoder that may accept another dialect.
 
-    What it refuses, and what it may only seem to understand, `decode_json` judges.
+    `decode_json` decides about texts that it refuses, and about those it may have misread.
     """
     try:
         value = loads(text)

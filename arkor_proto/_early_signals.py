@@ -1,11 +1,11 @@
-"""Signals while a command is still being imported: it ends at once, with one line.
+"""Handling of signals while a command is still being imported: it ends at once, with one line.
 
-Before its imports are done a command cannot report an interruption, and it has not done anything
-yet. Only a process that was started as one of our commands is changed by this: in any other one,
-importing the package leaves the signals alone.
+Until its imports are done, a command cannot report an interruption, and it has not done anything
+yet. This affects only a process that was started as one of our commands: in any other process,
+importing the package leaves the signal handlers alone.
 
-These imports can be interrupted as well, so there are as few as possible: the module `signal` takes
-longer than all of this, while `_signal`, in C, is always there.
+The imports of this module can be interrupted as well, so there are as few as possible: `signal`
+takes longer to import than everything here, while `_signal`, written in C, is built in.
 """
 
 import os
@@ -33,7 +33,7 @@ def is_command() -> bool:
 
 
 def quit_on_signals() -> None:
-    """End with 128 and the signal's number on SIGINT and SIGTERM, unless they are ignored."""
+    """Exit with 128 + the signal's number on SIGINT and SIGTERM, unless they are ignored."""
     signal = sys.modules["_signal"]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _quit)

@@ -1,7 +1,8 @@
 """Every exception of the protocol.
 
-The core puts them into outcomes as values, and a transport raises them. An exception out of the core means that the caller has a bug (`LocalProtocolError`); everything
-that the world does wrong reaches the application as the outcome of an operation.
+The core puts them into outcomes as values, and a transport raises them. If the core itself raises,
+the caller has a bug (`LocalProtocolError`); remote failures reach the application as the outcome
+of an operation.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from arkor_proto._text import error_words, words
 
 
 class ArkorError(Exception):
-    """The root of everything this library raises or puts into an outcome."""
+    """Base class of every error that this library raises or puts into an outcome."""
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default rebuilds from `args` alone, which other signatures do not take: an error
@@ -28,14 +29,14 @@ def _restored(
 
 
 class LocalProtocolError(ArkorError):
-    """The caller broke the rules of the session: a bug on this side, nothing has changed."""
+    """The caller broke the rules of the session. This is a local bug; no state has changed."""
 
 
 class EventTooLarge(ArkorError):
-    """One event of a stream grew past the bound.
+    """One event of a stream exceeded the size limit.
 
-    `limit` is the bound in bytes. `events` are the whole events that the same `feed` call had
-    completed before it met the bound, so that nothing which arrived is lost.
+    `limit` is in bytes. `events` are the complete events that the same `feed` call had parsed
+    before it reached the limit, so that nothing that arrived is lost.
     """
 
     def __init__(self, limit: int, events: tuple[ServerSentEvent, ...] = ()) -> None:
@@ -52,7 +53,7 @@ class TransportError(ArkorError):
 
 
 class NotConnected(TransportError):
-    """No connection came about, so nothing was sent: the backend cannot have done what was asked."""
+    """No connection was made, so nothing was sent: the backend cannot have acted on the request."""
 
 
 class IdleTimeout(TransportError):
@@ -68,7 +69,7 @@ class ResponseError(ArkorError):
 
 
 class StatusError(ResponseError):
-    """The backend answered with a status that means *no*.
+    """The backend refused the request.
 
     `status` is the HTTP status, `message` the backend's own words (`error` of its JSON body, else
     the raw text, else `cloud-api <status>`), `body` its JSON body where it had one, `headers` the
@@ -102,10 +103,10 @@ class UnsendableCursor(ArkorError):
 
 
 class GaveUp(ArkorError):
-    """The failure budget is spent.
+    """The failure budget is exhausted.
 
-    `attempts` counts the attempts that failed in a row, `cause` is the last of them, `job_id` and `cursor`
-    are what a later process needs to go on from here.
+    `attempts` is the number of consecutive failures and `cause` the last of them. A later process
+    needs `job_id` and `cursor` to resume from here.
     """
 
     def __init__(self, attempts: int, cause: Exception, *, job_id: str, cursor: str) -> None:
@@ -120,7 +121,7 @@ class GaveUp(ArkorError):
 
 
 class Aborted(ArkorError):
-    """The local wait was aborted; the job goes on. `reason` is what was given to `abort`."""
+    """The local wait was aborted; the job goes on. `reason` is the argument of `abort`."""
 
     def __init__(self, reason: object = None) -> None:
         super().__init__("the wait was aborted" if reason is None else f"aborted: {words(reason)}")

@@ -7,11 +7,11 @@ from arkor_proto._value import Value
 
 @define(weakref_slot=False, repr=False, eq=False)
 class ServerSentEvent(Value):
-    """One dispatched event. It is not frozen, which would cost as much as parsing it; leave it be.
+    """One dispatched event. Do not modify it: freezing it would cost as much as parsing it.
 
-    `type` is `"message"` where the stream named none. `last_event_id` is the cursor as of this
-    event, wherever it was set; `has_id` says whether this very block carried an `id` that counted
-    (it is not part of the event's identity). Source: WHATWG HTML §9.2.6.
+    `type` is `"message"` if the stream did not name one. `last_event_id` is the cursor as of this
+    event, even if an earlier block set it; `has_id` is true if this block had a valid `id` of its
+    own (comparisons ignore it). Source: WHATWG HTML §9.2.6.
     """
 
     type: str

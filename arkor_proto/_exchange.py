@@ -1,7 +1,7 @@
-"""One request and its answer, and everything that leaves a session.
+"""One request and its answer, and the queue of a session's outputs.
 
-What the network can report is decided by the table (`_table.Exchange`); how much of an answer is
-kept, and for how long, by the bounds (ARK-SEC).
+The table (`_table.Exchange`) decides which reports of the network are possible; the bounds decide
+how much of an answer is kept and for how long (ARK-SEC).
 """
 
 from collections import deque
@@ -42,7 +42,7 @@ _UPGRADE_REQUIRED: Final = 426
 
 @frozen(repr=False, eq=False)
 class Answer(Value):
-    """An answer as far as it was read; `broken` says why it is not whole."""
+    """The part of an answer that was read; `broken` says why it is incomplete, if it is."""
 
     status: int
     headers: Headers
@@ -57,7 +57,7 @@ class Answer(Value):
 
 @define(eq=False, repr=False)
 class Pending:
-    """A request under way, and what has come back so far. `deadline` is for the whole answer."""
+    """A request in flight and the answer so far. `deadline` is for the whole answer."""
 
     number: int
     operation: Operation
@@ -70,7 +70,7 @@ class Pending:
     _body: bytearray = field(factory=bytearray, init=False)
 
     def take(self, report: Report) -> None:
-        """Move as reported. Raises LocalProtocolError for a report that cannot be true now."""
+        """Apply a report. Raises LocalProtocolError if the report is impossible in this state."""
         to = next_state(self.state, _SIGNAL_OF[type(report)])
         assert isinstance(to, Exchange), (
             "the table ignores reports only for an exchange that is over"
@@ -81,22 +81,22 @@ class Pending:
             self.headers = report.headers
 
     def end_by(self, deadline: float) -> None:
-        """Set the time at which the answer must be whole."""
+        """Set the time by which the answer must be complete."""
         self.deadline = deadline
 
     def keep(self, data: bytes, bound: int) -> bool:
-        """Add to a short answer's body; return whether it has reached its bound, in bytes."""
+        """Add to a short answer's body; return whether it has reached `bound`, in bytes."""
         self._body += data[: bound + 1 - len(self._body)]
         return len(self._body) > bound
 
     def answer(self, broken: Exception | None = None) -> Answer:
-        """Return what has come back."""
+        """Return the answer so far."""
         return Answer(self.status, self.headers, bytes(self._body), broken)
 
 
 @define(eq=False, repr=False)
 class Outbox:
-    """The exchanges under way, the operations asked for, and the outputs that wait for `poll`."""
+    """The exchanges in flight, the pending operations, and the outputs waiting for `poll`."""
 
     bounds: Bounds
     hider: Hider
@@ -107,9 +107,9 @@ class Outbox:
     _deprecated: Deprecated | None = field(default=None, init=False)
 
     def note(self, report: Report) -> Pending | None:
-        """Move the exchange as reported; return it, None if it was over before.
+        """Apply a report to its exchange; return the exchange, None if it was already over.
 
-        Raises LocalProtocolError for a report that cannot be true; then nothing has changed.
+        Raises LocalProtocolError for an impossible report; then nothing has changed.
         """
         number = report.exchange
         pending = self.pending.get(number)
@@ -126,7 +126,7 @@ class Outbox:
         return pending
 
     def send(self, operation: Operation, request: Request, *, hops: int = 0) -> Pending:
-        """Ask for a new exchange on behalf of `operation`."""
+        """Queue a new exchange on behalf of `operation`."""
         self._sent += 1
         pending = Pending(self._sent, operation, request, hops)
         self.pending[pending.number] = pending
@@ -134,12 +134,12 @@ class Outbox:
         return pending
 
     def close(self, pending: Pending | None) -> None:
-        """Close an exchange, unless it is over by itself."""
+        """Close an exchange, unless it has already ended."""
         if pending is not None and self.pending.pop(pending.number, None) is not None:
             self.outputs.append(Close(pending.number))
 
     def keep(self, pending: Pending, data: bytes) -> bool:
-        """Add to a short answer's body; return whether it is too large, and closed."""
+        """Add to a short answer's body; if it is too large, close the exchange and return True."""
         describes = pending.operation is not Operation.CANCEL and is_success(pending.status)
         full = pending.keep(data, self.bounds.create_body if describes else self.bounds.error_body)
         if full:
@@ -147,7 +147,7 @@ class Outbox:
         return full
 
     def settle(self, operation: Operation, outcome: Outcome) -> None:
-        """End `operation`, if it was asked for."""
+        """End `operation` with `outcome`, if it is pending."""
         if operation in self.asked:
             self.asked.remove(operation)
             self.outputs.append(Settle(operation, outcome))
@@ -157,7 +157,7 @@ class Outbox:
         self.outputs.append(Notify(notice))
 
     def status_error(self, answer: Answer) -> StatusError:
-        """Return the error that an answer means; a refused version is a notice as well."""
+        """Return the error for an answer; a refused client version also queues a notice."""
         error = read_error(answer.status, answer.headers, answer.body, self.hider)
         if answer.status == _UPGRADE_REQUIRED:
             words = (error.body.get(k) for k in ("currentVersion", "supportedRange", "upgrade"))

@@ -1,4 +1,4 @@
-"""What to train, from an application's arguments: names and types are checked before anything is sent."""
+"""Builds a job from an application's arguments, checking names and types before it is sent."""
 
 from collections.abc import Mapping
 from typing import Final, TypeAlias
@@ -19,7 +19,7 @@ class _Kind(Value):
     what: str
 
     def takes(self, value: object) -> bool:
-        """Tell whether it is a value of this kind; a bool is a number to Python alone."""
+        """Return whether `value` is of this kind; a bool does not count as a number."""
         return isinstance(value, self.types) and (isinstance(value, bool) == (bool in self.types))
 
 
@@ -35,7 +35,7 @@ LORA: Final[_Kinds] = {
     "max_length": _WHOLE,
     "load_in_4bit": _SWITCH,
 }
-"""The options of LoRA, with the kind of value that each takes."""
+"""The LoRA options, with the kind of value that each takes."""
 OPTIONS: Final[_Kinds] = {
     "max_steps": _WHOLE,
     "num_train_epochs": _NUMBER,
@@ -55,12 +55,12 @@ OPTIONS: Final[_Kinds] = {
 }
 """The other options of a training."""
 _OTHERWISE_ON_THE_WIRE: Final = {"r": "loraR", "alpha": "loraAlpha"}
-"""The options whose name on the wire is not theirs in camelCase."""
+"""The options whose name on the wire is not simply the camelCase form."""
 DATASETS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "huggingface": (("name",), ("split", "subset")),
     "blob": (("url",), ("token",)),
 }
-"""For each type of dataset the members that it must have, and those that it may have."""
+"""For each dataset type, its required and its optional members."""
 
 
 def job_spec(
@@ -71,9 +71,9 @@ def job_spec(
     lora: JsonObject | None = None,
     options: JsonObject | None = None,
 ) -> JobSpec:
-    """Return what to train; `lora` and `options` take the snake_case names of ARK-WIR.
+    """Return the job to train; `lora` and `options` take the snake_case names of ARK-WIR.
 
-    An absent key is not sent; None, 0 and False are. A dataset is sent as it is. Raises ValueError
+    An absent key is not sent; None, 0 and False are. A dataset is sent unchanged. Raises ValueError
     for an unknown name or type of dataset and for values that JSON cannot hold, and TypeError for
     arguments and options of another type.
     """

@@ -1,8 +1,8 @@
 """JSON into typed values, and back.
 
-The shapes are those of ARK-WIR and ARK-EVT. Decoding is total as far as the protocol allows: a key that
-is unknown, or whose value has another type than expected, is kept in `extra`; only what nothing can be
-done without is an error.
+The shapes are those of ARK-WIR and ARK-EVT. Decoding is as tolerant as the protocol allows: a key
+that is unknown, or whose value has an unexpected type, is kept in `extra`; only a missing
+essential value is an error.
 """
 
 from collections.abc import Mapping
@@ -36,19 +36,19 @@ EVENT_TYPES: Final[Mapping[type[TrainingEvent], str]] = {
 _OBJECT: Final = "the object that json.loads makes of the text"
 
 TERMINAL_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
-"""What the status of a job that is over can be."""
+"""The statuses of a job that has ended."""
 
 
 def camel(name: str) -> str:
-    """Return the wire's name of a snake_case `name`."""
+    """Return the camelCase wire name for a snake_case `name`."""
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail)
 
 
 def check_job_id(job_id: str) -> str:
-    """Return `job_id`; raises ValueError where no path segment can carry it (ARK-WIR).
+    """Return `job_id`; raises ValueError if it cannot be a path segment (ARK-WIR).
 
-    Raises TypeError for what is not a str.
+    Raises TypeError if it is not a str.
     """
     check_kind("job id", job_id, str, "the id as a str")
     if job_id in {"", ".", ".."} or any("\ud800" <= char <= "\udfff" for char in job_id):
@@ -57,9 +57,9 @@ def check_job_id(job_id: str) -> str:
 
 
 def read_object(body: bytes, what: str, problem: str = "") -> JsonObject:
-    """Return the JSON object that `body` holds; raises ResponseError if it has none.
+    """Return the JSON object in `body`; raises ResponseError if there is none.
 
-    `problem` explains a body that is not JSON: the head of the response says that it is something else.
+    `problem` is the explanation for a body that is not JSON, taken from the response's head.
     """
     try:
         value = bounded(decode_json(body.decode("utf-8-sig")))
@@ -71,7 +71,7 @@ def read_object(body: bytes, what: str, problem: str = "") -> JsonObject:
 
 
 def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
-    """Return the job of an answer `{"job": {…}}`; raises ResponseError if it has none."""
+    """Return the job in an answer `{"job": {…}}`; raises ResponseError if there is none."""
     job = read_object(body, what, problem).get("job")
     if not is_object(job) or not isinstance(job.get("id"), str):
         raise ResponseError(f'{what}: the response has no job; expected {{"job": {{"id": …}}}}')
@@ -82,7 +82,7 @@ def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
 
 
 def read_end(body: bytes, job_id: str) -> TrainingJob | None:
-    """Return the job `job_id` as an answer describes it, None unless the answer says it is over."""
+    """Return the job `job_id` from an answer, None unless the answer says that it has ended."""
     try:
         job = read_job(body, "job")
     except ResponseError:
@@ -91,9 +91,9 @@ def read_end(body: bytes, job_id: str) -> TrainingJob | None:
 
 
 class _Fields:
-    """The members of an object, taken one by one; one of another type is put back.
+    """Takes the members of an object one by one, leaving those with an unexpected type.
 
-    A null says as much as its absence. Raises ValueError for values that JSON does not have.
+    A null is treated as absent. Raises ValueError for values that JSON does not have.
     """
 
     __slots__ = ("rest",)
@@ -138,9 +138,9 @@ class _Fields:
 
 
 def decode_job(source: JsonObject) -> TrainingJob:
-    """Return the job that a JSON object describes; raises ValueError without a usable id.
+    """Return the job that a JSON object describes; raises ValueError if it has no usable id.
 
-    Raises TypeError for what is not a mapping, such as the text of the JSON.
+    Raises TypeError if `source` is not a mapping, such as the text of the JSON.
     """
     check_kind("decode_job", source, Mapping, _OBJECT)
     taken = _Fields(source)
@@ -163,20 +163,20 @@ _MANY: Final = 1_000_000_000
 
 
 def decode_event(source: JsonObject) -> TrainingEvent | None:
-    """Return the event that a frame's data describes, None for a type this version ignores.
+    """Return the event that a frame's data describes, None for a type that this version ignores.
 
-    Raises ValueError for values that JSON does not have, and for what is nested too deeply, and
-    TypeError for what is not a mapping, such as the text of the JSON.
+    Raises ValueError for values that JSON does not have or that are nested too deeply, and
+    TypeError if `source` is not a mapping, such as the text of the JSON.
     """
     check_kind("decode_event", source, Mapping, _OBJECT)
     return take_event(dict(source))
 
 
 def take_event(rest: dict[str, object]) -> TrainingEvent | None:
-    """Do what `decode_event` does with a dict of one's own: what is left of it becomes `extra`.
+    """Like `decode_event`, but consumes the dict: whatever is left in it becomes `extra`.
 
-    Nearly all frames are logs whose members have the types that they nearly always have. These are
-    read here, in a third of the time.
+    Nearly all frames are logs whose members have the usual types. This function has a fast path for
+    them that takes a third of the time.
     """
     if rest.get("type") != "training.log":
         return _any_event(rest)
@@ -275,7 +275,7 @@ def _encode(value: TrainingEvent | TrainingJob) -> dict[str, object]:
 def encode_event_data(event: TrainingEvent) -> dict[str, object]:
     """Return the JSON object of an event: the inverse of `decode_event`.
 
-    Raises TypeError for what is not an event.
+    Raises TypeError if `event` is not an event.
     """
     if type(event) not in EVENT_TYPES:
         raise wrong_kind("encode_event_data", event, "an event, such as TrainingLog(step=1)")
@@ -285,7 +285,7 @@ def encode_event_data(event: TrainingEvent) -> dict[str, object]:
 def encode_job(job: TrainingJob) -> dict[str, object]:
     """Return the JSON object of a job: the inverse of `decode_job`.
 
-    Raises TypeError for what is not a TrainingJob.
+    Raises TypeError if `job` is not a TrainingJob.
     """
     check_kind("encode_job", job, TrainingJob, "a TrainingJob")
     return _encode(job)

@@ -1,7 +1,7 @@
-"""What goes into a session and what comes out of it: two closed unions.
+"""The inputs and the outputs of a session: two closed unions.
 
-Exchanges and deliveries are numbers, counted from 1. All messages are frozen but for the three of
-which there is one for each frame: making a frozen value takes five times as long.
+Exchanges and deliveries are identified by numbers, counted from 1. All messages are frozen except
+the three that are made for every frame: making a frozen value takes five times as long.
 """
 
 from enum import Enum
@@ -21,19 +21,19 @@ from arkor_proto._value import Value
 
 
 class Start(Value):
-    """Submit the job, unless that has been done."""
+    """Submit the job, unless it has been submitted already."""
 
     __slots__ = ()
 
 
 class Follow(Value):
-    """Wait for the job's result; submits the job first where that has not been done."""
+    """Wait for the job's result, submitting the job first if necessary."""
 
     __slots__ = ()
 
 
 class Leave(Value):
-    """Stop waiting without prejudice: a later `Follow` goes on at the cursor."""
+    """Stop waiting for now: a later `Follow` resumes at the cursor."""
 
     __slots__ = ()
 
@@ -46,14 +46,14 @@ class Cancel(Value):
 
 @frozen(repr=False, eq=False)
 class Abort(Value):
-    """Stop waiting for good. The backend hears nothing of it."""
+    """Stop waiting for good. Nothing is sent to the backend."""
 
     reason: object = None
 
 
 @frozen(repr=False, eq=False)
 class Responded(Value):
-    """The head of a response arrived; interim (1xx) responses are the driver's own affair."""
+    """The head of a response arrived. The driver handles interim (1xx) responses itself."""
 
     exchange: int
     status: int
@@ -62,7 +62,7 @@ class Responded(Value):
 
 @define(repr=False, eq=False)
 class Received(Value):
-    """Bytes of a response's body arrived, with the transfer coding taken off."""
+    """Bytes of a response's body arrived, with the transfer coding removed."""
 
     exchange: int
     data: bytes = field(repr=lambda data: f"<{len(data)} bytes>")
@@ -70,14 +70,14 @@ class Received(Value):
 
 @frozen(repr=False, eq=False)
 class Finished(Value):
-    """A response's body ended as its framing promised."""
+    """A response's body ended cleanly, according to its framing."""
 
     exchange: int
 
 
 @frozen(repr=False, eq=False)
 class Broken(Value):
-    """The exchange failed: no connection, a lost one, or bytes that are not HTTP.
+    """The exchange failed: no connection, a lost connection, or bytes that are not HTTP.
 
     With `final=True` another attempt would not help: a wait ends with `error` itself.
     """
@@ -89,7 +89,7 @@ class Broken(Value):
 
 @define(repr=False, eq=False)
 class Handled(Value):
-    """The application is done with an event; `error` is what its callback raised.
+    """The application has finished with an event; `error` is what its callback raised.
 
     With `heard=False` no callback was called: the cursor goes back to before the event, so that the
     next stream brings it again.
@@ -107,13 +107,13 @@ class Tick(Value):
 
 
 Report: TypeAlias = Responded | Received | Finished | Broken
-"""What the network says of an exchange."""
+"""What a driver can report about an exchange."""
 
 Input: TypeAlias = Start | Follow | Leave | Cancel | Abort | Report | Handled | Tick
 
 
 class Operation(Enum):
-    """What the application can ask for and wait for."""
+    """What the application can request and wait for."""
 
     START = "start"
     FOLLOW = "follow"
@@ -122,33 +122,33 @@ class Operation(Enum):
 
 @frozen(repr=False, eq=False)
 class Accepted(Value):
-    """Start: the backend has accepted the job."""
+    """Outcome of a start: the backend accepted the job."""
 
     job_id: str
 
 
 @frozen(repr=False, eq=False)
 class Resolved(Value):
-    """Follow: the job is over."""
+    """Outcome of a follow: the job has ended."""
 
     result: TrainingResult
 
 
 class CancelSent(Value):
-    """Cancel: the backend has answered 2xx."""
+    """Outcome of a cancel: the backend answered 2xx."""
 
     __slots__ = ()
 
 
 class NothingToCancel(Value):
-    """Cancel: there is no job, and no request was sent."""
+    """Outcome of a cancel: there is no job, so no request was sent."""
 
     __slots__ = ()
 
 
 @frozen(repr=False, eq=False)
 class Rejected(Value):
-    """Any operation: it failed with `error`."""
+    """Outcome of any operation: it failed with `error`."""
 
     error: Exception
 
@@ -166,7 +166,7 @@ class Timer(Enum):
 
 @frozen(repr=False, eq=False)
 class Send(Value):
-    """Send `request` and report what becomes of it as `exchange`."""
+    """Send `request` and report what happens to it as `exchange`."""
 
     exchange: int
     request: Request
@@ -174,14 +174,14 @@ class Send(Value):
 
 @frozen(repr=False, eq=False)
 class Close(Value):
-    """Close the connection of `exchange`; whatever it still says is ignored."""
+    """Close the connection of `exchange`; any further reports from it are ignored."""
 
     exchange: int
 
 
 @define(repr=False, eq=False)
 class Deliver(Value):
-    """Hand `event` to the application and report `Handled(delivery, …)` when it is done."""
+    """Hand `event` to the application, then report `Handled(delivery, …)`."""
 
     delivery: int
     event: TrainingEvent
@@ -189,14 +189,14 @@ class Deliver(Value):
 
 @frozen(repr=False, eq=False)
 class Notify(Value):
-    """Tell the application; nothing is expected back."""
+    """Pass `notice` to the application; no reply is expected."""
 
     notice: Notice
 
 
 @frozen(repr=False, eq=False)
 class Settle(Value):
-    """`operation` is over, for everyone who asked for it since it was settled last."""
+    """`operation` is over, for every caller that requested it since it was last settled."""
 
     operation: Operation
     outcome: Outcome
@@ -204,14 +204,14 @@ class Settle(Value):
 
 @frozen(repr=False, eq=False)
 class Idle(Value):
-    """Nothing to do before the next input, or before `until` when that is not None."""
+    """Nothing to do until the next input, or until `until` if that is not None."""
 
     until: float | None = None
     timer: Timer | None = None
 
 
 class Done(Value):
-    """Nothing is under way: only a new imperative of the application can change anything."""
+    """Nothing is in progress: only a new imperative from the application can change anything."""
 
     __slots__ = ()
 

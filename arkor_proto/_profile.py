@@ -1,6 +1,6 @@
-"""The revisions of the protocol, as one table of named rules.
+"""The revisions of the protocol, as a table of named rules.
 
-No code asks which profile it runs under: it asks for the rule.
+Other code never checks which profile is active; it checks the rule it needs.
 """
 
 from enum import Enum
@@ -20,7 +20,7 @@ class Progress(Enum):
 
 
 class CallbackErrors(Enum):
-    """What an exception out of the application's callback does to the wait."""
+    """What an exception from an application's callback does to the wait."""
 
     RETRY = "goes down the failure path: the stream is reopened, the event is not redelivered"
     REJECT = "rejects the wait at once with that same exception"
@@ -40,25 +40,25 @@ class Profile(Value):
     permanent_statuses: frozenset[int] = field(repr=False)
     """Statuses that end the wait at once instead of spending the failure budget."""
     not_found_grace: float
-    """For how long after the create a 404 on opening the stream is not permanent."""
+    """How long after the create a 404 on opening the stream is not permanent."""
     stream_statuses: frozenset[int] = field(repr=False)
     """Statuses whose response is read as a stream."""
     requires_event_stream: bool
-    """Only `text/event-stream` is read as a stream, and a 204 ends the wait."""
+    """Whether only `text/event-stream` is read as a stream, and a 204 ends the wait."""
     honours_server_delay: bool
-    """`retry:` and `Retry-After` are a floor under the next delay, clamped to the cap."""
+    """Whether `retry:` and `Retry-After` set a minimum for the next delay, clamped to the cap."""
     spreads_clean_end: bool
-    """Jitter also applies to the delay after a clean end of the stream."""
+    """Whether jitter also applies to the delay after a clean end of the stream."""
     byte_timeout: float | None
     """Longest silence on an open stream."""
     progress_timeout: float | None
-    """Longest time without progress on an open stream, whatever keep-alives arrive."""
+    """Longest time without progress on an open stream, even if keep-alives arrive."""
     asks_for_the_job: bool
-    """A stream that ends with nothing new, or after a lost terminal frame, has the job read."""
+    """Whether the job is read after a stream ends with nothing new or loses its terminal frame."""
     idempotency_key: bool
-    """The create carries an `Idempotency-Key`, the same whenever the same start is tried again."""
+    """Whether the create has an `Idempotency-Key`, kept across retries of the same start."""
     refreshes_token: bool
-    """A request whose token came from a provider is sent once more, with another one, after a 401."""
+    """Whether a request is sent once more after a 401, with a new token from the provider."""
 
     @classmethod
     def named(cls, name: str) -> "Profile":

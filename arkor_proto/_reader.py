@@ -1,8 +1,8 @@
-"""From the bytes of a stream to what its frames mean: events, the cursor, progress.
+"""Turns the bytes of a stream into what its frames mean: events, the cursor, progress.
 
-Which frame moves what: the resume cursor (ARK-RES), the job as last known (ARK-EVT), and what counts
-as progress under a profile (ARK-BUD). The reader outlives every connection of a wait, and is told when
-a new one opens.
+It decides how each frame affects the resume cursor (ARK-RES) and the job as last known (ARK-EVT),
+and whether it counts as progress under the profile (ARK-BUD). One reader serves all connections of
+a wait; call `open` for each new one.
 """
 
 import re
@@ -37,7 +37,7 @@ _SAYS_TERMINAL: Final = re.compile(r'"type"\s*:\s*"training\.(?:completed|failed
 
 
 class Control(Enum):
-    """What a frame can mean beside an event."""
+    """What a frame can mean other than an event."""
 
     PING = "a keep-alive"
     END = "the stream is over for good"
@@ -51,9 +51,9 @@ Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 
-    `cursor` is the last event id of what was taken so far, `lost_end` whether the frame skipped last
-    was meant to be a terminal one. Of the present connection, `empty` tells whether it has brought
-    nothing but keep-alives, and `too_large` is set when it has gone past the bound on events.
+    `cursor` is the last event id of the frames taken so far; `lost_end` is true if the last skipped
+    frame was meant to be terminal. For the current connection, `empty` is true while it has sent
+    only keep-alives, and `too_large` is set once it exceeds the size limit on events.
     """
 
     _profile: Profile
@@ -79,11 +79,11 @@ class FrameReader:
 
     @property
     def retry(self) -> int | None:
-        """What the present connection last said in a `retry:` line, in milliseconds."""
+        """The last `retry:` value of the current connection, in milliseconds."""
         return self._parser.retry
 
     def open(self) -> None:
-        """Begin with a new connection: what the old one left unfinished or untaken is dropped."""
+        """Start a new connection, dropping unfinished and untaken frames of the old one."""
         self._parser = EventStreamParser(self.cursor, self._max_event_size)
         self._queue.clear()
         self._remember(self.cursor)
@@ -92,7 +92,7 @@ class FrameReader:
         self._progressed = False  # what a wait that was left had taken is no progress of this one
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the present connection."""
+        """Take bytes of the current connection."""
         try:
             self._queue += self._parser.feed(data)
         except EventTooLarge as error:
@@ -100,9 +100,9 @@ class FrameReader:
             self.too_large = error
 
     def take(self) -> Meaning | None:
-        """Move the cursor to the next frame and return what it means; None when all are taken.
+        """Move the cursor to the next frame and return what it means; None if no frame is left.
 
-        The type in the data of a frame decides what it means, not its `event` line.
+        The meaning depends on the type in the frame's data, not on its `event` line.
         """
         queue = self._queue
         self._before = self.cursor
@@ -118,14 +118,14 @@ class FrameReader:
         return meaning
 
     def take_progress(self) -> bool:
-        """Return whether a frame that was taken since the last call is progress under the profile."""
+        """Return whether a frame taken since the last call is progress under the profile."""
         progressed, self._progressed = self._progressed, False
         return progressed
 
     def rewind(self) -> None:
-        """Move the cursor back to before the frame that was taken last: it was not heard.
+        """Move the cursor back to before the last frame, because it was not handled.
 
-        When it comes again it is as new as it was.
+        When the frame arrives again, it counts as new.
         """
         if self._in_order[-1] == _key(self.cursor) and self.cursor != self._before:
             self._seen.remove(self._in_order.pop())
@@ -152,12 +152,12 @@ class FrameReader:
         return FrameSkipped(text, why)
 
     def _counts(self, frame: ServerSentEvent, meaning: Meaning) -> bool:
-        """Tell whether a frame is progress, under a profile that does not count them all."""
+        """Return whether a frame is progress, under a profile that does not count every frame."""
         new = self._counts_json or not frame.has_id or self._remember(frame.last_event_id)
         return new and meaning is not Control.PING and type(meaning) is not FrameSkipped
 
     def _remember(self, cursor: str) -> bool:
-        """Note that `cursor` was seen; return whether it is new, as far as memory goes."""
+        """Record that `cursor` was seen; return whether it is new, among those still remembered."""
         key = _key(cursor)
         if key in self._seen:
             return False
@@ -169,7 +169,7 @@ class FrameReader:
 
 
 def _key(cursor: str) -> str | bytes:
-    """Return what is kept of an id: not all of one that is too long to be kept 1,024 times."""
+    """Return the key to remember an id by: a digest if it is too long to keep 1,024 of them."""
     if len(cursor) <= _SHORT_ID:
         return cursor
     from hashlib import blake2b  # noqa: PLC0415 - it loads OpenSSL, for ids that hardly any backend sends
@@ -178,7 +178,7 @@ def _key(cursor: str) -> str | bytes:
 
 
 def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
-    """Return `job` as it is known once `event` has been heard (ARK-EVT)."""
+    """Return `job` updated by `event` (ARK-EVT)."""
     match event:  # the most frequent first
         case TrainingLog() | CheckpointSaved():
             return job
@@ -198,5 +198,5 @@ def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
 
 
 def _without(job: TrainingJob, *names: str) -> TrainingJob:
-    """Return `job` without members of other types than expected, which would outlive it."""
+    """Return `job` without unexpectedly typed members, which would otherwise be kept in it."""
     return evolve(job, extra={k: v for k, v in job.extra.items() if k not in names})

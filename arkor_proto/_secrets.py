@@ -1,6 +1,6 @@
-"""Keeping secrets out of sight: in reprs, by the names of members, and in what a backend echoes.
+"""Hides secrets in reprs, in members with telling names, and in what a backend echoes.
 
-A secret is the token, and every text in a job's configuration whose name says that it is one.
+The secrets are the token and every string in a job's configuration whose name marks it as secret.
 """
 
 from collections.abc import Collection, Iterable
@@ -18,7 +18,7 @@ _MOST_LEARNED: Final = 8
 
 
 def masked(value: object) -> object:
-    """Return `value` with the contents of everything that names itself a secret replaced."""
+    """Return `value` with the contents of every member that is named like a secret replaced."""
     return rebuilt(value, _masked_member)
 
 
@@ -32,7 +32,7 @@ def masked_repr(value: object) -> str:
 
 
 def hidden_repr(_: object) -> str:
-    """Return the repr of what is never shown."""
+    """Return the repr of a value that is never shown."""
     return "'***'"
 
 
@@ -42,7 +42,7 @@ def headers_repr(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def secrets_in(value: object) -> set[str]:
-    """Return the strings in `value` that name themselves secrets."""
+    """Return the strings in `value` whose names mark them as secrets."""
     found: set[str] = set()
 
     def note(name: str, inner: object) -> object:
@@ -56,23 +56,23 @@ def secrets_in(value: object) -> set[str]:
 
 @define(repr=False, eq=False)
 class Hider:
-    """Cuts secrets out of whatever a backend echoes (ARK-SEC), but for those that are only stand-ins."""
+    """Removes secrets from what a backend echoes (ARK-SEC), except for mere placeholders."""
 
     _given: tuple[str, ...] = ()
     _learned: tuple[str, ...] = field(default=(), init=False)
     _secrets: tuple[str, ...] = field(init=False)
-    """All of them, the longest first, since one may begin like another."""
+    """All of them, longest first, because one may be a prefix of another."""
 
     def __attrs_post_init__(self) -> None:
         self._sort()
 
     @classmethod
     def of(cls, secrets: Collection[str]) -> "Hider":
-        """Return what hides `secrets`."""
+        """Return a Hider for `secrets`."""
         return cls(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
 
     def learn(self, secret: str) -> None:
-        """Hide one more secret from now on; of those learned, the latest eight are hidden."""
+        """Hide one more secret from now on. Only the eight added last are kept."""
         if len(secret) >= _LEAST_SECRET:
             others = tuple(each for each in self._learned if each != secret)
             self._learned = (*others, secret)[-_MOST_LEARNED:]

@@ -1,10 +1,10 @@
-"""One trainer as a fold over (now, input): the machines of `_table.py`, set going.
+"""One trainer as a fold over (now, input): this runs the machines of `_table.py`.
 
-Here are the dialogue with the driver, the create and the cancel; the stream is in `_wait.py`. The time
-and the source of random numbers are arguments, so a recorded list of inputs replays bit for bit.
+This module has the interface to the driver, the create and the cancel; the stream is in `_wait.py`.
+The time and the source of random numbers are arguments, so recorded inputs replay bit for bit.
 
-A driver calls `handle` with what happened and `poll` until it returns `Idle` or `Done`; there is no
-other order to keep. Remote faults never raise here: they end in the outcome of an operation.
+A driver calls `handle` with what happened, and `poll` until it returns `Idle` or `Done`; no other
+call order matters. Remote faults never raise here: they become the outcome of an operation.
 """
 
 from math import inf
@@ -95,10 +95,10 @@ def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> No
 
 @frozen(kw_only=True, repr=False, eq=False)
 class SessionConfig(Value):
-    """What a session is about. Raises ValueError for an id or a cursor that cannot be sent.
+    """The settings of a session. Raises ValueError for an id or a cursor that cannot be sent.
 
-    `job` is what to submit, or the id of a job that exists. `last_event_id` resumes after a saved
-    cursor. `idempotency_key` is sent with the create under profiles that ask for one, which then need it.
+    `job` is the job to submit, or the id of an existing job. `last_event_id` resumes after a saved
+    cursor. `idempotency_key` is sent with the create under profiles that require one.
     """
 
     endpoint: Endpoint = field(validator=of_kind(Endpoint, "an Endpoint"))
@@ -109,7 +109,7 @@ class SessionConfig(Value):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must not be seen in any output of a session."""
+        """The strings that must not appear in any output of a session."""
         job = secrets_in(self.job.config) if isinstance(self.job, JobSpec) else set[str]()
         return frozenset(job | {self.endpoint.token})
 
@@ -165,7 +165,7 @@ class Session:
 
     @property
     def last_event_id(self) -> str:
-        """The cursor: the id of the last frame that was taken from the stream, "" for none."""
+        """The cursor: the id of the last frame taken from the stream, "" if there is none."""
         return self._wait.last_event_id
 
     @property
@@ -175,18 +175,18 @@ class Session:
 
     @property
     def stream_state(self) -> Stream:
-        """How far the wait is."""
+        """The state of the wait."""
         return self._machines.stream
 
     @property
     def stop_state(self) -> Stop:
-        """How far the cancel is."""
+        """The state of the cancel."""
         return self._machines.stop
 
     def hide(self, secret: str) -> None:
-        """Cut `secret` out of what the backend echoes from now on, as the endpoint's token is.
+        """Remove `secret`, like the endpoint's token, from what the backend echoes from now on.
 
-        For tokens that are renewed while the session lasts; the latest eight are hidden.
+        This is for tokens renewed during the session; the eight added last are hidden.
         """
         check_kind("secret", secret, str, "a str")
         self._outbox.hider.learn(secret)
@@ -197,7 +197,7 @@ class Session:
         return self.poll()
 
     def handled(self, delivery: int, now: float) -> Output:
-        """Do what `step(Handled(delivery), now)` does, which a driver does for nearly every event."""
+        """Do the same as `step(Handled(delivery), now)`, the input for nearly every event."""
         wait = self._wait
         if type(now) is not float or not wait.now <= now < inf:
             return self.step(Handled(delivery), now)
@@ -206,9 +206,9 @@ class Session:
         return outputs.popleft() if outputs else self.poll()
 
     def handle(self, event: Input, now: float) -> None:
-        """Take one input at `now`, in seconds on any clock that never goes back.
+        """Take one input at `now`, in seconds on any monotonic clock.
 
-        Raises LocalProtocolError for what cannot have happened; then nothing has changed.
+        Raises LocalProtocolError for an impossible input; then nothing has changed.
         """
         check_kind("now", now, (int, float), "a number of seconds")
         before = self._wait.now
@@ -230,7 +230,7 @@ class Session:
             raise
 
     def poll(self) -> Output:
-        """Return what to do next; `Idle` and `Done` are returned as often as they are asked for.
+        """Return what to do next; `Idle` and `Done` are repeated on every further call.
 
         `Deliver` is the last output before `Idle` or `Done` whenever there is one.
         """
@@ -270,7 +270,7 @@ class Session:
             self._outbox.settle(Operation.START, Accepted(self._wait.job.id))
 
     def _act(self, moved: list[Signal]) -> None:
-        """Do what the signals that moved a machine mean for the outside."""
+        """Perform the external effects of the signals that moved a machine."""
         for signal in moved:
             match signal:
                 case JobSignal.START if isinstance(self._config.job, JobSpec):

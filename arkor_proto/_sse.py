@@ -1,18 +1,18 @@
 """Event streams: bytes in, events out, after WHATWG HTML §9.2.
 
 Theory of operation. First every line end becomes an LF and the BOM goes. What is left is cut after
-its last blank line. After the cut is an unfinished block; it is kept as bytes, so that it costs what
-it weighs, and only its `retry` acts already. Before the cut are whole blocks. They are decoded at
-once, which is safe because an LF ends even a broken UTF-8 sequence, and read by `_read_lines`: the
-standard's own algorithm, line by line, which decides what is right.
+its last blank line. After the cut is an unfinished block; it is kept as bytes, so that it takes no
+more memory than its size, and only its `retry` takes effect already. Before the cut are complete
+blocks. They are decoded in one go, which is safe because an LF ends even a broken UTF-8 sequence,
+and read by `_read_lines`: the standard's own algorithm, line by line. It is the reference.
 
-The blocks of a stream nearly always look alike. The beginnings of the lines of one block make a
-pattern, its `_Shape`, that reads more blocks like it at once; whatever does not fit exactly is read
-by lines.
+The blocks of a stream nearly always look alike. The field names of one block make a pattern, its
+`_Shape`, which reads many blocks like it at once; blocks that do not match exactly are read line
+by line.
 
-Where the standard is silent, this is settled: an empty `retry` is ignored and a huge one clamped;
-the cursor starts at the one that the stream was resumed with, where the standard's literal text
-would erase it at the first blank line (ARK-RES-3).
+Choices where the standard is silent: an empty `retry` is ignored and a huge one is clamped. Also,
+the cursor starts as the one that the stream was resumed with; taken literally, the standard would
+erase it at the first blank line (ARK-RES-3).
 """
 
 import re
@@ -38,11 +38,11 @@ _LF: Final = ord("\n")
 _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 
 _LARGE: Final = 1024
-"""Characters: a text of this length may be one long line, or many blocks."""
+"""In characters: a text of this length may be one long line, or many blocks."""
 _FEW_LINES: Final = 4
-"""With fewer lines in so many characters, it is faster to find them one by one."""
+"""With fewer lines than this in a large text, it is faster to find them one by one."""
 _PAUSE: Final = 64
-"""For so many texts, no shape is looked for after one that did not fit."""
+"""How many texts are read without looking for a shape after one that did not fit."""
 
 _FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n){1,3})\n")
 _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
@@ -51,16 +51,16 @@ _VALUES: Final = {"id": r"([^\n\0]*)", "event": "(.+)", "data": "(.*)"}
 
 @frozen(repr=False, eq=False)
 class _Shape(Value):
-    """How the lines of a block begin: `data`, and perhaps `id` and `event`, each of them once.
+    """The field names of a block's lines: `data`, and perhaps `id` and `event`, each of them once.
 
-    `event`, `data` and `id` are numbers of groups, 0 for a field that is not there.
+    `event`, `data` and `id` are group numbers, 0 for an absent field.
     """
 
     fits: Callable[[str], re.Match[str] | None]
-    """Matches a text that is one block."""
+    """Matches a text that is exactly one block."""
     blocks: re.Pattern[str]
-    """Finds blocks. It begins at the line end before one: a search that could begin inside a line
-    would read the rest of a long line again for every "id: " in it."""
+    """Finds blocks. A match starts at the line end before the block: if it could start inside a
+    line, a search would read the rest of a long line again for every "id: " in it."""
     event: int
     data: int
     id: int
@@ -70,10 +70,10 @@ class _Shape(Value):
 class EventStreamParser:
     """The event stream of one response, parsed as it arrives.
 
-    `last_event_id` is the cursor the stream was resumed with. `max_event_size` bounds what one
-    event may weigh: the bytes of all its lines, comments and unknown fields included, each line
-    end counted as one byte. Between two calls nothing more than that is held. Raises `ValueError`
-    for a bound below 1.
+    `last_event_id` is the cursor the stream was resumed with. `max_event_size` limits one event,
+    in bytes: all its lines count, comments and unknown fields included, and each line end counts
+    as one byte. Between two calls the parser never holds more than that. Raises `ValueError` for a
+    limit below 1.
     """
 
     _cursor: str = field(default="", alias="last_event_id")
@@ -106,9 +106,9 @@ class EventStreamParser:
     def feed(self, data: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
         """Take the next bytes of the body and return the events they complete, in order.
 
-        Raises `EventTooLarge` once one event is over the bound: its `events` are those completed
-        before, and the parser is closed. Raises `LocalProtocolError` on a closed parser, and
-        TypeError for what is not bytes.
+        Raises `EventTooLarge` once one event exceeds the limit: its `events` are those completed
+        before, and the parser is closed. Raises `LocalProtocolError` if the parser is closed, and
+        TypeError if `data` is not bytes.
         """
         if type(data) is not bytes and not isinstance(data, bytearray):
             data = _as_bytes(data)
@@ -161,7 +161,7 @@ class EventStreamParser:
         return data.removeprefix(_BOM)
 
     def _with_lf_only(self, data: bytes | bytearray) -> bytes | bytearray:
-        """End every line in LF. A CR ends its line at once, so its LF may come later (ARK-SSE-6)."""
+        """Make line ends LF. A CR ends its line at once; its LF may come later (ARK-SSE-6)."""
         if not data:
             return data
         if self._after_cr:
@@ -172,7 +172,7 @@ class EventStreamParser:
         return data.replace(b"\r", b"")
 
     def _accept_in_steps(self, data: bytes | bytearray) -> list[ServerSentEvent]:
-        """Accept what may overflow, never so much at once that the overflow could be missed.
+        """Accept data that may exceed the limit, in steps small enough to notice when it does.
 
         One byte over the bound may still be the blank line that completes the event.
         """
@@ -201,7 +201,7 @@ class EventStreamParser:
         return events
 
     def _end_of_blocks(self, data: bytes | bytearray) -> int:
-        """Find where the last blank line in `data` ends; 0 where there is none."""
+        """Return the position after the last blank line in `data`, 0 if there is none."""
         last = data.rfind(b"\n")  # a search for one byte is far faster, so it goes first
         blank = data.rfind(b"\n\n", 0, last + 1)
         if blank >= 0:
@@ -210,7 +210,7 @@ class EventStreamParser:
         return 1 if at_line_start and data[0] == _LF else 0
 
     def _hold(self, data: bytes | bytearray) -> None:
-        """Keep what belongs to the unfinished block; only its `retry` acts at once (ARK-SSE-17)."""
+        """Keep the unfinished block; only its `retry` takes effect at once (ARK-SSE-17)."""
         block = self._block
         before = len(block)
         block += data
@@ -220,7 +220,7 @@ class EventStreamParser:
                 self._read_lines(lines.decode(errors="replace").split("\n"))
 
     def _read(self, blocks: bytes | bytearray) -> list[ServerSentEvent]:
-        """Read whole blocks: by their shape if they all have it, else by lines."""
+        """Read complete blocks: by their shape if they all have it, else line by line."""
         try:
             text = blocks.decode()
         except UnicodeDecodeError:
@@ -249,7 +249,7 @@ class EventStreamParser:
         return self._read_lines(text.split("\n"))
 
     def _read_columns(self, shape: _Shape, parts: list[str], step: int) -> list[ServerSentEvent]:
-        """Read the values of a text that its shape has split."""
+        """Read the values of a text that was split by its shape."""
         kinds: Iterable[str] = parts[shape.event :: step] if shape.event else repeat("message")
         cursors: Iterable[str] = parts[shape.id :: step] if shape.id else repeat(self._cursor)
         if shape.id:
@@ -259,9 +259,9 @@ class EventStreamParser:
         )
 
     def _read_lines(self, lines: Iterable[str]) -> list[ServerSentEvent]:  # noqa: C901, PLR0912 - the standard's algorithm, in one place
-        """Read lines that begin with the first of a block (WHATWG HTML §9.2.6).
+        """Read lines, starting with the first line of a block (WHATWG HTML §9.2.6).
 
-        What follows the last blank line dispatches nothing, and leaves nothing but its `retry`.
+        Lines after the last blank line dispatch nothing; only their `retry` takes effect.
         """
         events: list[ServerSentEvent] = []
         data: str | None = None
@@ -315,7 +315,7 @@ def _as_bytes(data: bytes | memoryview) -> bytes:
 
 
 def _without_cr(data: bytes | bytearray) -> bytes | bytearray:
-    """Return lines that end in CR LF with LF alone, nothing if a CR is without its LF."""
+    """Replace every CR LF by LF; return nothing if a CR has no LF after it."""
     return b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
 
 
@@ -327,7 +327,7 @@ def _lines_one_by_one(text: str) -> Iterator[str]:
 
 
 def _shape_of(text: str) -> _Shape | None:
-    """Return the shape of the first block, None if it has other fields, or one of them twice."""
+    """Return the shape of the first block, None if it has other fields or repeats a field."""
     first = _FIRST_BLOCK.match(text)
     return None if first is None else _shape(tuple(_FIELD.findall(first[1])))
 
@@ -349,7 +349,7 @@ def _shape(fields: tuple[tuple[str, str], ...]) -> _Shape | None:
 
 
 def _says_nothing(texts: Iterable[str]) -> bool:
-    """Whether all lines are blank or comments: between two blocks such lines do nothing."""
+    """Return whether all lines are blank or comments: between two blocks they have no effect."""
     return all(line[:1] in ("", ":") for text in texts for line in text.split("\n"))
 
 
@@ -367,12 +367,12 @@ def encode_event(
     retry: int | None = None,
     comment: str | None = None,
 ) -> bytes:
-    """Encode one block, so that parsing it gives back exactly what was given.
+    """Encode one block, so that parsing it gives back exactly the arguments.
 
     `data` of `None` makes a block that dispatches nothing: a keep-alive comment, a lone `retry`
     in milliseconds, a lone `id`. An `id` of `""` is sent, and clears the cursor. Raises
-    `ValueError` for what would come back changed, and `TypeError` for what is not text, such as an
-    event or a dict: their JSON is the data.
+    `ValueError` for values that would not survive the round trip, and `TypeError` for values that
+    are not text, such as an event or a dict: pass their JSON as the data.
     """
     if data is not None:
         right = "the text of the data; for an event, json.dumps(encode_event_data(event))"

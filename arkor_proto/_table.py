@@ -1,10 +1,10 @@
-"""The state machines of the protocol, as data, and what executes them.
+"""The state machines of the protocol, as data, and the code that executes them.
 
-Why a signal is raised and what a move means for the outside is in `_session.py` and `_wait.py`.
+Why a signal is raised, and what external effect a move has, is in `_session.py` and `_wait.py`.
 
 Theory of operation
 -------------------
-A trainer is three machines that hardly depend on each other:
+A trainer is three machines that are almost independent:
 
 - the *job* (`Job`): has the create been submitted, and is the job's id known;
 - the *stream* (`Stream`): the wait, from the request for it to its result;
@@ -12,16 +12,16 @@ A trainer is three machines that hardly depend on each other:
 
 Their independence is what makes "abort is local, then cancel" work: `ABORT` is a signal of the
 stream alone, so the job and the stop go on as if nothing had happened. Where one machine must wait
-for another, the coupling is a row of `JOINT`, which is data as well: a follow or a cancel that is
-asked for while the create is in flight rests in `AWAITING_JOB` until the job is known.
+for another, the coupling is a row of `JOINT`, which is data as well: a follow or a cancel requested
+while the create is in flight stays in `AWAITING_JOB` until the job is known.
 
-A fourth machine guards the door: the *exchange* (`Exchange`), one for each request. It says which
-reports of the network are possible at all, so that the other three see none that is not.
+A fourth machine, the *exchange* (`Exchange`), exists once for each request. It filters the reports
+from the network, so that the other three only ever see reports that are possible.
 
 Every pair of state and signal has a cell. `Move` names the next state, `Ignored` says why nothing
 happens, `Illegal` says why the pair cannot come up; the session raises `LocalProtocolError` there,
-before anything has changed. The table is executed by the session, drawn and printed by the kit,
-and enumerated by the tests: there is no second copy.
+before anything has changed. The session executes the table, the kit draws and prints it, and the
+tests enumerate it: there is no second copy.
 """
 
 from collections.abc import Mapping
@@ -35,9 +35,9 @@ from arkor_proto._value import Value
 
 
 class _Named(Enum):
-    """A name in the table: there is one of each, so it can be looked up as what it is.
+    """A name in the table. Each member is a singleton, so it can be hashed by identity.
 
-    An `Enum` hashes by its name, in Python, which takes longer than all else about a look-up.
+    A plain `Enum` hashes its name, in Python code, which takes longer than the rest of a look-up.
     """
 
     if not TYPE_CHECKING:  # the type is that of Enum
@@ -53,7 +53,7 @@ class Job(_Named):
 
 
 class Stream(_Named):
-    """How far the wait is."""
+    """The state of the wait."""
 
     IDLE = "idle"
     AWAITING_JOB = "awaiting job"
@@ -69,7 +69,7 @@ class Stream(_Named):
 
 
 class Stop(_Named):
-    """How far the cancel is."""
+    """The state of the cancel."""
 
     IDLE = "idle"
     AWAITING_JOB = "awaiting job"
@@ -77,7 +77,7 @@ class Stop(_Named):
 
 
 class Exchange(_Named):
-    """How far one request and its response are."""
+    """The state of one request and its response."""
 
     SENT = "sent"
     ANSWERED = "answered"
@@ -137,14 +137,14 @@ Signal: TypeAlias = JobSignal | StreamSignal | StopSignal | ExchangeSignal
 
 @frozen(repr=False, eq=False)
 class Move(Value):
-    """The machine goes to another state, or once more to the same one."""
+    """The machine goes to another state, or re-enters the same one."""
 
     to: State
 
 
 @frozen(repr=False, eq=False)
 class Ignored(Value):
-    """Nothing changes, and that is right."""
+    """Nothing changes, and that is correct."""
 
     why: str
 
@@ -162,7 +162,7 @@ Row: TypeAlias = Mapping[Signal, Cell]
 
 @frozen(repr=False, eq=False)
 class Joint(Value):
-    """When a machine has moved on `when` and another is in `given`, that one takes `then`."""
+    """When one machine has moved on `when` and another is in `given`, the other takes `then`."""
 
     when: Signal
     given: State
@@ -326,9 +326,9 @@ _JOINT_BY_SIGNAL: Final[Mapping[Signal, tuple[Joint, ...]]] = {
 
 
 def next_state(state: State, signal: Signal) -> State | None:
-    """Return where `signal` leads from `state`, None where it is ignored.
+    """Return the state that `signal` leads to from `state`, None if it is ignored.
 
-    Raises LocalProtocolError where the pair is illegal.
+    Raises LocalProtocolError if the pair is illegal.
     """
     cell = TABLE[state][signal]
     if isinstance(cell, Move):
@@ -348,11 +348,11 @@ class Machines:
 
     @property
     def states(self) -> tuple[Job, Stream, Stop]:
-        """The states of the three."""
+        """The states of the three machines."""
         return self.job, self.stream, self.stop
 
     def take(self, signal: Signal) -> list[Signal]:
-        """Apply `signal` and all that follows from it; return those that moved, in order."""
+        """Apply `signal` and those it triggers; return the ones that moved a machine, in order."""
         state = self.stream if isinstance(signal, StreamSignal) else self._state_for(signal)
         match next_state(state, signal):  # the most frequent first
             case Stream() as to:

@@ -1,18 +1,18 @@
-"""Values as words for people: whatever they are, they can be shown, and in one line.
+"""Turns any value into one line of readable text that is safe to display.
 
-What an application or a backend hands over may have no text (an exception whose `__str__` raises),
-far too much of it (an error page), or one that forges log lines and talks to terminals (CWE-117).
+A value from an application or a backend may have no text (an exception whose `__str__` raises),
+far too much text (an error page), or text that forges log lines or controls a terminal (CWE-117).
 """
 
 from collections.abc import Iterable
 from typing import Final
 
 MAX_LINE: Final = 500
-"""Characters of foreign text in one line of a log."""
+"""The most characters of untrusted text in one log line."""
 
 
 def words(value: object) -> str:
-    """Return `str(value)`; a value that cannot be written is named by its type."""
+    """Return `str(value)`, or the name of its type if that raises."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - to show an error must not raise another one
@@ -20,13 +20,13 @@ def words(value: object) -> str:
 
 
 def error_words(error: BaseException) -> str:
-    """Return the kind of `error` and its message, if it has one."""
+    """Return the type of `error`, and its message if it has one."""
     kind, said = type(error).__name__, words(error)
     return f"{kind}: {said}" if said else kind
 
 
 def printable(text: object) -> str:
-    """Return `text` with everything that is not a visible character spelled out."""
+    """Return `text` with everything that is not a visible character escaped."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode()
         for char in words(text)
@@ -42,7 +42,7 @@ def one_line(text: object, limit: int = MAX_LINE) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Say which of the known words was meant, or list them all."""
+    """Suggest the known word that was probably meant, or list them all."""
     from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
 
     names = tuple(known)

@@ -1,4 +1,4 @@
-"""The values of the protocol: what a client is told, what it sends, what it gets back."""
+"""The values of the protocol: a client's settings, requests, jobs, events and notices."""
 
 from typing import TypeAlias
 
@@ -11,14 +11,14 @@ from arkor_proto._value import Value
 from arkor_proto._walk import JsonObject
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
-"""Header fields as they are on the wire, in order."""
+"""Header fields as sent on the wire, in order."""
 
 
 @frozen(kw_only=True, repr=False, eq=False)
 class Endpoint(Value):
-    """Whom to talk to, as whom.
+    """The backend's address, and the credentials to use there.
 
-    Raises ValueError for an address or a token that cannot be sent, TypeError for what is not a str.
+    Raises ValueError for an address or a token that cannot be sent, TypeError if one is not a str.
     """
 
     base_url: str = field(validator=[IS_STR, is_base_url])
@@ -26,11 +26,11 @@ class Endpoint(Value):
     org: str = field(default="", validator=[IS_STR, is_text])
     project: str = field(default="", validator=[IS_STR, is_text])
     client: str = field(default="arkor-proto", validator=[IS_STR, is_header_value])
-    """What `X-Arkor-Client` says: `<name>/<version>`."""
+    """The value of `X-Arkor-Client`: `<name>/<version>`."""
 
     @property
     def origin(self) -> Origin:
-        """Where `base_url` leads, and what `Host` says of it."""
+        """The origin of `base_url`, and the value of `Host`."""
         return read_origin(self.base_url)
 
     @property
@@ -41,7 +41,7 @@ class Endpoint(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class Bounds(Value):
-    """How much of an answer is read before it is called too large; bytes, and seconds."""
+    """Limits on how much of an answer is read, in bytes, and for how long, in seconds."""
 
     event: int = 8 * 2**20
     create_body: int = 2**20
@@ -52,10 +52,10 @@ class Bounds(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class JobSpec(Value):
-    """What to train. `config` is the job's configuration as it goes on the wire, dataset included.
+    """What to train. `config` is the job's configuration as sent on the wire, dataset included.
 
-    It is copied, so that what is submitted is what was given. Raises ValueError where JSON cannot
-    hold it.
+    It is copied, so that later changes do not affect what is submitted. Raises ValueError if it
+    cannot be written as JSON.
     """
 
     name: str = field(validator=IS_STR)
@@ -64,7 +64,7 @@ class JobSpec(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingJob(Value):
-    """A job as the backend describes it; `status` is an open set and kept as it came.
+    """A job as the backend describes it; `status` is an open set and is kept as received.
 
     Known statuses are queued, running, completed, failed and cancelled. Times are the backend's
     own strings. `extra` holds the keys that this library does not know.
@@ -94,7 +94,7 @@ class TrainingResult(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingStarted(Value):
-    """The job runs."""
+    """The job is running."""
 
     job_id: str | None = None
     timestamp: str | None = None
@@ -103,10 +103,10 @@ class TrainingStarted(Value):
 
 
 class LogDraft:
-    """A log being filled: nearly all frames are logs, so that what one costs counts.
+    """A log under construction. Nearly all frames are logs, so the cost of one matters.
 
-    To make a frozen value takes as long as to read its JSON, most of it to get around being frozen.
-    A draft is filled by plain stores, and is then as frozen as any other (see `_event.py`).
+    Making a frozen value takes as long as reading its JSON, mostly to work around the freezing. A
+    draft is filled by plain assignments, and is then as frozen as any other value.
     """
 
     __slots__ = (
@@ -135,7 +135,7 @@ class LogDraft:
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingLog(LogDraft, Value):
-    """One step's figures; a figure that the frame lacks is None."""
+    """The figures of one step; a figure missing from the frame is None."""
 
     step: int | None = None
     loss: float | None = None
@@ -150,7 +150,7 @@ class TrainingLog(LogDraft, Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class CheckpointSaved(Value):
-    """A checkpoint was saved; it can be asked for inference by its step."""
+    """A checkpoint was saved; inference calls refer to it by its step."""
 
     step: int | None = None
     artifacts: tuple[object, ...] = field(default=(), repr=masked_repr)
@@ -161,7 +161,7 @@ class CheckpointSaved(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingCompleted(Value):
-    """The job ended well. Terminal."""
+    """The job succeeded. Terminal."""
 
     metrics: JsonObject | None = field(default=None, repr=masked_repr)
     artifacts: tuple[object, ...] = field(default=(), repr=masked_repr)
@@ -172,7 +172,7 @@ class TrainingCompleted(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingFailed(Value):
-    """The job ended badly; the wait resolves all the same. Terminal."""
+    """The job failed; the wait still resolves. Terminal."""
 
     error: str | None = None
     step: int | None = None
@@ -198,7 +198,7 @@ class Request(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class Reconnecting(Value):
-    """The stream is over for now and will be reopened in `delay` seconds.
+    """The stream has ended and will be reopened in `delay` seconds.
 
     `failures` counts the consecutive failures, 0 after a clean end; `cause` is the last one.
     """
@@ -211,7 +211,7 @@ class Reconnecting(Value):
 
 @frozen(repr=False, eq=False)
 class CallbackFailed(Value):
-    """A callback raised and the profile goes on: the event is lost, the error is not."""
+    """A callback raised and the profile says to go on; the event is not delivered again."""
 
     event: TrainingEvent
     error: Exception
@@ -219,7 +219,7 @@ class CallbackFailed(Value):
 
 @frozen(repr=False, eq=False)
 class FrameSkipped(Value):
-    """A frame was not a JSON object and was skipped; its id has moved the cursor."""
+    """A frame was skipped because it was not a JSON object; its id still moved the cursor."""
 
     data: str
     why: str
@@ -227,7 +227,7 @@ class FrameSkipped(Value):
 
 @frozen(repr=False, eq=False)
 class Deprecated(Value):
-    """The backend says that what this client does will stop working (`Deprecation: true`)."""
+    """The backend says that what this client uses will stop working (`Deprecation: true`)."""
 
     message: str
     sunset: str | None
@@ -243,4 +243,4 @@ class UpgradeRequired(Value):
 
 
 Notice: TypeAlias = Reconnecting | CallbackFailed | FrameSkipped | Deprecated | UpgradeRequired
-"""What the user should hear of although no operation ends."""
+"""Something the user should know about, although it ends no operation."""

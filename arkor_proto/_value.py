@@ -1,7 +1,7 @@
-"""What all values have in common: how they are shown, compared and hashed.
+"""The repr, comparison and hashing that all values share.
 
-attrs can write these methods for each class, but writing them for fifty classes takes as long as
-everything else that happens when this package is imported.
+attrs can generate these methods for each class, but doing so for fifty classes takes as long as
+the rest of importing this package.
 """
 
 from typing import ClassVar
@@ -10,7 +10,7 @@ from attrs import Attribute
 
 
 class Value:
-    """The base of classes made by attrs; `repr=` and `eq=` of their fields mean what they always do.
+    """Base of the attrs classes; `repr=` and `eq=` of their fields keep their usual meaning.
 
     A value without fields needs nothing from attrs.
     """

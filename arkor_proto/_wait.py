@@ -1,6 +1,6 @@
-"""The wait: one job's event stream, over all of its connections, to its result.
+"""The wait: follows one job's event stream over all of its connections until the result.
 
-What the stream's machine does about frames, endings, refusals, callbacks and timers.
+This is how the stream's machine handles frames, endings, refusals, callbacks and timers.
 """
 
 from math import inf
@@ -72,7 +72,7 @@ _NOT_FOUND: Final = 404
 
 @define(eq=False, repr=False)
 class Wait:
-    """What a trainer knows of its wait, and of its job. Times are in seconds on the session's clock."""
+    """The state of a trainer's wait and job. Times are in seconds on the session's clock."""
 
     _endpoint: Endpoint
     _profile: Profile
@@ -83,7 +83,7 @@ class Wait:
     job: TrainingJob | None
     now: float = field(default=-inf, init=False)
     with_callback: dict[int, TrainingEvent] = field(factory=dict[int, TrainingEvent], init=False)
-    """The events that were delivered and not handed back, by delivery."""
+    """The events that were delivered and not yet handed back, by delivery number."""
     _accepted_at: float = field(default=-inf, init=False)
     _exchange: Pending | None = field(default=None, init=False)
     _ending: Exception | None = field(default=None, init=False)
@@ -101,7 +101,7 @@ class Wait:
 
     @property
     def last_event_id(self) -> str:
-        """The cursor: the id of the last frame that was taken from the stream."""
+        """The cursor: the id of the last frame taken from the stream."""
         return self._reader.cursor
 
     def go_to(self, now: float) -> None:
@@ -109,12 +109,12 @@ class Wait:
         self.now = now
 
     def accept(self, job: TrainingJob) -> None:
-        """Take the job that the create has made."""
+        """Record the job that the create made."""
         self.job = job
         self._accepted_at = self.now
 
     def open(self) -> None:
-        """Ask for the stream after the cursor, if a header can carry it."""
+        """Request the stream after the cursor, if a header can carry the cursor."""
         cursor = self._reader.cursor
         if why := cursor_problem(cursor):
             self._reject(UnsendableCursor(cursor, why))
@@ -127,24 +127,24 @@ class Wait:
         self._lost_end_at = inf
 
     def join(self) -> None:
-        """Settle a follow that comes after the end with what the end was."""
+        """Settle a follow that was requested after the end, with the same outcome."""
         if self._machines.stream is Stream.CONCLUDED:
             self._settle_result()
         elif self._machines.stream is Stream.ABORTED:
             self._outbox.settle(Operation.FOLLOW, Rejected(Aborted(self._reason)))
 
     def abort(self, reason: object) -> None:
-        """End the wait for good; the first reason holds (ARK-ABT)."""
+        """End the wait for good; the first reason is kept (ARK-ABT)."""
         if self._machines.take(StreamSignal.ABORT):
             self._reason = reason
             self._outbox.close(self._exchange)
             self.join()
 
     def leave(self) -> None:
-        """End the wait so that it can be taken up again.
+        """End the wait in a way that lets it be resumed.
 
-        An event that is still with the callback may not have been heard at all: the cursor goes
-        back to before it, and the next wait hears it again.
+        An event whose callback has not returned may not have been handled: the cursor goes back to
+        before it, and the next wait delivers it again.
         """
         if self._machines.stream in {Stream.DELIVERING, Stream.CONCLUDING}:
             self._reader.rewind()
@@ -155,7 +155,7 @@ class Wait:
             )
 
     def reported(self, pending: Pending, report: Report) -> None:
-        """Take what the network says of the stream's exchange, or of the question for the job."""
+        """Take a network report about the stream's exchange or about the request for the job."""
         if self._machines.stream is Stream.ASKING:
             self._asked(pending, report)
             return
@@ -178,7 +178,7 @@ class Wait:
     def handled(
         self, delivery: int, now: float, error: Exception | None = None, *, heard: bool = True
     ) -> None:
-        """Take back an event from the callback at `now`; one that outlived its wait is forgotten.
+        """Take back an event from its callback at `now`, even if its wait has ended.
 
         Raises LocalProtocolError when the callback does not have this event.
         """
@@ -200,7 +200,7 @@ class Wait:
             self._outbox.notify(CallbackFailed(event, error))
 
     def refused(self, answer: Answer) -> None:
-        """Take the whole answer of a backend that would not open the stream (ARK-ERR)."""
+        """Take the complete answer of a backend that refused to open the stream (ARK-ERR)."""
         error = self._outbox.status_error(answer)
         young = self.now < self._accepted_at + self._profile.not_found_grace
         retried = answer.status == _NOT_FOUND and young
@@ -210,7 +210,7 @@ class Wait:
             self._fail_as_answered(error, answer.headers)
 
     def answered(self, answer: Answer) -> None:
-        """Take an answer that is read no further: its time is up (ARK-SEC-4)."""
+        """Take an incomplete answer whose time is up (ARK-SEC-4)."""
         if self._machines.stream is Stream.ASKING:
             self._go_on()
         else:
@@ -227,7 +227,7 @@ class Wait:
             self._advance()
 
     def deadline(self) -> tuple[float, Timer] | None:
-        """Return when `tick` has something to do next, and what."""
+        """Return when `tick` next has something to do, and what it is."""
         if self._machines.stream is Stream.BACKING_OFF:
             return self._due, Timer.RECONNECT
         if self._machines.stream is Stream.STREAMING and (at := self._idle_at()) < inf:
@@ -300,7 +300,7 @@ class Wait:
                 self._advance()
 
     def _advance(self) -> None:
-        """Take frames until one is with the callback, the wait is over, or none is left.
+        """Take frames until an event goes to the callback, the wait is over, or none is left.
 
         From one log to the next the stream would go to STREAMING and back (HANDLED, FRAME). Neither
         move triggers another machine, so both are left out.
@@ -322,7 +322,7 @@ class Wait:
         self._drained()
 
     def _act_on(self, meaning: Meaning) -> TrainingEvent | None:
-        """Do what a frame asks for; return the event to hand over, if it is one."""
+        """Act on a frame; if it is an event, return it for delivery."""
         self._called_back()
         match meaning:
             case TrainingLog() | TrainingStarted() | CheckpointSaved() as event:
@@ -352,7 +352,7 @@ class Wait:
         return None
 
     def _called_back(self) -> None:
-        """Note that no callback has an event; while one was, the server was not silent."""
+        """Record that the callback is done; time spent in it does not count as server silence."""
         if self._machines.stream is Stream.DELIVERING:
             self._machines.take(StreamSignal.HANDLED)
             self._heard_at = self.now
@@ -375,7 +375,7 @@ class Wait:
             self._go_on()
 
     def _may_be_over(self) -> bool:
-        """Tell whether a stream ended in a way that the end of its job explains (ARK-STR-18)."""
+        """Return whether the stream may have ended because the job did (ARK-STR-18)."""
         if not self._profile.asks_for_the_job:
             return False
         resumed_for_nothing = self._ending is None and self._reader.empty and self._opened_at
@@ -404,7 +404,7 @@ class Wait:
                 assert_never(never)
 
     def _go_on(self) -> None:
-        """Do what the end of the stream alone asks for."""
+        """Do what the end of the stream calls for, without asking for the job."""
         if self._ending is None and self._progressed:
             self._back_off(self._budget.clean_end(spread=self._profile.spreads_clean_end), None)
         else:
@@ -484,7 +484,7 @@ class Wait:
 
     @property
     def _patience_after_end(self) -> float:
-        """How long a stream may go on after its terminal frame was lost, in seconds."""
+        """How long a stream may stay open after its terminal frame was lost, in seconds."""
         return self._outbox.bounds.error_wait if self._profile.asks_for_the_job else inf
 
     def _silence(self) -> IdleTimeout:

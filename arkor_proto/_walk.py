@@ -1,7 +1,7 @@
-"""Decoded JSON: which kind a value is, and the one walk over it.
+"""Decoded JSON: type checks, and a walk of bounded depth.
 
-What a backend sends may be nested as deeply as it likes. Nothing here follows it further down than
-`MAX_DEPTH`, so that no value can exhaust the stack of the interpreter (ARK-SEC-10).
+A backend can nest its values to any depth. Nothing here descends further than `MAX_DEPTH`, so no
+value can exhaust the interpreter's stack (ARK-SEC-10).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ def is_object(value: object) -> TypeGuard[JsonObject]:
 
 
 def is_dict(value: object) -> TypeGuard[dict[str, object]]:
-    """Tell whether a decoded JSON value is an object as Python's own decoder makes it."""
+    """Return whether a decoded JSON value is a dict, as Python's own decoder makes."""
     return type(value) is dict
 
 
@@ -32,7 +32,7 @@ def is_array(value: object) -> TypeGuard[Sequence[object]]:
 
 
 def elided() -> object:
-    """Return what is shown in the place of values that are too deep to be shown."""
+    """Return the placeholder for values that are nested too deeply to show."""
     return "…"
 
 
@@ -50,8 +50,8 @@ def rebuilt(
 ) -> object:
     """Return a copy of a JSON value with `change` applied to all members and items, parents first.
 
-    `rename` is applied to the names of members. An object or array below `MAX_DEPTH` is replaced
-    by what `deeper` returns, and so is a value that the caller's own stack leaves no room for.
+    `rename` is applied to the names of members. An object or array below `MAX_DEPTH` is replaced by
+    the result of `deeper`, and so is a value for which the caller's stack has no room left.
     """
     try:
         return _rebuilt(value, change, rename, deeper, MAX_DEPTH)

@@ -1,7 +1,7 @@
-"""Requests as values, and the heads and errors of their answers.
+"""Builds requests, and reads the heads and errors of their answers.
 
-How each call of a trainer looks on the wire (ARK-WIR). No function here does I/O, and none trusts what
-it reads.
+This is how each call of a trainer looks on the wire (ARK-WIR). No function here does I/O, and none
+trusts its input.
 """
 
 import json
@@ -18,7 +18,7 @@ from arkor_proto._walk import JsonObject, is_object
 
 MAX_CURSOR_BYTES: Final = 1024
 MAX_SERVER_DELAY: Final = 10**9
-"""Seconds; longer wishes of a server are cut to this before any cap applies."""
+"""In seconds; a server's longer delays are cut to this before any cap applies."""
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_HOPS: Final = 5
@@ -68,7 +68,7 @@ def request_to(
     body: JsonObject | None = None,
     extra: Headers = (),
 ) -> Request:
-    """Return a request with the headers that all of them have (ARK-WIR-2)."""
+    """Return a request with the headers common to all requests (ARK-WIR-2)."""
     target = endpoint.path + path
     if query:
         target += "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
@@ -137,7 +137,7 @@ def is_success(status: int) -> bool:
 
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-    """Return `request` at its new place, None if that is another origin or has credentials."""
+    """Return `request` for its new URL, None if that has another origin or credentials."""
     from urllib.parse import quote, urljoin, urlsplit  # noqa: PLC0415 - few answers redirect
 
     here = endpoint.origin
@@ -158,14 +158,14 @@ def redirected(endpoint: Endpoint, request: Request, location: str) -> Request |
 def header(headers: Headers, name: bytes) -> str | None:
     """Return the value of the header called `name` (lower case), None if there is none.
 
-    Fields of one name mean the same as one field with a comma between them (RFC 9110 §5.3).
+    Repeated fields are equivalent to one field with the values joined by commas (RFC 9110 §5.3).
     """
     values = [value.decode("latin-1").strip(" \t") for key, value in headers if key.lower() == name]
     return ", ".join(values) if values else None
 
 
 def location_of(headers: Headers) -> str | None:
-    """Return where an answer redirects to; None if it does not say, or says it more than once."""
+    """Return the `Location` of an answer; None if it is missing or repeated."""
     several = sum(key.lower() == b"location" for key, _ in headers) > 1
     return None if several else header(headers, b"location")
 
@@ -177,7 +177,7 @@ def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Tell whether all that an answer says about its media type is `text/event-stream`."""
+    """Return whether `Content-Type`, in every field if repeated, is `text/event-stream`."""
     types = {
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")
@@ -198,7 +198,7 @@ def coding_problem(headers: Headers) -> str:
 
 
 def page_problem(headers: Headers, body: bytes) -> str:
-    """Return what an answer is if it is a web page, with the title or the first words of that."""
+    """If an answer is a web page, return a description with its title or first words, else ""."""
     types = [
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")
@@ -215,7 +215,7 @@ def page_problem(headers: Headers, body: bytes) -> str:
 def retry_after(headers: Headers) -> float | None:
     """Return how long `Retry-After` asks to wait, in seconds (RFC 9110 §10.2.3).
 
-    An HTTP-date counts from the answer's own `Date`; without one it says nothing.
+    An HTTP-date is relative to the answer's own `Date`; without one it is ignored.
     """
     value = header(headers, b"retry-after") or ""
     if value.isascii() and value.isdigit():
@@ -235,7 +235,7 @@ def retry_after(headers: Headers) -> float | None:
 
 
 def read_error(status: int, headers: Headers, body: bytes, hider: Hider) -> StatusError:
-    """Return the error that an answer with `status` means, without the secrets of `hider`."""
+    """Return the error for an answer with `status`, with secrets removed by `hider`."""
     text = body.decode(errors="replace")
     try:
         content = read_object(body, "error")

@@ -110,7 +110,7 @@ _MODULES: Final = (
     "journal.records",
     "server",
 )
-"""Where the names are defined; what needs least is first."""
+"""The modules that define the names, those with the fewest dependencies first."""
 
 if not TYPE_CHECKING:  # type checkers use the imports above, and so catch names that do not exist
 

@@ -1,4 +1,4 @@
-"""`arkor-mock`: runs what `command_line.py` describes, or says in one line what is missing."""
+"""`arkor-mock`: runs the commands of `command_line.py`, or reports a missing dependency."""
 
 import sys
 from collections.abc import Sequence

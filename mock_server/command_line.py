@@ -1,4 +1,4 @@
-"""The command line of the mock: arguments and what each command does with them."""
+"""The command line of the mock: the arguments and the code of each command."""
 
 import argparse
 import json
@@ -321,4 +321,4 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, st
         "addon-path",
     ),
 }
-"""What each command does, its sentence and its example."""
+"""Each command's function, description and example."""

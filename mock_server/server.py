@@ -295,7 +295,7 @@ class MockServer:
         self._origin.holds.pop(job_id, None)
 
     def rule_told(self, index: int) -> str:
-        """Say what the rule of this index does, for people."""
+        """Describe the rule with this index in plain English."""
         found = next((rule for number, rule, _ in self.rules if number == index), None)
         return "(it was removed)" if found is None else what_it_does(found)
 
@@ -380,7 +380,7 @@ class MockServer:
         return len(found)
 
     async def restart(self) -> None:
-        """Reset every connection, and do to the jobs what a restart of the backend does to them."""
+        """Reset every connection and apply a backend restart to the jobs."""
         await _ended(list(self._host.connections.values()), Ending.RST)
         self._backend.restart()
 

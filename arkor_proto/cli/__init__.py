@@ -1,1 +1,1 @@
-"""The command `arkor-proto`: what a user types becomes a training run that is followed to its end."""
+"""The command `arkor-proto`: starts training runs and follows them to their end."""

@@ -1,4 +1,4 @@
-"""The arguments of `arkor-proto`: what a user can type."""
+"""The command-line arguments of `arkor-proto`."""
 
 from argparse import SUPPRESS, ArgumentTypeError, Namespace
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _COMMANDS: Final = {
     "cancel": ("Ask the backend to stop a job.", "cancel job-1"),
     "demo": ("Watch a job survive a mock backend that breaks its stream.", "demo"),
 }
-"""The sentence and the example of each command."""
+"""The description and the example of each command."""
 _STATUSES: Final = (
     "the job completed (status: or is running; cancel: or is being stopped)",
     "the job failed or was cancelled (cancel: the backend refused the request)",
@@ -41,7 +41,7 @@ environment:
 
 
 def parsed(given: Sequence[str]) -> Namespace:
-    """Return the arguments; raises CommandError, and SystemExit after a help."""
+    """Return the parsed arguments; raises CommandError, and SystemExit after printing help."""
     found = commands(
         "arkor-proto", "Submit, follow and cancel training jobs.", _COMMANDS, _STATUSES, _MORE
     )

@@ -1,7 +1,7 @@
-"""What a failure most likely comes from, in the words of the command line.
+"""The likely causes of a failure, in terms of the command line.
 
-An error of the client says what happened. Here is what its user may want to look at: the token, the
-id of the job, the address.
+The client's error says what happened. This module adds what the user may want to check: the token,
+the job id, the address.
 """
 
 import os
@@ -26,23 +26,23 @@ _PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "AL
 
 
 def is_passing(error: ArkorError) -> bool:
-    """Tell whether a backend that answers like this may answer otherwise the next time."""
+    """Return whether the error may be temporary, so that trying again could succeed."""
     return isinstance(error, StatusError) and (
         error.status in _PASSING or error.status >= _SERVER_ERRORS
     )
 
 
 def may_have_arrived(error: ArkorError) -> bool:
-    """Tell whether the backend may have done what it was asked for, although this went wrong."""
+    """Return whether the backend may have acted on the request despite the error."""
     if isinstance(error, StatusError):
         return error.status == _TIMED_OUT or error.status >= _SERVER_ERRORS
     return not isinstance(error, NotConnected)
 
 
 def explained(error: ArkorError, settings: Settings, *, seen: bool) -> str:
-    """Return an error in one line, with its likely cause where there is one.
+    """Return an error in one line, with its likely cause if one is known.
 
-    The address is not asked about once the backend was `seen` there.
+    The address is not questioned once the backend was `seen` there.
     """
     cause = error.cause if isinstance(error, GaveUp) else error
     asked = "" if seen and not isinstance(cause, StatusError) else _question(cause, settings)
@@ -68,7 +68,7 @@ def _page(error: Exception) -> str:
 
 
 def _comes_from_elsewhere(error: ResponseError, settings: Settings) -> bool:
-    """Tell whether the answer is unlikely to come from an Arkor backend."""
+    """Return whether the answer is unlikely to come from an Arkor backend."""
     if not isinstance(error, StatusError) or _page(error):
         return True
     return error.status == HTTPStatus.NOT_FOUND and settings.command == "run"

@@ -1,4 +1,4 @@
-"""What `arkor-proto` does, with the blocking client: the course of each command, and its end."""
+"""Carries out each `arkor-proto` command with the blocking client, and reports how it ended."""
 
 import contextlib
 import logging
@@ -30,7 +30,7 @@ _Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
 
 def carry_out(settings: Settings) -> int:
-    """Do what was asked for and return the exit status; raises CommandError."""
+    """Carry out the command and return the exit status; raises CommandError."""
     # The report says what the log would say.
     logging.getLogger("arkor_proto").addHandler(logging.NullHandler())
     report = _report(settings)
@@ -61,7 +61,7 @@ def carry_out(settings: Settings) -> int:
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | None:
-    """Return what the server is verified against; raises ValueError for a file that is wrong."""
+    """Return the TLS context to verify the server with; raises ValueError for a bad file."""
     file = settings.ca_file
     try:
         return ssl.create_default_context(cafile=file) if file else None
@@ -112,7 +112,7 @@ class Command:
         self._trainer = self._new_trainer()
 
     def carry_out(self) -> int:
-        """Do it and return the exit status; raises OSError if the output cannot be written."""
+        """Run the command and return the exit status; raises OSError if it cannot write output."""
         try:
             match self.settings.command:
                 case "cancel":
@@ -191,9 +191,9 @@ class Command:
                 self.settings.state.write(job_id, last_event_id)
 
     def _look(self) -> TrainingJob | None:
-        """Ask for the job once: with a wrong id, token or address there is nothing to wait for.
+        """Ask for the job once: with a wrong id, token or address, waiting would be pointless.
 
-        A job that was followed before has been seen: its stream may be tried again and again.
+        A job that was followed before is known to exist, so its stream can be retried.
         """
         try:
             return self.client.job(self._job_id)
@@ -238,7 +238,7 @@ class Command:
         return OK if status == "completed" else BAD
 
     def _as_it_stands(self, job: TrainingJob) -> TrainingJob:
-        """Return the job with its end: a stream that was ended for good does not say how."""
+        """Return the job with its final status, which a permanently closed stream does not give."""
         return job if job.status in TERMINAL_STATUSES else self.client.job(job.id)
 
     def _gave_up(self, error: ArkorError) -> int:
@@ -253,7 +253,7 @@ class Command:
         return BAD if declined else UNABLE
 
     def _where_to_look(self, error: ArkorError | None = None) -> tuple[str, ...]:
-        """Say how to find out whether the backend has the job that was being submitted."""
+        """Explain how to find out whether the backend has the job that was being submitted."""
         job = self.settings.job
         name = job.name if isinstance(job, JobFile) else ""
         scope = f" in {self.settings.scope}" if self.settings.scope else ""
@@ -283,7 +283,7 @@ class Command:
         return {"jobId": job_id, "lastEventId": self._trainer.last_event_id or None}
 
     def _hints(self) -> tuple[str, ...]:
-        """Say how to follow the job again and how to stop it."""
+        """Explain how to follow the job again and how to stop it."""
         if not self._job_id or self.settings.command not in {"run", "follow"}:
             return ()
         cursor = self._trainer.last_event_id if self.settings.state is None else ""

@@ -1,6 +1,6 @@
-"""`arkor-proto demo`: a mock backend breaks a stream, and the client follows its job nevertheless.
+"""`arkor-proto demo`: a mock backend breaks a stream, and the client still follows its job.
 
-The one module that uses the mock: it is imported only for this command.
+This is the only module that uses the mock, and it is imported only for this command.
 """
 
 import logging
@@ -95,7 +95,7 @@ async def _follow(show: "_Show") -> None:
 
 @define
 class _Show:
-    """What is printed, and what was seen."""
+    """Prints the demonstration and records what happened."""
 
     _began: float = field(factory=time.monotonic, init=False)
     _steps: list[int | float | None] = field(factory=list[int | float | None], init=False)
@@ -144,7 +144,7 @@ class _Show:
                 pass
 
     def finish(self) -> int:
-        """Print how it ended and return the exit status; raises OSError if nothing can be printed."""
+        """Print how it ended and return the exit status; raises OSError if it cannot print."""
         whole = self._steps == list(range(1, len(self._steps) + 1))
         told = "each once and in order" if whole else "but not each once and in order"
         self._print(

@@ -1,4 +1,4 @@
-"""What the events of a job add up to: its figures so far, and the summary at its end."""
+"""Figures gathered from a job's events, and the summary printed at its end."""
 
 import json
 import math
@@ -24,7 +24,7 @@ _MOST_ARTIFACTS: Final = 20
 
 @define
 class Figures:
-    """The figures of a job, from the events that were taken so far; times are in seconds."""
+    """The figures of a job, from its events so far; times are in seconds."""
 
     max_steps: int | None = None
     step: int | None = field(init=False, default=None)
@@ -36,7 +36,7 @@ class Figures:
     """The latest log with a loss."""
     completed: TrainingCompleted | None = field(init=False, default=None)
     losses: list[float] = field(init=False, factory=list[float])
-    """The losses so far, thinned out evenly."""
+    """The losses so far, evenly thinned out."""
     _stride: int = field(init=False, default=1)
     _skipped: int = field(init=False, default=0)
     _recent: deque[tuple[float, int]] = field(
@@ -44,7 +44,7 @@ class Figures:
     )
 
     def take(self, event: TrainingEvent, now: float) -> None:
-        """Take an event that came at `now`."""
+        """Take an event that arrived at `now`."""
         if isinstance(event, TrainingCompleted):
             self.completed = event
         if not isinstance(event, TrainingLog):
@@ -62,7 +62,7 @@ class Figures:
 
     @property
     def steps_per_second(self) -> float | None:
-        """How fast the latest steps came, None if that cannot be told."""
+        """The rate of the latest steps, None if there are too few to tell."""
         if not self._recent:
             return None
         (then, start), (now, end) = self._recent[0], self._recent[-1]
@@ -81,7 +81,7 @@ class Figures:
             self._stride *= 2
 
     def summary(self, job: TrainingJob, elapsed: float) -> list[str]:
-        """Return lines about how the job went; `elapsed` is for a job that does not say."""
+        """Return lines about how the job went; `elapsed` is used if the job has no times."""
         lines = [("duration", f"{duration(_duration_of(job, elapsed))}")]
         if self.first is not None and self.last is not None:
             lines.append(("loss", f"{_at(self.first)}, {_at(self.last)}"))
@@ -97,7 +97,7 @@ class Figures:
 
 
 def sparkline(values: Sequence[float], width: int, levels: str = BLOCKS) -> str:
-    """Return the course of some values in one line of at most `width` characters."""
+    """Return a one-line chart of `values`, at most `width` characters wide."""
     if not values or width < 1:
         return ""
     count = min(width, len(values))
@@ -112,7 +112,7 @@ def sparkline(values: Sequence[float], width: int, levels: str = BLOCKS) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as one says it: 12 s, 2 min 31 s, 3 h 5 min."""
+    """Return a duration in readable form: 12 s, 2 min 31 s, 3 h 5 min."""
     whole = int(seconds)
     minutes, left = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
@@ -122,14 +122,14 @@ def duration(seconds: float) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Return a number in short, `-` for none."""
+    """Return a number in short form, `-` for None."""
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def artifact_name(artifact: object) -> str:
-    """Return what an artifact is called, or else what it says of itself."""
+    """Return the name of an artifact, or a description of its contents if it has none."""
     artifact = masked(artifact)
     if not is_object(artifact):
         return artifact if isinstance(artifact, str) else json.dumps(artifact)
@@ -141,7 +141,7 @@ def artifact_name(artifact: object) -> str:
 
 
 def max_steps_of(config: JsonObject, name: str = "maxSteps") -> int | None:
-    """Return how many steps a configuration asks for, None if it does not say."""
+    """Return the number of steps in a configuration, None if it is not set."""
     value = config.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
@@ -161,7 +161,7 @@ def _at(log: TrainingLog) -> str:
 
 
 def _duration_of(job: TrainingJob, elapsed: float) -> float:
-    """Return how long the job took as the backend tells it, else `elapsed`."""
+    """Return how long the job took according to the backend, else `elapsed`."""
     try:
         begun = datetime.fromisoformat(job.started_at or "")
         ended = datetime.fromisoformat(job.completed_at or "")

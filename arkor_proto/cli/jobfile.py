@@ -1,4 +1,4 @@
-"""The job file of the command line: a TOML file that says what to train.
+"""The job file of the command line: a TOML file that describes what to train.
 
 name = "support-bot"
 model = "unsloth/gemma-4-E4B-it"
@@ -34,7 +34,7 @@ _TOP: Final = ("name", "model", "dataset", "lora", "options")
 
 @frozen(kw_only=True)
 class JobFile:
-    """What a job file says to train."""
+    """The contents of a job file."""
 
     name: str
     model: str
@@ -44,13 +44,13 @@ class JobFile:
 
     @property
     def digest(self) -> str:
-        """What tells this job from others, however their files are laid out."""
+        """A digest that identifies the job, independent of how its file is formatted."""
         parts = [self.name, self.model, self.dataset, self.lora, self.options]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def read_job_file(path: Path) -> JobFile:
-    """Return what the file says to train; raises ValueError that begins with the file's name."""
+    """Return the contents of the job file; raises ValueError that begins with the file's name."""
     try:
         return _read(tomllib.loads(_content(path).decode()))
     except OSError as error:

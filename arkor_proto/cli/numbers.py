@@ -1,11 +1,11 @@
-"""Numbers as people type them. Errors say what is allowed, in the same words for every command."""
+"""Parses numbers typed by users. Errors say what is allowed, identically in every command."""
 
 import math
 import re
 from typing import Final
 
 _LARGEST: Final = 10**18 - 1
-"""What 18 digits can hold."""
+"""The largest number of 18 digits."""
 
 
 def whole(text: str, *, least: int = 0, most: int = _LARGEST) -> int:

@@ -1,8 +1,8 @@
-"""What the command line prints while it follows a job: lines for people, or lines of JSON.
+"""The output of the command line while it follows a job: readable lines, or lines of JSON.
 
-At a terminal there is a live panel below the lines for people (`panel.py`).
+On a terminal there is a live panel below the readable lines (`panel.py`).
 
-Control characters that a backend sends are spelled out, so that it can never drive the terminal.
+Control characters from a backend are escaped, so that it can never control the terminal.
 """
 
 import json
@@ -39,11 +39,11 @@ from arkor_proto.cli.figures import Figures, figure
 _RESULTS: Final = frozenset({"result", "status"})
 
 Stamp: TypeAlias = Callable[[], str]
-"""Returns the time as a text."""
+"""Returns the time as text."""
 
 
 def local_time() -> str:
-    """Return the time now, in seconds, with its distance from UTC."""
+    """Return the local time to the second, with its UTC offset."""
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
@@ -71,7 +71,7 @@ class Report(Protocol):
         ...
 
     def close(self) -> None:
-        """Leave the screen as it is to stay, whatever happened."""
+        """Restore the screen, however the command ended."""
         ...
 
 
@@ -79,7 +79,7 @@ class Report(Protocol):
 class Ending:
     """How a command ended: `words` and `hints` for people, `kind` and `facts` for programs.
 
-    `job` is that of a result; `details` come before the words.
+    `job` is set if there is a result; `details` are printed before the words.
     """
 
     kind: str
@@ -96,11 +96,11 @@ class Live(Protocol):
     title: str
 
     def start(self) -> None:
-        """Show it from now on."""
+        """Start showing it."""
         ...
 
     def stop(self) -> None:
-        """Take it away for good."""
+        """Remove it for good."""
         ...
 
     def above(self) -> AbstractContextManager[None]:
@@ -108,17 +108,17 @@ class Live(Protocol):
         ...
 
     def take(self, event: TrainingEvent) -> None:
-        """Show what an event says."""
+        """Update it from an event."""
         ...
 
     def reconnecting(self, delay: float) -> None:
-        """Show how long it is to the next attempt, in seconds."""
+        """Show the time until the next attempt, in seconds."""
         ...
 
 
 @define
 class Lines:
-    """Lines for people; `panel` is below them, and `stamp` in front of each."""
+    """Readable lines, each prefixed by `stamp`, with `panel` below them."""
 
     out: TextIO
     errors: TextIO
@@ -158,7 +158,7 @@ class Lines:
         self._print(self.errors, _notice_words(notice))
 
     def end(self, ending: Ending) -> None:
-        """Report how the command ended: how a job is or was is a result, all else a message."""
+        """Report how the command ended: a job's state is a result, anything else is a message."""
         self.close()
         out = self.out if ending.kind in _RESULTS else self.errors
         summary = list(ending.details)
@@ -168,7 +168,7 @@ class Lines:
             self._print(out, line)
 
     def close(self) -> None:
-        """Print no more but lines."""
+        """Stop the panel."""
         if self.panel is not None:
             self.panel.stop()
 
@@ -180,7 +180,7 @@ class Lines:
 
 @define
 class Quiet:
-    """A report of the end alone."""
+    """Reports only how the command ended."""
 
     report: Report
     figures: Figures
@@ -192,7 +192,7 @@ class Quiet:
         """Print nothing."""
 
     def event(self, event: TrainingEvent, _: str, /) -> None:
-        """Print nothing, and take the figures for the summary."""
+        """Print nothing, but keep the figures for the summary."""
         self.figures.take(event, time.monotonic())
 
     def notice(self, notice: Notice) -> None:
@@ -208,14 +208,14 @@ class Quiet:
 
 @define
 class JsonLines:
-    """One JSON object a line, each with its `type`; names are those of the wire."""
+    """One JSON object per line, each with a `type`; names are those on the wire."""
 
     out: TextIO
     stamp: Stamp | None = field(kw_only=True, default=None)
     _attempt: int = field(init=False, default=1)
 
     def known(self, job: TrainingJob, max_steps: int | None) -> None:
-        """Print nothing: the events say it all."""
+        """Print nothing: the events contain all of it."""
 
     def submitted(self, job_id: str) -> None:
         """Report that the backend has accepted the job."""
@@ -246,7 +246,7 @@ class JsonLines:
         self._say({"type": ending.kind, "message": ending.words, **ending.facts})
 
     def close(self) -> None:
-        """Do nothing: every line is whole."""
+        """Do nothing: every line is already complete."""
 
     def _say(self, line: Mapping[str, object]) -> None:
         if self.stamp is not None:
@@ -268,7 +268,7 @@ _NOTICES: Final[Mapping[type[Notice], str]] = {
 
 
 def from_where(cursor: str | None) -> str:
-    """Say where a stream goes on that is opened with this cursor."""
+    """Describe where a stream opened with this cursor resumes."""
     return f"after event {cursor}" if cursor else "from the start"
 
 

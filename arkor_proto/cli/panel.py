@@ -1,8 +1,8 @@
-"""The live panel at a terminal: how far the job is, its losses, and what the connection does.
+"""The live panel on a terminal: the job's progress, its losses, and the connection's state.
 
-Lines are printed above the panel and stay on the screen. A line is followed by the last picture of
-the panel; a thread makes a new one now and then, so that a long replay costs little more than its
-lines.
+Lines are printed above the panel and stay on the screen. After each line the last rendering of the
+panel is printed again; a thread renders a new one at intervals, so that a long replay costs little
+more than its lines.
 """
 
 import math
@@ -24,7 +24,7 @@ from arkor_proto._types import TrainingEvent
 from arkor_proto.cli.figures import BLOCKS, Figures, duration, figure, sparkline
 
 _REFRESH: Final = 0.25
-"""Seconds between two pictures."""
+"""Seconds between two renderings."""
 _LEAST_COLUMNS: Final = 40
 _LEAST_ROWS: Final = 10
 _BAR: Final = 30
@@ -45,9 +45,9 @@ class Panel:
     _heard: float | None = field(init=False, default=None)
     _due: float | None = field(init=False, default=None)
     _picture: str = field(init=False, default="")
-    """What the panel looks like, one line after the other."""
+    """The last rendering of the panel."""
     _height: int = field(init=False, default=0)
-    """Lines of it on the screen, 0 while it is not shown."""
+    """How many of its lines are on the screen, 0 while it is hidden."""
     _lock: threading.Lock = field(init=False, factory=threading.Lock)
     _stopped: threading.Event = field(init=False, factory=threading.Event)
 
@@ -55,12 +55,12 @@ class Panel:
         self._begun = self.clock()
 
     def start(self) -> None:
-        """Show the panel from now on."""
+        """Start showing the panel."""
         self.draw()
         threading.Thread(target=self._refresh, name="arkor-panel", daemon=True).start()
 
     def stop(self) -> None:
-        """Take the panel away for good."""
+        """Remove the panel for good."""
         self._stopped.set()
         with self._lock:
             self._put("")
@@ -75,20 +75,20 @@ class Panel:
             self._put(self._picture)
 
     def take(self, event: TrainingEvent) -> None:
-        """Show what an event says."""
+        """Update it from an event."""
         with self._lock:
             self._heard, self._due = self.clock(), None
             self.figures.take(event, self._heard)
 
     def reconnecting(self, delay: float) -> None:
-        """Show how long it is to the next attempt, in seconds."""
+        """Show the time until the next attempt, in seconds."""
         with self._lock:
             self.reconnects += 1
             self._due = self.clock() + delay
         self.draw()
 
     def draw(self) -> None:
-        """Show the panel as it is now, in place of the last picture of it."""
+        """Render the panel again and replace the last rendering on the screen."""
         with self._lock:
             if self._stopped.is_set():
                 return
@@ -104,7 +104,7 @@ class Panel:
                 self.draw()
 
     def _put(self, picture: str) -> None:
-        """Show a picture in place of the one that is on the screen, if any; "" for none."""
+        """Replace the rendering on the screen, if any, by another; "" removes it."""
         wiped = f"\r\x1b[{self._height}A\x1b[J" if self._height else ""
         self._height = picture.count("\n")
         if wiped or picture:

@@ -1,4 +1,4 @@
-"""How our commands read their arguments with argparse: errors in one line, output that can fail."""
+"""Argument parsing for our commands, on argparse: one-line errors, and output that may fail."""
 
 import argparse
 import re
@@ -30,19 +30,19 @@ exit status:
        ended by Ctrl-C, by SIGTERM, or because the output was closed (| head)
 """
 _REQUIRED: Final = "the following arguments are required: "
-"""How argparse begins a message, which does not begin with the argument as the others do."""
+"""The start of the one argparse message that does not begin with the argument."""
 _WORDED: Final = {
     r"expected one argument$": "needs a value",
     r"ignored explicit argument .*": "takes no value",  # which may be a secret
 }
-"""What argparse says, and how our commands say it."""
+"""argparse's messages, and our wording for them."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are a CommandError."""
+    """A parser that raises its errors as CommandError."""
 
     def error(self, message: str) -> NoReturn:
-        """Refuse the arguments; raises CommandError, which begins with the argument."""
+        """Reject the arguments; raises CommandError, which begins with the argument."""
         text = message.removeprefix("argument ")
         if text.startswith(_REQUIRED):
             text = f"{text.removeprefix(_REQUIRED)}: missing"
@@ -63,7 +63,7 @@ class Commands:
     _top: Parser = field(alias="top")
 
     def parse(self, given: Sequence[str]) -> argparse.Namespace:
-        """Read the arguments; raises CommandError, and SystemExit after a help."""
+        """Parse the arguments; raises CommandError, and SystemExit after printing help."""
         first = given[0] if given else ""
         if not given:
             known = ", ".join(self.parsers)
@@ -85,10 +85,10 @@ def commands(
     statuses: tuple[str, str, str],
     more: str = "",
 ) -> Commands:
-    """Return the command `name`; each subcommand has a sentence and the arguments of an example.
+    """Return the command `name`; each subcommand has a description and example arguments.
 
-    `statuses` tells what 0, 1 and 3 mean here; `more` ends every help. The example of the command
-    itself is that of its first subcommand.
+    `statuses` explains exit statuses 0, 1 and 3; `more` is appended to every help text. The example
+    for the command itself is that of its first subcommand.
     """
     ends = [_EPILOG.format(name, each, *statuses) + more for _, each in subcommands.values()]
     shape, fixed = argparse.RawDescriptionHelpFormatter, False
@@ -142,8 +142,8 @@ def _some(text: str) -> float:
 
 
 whole: Final = typed(numbers.whole)
-"""A whole number from 0 on."""
+"""A whole number, 0 or greater."""
 seconds: Final = typed(numbers.seconds)
 """A number of seconds."""
 some_seconds: Final = typed(_some)
-"""A number of seconds that is more than 0."""
+"""A number of seconds greater than 0."""

@@ -12,17 +12,17 @@ _PIECE: Final = re.compile(r'(\\*)"|(\s+)|(\\+|[^\\"\s]+)')
 
 
 def joined(words: Iterable[str], platform: str = sys.platform) -> str:
-    """Return what a user would type to give these words."""
+    """Return the command line that a user would type for these words."""
     return subprocess.list2cmdline(words) if platform == _WINDOWS else shlex.join(words)
 
 
 def split(line: str, platform: str = sys.platform) -> list[str]:
-    """Return the words of a command line; raises ValueError for a quote that is not closed."""
+    """Return the words of a command line; raises ValueError for an unclosed quote."""
     return _split_on_windows(line) if platform == _WINDOWS else shlex.split(line)
 
 
 def _split_on_windows(line: str) -> list[str]:
-    """Split as programs on Windows do: a backslash is itself, unless a double quote follows."""
+    """Split as Windows programs do: a backslash is literal unless a double quote follows."""
     words: list[str] = []
     word: str | None = None
     quoted = False

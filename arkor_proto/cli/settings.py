@@ -1,6 +1,6 @@
-"""What the arguments of `arkor-proto` and the environment amount to.
+"""Settings of `arkor-proto`, from its arguments and the environment.
 
-What a command does with it is not decided here.
+What a command does with them is decided elsewhere.
 """
 
 from argparse import Namespace
@@ -56,15 +56,15 @@ DEFAULTS: Final = Defaults()
 
 @frozen(kw_only=True)
 class Settings:
-    """What the command was asked to do, and as whom."""
+    """What the command is to do, and with which credentials."""
 
     command: str
     job: JobFile | str
-    """What to submit, or the id of a job that exists."""
+    """The job to submit, or the id of an existing job."""
     last_event_id: str
     state: StateFile | None
     continues: bool
-    """Whether the job was followed before: the backend has it for certain."""
+    """Whether the job was followed before, so that the backend certainly has it."""
     ca_file: str
     json: bool
     timestamps: bool
@@ -85,13 +85,13 @@ class Settings:
 
     @property
     def scope(self) -> str:
-        """The organisation and the project in words, "" if neither was given."""
+        """A description of the organisation and the project, "" if neither was given."""
         named = (("org", self.org), ("project", self.project))
         return ", ".join(f"{kind} {name!r}" for kind, name in named if name)
 
 
 def settings_of(given: Namespace, environment: Mapping[str, str]) -> Settings:
-    """Return what was asked for; raises ValueError for what cannot be."""
+    """Return the settings for these arguments; raises ValueError for invalid ones."""
     words: Mapping[str, object] = vars(given)
     base_url = _setting(words, environment, "base_url")
     if not base_url:
@@ -122,7 +122,7 @@ def settings_of(given: Namespace, environment: Mapping[str, str]) -> Settings:
 
 
 def refusal(error: ValueError) -> CommandError:
-    """Return what to say about a setting that the client refuses, with the name of the option."""
+    """Return the error for a setting that the client rejects, with the name of the option."""
     name, colon, problem = str(error).partition(":")
     option = f"--{name.replace('_', '-')}" if name in _OPTIONS else name
     return CommandError(f"{option}{colon}{problem}")
@@ -130,7 +130,7 @@ def refusal(error: ValueError) -> CommandError:
 
 @frozen
 class _Work:
-    """Which job, from where on."""
+    """The job to follow, and where to start."""
 
     job: JobFile | str
     last_event_id: str = ""
@@ -173,7 +173,7 @@ def _submitted(file: StateFile, job: JobFile, saved: State) -> _Work:
 
 
 def _followed(file: StateFile, job_id: str, saved: State | None) -> _Work:
-    """Return how to continue with a job that exists."""
+    """Return how to continue with an existing job."""
     if saved is not None:
         file = evolve(file, about=evolve(file.about, job_file=saved.job_file))
     if saved is None or not saved.job_id:
@@ -202,7 +202,7 @@ def _policy(words: Mapping[str, object]) -> ReconnectPolicy:
 
 
 def _repeated(words: Mapping[str, object], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the options of these names that were given, as one would give them again."""
+    """Return those of the named options that were given, in the form to give them again."""
     given = {name: words.get(name) for name in names}
     changed = {
         name: value

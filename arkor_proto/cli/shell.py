@@ -1,7 +1,7 @@
-"""What a shell sees of each of our commands: its streams, its messages and its exit status.
+"""The behaviour that our commands share: their streams, messages and exit statuses.
 
-`arkor-proto`, `arkor-mock` and `arkor-conformance` all run inside `run`, so that the same thing ends
-each of them in the same way, and no user ever sees a traceback:
+`arkor-proto`, `arkor-mock` and `arkor-conformance` all run inside `run`, so that they end in the
+same way for the same reason, and users never see a traceback:
 
     0     it did what was asked, and the answer is good
     1     it did what was asked, and the answer is bad: nothing else has this status
@@ -31,7 +31,7 @@ USAGE: Final = 2
 UNABLE: Final = 3
 
 _DEBUG: Final = "ARKOR_DEBUG"
-"""With this variable set, the traceback of a bug is printed instead of kept in a file."""
+"""If this variable is set, the traceback of a bug is printed instead of saved to a file."""
 _LONGEST: Final = 200
 _SIGPIPE: Final = 13  # a number: Windows has no such signal
 _WRITING: Final = frozenset(
@@ -98,13 +98,13 @@ def interrupt(number: int, _: FrameType | None) -> None:
 
 
 def signal_of(error: KeyboardInterrupt) -> signal.Signals:
-    """Return the signal that was the reason, SIGINT if it does not say."""
+    """Return the signal that caused `error`, SIGINT if it is not recorded."""
     number: object = error.args[0] if error.args else None
     return number if isinstance(number, signal.Signals) else signal.SIGINT
 
 
 def told(error: OSError) -> str:
-    """Say what the system refused, and of what."""
+    """Return a system error as text, with the file that it is about."""
     why = error.strerror or str(error)
     if error.filename is not None:
         return f"{error.filename}: {why}"
@@ -114,8 +114,8 @@ def told(error: OSError) -> str:
 def _prepare() -> bool:
     """Make the standard streams safe to use; return whether there is a standard output.
 
-    A stream that is closed would give its number to the next file or socket that is opened. What an
-    encoding does not have is spelled out.
+    If a standard stream is closed, the next file or socket to be opened would get its descriptor.
+    Characters that the encoding lacks are escaped.
     """
     for descriptor in range(3):
         try:
@@ -136,14 +136,14 @@ def _is_open(stream: object) -> bool:
 
 
 def _complain(name: str, text: str) -> None:
-    """Print a line on standard error if possible: there is no other place for it."""
+    """Print a line on standard error if possible; there is nowhere else to report a failure."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{name}: {printable(text)}\n")
         sys.stderr.flush()
 
 
 def _abandon(stream: TextIO) -> None:
-    """Let what is still buffered go nowhere."""
+    """Discard what is still buffered."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -152,7 +152,7 @@ def _abandon(stream: TextIO) -> None:
 
 
 def _bug(error: Exception) -> str:
-    """Say that the command is wrong, and where the details are."""
+    """Report a bug in the command, and where its details are."""
     text = "".join(traceback.format_exception(error))
     first = str(error).partition("\n")[0][:_LONGEST]
     what = f"a bug: {type(error).__name__}: {first}; please report it"

@@ -1,7 +1,7 @@
-"""The file of `--state`: which job is followed and how far, so that a later command can go on.
+"""The `--state` file: which job is followed and how far, so that a later command can resume.
 
-It is replaced as a whole, so that a process that is killed leaves the old one or the new one. After
-a loss of power it may be a few events old.
+It is replaced as a whole, so that a killed process leaves either the old file or the new one.
+After a power failure it may be a few events old.
 """
 
 import json
@@ -22,13 +22,13 @@ _MAX_BYTES: Final = 64 * 2**10
 
 @frozen(kw_only=True)
 class State:
-    """What the file says. A job that is being submitted has no id yet."""
+    """The contents of the file. A job that is being submitted has no id yet."""
 
     base_url: str
     org: str = ""
     project: str = ""
     job_file: str = ""
-    """What identifies the job file that was submitted, "" for a job that was only followed."""
+    """The digest of the submitted job file, "" for a job that was only followed."""
     job_id: str = ""
     last_event_id: str = ""
 
@@ -38,14 +38,14 @@ _NAMES: Final = tuple(each.name for each in fields(State))
 
 @frozen
 class StateFile:
-    """Where the state is, and who it is about."""
+    """The path of the state, and the job that it belongs to."""
 
     path: Path
     about: State = field()
-    """The state of a job of which nothing is known yet."""
+    """The initial state of the job, before anything is known about it."""
 
     def read(self) -> State | None:
-        """Return the state, None if there is no file; raises ValueError for another file."""
+        """Return the state, None if there is no file; raises ValueError for any other file."""
         try:
             with self.path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
@@ -61,7 +61,7 @@ class StateFile:
         return state
 
     def write(self, job_id: str, last_event_id: str = "") -> None:
-        """Replace the state; raises OSError that names the file."""
+        """Replace the state file; raises OSError that names the file."""
         state = evolve(self.about, job_id=job_id, last_event_id=last_event_id)
         values = {camel(name): getattr(state, name) for name in _NAMES}
         text = json.dumps({_MARK: _VERSION, **values})

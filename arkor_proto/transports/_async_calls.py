@@ -1,4 +1,4 @@
-"""The calls that are not part of a trainer: one request, one answer, no state."""
+"""Calls outside a trainer: one request, one answer, no state."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._surface import CLOSED
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
-"""Takes the head and each piece of a 2xx answer's body, b"" at its end; tells if that is enough."""
+"""Takes the head and each piece of a 2xx answer's body, b"" at its end; returns True to stop."""
 
 
 @define(eq=False)
@@ -29,7 +29,7 @@ class Caller:
     _closed: bool = field(init=False, default=False)
 
     def close(self) -> None:
-        """End the calls that are under way with a TransportError: the client goes."""
+        """End the calls in progress with a TransportError: the client is closing."""
         self._closed = True
         for scope in self._under_way:
             scope.cancel()
@@ -49,7 +49,7 @@ class Caller:
         )
 
     async def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Hand the answer to an inference to `body_reader`, within the bounds of time on it."""
+        """Pass the answer to an inference to `body_reader`, within its time limits."""
         timeouts = self.connector.timeouts
         with anyio.move_on_after(timeouts.chat):
             await self.stream(request, body_reader, hider, silence=timeouts.chat_silence)
@@ -64,10 +64,10 @@ class Caller:
         *,
         silence: float = math.inf,
     ) -> None:
-        """Hand the body of a 2xx answer to `body_reader` as it comes.
+        """Pass the body of a 2xx answer to `body_reader` as it arrives.
 
-        `hider` hides what the request is sent with; `silence` bounds the time without a byte of the
-        answer, in seconds.
+        `hider` hides the token that the request is sent with; `silence` is the longest time without
+        a byte of the answer, in seconds.
         """
         if self._closed:
             raise RuntimeError(CLOSED)

@@ -1,8 +1,8 @@
 """The driver of one session: poll, act, feed back.
 
-Exchanges and timers are tasks of the client. Only an open stream is read by the tasks that wait, one
-at a time: such a task reads, runs the callbacks for what it has read, and reads on. So a slow callback
-slows the server, and no event takes a turn of the event loop to get from one task to another.
+Exchanges and timers are tasks of the client. An open stream, however, is read by the waiting tasks,
+one at a time: such a task reads, runs the callbacks for what it has read, and reads on. So a slow
+callback slows the server, and no event costs a turn of the event loop to pass between tasks.
 """
 
 import math
@@ -49,14 +49,14 @@ from arkor_proto.transports._surface import CLOSED
 
 _IN_A_ROW: Final = 32
 CallBack: TypeAlias = Callable[[TrainingEvent], object]
-"""Calls the hook of an event and returns what it returned, which is awaited if it can be."""
+"""Calls the hook of an event and returns its result, which is awaited if it is awaitable."""
 
 
 class Clock(Protocol):
-    """What time it is, and how to wait for it; in seconds, and never going back."""
+    """Tells the time and waits for a time; in seconds, and monotonic."""
 
     def time(self) -> float:
-        """Return the time now."""
+        """Return the current time."""
         ...
 
     async def sleep_until(self, deadline: float, timer: Timer) -> None:
@@ -65,7 +65,7 @@ class Clock(Protocol):
 
 
 class MonotonicClock:
-    """The clock of the machine, which costs less to ask than that of the event loop."""
+    """The system's clock, which is cheaper to read than the event loop's."""
 
     time: "staticmethod[[], float]" = staticmethod(monotonic)
 
@@ -76,19 +76,19 @@ class MonotonicClock:
 
 @define
 class Waiter:
-    """All that wait for the next settlement of one operation."""
+    """The tasks that wait for the next settlement of one operation."""
 
     outcome: Outcome | None = None
     done: anyio.Event = field(factory=anyio.Event)
 
     @property
     def settled(self) -> Outcome:
-        """The outcome, which has come."""
+        """The outcome; the operation must be settled."""
         assert self.outcome is not None, "only read after the settlement"
         return self.outcome
 
     def settle(self, outcome: Outcome) -> None:
-        """Let everyone go with `outcome`."""
+        """Release every waiting task with `outcome`."""
         self.outcome = outcome
         self.done.set()
 
@@ -104,12 +104,12 @@ class _Alarm:
 
 @define(eq=False)
 class _OpenStream:
-    """A stream that the tasks that follow read, one at a time; `over` is set after its last report."""
+    """A stream that the following tasks read, one at a time; its end sets `over`."""
 
     exchange: Exchange
     over: anyio.Event = field(factory=anyio.Event)
     reading: anyio.CancelScope | None = None
-    """Set while one of them reads; cancelled when there is something else to do."""
+    """Set while a task reads; cancelled when there is something else to do."""
 
 
 @define(eq=False)
@@ -128,17 +128,17 @@ class Driver:
     _delivery: Deliver | None = field(init=False, default=None)
     _stream: _OpenStream | None = field(init=False, default=None)
     _others_first: bool = field(init=False, default=False)
-    """Whether the other tasks get a turn before the event in waiting is handed over."""
+    """Whether other tasks get a turn before the waiting event is delivered."""
     _following: set[int] = field(init=False, factory=set[int])
-    """The tasks and iterators that follow, by id."""
+    """The ids of the tasks and iterators that follow."""
     _closed: bool = field(init=False, default=False)
     _news: anyio.Event | None = field(init=False, default=None)
     _alarm: _Alarm | None = field(init=False, default=None)
 
     def tell(self, event: Input) -> None:
-        """Give the session an input and do what it says.
+        """Give the session an input and act on its outputs.
 
-        Without an open client nothing can be done, and nothing is.
+        Does nothing if the client is not open.
         """
         if self._closed:
             return
@@ -146,7 +146,7 @@ class Driver:
         self._pump(self.session.step(event, self._now))
 
     async def operate(self, operation: Operation, imperative: Input) -> Outcome:
-        """Ask for `operation` and return its outcome; callers that ask meanwhile share it."""
+        """Request `operation` and return its outcome, which concurrent callers share."""
         self._check_open()
         waiter = self._waiters.setdefault(operation, Waiter())
         self.tell(imperative)
@@ -155,9 +155,9 @@ class Driver:
         return waiter.outcome
 
     async def follow(self) -> Outcome:
-        """Follow the job, running its callbacks here, until the follow is settled.
+        """Follow the job, running its callbacks in this task, until the follow is settled.
 
-        A waiter that is cancelled leaves; when the last one has left, so does the session.
+        A cancelled waiter leaves; when the last one has left, the session stops waiting too.
         """
         task = anyio.get_current_task().id
         waiter = self.join(task)
@@ -186,7 +186,7 @@ class Driver:
         return waiter
 
     def part(self, who: int, in_hand: Deliver | None = None) -> None:
-        """Follow no longer; an event in hand that is not handed back is heard again."""
+        """Stop following; an event in hand that was not handed back is delivered again."""
         self._following.remove(who)
         if in_hand is not None and not self._closed:
             self._delivery = in_hand
@@ -199,7 +199,7 @@ class Driver:
             self.hand_back(delivery, None, heard=False)
 
     async def next_delivery(self, waiter: Waiter) -> Deliver | None:
-        """Return the next event to hand over, None once the follow is settled."""
+        """Return the next event to deliver, None once the follow is settled."""
         while waiter.outcome is None:
             if self._delivery is None:
                 if not await self._read_on():
@@ -214,9 +214,9 @@ class Driver:
         return None
 
     async def _read_on(self) -> bool:
-        """Tell the session what the stream says next; return whether there was a stream to read.
+        """Pass the stream's next report to the session; return whether there was a stream to read.
 
-        The tasks that follow do this themselves: a task for reading alone would cost each event one
+        The following tasks do this themselves: a separate reading task would cost each event one
         more turn of the event loop.
         """
         stream = self._stream
@@ -242,7 +242,7 @@ class Driver:
         return True
 
     def close(self) -> None:
-        """Settle every operation that is still waited for: the client is closed."""
+        """Settle every pending operation: the client is closed."""
         self._closed = True
         if self.session.job_state is Job.CREATING:
             logger.warning("the client was closed during a create: the backend may have the job")
@@ -255,7 +255,7 @@ class Driver:
             raise RuntimeError(CLOSED)
 
     async def _run_callbacks(self, delivery: Deliver | None) -> None:
-        """Run the callback of an event, and those of the events that follow at once."""
+        """Run the callback for an event, and for the events that are ready right after it."""
         while delivery is not None:
             error: Exception | None = None
             try:
@@ -272,7 +272,7 @@ class Driver:
             delivery = self.hand_back(delivery, error)
 
     def _give_back(self, delivery: Deliver) -> None:
-        """See that an event whose callback was cancelled is heard again, by the next waiter."""
+        """Have an event whose callback was cancelled delivered again, to the next waiter."""
         if len(self._following) > 1 and Operation.FOLLOW in self._waiters:
             self._delivery = delivery
             self._tell_news()
@@ -287,7 +287,7 @@ class Driver:
     def hand_back(
         self, delivery: Deliver, error: Exception | None, *, heard: bool = True
     ) -> Deliver | None:
-        """Hand an event back; return the one that follows at once, if there is one."""
+        """Hand an event back; return the next one if it is ready."""
         if not self._closed:
             now = self.clock.time()
             if now > self._now:  # noqa: PLR1730 - a comparison costs less than a call of max()
@@ -305,7 +305,7 @@ class Driver:
         return None
 
     def _pump(self, output: Output) -> None:
-        """Do what the session says, from `output` on until it has nothing more to say."""
+        """Act on the session's outputs, starting with `output`, until there are no more."""
         while True:
             match output:
                 case Deliver():
@@ -333,7 +333,7 @@ class Driver:
             output = self.session.poll()
 
     def _tell_news(self) -> None:
-        """Let every task that waits for an event look again, also the one that reads."""
+        """Wake every task that waits for an event, including the one that reads."""
         if self._news is not None:
             self._news.set()
             self._news = None
@@ -354,7 +354,7 @@ class Driver:
             del self._scopes[number]
 
     async def _carry(self, exchange: Exchange) -> None:
-        """Tell the session what an exchange reports; the tasks that follow read the stream."""
+        """Pass an exchange's reports to the session; the following tasks read an open stream."""
         while (report := await exchange.next_report()) is not None:
             opening = self.session.stream_state is Stream.OPENING
             self.tell(report)
@@ -362,7 +362,7 @@ class Driver:
                 await self._lend(exchange)
 
     async def _lend(self, exchange: Exchange) -> None:
-        """Let the tasks that follow read an open stream, until it is over."""
+        """Let the following tasks read an open stream, until it is over."""
         self._tell_news()  # the stream before this one is not read any more
         stream = self._stream = _OpenStream(exchange)
         try:
@@ -372,10 +372,10 @@ class Driver:
                 self._stream = None
 
     def _set_alarm(self, until: float | None, timer: Timer | None) -> None:
-        """See that the session hears of `until`.
+        """Set the alarm that tells the session when `until` is reached.
 
-        An alarm for silence is left alone unless it comes too late: one that rings early does no
-        harm, and a new one for each frame would be dear.
+        An alarm for silence is kept unless it is too late: one that goes off early does no harm,
+        and a new one for each frame would be expensive.
         """
         alarm = self._alarm
         if alarm is not None:

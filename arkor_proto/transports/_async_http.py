@@ -1,6 +1,6 @@
-"""HTTP exchanges over anyio: connect, send, and read what is there.
+"""HTTP exchanges over anyio: connect, send, and read what is available.
 
-Here are sockets, TLS, the timeouts of a connection, and which idle connection may be used again.
+This module handles sockets, TLS, connection timeouts, and the reuse of idle connections.
 """
 
 import os
@@ -31,7 +31,7 @@ from arkor_proto.transports._http import (
 from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason
 
 Carry: TypeAlias = Callable[["Exchange"], Awaitable[None]]
-"""Asks an exchange for its reports, until it has none or is not wanted any more."""
+"""Reads the reports of an exchange until there are no more or it is no longer needed."""
 
 _READ_SIZE: Final = 64 * 2**10
 _MAX_IDLE: Final = 4
@@ -40,12 +40,12 @@ _LOST: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 @define
 class Connection:
-    """An open connection, and what HTTP knows of it."""
+    """An open connection and its HTTP state."""
 
     stream: ByteStream
     http: h11.Connection = field(factory=new_connection)
     owner: int = field(factory=os.getpid)
-    """The process that opened it: no other one may use it."""
+    """The id of the process that opened it; no other process may use it."""
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`; raises TransportError."""
@@ -56,12 +56,12 @@ class Connection:
             raise TransportError(reason(error)) from error
 
     async def abort(self) -> None:
-        """Close it at once, also while another task reads from it."""
+        """Close it at once, even while another task reads from it."""
         below = self.stream.transport_stream if isinstance(self.stream, TLSStream) else self.stream
         await anyio.aclose_forcefully(below)
 
     async def read(self) -> bytes:
-        """Return what is there, b"" at the end; never wait to fill a block."""
+        """Return the bytes available, b"" at the end; never wait to fill a block."""
         check_owner(self.owner)
         try:
             return await self.stream.receive(_READ_SIZE)
@@ -73,7 +73,7 @@ class Connection:
 
 @define
 class Exchange:
-    """One exchange, from the head of its response on."""
+    """One exchange, starting at the head of its response."""
 
     _conversation: Conversation
     _connection: Connection | None
@@ -81,11 +81,11 @@ class Exchange:
 
     @property
     def unauthorized(self) -> bool:
-        """Whether the answer is a 401 of which nothing was read but what came with its head."""
+        """Whether the answer is a 401 of which only the head and what came with it was read."""
         return is_unauthorized(self._reports)
 
     async def next_report(self) -> Report | None:
-        """Return what happens next, None once all is over. It loses nothing when it is cancelled."""
+        """Return the next report, None after the last. Cancelling this loses no data."""
         while not self._reports:
             if self._conversation.over or self._connection is None:
                 return None
@@ -95,7 +95,7 @@ class Exchange:
 
 @define
 class Connector:
-    """Runs exchanges with one address and keeps a few connections that can be used again.
+    """Runs exchanges with one address and keeps a few connections for reuse.
 
     `provider` is asked for a token before each request, if there is one. `refreshes` tells whether
     a request that is answered with 401 is sent once more, with another token.
@@ -110,7 +110,7 @@ class Connector:
     _closed: bool = field(init=False, default=False)
 
     async def aclose(self) -> None:
-        """Close the idle connections, and keep none from now on."""
+        """Close the idle connections and keep no more of them."""
         self._closed = True
         self._disown()
         while self._idle:
@@ -125,10 +125,10 @@ class Connector:
         *,
         reuse: bool = False,
     ) -> bool:
-        """Send `request` and let `carry` ask for what comes back; what fails is a `Broken`.
+        """Send `request` and let `carry` read the reports; a failure is reported as `Broken`.
 
-        `hide` is called with each token before it is sent. `reuse` allows an idle connection, which
-        is for requests that may be sent twice; returns whether there was one.
+        `hide` is called with each token before it is sent. `reuse` allows an idle connection; use
+        it only for requests that may be sent twice. Returns whether there was an idle connection.
         """
         provider, refused = self.provider, False
         if provider is None:
@@ -221,9 +221,9 @@ class Connector:
         raise TimeoutError(f"no connection within {self.timeouts.connect} seconds")
 
     def _disown(self) -> None:
-        """Set aside the connections of the process that this one was forked from.
+        """Set aside the connections inherited from the parent process by a fork.
 
-        They are not even closed: their event loop shares its selector with that process.
+        They are not even closed: their event loop shares its selector with the parent.
         """
         mine = os.getpid()
         self._inherited += [each for each in self._idle if each.owner != mine]

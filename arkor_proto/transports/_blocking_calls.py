@@ -1,4 +1,4 @@
-"""The calls that are not part of a trainer: one request, one answer, on the thread that asks."""
+"""Calls outside a trainer: one request, one answer, on the calling thread."""
 
 import math
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from arkor_proto._types import Bounds, Request
 from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
-"""Takes the head and each piece of a 2xx answer's body, b"" at its end; tells if that is enough."""
+"""Takes the head and each piece of a 2xx answer's body, b"" at its end; returns True to stop."""
 
 
 @frozen(eq=False)
 class _Call:
-    """What is asked, who reads a 2xx answer, what hides its tokens, how long it may be silent."""
+    """A request, the reader of its 2xx answer, the hider of its tokens, and its silence limit."""
 
     what: str
     request: Request
@@ -42,7 +42,7 @@ class Caller:
         return bytes(whole.body)
 
     def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Hand the answer to an inference to `body_reader`, within the bounds of time on it."""
+        """Pass the answer to an inference to `body_reader`, within its time limits."""
         timeouts = self.connector.timeouts
         call = _Call("inference", request, body_reader, hider, timeouts.chat_silence)
         self._make(call, timeouts.chat)
@@ -63,7 +63,7 @@ class Caller:
             raise answer.failure
 
     def _attempt(self, call: _Call, until: float, *, reuse: bool) -> tuple[CallAnswer, bool]:
-        """Return the answer to a request, and whether it was over in time."""
+        """Return the answer to a request, and whether it ended in time."""
         answer = CallAnswer(call.hider, self.bounds)
         exchange = Exchange(self.connector, 1, call.request, reuse)
         self.connector.busy.add(exchange.stop)

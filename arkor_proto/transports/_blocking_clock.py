@@ -1,4 +1,4 @@
-"""What time it is, and waiting: until a deadline, for another thread, for a socket."""
+"""The clock, and ways to wait: until a deadline, for another thread, for a socket."""
 
 import math
 import socket
@@ -19,13 +19,13 @@ _SLICE: Final = 0.5
 
 
 class Clock(Protocol):
-    """What time it is, and how to wait for it; in seconds, and never going back.
+    """Tells the time and waits for a time; in seconds, and monotonic.
 
     Several threads use it.
     """
 
     def time(self) -> float:
-        """Return the time now."""
+        """Return the current time."""
         ...
 
     def wait(
@@ -33,15 +33,15 @@ class Clock(Protocol):
     ) -> Ready:
         """Return what `select(seconds)` returns, at `deadline` at the latest.
 
-        `select` waits for at most so many seconds, None for as long as it takes, and returns
-        whether what it waits for has come. `timer` says what a deadline of the session is for;
-        None is one of a connection.
+        `select` waits for at most that many seconds, without a limit if None, and returns whether
+        it has what it was waiting for. `timer` says what a deadline of the session is for; None
+        means a deadline of a connection.
         """
         ...
 
 
 class MonotonicClock:
-    """The clock of the system."""
+    """The system's monotonic clock."""
 
     time: "staticmethod[[], float]" = staticmethod(time.monotonic)
 
@@ -57,7 +57,7 @@ class MonotonicClock:
 
 @define(eq=False)
 class Bell:
-    """Wakes one thread: the one that waits now, or the next one that does.
+    """Wakes one thread: the one that is waiting, or the next one that waits.
 
     It may be rung from any thread, and from a signal handler.
     """
@@ -68,18 +68,18 @@ class Bell:
         self._lock.acquire()
 
     def ring(self) -> None:
-        """End the wait that is under way, or else the next one."""
+        """End the current wait, or else the next one."""
         try:
             self._lock.release()
         except RuntimeError:
             return  # it has been rung, and the thread has yet to wake up
 
     def clear(self) -> None:
-        """Forget a ring that has ended no wait."""
+        """Discard a ring that has not ended a wait."""
         self._lock.acquire(blocking=False)
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait for a ring, at most so many seconds; return whether there was one."""
+        """Wait for a ring for at most `seconds`; return whether there was one."""
         return _in_slices(self._wait, seconds)
 
     def _wait(self, seconds: float | None) -> bool:
@@ -87,7 +87,7 @@ class Bell:
 
 
 def wait_for_socket(waited: socket.socket, events: int, seconds: float | None) -> bool:
-    """Wait for one of `events` of `selectors`, at most so many seconds; return if there was one."""
+    """Wait for one of `events` of `selectors`, for at most `seconds`; return whether one came."""
     return _in_slices(partial(is_ready, waited, events), seconds)
 
 

@@ -1,10 +1,10 @@
-"""The driver of one session: it carries inputs to the session and does what that asks for.
+"""The driver of one session: it passes inputs to the session and acts on the outputs.
 
 Theory of operation
 -------------------
 *Threads.* A call such as `wait` is a waiter: it sleeps in the caller's thread until there is
 something for it to do. Each request has a thread of its own, which connects, sends and reads, and
-ends with the answer. There is no other thread. All of them give inputs to the session in turn:
+ends with the answer. There are no other threads. They take turns giving inputs to the session:
 reports come from the threads of the exchanges; imperatives, timers and `Handled` from the waiters.
 
 *The lock* protects the session and every field of the driver. It is held for as long as the session
@@ -12,27 +12,27 @@ works, and released while a thread sleeps or runs the application's code. Bytes 
 lock held: what has not been read is still in the kernel, where an idle timer can look before it
 fires.
 
-*Who does what.* `_todo` says what a waiter has to do next: tell a notice, return its outcome, run
-the callback of an event (a follower only), or sleep. The first waiter that is not in the
-application's code sleeps until the session's next deadline, the others until they are woken. The
-follower that has run a callback says so to the session itself, and goes on with the next event of
-the same read, without another thread. Meanwhile the exchange that the event came from rests, so
-that a slow callback slows the server; other exchanges go on.
+*Division of work.* `_todo` returns what a waiter has to do next: report a notice, return its
+outcome, run the callback of an event (followers only), or sleep. The first waiter that is not in
+the application's code sleeps until the session's next deadline, the others until they are woken. A
+follower that has run a callback reports that to the session itself, and goes on with the next event
+of the same read, without involving another thread. Meanwhile the exchange that the event came from
+pauses, so that a slow callback slows the server; other exchanges go on.
 
-*Who wakes whom.* Each change ends with `_wake`, which rings for every waiter that now has something
-else to do than sleep, and for a resting exchange once no event is left. An abort only leaves a note
-and rings: it takes no lock, so a signal handler may call it.
+*Waking up.* Each change ends with `_wake`, which rings for every waiter that now has something to
+do, and for a paused exchange once no event is left. An abort only leaves a note and rings: it takes
+no lock, so a signal handler may call it.
 
-*Interrupts.* A signal handler may raise in the main thread at any moment. The shield holds that
-back until the thread sleeps or runs a callback, with the lock free and everything whole. What was
-going on is in the driver's fields and not in the thread, so a waiter can leave at any such moment:
-an event whose callback has not returned goes to another follower, or back to the session.
+*Interrupts.* A signal handler may raise in the main thread at any moment. The shield holds signals
+back until the thread sleeps or runs a callback, with the lock free and all state consistent. That
+state is in the driver's fields and not on the thread's stack, so a waiter can leave at any such
+moment: an event whose callback has not returned goes to another follower, or back to the session.
 
 *Forks.* Threads do not survive a fork, and the lock may be held by one of them. A child of a client
 that was waiting gets an error from every call, before it takes a lock or touches a socket.
 
-*At exit* no thread can be started on Python 3.12. The latest waiter then carries an exchange that
-has no thread, step by step; meanwhile it hears of no abort.
+*At exit* no thread can be started on Python 3.12. The latest waiter then runs an exchange that has
+no thread, step by step; during that time it does not notice an abort.
 """
 
 import math
@@ -59,7 +59,7 @@ from arkor_proto.transports._plain import AsyncCallbackError
 _REST: Final = msg.Idle()
 _Act: TypeAlias = msg.Send | msg.Close | msg.Notify | msg.Settle | msg.Idle | msg.Done
 _Todo: TypeAlias = msg.Deliver | msg.Idle | msg.Notify | Exchange | msg.Outcome
-"""What a waiter has to do next; the last is to return."""
+"""What a waiter has to do next; the last alternative is to return."""
 
 
 @define(eq=False)
@@ -71,7 +71,7 @@ class Waiter:
     bell: Bell = field(factory=Bell)
     outcome: msg.Outcome | None = None
     asleep: msg.Idle | None = None
-    """What it sleeps for; None while it is awake, or in the application's code."""
+    """What it is sleeping for; None while it is awake or in the application's code."""
 
 
 @define(eq=False)
@@ -92,16 +92,16 @@ class Driver:
     _resting: Exchange | None = field(init=False, default=None)
     _notices: deque[msg.Notify] = field(init=False, factory=deque[msg.Notify])
     _delivery: msg.Deliver | None = field(init=False, default=None)
-    """The event that the session waits for: one follower has it, or is to take it."""
+    """The event that the session is waiting for: a follower has it or is about to take it."""
     _calling: Waiter | None = field(init=False, default=None)
-    """The follower that has it."""
+    """The follower that has `_delivery`."""
     _failure: Exception | None = field(init=False, default=None)
-    """Why nothing goes on any more."""
+    """The error that stopped the driver."""
 
     def operate(self, operation: msg.Operation, asking: msg.Input) -> msg.Outcome:
-        """Ask for `operation` and return its outcome, which all who ask meanwhile share.
+        """Request `operation` and return its outcome, which concurrent callers share.
 
-        A thread that is interrupted leaves; when the last follower has left, so does the session.
+        An interrupted thread leaves; when the last follower has left, the session stops waiting.
         """
         with Shield() as shield:
             waiter = self.join(operation)
@@ -139,7 +139,7 @@ class Driver:
             waiter.bell.ring()
 
     def close(self) -> None:
-        """Settle what threads still wait for: the client is closed."""
+        """Settle every operation that threads still wait for: the client is closed."""
         with Shield(), self._lock:
             if self.session.job_state is Job.CREATING:
                 logger.warning(
@@ -148,7 +148,7 @@ class Driver:
             self._fail(TransportError("the client was closed"))
 
     def join(self, operation: msg.Operation) -> Waiter:
-        """Begin to wait for the next settlement of `operation`; end it with `leave`."""
+        """Start waiting for the next settlement of `operation`; end the wait with `leave`."""
         self.connector.check_usable()
         if self._owner != os.getpid():  # a thread of the parent may have had the old lock
             self._owner, self._lock = os.getpid(), threading.Lock()
@@ -167,7 +167,7 @@ class Driver:
         return waiter
 
     def _next(self, waiter: Waiter, event: msg.Input | None) -> _Todo:
-        """Give the session what a waiter has for it, and return what the waiter has to do."""
+        """Give the session a waiter's input, if any, and return what the waiter has to do next."""
         if self.connector.forked:
             raise RuntimeError(FORKED)
         with self._lock:
@@ -205,7 +205,7 @@ class Driver:
         return self._alarm if keeper is waiter else msg.Idle()
 
     def _tick(self, alarm: msg.Idle) -> None:
-        """Do what is due at `alarm`, whose time has come."""
+        """Do what is due at `alarm`, whose time has been reached."""
         self._now = max(self._now, -math.inf if alarm.until is None else alarm.until)
         if alarm.timer is msg.Timer.IDLE and any(each.unread for each in self._exchanges.values()):
             self._alarm = msg.Idle()  # a thread is about to read these, and sets another one
@@ -213,7 +213,7 @@ class Driver:
             self._feed(msg.Tick())
 
     def _run_callbacks(self, delivery: msg.Deliver | None, shield: Shield) -> None:
-        """Run the callback for an event, and those for the events that follow at once."""
+        """Run the callback for an event, and for the events that are ready right after it."""
         while delivery is not None:
             try:
                 handled: msg.Handled | None = None
@@ -233,7 +233,7 @@ class Driver:
                 delivery = None if self._notices or self._aborts else self._delivery
 
     def leave(self, waiter: Waiter) -> None:
-        """Wait no longer; an event that the waiter has in hand is heard again."""
+        """Stop waiting; an event that the waiter has in hand is delivered again."""
         if self.connector.forked:
             return
         with self._lock:
@@ -252,9 +252,9 @@ class Driver:
         return [each for each in self._waiters if each.operation is for_ and each.outcome is None]
 
     def _feed(self, event: msg.Input | msg.Deliver) -> None:
-        """Give the session an input, after the aborts that came before it, and do what it asks.
+        """Give the session an input, after any earlier aborts, and act on its outputs.
 
-        The input may be an event that was delivered: its callback is done.
+        The input may be a delivered event whose callback is done.
         """
         if self._failure is not None:
             return
@@ -278,7 +278,7 @@ class Driver:
             raise
 
     def _act(self, output: _Act) -> bool:
-        """Do what the session asks for; return whether it may ask for more."""
+        """Act on an output of the session; return whether there may be more."""
         match output:
             case msg.Idle() | msg.Done():
                 self._alarm = output if isinstance(output, msg.Idle) else msg.Idle()
@@ -302,7 +302,7 @@ class Driver:
         exchange.threadless = not start_thread(partial(self._carry, exchange), name)
 
     def _wake(self) -> None:
-        """Ring for every thread that has something else to do than to sleep or rest on."""
+        """Ring for every sleeping or paused thread that has something to do."""
         if self._resting is not None and self._delivery is None:
             rested, self._resting = self._resting, None
             rested.bell.ring()
@@ -313,7 +313,7 @@ class Driver:
             self.connector.busy.discard(self.close)
 
     def _carry(self, exchange: Exchange) -> None:
-        """Be the thread of an exchange."""
+        """Run an exchange; this is the main function of its thread."""
         try:
             while self._step(exchange, Shield()):
                 pass
@@ -324,7 +324,7 @@ class Driver:
             exchange.close()
 
     def _step(self, exchange: Exchange, shield: Shield) -> bool:
-        """Wait for what an exchange has to report, tell the session, and return if it goes on."""
+        """Wait for an exchange's reports and pass them on; return whether it continues."""
         shield.outside(exchange.wait, math.inf)
         while self._resting is exchange:  # until the callback has returned
             exchange.bell.wait(None)
@@ -353,7 +353,7 @@ class Driver:
                 exchange.close()
 
     def _fail(self, error: BaseException) -> None:
-        """End everything with `error`, for all who wait now or later."""
+        """End every current and later operation with `error`."""
         if not isinstance(error, Exception):
             error = TransportError(f"trainer: ended by {error!r}; attach another one")
         self._failure = self._failure or error

@@ -1,9 +1,9 @@
-"""HTTP exchanges over plain sockets: connect, send, read, all in the thread that carries them.
+"""HTTP exchanges over plain sockets: connect, send and read, all in the exchange's thread.
 
-That thread does the waiting, on sockets that never block, and it alone closes them. Any other one
-may `stop` the exchange: that shuts the socket down, and the thread wakes up. Asking for the
-addresses of a name can be neither stopped nor given a time limit, and nor can a token provider: so
-each has a thread of its own, which is left to itself when its time is over.
+That thread waits, on non-blocking sockets, and only it closes them. Any other thread may `stop` the
+exchange: that shuts the socket down, and the thread wakes up. Resolving a name can be neither
+stopped nor given a time limit, and nor can a token provider: so each runs in a thread of its own,
+which is abandoned when its time is over.
 """
 
 import errno
@@ -46,7 +46,7 @@ _Result = TypeVar("_Result")
 
 @define(eq=False)
 class Connector:
-    """What the exchanges of a client share: an address, time limits, a few idle connections.
+    """State shared by a client's exchanges: an address, time limits, a few idle connections.
 
     `provider` is asked for a token before each request, if there is one. `refreshes` tells whether
     a request that is answered with 401 is sent once more, with another token. Safe to use from
@@ -59,14 +59,14 @@ class Connector:
     provider: Callable[[], object] | None = None
     refreshes: bool = False
     busy: set[Callable[[], None]] = field(init=False, factory=set[Callable[[], None]])
-    """How to close whatever is under way."""
+    """Functions that close what is in progress."""
     closed: bool = field(init=False, default=False)
     _owner: int = field(init=False, factory=os.getpid)
     _idle: list[_Connection] = field(init=False, factory=list[_Connection])
 
     @property
     def forked(self) -> bool:
-        """Whether this process was forked during a wait: a lock may be held for ever."""
+        """Whether this process was forked during a wait, so that a lock may be held for ever."""
         pid = os.getpid()
         if self._owner != pid and not self.busy:
             self._close_idle()  # forked at rest, a child has the client to itself
@@ -79,14 +79,14 @@ class Connector:
             raise RuntimeError(CLOSED if self.closed else FORKED)
 
     def close(self) -> None:
-        """End what is under way, and keep no connection from now on."""
+        """End what is in progress, and keep no more connections."""
         self.closed = True
         for close in [] if self.forked else list(self.busy):
             close()
         self._close_idle()
 
     def usable(self) -> _Connection | None:
-        """Return an idle connection that the peer has not closed."""
+        """Return an idle connection that the peer has not closed, if there is one."""
         while (connection := self._pop()) is not None:
             if not _tcp.is_stale(connection[0]):
                 return connection
@@ -94,7 +94,7 @@ class Connector:
         return None
 
     def take_back(self, connection: _Connection) -> None:
-        """Keep a connection that can carry another request."""
+        """Keep a reusable connection."""
         if self.closed or len(self._idle) >= _MAX_IDLE:
             connection[0].close()
         else:
@@ -113,10 +113,10 @@ class Connector:
 
 @define(eq=False)
 class Exchange:
-    """One request and its answer: `wait`, then `read`, until it is over, and `close` it at last.
+    """One request and its answer: `wait`, then `read`, until it is over; finally `close` it.
 
-    `reuse` asks for an idle connection, which is for requests that may be sent twice, and says
-    afterwards whether there was one.
+    `reuse` asks for an idle connection, for requests that may be sent twice; afterwards it is true
+    if there was one.
     """
 
     connector: Connector
@@ -124,7 +124,7 @@ class Exchange:
     request: Request
     reuse: bool = False
     bell: Bell = field(init=False, factory=Bell)
-    """Wakes the thread of this exchange where it does not wait for a socket."""
+    """Wakes the thread of this exchange when it is not waiting for a socket."""
     threadless: bool = field(init=False, default=False)
     """Whether no thread could be started for it."""
     _tokens: list[str] = field(init=False, factory=list[str])
@@ -134,19 +134,19 @@ class Exchange:
     )
     _socket: socket.socket | None = field(init=False, default=None)
     _guard: threading.Lock = field(init=False, factory=threading.Lock)
-    """Held to close the socket or shut it down, or its number might be another's by then."""
+    """Held while closing or shutting down the socket, because its descriptor may be reused."""
     _stopped: bool = field(init=False, default=False)
     _first: list[Report] = field(init=False, factory=list[Report])
     _limit: float = field(init=False, default=math.inf)
 
     @property
     def over(self) -> bool:
-        """Whether the answer has ended, well or not."""
+        """Whether the answer has ended, successfully or not."""
         return self._conversation.over
 
     @property
     def unread(self) -> bool:
-        """Whether a part of the answer's body has come and was not read."""
+        """Whether a part of the answer's body has arrived and was not read."""
         held, answered = self._socket, self._conversation.answered
         return answered and held is not None and _tcp.is_ready(held, EVENT_READ)
 
@@ -166,17 +166,17 @@ class Exchange:
         return True
 
     def read(self) -> list[Report]:
-        """Return what has come, without waiting; what fails is a `Broken`."""
+        """Return what has arrived, without waiting; a failure is reported as `Broken`."""
         first, self._first = self._first, []
         return first or self._receive()
 
     def tell_tokens(self, hide: Callable[[str], None]) -> None:
-        """Have each token hidden that was sent, before the answer is read."""
+        """Call `hide` with each token that was sent, before the answer is read."""
         while self._tokens:
             hide(self._tokens.pop(0))
 
     def stop(self) -> None:
-        """Wake the thread of this exchange, which finds it over. Any thread may call it."""
+        """End the exchange and wake its thread. Any thread may call this."""
         with self._guard, suppress(OSError):
             self._stopped = True
             if self._socket is not None:
@@ -203,7 +203,7 @@ class Exchange:
         return reports
 
     def _ask(self) -> list[Report]:
-        """Send the request, with a token if a provider has one, and return what comes back first."""
+        """Send the request, with the provider's token if any, and return the first reports."""
         if self.connector.provider is not None:
             try:
                 token = self._token(self.connector.provider)
@@ -232,7 +232,7 @@ class Exchange:
         return checked_token(returned)
 
     def _head(self) -> list[Report]:
-        """Send the request; return what the answer begins with, which may come before the end."""
+        """Send the request; return the first reports, which may arrive before all of it is sent."""
         clock, limit = self.connector.clock, self.connector.timeouts.head
         deadline = clock.time() + limit
         left = memoryview(self._conversation.opening())
@@ -247,7 +247,7 @@ class Exchange:
         raise OSError(f"no response head within {limit} seconds")
 
     def _send(self, data: memoryview) -> memoryview:
-        """Send what can be sent now; return the rest."""
+        """Send as much as can be sent now; return the rest."""
         try:
             return data[self._open.send(data) :]
         except _LATER:
@@ -276,7 +276,7 @@ class Exchange:
         return self._socket
 
     def _connect(self) -> None:
-        """Connect to the first address that answers, each in a fair share of the time."""
+        """Connect to the first address that answers; each gets a fair share of the time."""
         address, clock = self.connector.address, self.connector.clock
         deadline = clock.time() + self.connector.timeouts.connect
         failures: list[Exception] = []
@@ -329,7 +329,7 @@ class Exchange:
         return answer.result()
 
     def _reach(self, where: tuple[object, ...], deadline: float) -> None:
-        """Connect to an address and, where it has TLS, shake hands."""
+        """Connect to an address and do the TLS handshake, if it uses TLS."""
         plain, context = self._open, self.connector.address.ssl_context
         plain.settimeout(0)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -354,7 +354,7 @@ class Exchange:
             self._need(self._ready(events, deadline))
 
     def _hold(self, held: socket.socket) -> None:
-        """Have `stop` and `close` know the socket that is in use from now on."""
+        """Record the socket that is now in use, for `stop` and `close`."""
         with self._guard:
             self._socket = held
         self._check_running()
@@ -383,7 +383,7 @@ class Exchange:
 
 
 def start_thread(function: Callable[[], None], name: str) -> bool:
-    """Run a function in a thread; return False where none can be started, as at exit on 3.12."""
+    """Run a function in a thread; return False if none can be started, as at exit on 3.12."""
     try:
         threading.Thread(target=function, name=name, daemon=True).start()
     except RuntimeError:

@@ -1,10 +1,10 @@
-"""Signals that wait until the session is at rest.
+"""Defers signals until the session is in a consistent state.
 
-The handler of a signal, such as the one that makes a KeyboardInterrupt of Ctrl-C, may raise between
-any two steps of the interpreter. In the middle of a session's own work that would leave half a move
-behind. So the main thread holds signals back for the microseconds that the work takes, and lets
-them through wherever it sleeps or runs the application's code. For that it puts a handler of its
-own in the place of those written in Python; one that is replaced meanwhile is left alone.
+A signal handler, such as the one that turns Ctrl-C into a KeyboardInterrupt, may raise between any
+two steps of the interpreter. In the middle of a session's own work that would leave a half-finished
+move. So the main thread holds signals back for the microseconds that the work takes, and lets them
+through wherever it sleeps or runs the application's code. To do this it temporarily replaces the
+handlers written in Python; a handler that the application replaces in the meantime is left alone.
 """
 
 import signal
@@ -28,7 +28,7 @@ class Shield:
     """Holds signals back within a `with` block of the main thread, except while `outside` runs."""
 
     raised: BaseException | None = field(init=False, default=None)
-    """What a handler raised last."""
+    """The last exception that a handler raised."""
     _behind: dict[int, _Handler] = field(init=False, factory=dict[int, _Handler])
     _held: list[int] = field(init=False, factory=list[int])
     _open: bool = field(init=False, default=True)
@@ -59,7 +59,7 @@ class Shield:
             self._open = True  # even a handler that is left behind must hold nothing back
 
     def outside(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
-        """Return what a call returns; let signals through meanwhile, those held back first."""
+        """Call a function with signals let through, deferred ones first; return its result."""
         try:
             self._open = True
             if self._held:
@@ -73,7 +73,7 @@ class Shield:
             self._pass_on(self._held.pop(0), None)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        """Be the handler of a signal."""
+        """Handle a signal in place of the application's handler."""
         if not self._open:
             self._held.append(number)
             return

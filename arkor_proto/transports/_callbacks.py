@@ -1,6 +1,7 @@
-"""What an application is told while it waits: callbacks, notices, log lines.
+"""How a waiting application is informed: callbacks, notices, log lines.
 
-What a hook returns is up to the transport: an asynchronous one awaits it, a blocking one does not.
+The transport decides what to do with a hook's result: an asynchronous one awaits it, a blocking
+one does not.
 """
 
 import logging
@@ -37,8 +38,8 @@ class Checkpointer(Protocol):
 
     Called after the callback of an event has returned, in the same place and before the next event:
     whatever ends the process, no event is lost, and at most the one in hand is delivered twice.
-    `attach(job_id, last_event_id=…)` goes on. What it raises is treated as what a callback raises.
-    An event that is iterated over is handled when the next one is asked for.
+    `attach(job_id, last_event_id=…)` resumes. An exception from it is treated like one from a
+    callback. When events are iterated over, an event is handled when the next one is requested.
     """
 
     def __call__(self, job_id: str, last_event_id: str, /) -> object:
@@ -55,18 +56,18 @@ def _is_callable(_: object, attribute: "Attribute[Value]", value: Value) -> None
 
 
 def check_callbacks(callbacks: object) -> None:
-    """Raise TypeError for what is not Callbacks."""
+    """Raise TypeError if `callbacks` is not a Callbacks."""
     check_kind("callbacks", callbacks, Callbacks, "Callbacks, such as Callbacks(on_log=print)")
 
 
 @frozen(kw_only=True)
 class Callbacks(Generic[Checkpoint]):
-    """The application's hooks, all of them optional; those called `on_…` get one argument.
+    """The application's hooks, all of them optional; the `on_…` hooks get one argument.
 
-    The five lifecycle hooks are called one at a time, in stream order, from inside `wait` alone;
-    what one raises is treated as the profile says. `on_reconnect` and `on_notice` get the
-    notices of the client; what they raise is logged and changes nothing. Raises TypeError for
-    what cannot be called.
+    The five lifecycle hooks are called one at a time, in stream order, only from inside `wait`;
+    the profile decides what an exception from one does. `on_reconnect` and `on_notice` get the
+    client's notices; an exception from them is logged and has no other effect. Raises TypeError
+    for a hook that is not callable.
     """
 
     on_started: Hook[TrainingStarted] | None = field(default=None, validator=_is_callable)
@@ -81,9 +82,9 @@ class Callbacks(Generic[Checkpoint]):
     def caller(
         self, checkpoint: Callable[[CheckpointSaved], Checkpoint]
     ) -> Callable[[TrainingEvent], object]:
-        """Return what calls the lifecycle hook of an event, and returns what the hook returned.
+        """Return a function that calls the lifecycle hook of an event and returns its result.
 
-        `checkpoint` makes of the event what `on_checkpoint` is called with.
+        `checkpoint` turns the event into the argument of `on_checkpoint`.
         """
         on_log, on_started, on_checkpoint = self.on_log, self.on_started, self.on_checkpoint
 
@@ -105,12 +106,12 @@ class Callbacks(Generic[Checkpoint]):
         return call
 
     def announced(self, notice: Notice) -> object:
-        """Log a notice, call its hook and return what the hook returned."""
+        """Log a notice, call its hook and return the hook's result."""
         log_notice(notice)
         return self.hooked(notice)
 
     def hooked(self, notice: Notice) -> object:
-        """Call the hook of a notice and return what it returned; what it raises is logged."""
+        """Call the hook of a notice and return its result; an exception from it is logged."""
         try:
             if isinstance(notice, Reconnecting):
                 return self.on_reconnect(notice) if self.on_reconnect else None
@@ -121,12 +122,12 @@ class Callbacks(Generic[Checkpoint]):
 
 
 def log_hook_error(notice: Notice, error: Exception) -> None:
-    """Log what the hook for `notice` has raised; it changes nothing else."""
+    """Log an exception from the hook for `notice`; it has no other effect."""
     logger.error("the hook for %s raised", type(notice).__name__, exc_info=error)
 
 
 def log_notice(notice: Notice) -> None:
-    """Write a notice to the log, in one line; text of the backend is cut and escaped (CWE-117)."""
+    """Log a notice in one line; text from the backend is truncated and escaped (CWE-117)."""
     match notice:
         case Reconnecting(cause=None):
             logger.info("the stream ended; reconnecting in %.3g s", notice.delay)

@@ -1,7 +1,8 @@
-"""Many small chunks of a chunked body, made into few large ones before HTTP looks at them.
+"""Merges many small chunks of a chunked body into a few large ones before h11 parses them.
 
-Only plain chunks are merged. What is odd goes on as it came, and h11 decides what is right: it costs
-more for a chunk than a session for the event in it. The body is the same, and no byte of it waits.
+h11 takes longer for a chunk than a session takes for the event in it. Only plain chunks are merged;
+anything unusual is passed on unchanged, and h11 decides whether it is valid. The body stays the
+same, and no byte of it is delayed.
 """
 
 import re
@@ -16,14 +17,14 @@ _BEGUN: Final = re.compile(rb"[0-9a-fA-F]{1,7}\r?\Z")
 
 @define
 class ChunkMerger:
-    """Takes a chunked body as it comes; `feed` returns bytes that mean the same."""
+    """Takes a chunked body as it arrives; `feed` returns an equivalent encoding of it."""
 
     _owed: int = field(default=0, init=False)
-    """How many bytes of the chunk under way, its CRLF included, have not come yet."""
+    """How many bytes of the current chunk, its CRLF included, have not arrived yet."""
     _held: bytes = field(default=b"", init=False)
-    """The beginning of a chunk's head: no body is in it, so it can wait for the rest."""
+    """The start of a chunk's head. It has none of the body, so it can wait for the rest."""
     _gone: bytes = field(default=b"", init=False)
-    """The beginning of a chunk's head that has gone on already."""
+    """The start of a chunk's head that was already passed on."""
     _plain: bool = field(default=True, init=False)
 
     def feed(self, data: bytes) -> bytes:
@@ -41,12 +42,12 @@ class ChunkMerger:
         return begun + self._merge(data)
 
     def skip(self, data: bytes) -> None:
-        """Take note of bytes that have gone on as they came, at the beginning of the body."""
+        """Account for bytes at the start of the body that were passed on unchanged."""
         self._merge(data)
         self._gone, self._held = self._held, b""
 
     def _ends_head(self, data: bytes) -> bool:
-        """Tell whether `data` ends the head that has gone on in part; its chunk is owed then."""
+        """Return whether `data` ends the partly passed-on head; its chunk then counts as owed."""
         head = self._gone + data
         found = _HEAD.match(head)
         if found is not None and int(found[1], 16):
@@ -73,7 +74,7 @@ class ChunkMerger:
         return merged + self._rest(data[at:])
 
     def _rest(self, rest: bytes) -> bytes:
-        """Return what goes on of the bytes after the last whole chunk."""
+        """Return the part of the bytes after the last complete chunk that can be passed on."""
         found = _HEAD.match(rest)
         if found is not None and int(found[1], 16):
             self._owed = found.end() + int(found[1], 16) + 2 - len(rest)

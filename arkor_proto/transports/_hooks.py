@@ -1,7 +1,7 @@
-"""Hooks that take their time: one at a time, in order, and never more than a few in waiting.
+"""Calls slow hooks one at a time and in order, with a bounded queue.
 
-A hook ends nothing and holds nothing up, so notices can come faster than it takes them. Those that
-find no room are counted and the count is logged: each of them has had its own line in the log.
+A hook neither ends nor delays anything, so notices can arrive faster than it handles them. Those
+that do not fit in the queue are counted and the count is logged; each already has its own log line.
 """
 
 from collections import deque
@@ -16,14 +16,14 @@ from arkor_proto._types import FrameSkipped, Notice
 from arkor_proto.transports._callbacks import log_hook_error, log_notice, logger
 
 MOST_WAITING: Final = 100
-"""Notices that wait for a hook."""
+"""The most notices that can wait for a hook."""
 MOST_CHARACTERS: Final = 2**20
-"""Characters of skipped frames in the notices that wait."""
+"""The most characters of skipped frames in the waiting notices."""
 
 
 @define(eq=False)
 class HookQueue:
-    """Logs notices, and calls a hook with one after the other, in a task where it takes time."""
+    """Logs notices and calls a hook with each in turn, in a task if the hook takes time."""
 
     call: Callable[[Notice], object]
     tasks: TaskGroup
@@ -33,7 +33,7 @@ class HookQueue:
     _running: bool = field(init=False, default=False)
 
     def tell(self, notice: Notice) -> None:
-        """Log a notice and call the hook, now or once it is done with what came before."""
+        """Log a notice and call the hook, now or once it has finished the earlier ones."""
         log_notice(notice)
         if self._running:
             self._wait(notice)

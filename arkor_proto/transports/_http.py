@@ -1,6 +1,6 @@
 """One HTTP/1.1 exchange over h11, as bytes in and reports out.
 
-Every transport shares it: where the bytes go and come from is up to the transport.
+All transports share it; each does its own I/O.
 """
 
 import re
@@ -25,12 +25,12 @@ _QUOTED: Final = re.compile(r":? (bytearray\()?b['\"].*", re.DOTALL)
 
 
 def new_connection() -> h11.Connection:
-    """Return the state of a connection that nothing has been sent on."""
+    """Return the HTTP state of a new connection."""
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
 
 
 def checked_token(returned: object) -> str:
-    """Return what a token provider has returned; raises TypeError or ValueError without showing it."""
+    """Check and return a provider's token; raises TypeError or ValueError without showing it."""
     name = "token from the provider"
     if not isinstance(returned, str):
         raise wrong_kind(name, returned, "a str")
@@ -39,12 +39,12 @@ def checked_token(returned: object) -> str:
 
 
 def no_token(seconds: float) -> NotConnected:
-    """Return the error for a token provider that takes longer than it may."""
+    """Return the error for a token provider that exceeds its time limit."""
     return NotConnected(f"token provider: did not return within {seconds} seconds")
 
 
 def is_unauthorized(reports: Sequence[Report]) -> bool:
-    """Tell whether an answer, of which these are the first reports, is a 401."""
+    """Return whether the answer that starts with these reports is a 401."""
     head = reports[0] if reports else None
     return isinstance(head, Responded) and head.status == _UNAUTHORIZED
 
@@ -57,7 +57,7 @@ class Conversation:
     request: Request
     connection: h11.Connection = field(factory=new_connection)
     unsent: bool = field(default=False, init=False)
-    """Whether the peer may still wait for a part of the request; the transport knows."""
+    """Whether part of the request may still be unsent; set by the transport."""
     answered: bool = field(default=False, init=False)
     over: bool = field(default=False, init=False)
     _chunks: ChunkMerger | None = field(default=None, init=False)
@@ -66,14 +66,14 @@ class Conversation:
     def reusable(self) -> bool:
         """Whether the connection can carry another request now.
 
-        It cannot with bytes after the answer: they would be taken for the answer to the next.
+        It cannot if there are bytes after the answer: they would be read as the next answer.
         """
         states = self.connection.our_state, self.connection.their_state
         after, _ = self.connection.trailing_data
         return states == (h11.DONE, h11.DONE) and not after and not self.unsent
 
     def opening(self) -> bytes:
-        """Return the bytes to send; raises TransportError for what HTTP cannot carry."""
+        """Return the bytes to send; raises TransportError for a request that HTTP cannot carry."""
         request = self.request
         try:
             head = h11.Request(
@@ -85,7 +85,7 @@ class Conversation:
             raise TransportError(f"request: not valid in HTTP: {error}") from error
 
     def receive(self, data: bytes) -> list[Report]:
-        """Take what the peer sent, b"" for its end; return what that amounts to."""
+        """Take bytes from the peer, b"" at the end; return the resulting reports."""
         reports: list[Report] = []
         body: list[bytes] = []
         end: Report | None = None
@@ -116,9 +116,9 @@ class Conversation:
         return Broken(self.exchange, kind(f"connection: {why}"))
 
     def without_token(self, error: Exception) -> Broken:
-        """Return the report that the token provider has raised `error`.
+        """Return the report for a token provider that raised `error`.
 
-        What may be the network's fault is a failed attempt. Anything else ends the operation.
+        An error that may come from the network is a failed attempt. Any other ends the operation.
         """
         self.over = True
         final = not isinstance(error, OSError | TransportError)

@@ -1,7 +1,7 @@
-"""Functions that a blocking client can call: plain ones, which are over when they return.
+"""Checks that the functions given to a blocking client are not async.
 
-What an async function returns does nothing until an event loop runs it, and a blocking client has
-none. Given one, it says so at once, or with the first value that gives an async function away.
+The result of an async function does nothing until an event loop runs it, and a blocking client has
+no event loop. An async function is reported at once, or as soon as a returned value reveals it.
 """
 
 from collections.abc import AsyncGenerator, Coroutine
@@ -31,7 +31,7 @@ def check_plain(name: str, function: object) -> None:
 
 
 def check_done(name: str, returned: object) -> None:
-    """Raise TypeError for what a plain function has returned only if it is async after all."""
+    """Raise TypeError if a returned value shows that the function is async after all."""
     if returned is None:
         return  # as nearly all do; the question takes its time
     if isawaitable(returned) or _is_async_generator(returned):

@@ -1,7 +1,7 @@
-"""What the asynchronous and the blocking client have in common, and what their methods promise.
+"""The interface that the asynchronous and the blocking client share, with its documentation.
 
-A method that waits is declared here with its text, and written twice, with and without `async`: its
-docstring is inherited. What waits for nothing is written here once.
+A method that waits is declared and documented here, and implemented twice, with and without
+`async`; the implementations inherit its docstring. Methods that do not wait are implemented here.
 """
 
 import random as chance
@@ -47,12 +47,12 @@ from arkor_proto.transports._callbacks import Callbacks, Checkpointer, check_cal
 from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 NO_TOKEN: Final = "(no token)"  # noqa: S105 - it says that there is none
-"""The default of `token`: a header could not carry it, so it is not the token of anyone."""
+"""The default of `token`. No header can carry it, so it cannot be a real token."""
 CLOSED: Final = "client: not open; use it inside 'with', and create a new one after it is closed"
 
 Value = TypeVar("Value")
 Given: TypeAlias = Value | Awaitable[Value]
-"""What a method returns: at once from the blocking client, awaited from the asynchronous one."""
+"""A method's result: a value in the blocking client, an awaitable in the asynchronous one."""
 Clock = TypeVar("Clock")
 Checkpoint = TypeVar("Checkpoint")
 Events = TypeVar("Events")
@@ -62,7 +62,7 @@ TokenProvider = TypeVar("TokenProvider", bound=Callable[[], object])
 
 @frozen(kw_only=True)
 class Settings:
-    """What the sessions of one client share."""
+    """The settings that a client's sessions share."""
 
     endpoint: Endpoint
     profile: Profile = field(validator=of_kind(Profile, "a Profile, such as HARDENED"))
@@ -74,7 +74,7 @@ class Settings:
     json_loads: JsonLoads | None
 
     def session(self, job: JobSpec | str, last_event_id: str) -> Session:
-        """Return a session for a job to submit, or for one that exists."""
+        """Return a session for a job to submit, or for an existing job."""
         config = SessionConfig(
             endpoint=self.endpoint,
             job=job,
@@ -91,11 +91,11 @@ class Settings:
         )
 
     def hider(self) -> Hider:
-        """Return what hides the tokens of one call."""
+        """Return a Hider for the tokens of one call."""
         return Hider.of({self.endpoint.token})
 
     def chat_reader(self, head: Responded, hider: Hider) -> ChatReader:
-        """Return what reads the answer to an inference."""
+        """Return a reader for the answer to an inference."""
         return ChatReader(head.headers, self.bounds.event, hider)
 
 
@@ -113,7 +113,7 @@ class CheckpointSurface(ABC):
 
     @property
     def adapter(self) -> JsonObject:
-        """What names the checkpoint on the wire."""
+        """The JSON that identifies the checkpoint on the wire."""
         return {"kind": "checkpoint", "jobId": self.job_id, "step": self.step}
 
     @abstractmethod
@@ -124,9 +124,9 @@ class CheckpointSurface(ABC):
         on_delta: Callable[[str], object] | None = None,
         options: JsonObject | None = None,
     ) -> Given[str]:
-        """Ask the checkpoint to go on with a chat; return the whole text of the answer.
+        """Ask the checkpoint to continue a chat; return the whole text of the answer.
 
-        `on_delta` is called with each piece as it comes. `options` are sent along as they are.
+        `on_delta` is called with each piece as it arrives. `options` are sent unchanged.
         Raises StatusError, ResponseError or TransportError.
         """
 
@@ -164,11 +164,11 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @property
     def last_event_id(self) -> str:
-        """The cursor to resume from in another process: the id of the last event heard."""
+        """The cursor to resume from in another process: the id of the last event handled."""
         return self._session.last_event_id
 
     def _save(self) -> object:
-        """Have the cursor saved, if a checkpointer does that, and return what it returned."""
+        """Call the checkpointer, if there is one, and return its result."""
         job = self._session.job
         if self._checkpointer is None or job is None:
             return None
@@ -178,53 +178,53 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
     def start(self) -> Given[str]:
         """Submit the job and return its id; a second call returns it without a request (ARK-CRE).
 
-        A start that is cancelled or interrupted loses no job: the next call takes over where it
-        was. Raises StatusError, ResponseError, TransportError or what a token provider raised,
-        after which it may be called again.
+        A cancelled or interrupted start does not lose the job: the next call continues it. Raises
+        StatusError, ResponseError, TransportError or the token provider's exception; it may then be
+        called again.
         """
 
     @abstractmethod
     def wait(self) -> Given[TrainingResult]:
         """Follow the job to its end, calling the callbacks; a job that failed is a result too.
 
-        Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge, what `start` raises,
-        what a token provider raised, unless that is an OSError or a TransportError, which are failed
-        attempts, and, under profiles that say so, what a callback raised. Cancelling its task, or a
-        KeyboardInterrupt, ends the wait alone: a later `wait` goes on where this one was. The
-        blocking client raises TypeError for a callback that turns out to be async, whose event a
-        later `wait` hears again.
+        Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge and whatever `start`
+        raises. A token provider's exception is raised too, except OSError and TransportError, which
+        count as failed attempts; so is a callback's exception, under profiles that say so.
+        Cancelling its task, or a KeyboardInterrupt, ends only the wait: a later `wait` resumes
+        where this one stopped. The blocking client raises TypeError for a callback that turns out
+        to be async; a later `wait` delivers its event again.
         """
 
     @abstractmethod
     def events(self) -> Events:
-        """Return the events of the job, to be iterated over in place of callbacks.
+        """Return an iterator over the events of the job, as an alternative to callbacks.
 
         `with trainer.events() as events: for event in events: …`, or `async with` and `async for`,
-        gets the events that `wait` would call callbacks for, in the same order and with the same
-        back-pressure. An event counts as handled when the next one is asked for. Leaving the block
-        ends the wait: the event in hand is delivered again to the next one. The iteration ends with
-        the job, and `events.result` is what `wait` would return; it raises what `wait` raises. One
-        thread or task iterates.
+        yields the events that `wait` would call callbacks for, in the same order and with the same
+        back-pressure. An event counts as handled when the next one is requested. Leaving the block
+        ends the wait: the next wait delivers the event in hand again. The iteration ends with the
+        job; `events.result` is then what `wait` would return. It raises what `wait` raises. Only
+        one thread or task may iterate.
         """
 
     @abstractmethod
     def cancel(self) -> Given[None]:
-        """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
+        """Ask the backend to stop the job; does nothing if no job was started (ARK-CAN).
 
-        Raises StatusError when the backend declines, as it may for a job that is over, and
-        TransportError. It does not end `wait`, which goes on to the terminal event.
+        Raises StatusError if the backend declines, as it may for a job that has ended, and
+        TransportError. It does not end `wait`, which continues until the terminal event.
         """
 
     @abstractmethod
     def abort(self, reason: object = None) -> None:
-        """End the local wait, now and for good; the backend hears nothing of it (ARK-ABT).
+        """End the local wait for good; nothing is sent to the backend (ARK-ABT).
 
-        It returns at once. That of the blocking client takes no lock: a signal handler may call it.
+        It returns at once. In the blocking client it takes no lock: a signal handler may call it.
         """
 
     @abstractmethod
     def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
-        """Return what `on_checkpoint` is called with, for an event that was iterated over."""
+        """Return the checkpoint for an iterated event, as `on_checkpoint` would get it."""
 
 
 class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
@@ -246,7 +246,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         ssl_context: ssl.SSLContext | None = None,
         json_loads: JsonLoads | None = None,
     ) -> None:
-        """Connect to nothing yet.
+        """Set up a client; this opens no connection.
 
         `token` is the token itself, or a provider: a function that returns it. A provider is called
         before each request, those after a lost connection included, and under `hardened` once more
@@ -255,11 +255,11 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         OSError or TransportError, that attempt has failed; any other exception ends the operation.
         The last eight tokens are cut out of what the backend echoes.
 
-        `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions,
-        in the blocking client that of the timeouts too; `ssl_context` replaces the verification
-        against the system's trust. Connections go to the backend itself: HTTPS_PROXY and NO_PROXY
-        are not used. Raises ValueError for an address or a token that cannot be sent,
-        TypeError for an argument of another type.
+        `random` randomises the delays (None: nominal delays); `clock` is the clock of the sessions,
+        and in the blocking client of the timeouts too; `ssl_context` replaces verification against
+        the system's trust store. Connections go directly to the backend: HTTPS_PROXY and NO_PROXY
+        are ignored. Raises ValueError for an address or a token that cannot be sent, TypeError for
+        an argument of another type.
         """
         if token == "":
             raise ValueError("token: must not be empty; leave it out to send no token")
@@ -304,7 +304,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         """Return a trainer for a new job; nothing is sent before `start` or `wait`.
 
         `options` are those of the wire in snake_case, such as `max_steps`; `lora` takes `r`,
-        `alpha`, `max_length` and `load_in_4bit`. What is absent is not sent, None is. Raises
+        `alpha`, `max_length` and `load_in_4bit`. An absent option is not sent; None is. Raises
         ValueError for an unknown option.
         """
         spec = job_spec(name, model=model, dataset=dataset, lora=lora, options=options)
@@ -317,28 +317,28 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         last_event_id: str = "",
         callbacks: Callbacks[Checkpoint] | None = None,
     ) -> Trainer:
-        """Return a trainer for a job that exists, to be followed after `last_event_id`."""
+        """Return a trainer for an existing job, to be followed after `last_event_id`."""
         return self._checked(job_id, last_event_id, callbacks)
 
     @abstractmethod
     def job(self, job_id: str) -> Given[TrainingJob]:
-        """Return a job as it is now. Raises StatusError, ResponseError or TransportError."""
+        """Return a job's current state. Raises StatusError, ResponseError or TransportError."""
 
     @abstractmethod
     def me(self) -> Given[JsonObject]:
-        """Return who the token belongs to. Raises as `job` does."""
+        """Return who the token belongs to. Raises the same errors as `job`."""
 
     @abstractmethod
     def projects(self) -> Given[JsonObject]:
-        """Return the organisation and its projects. Raises as `job` does."""
+        """Return the organisation and its projects. Raises the same errors as `job`."""
 
     @abstractmethod
     def create_project(self, name: str, slug: str) -> Given[JsonObject]:
-        """Create a project; StatusError 409 says that the slug exists. Raises as `job` does."""
+        """Create a project. Raises the same errors as `job`; StatusError 409 if the slug exists."""
 
     @abstractmethod
     def anonymous_token(self) -> Given[JsonObject]:
-        """Return a token for use without an account. Raises as `job` does."""
+        """Return a token for use without an account. Raises the same errors as `job`."""
 
     @abstractmethod
     def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> Given[str]:
@@ -352,7 +352,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         clock: Clock | None,
         provider: TokenProvider | None,
     ) -> None:
-        """Keep what the connections are made with."""
+        """Store the settings for the connections."""
 
     @abstractmethod
     def _trainer(self, session: Session, callbacks: Callbacks[Checkpoint]) -> Trainer:
@@ -370,7 +370,7 @@ _Success = TypeVar("_Success", Accepted, Resolved, CancelSent)
 
 
 def expect(outcome: Outcome, success: type[_Success]) -> _Success:
-    """Return a successful outcome; raise what a rejected one holds."""
+    """Return a successful outcome; raise the error of a rejected one."""
     if isinstance(outcome, success):
         return outcome
     error = outcome.error if isinstance(outcome, Rejected) else LocalProtocolError(f"{outcome}")

@@ -1,4 +1,4 @@
-"""Where a base URL leads: host, port, TLS, and what to set on the socket."""
+"""The address behind a base URL (host, port, TLS), and the options of its sockets."""
 
 import os
 import select
@@ -26,22 +26,22 @@ _KEEPALIVE: Final = (
 
 @frozen(kw_only=True)
 class Timeouts:
-    """How long to wait for what must come soon, in seconds. An open stream has no time limit."""
+    """Time limits in seconds. None of them applies to an open stream."""
 
     connect: float = 10.0
     head: float = 60.0
     answer: float = 120.0
-    """For a whole answer of a call that is not part of a trainer, such as `ArkorClient.job`."""
+    """For the whole answer to a call outside a trainer, such as `ArkorClient.job`."""
     chat: float = 600.0
-    """For a whole answer to an inference, `Checkpoint.infer`, callbacks included."""
+    """For the whole answer to an inference, `Checkpoint.infer`, including its callbacks."""
     chat_silence: float = 60.0
-    """For the longest silence within the answer to an inference."""
+    """For the longest pause within the answer to an inference."""
     token: float = 60.0
-    """For what a token provider returns."""
+    """For a token provider to return."""
 
 
 def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
-    """Return the timeouts of a client, the default ones for None; raises TypeError."""
+    """Return a client's timeouts, the defaults for None; raises TypeError."""
     timeouts = Timeouts() if timeouts is None else timeouts
     check_kind("timeouts", timeouts, Timeouts, "Timeouts, such as Timeouts(connect=5.0)")
     return timeouts
@@ -55,11 +55,11 @@ class Address:
     port: int
     ssl_context: ssl.SSLContext | None = field(repr=False)
     server_name: str = ""
-    """The name of the server in TLS, which is sent and verified."""
+    """The server name for TLS, which is sent and verified."""
 
     @classmethod
     def of(cls, base_url: str, ssl_context: ssl.SSLContext | None) -> "Address":
-        """Return where `base_url` leads; TLS is verified against the system's trust by default."""
+        """Return the address of `base_url`; by default TLS uses the system's trust store."""
         origin = read_origin(base_url)
         secure = origin.scheme == "https"
         if secure and ssl_context is None:
@@ -71,14 +71,14 @@ class Address:
 def check_owner(owner: int) -> None:
     """Raise TransportError if this is not the process `owner`, which opened the connection.
 
-    Parent and child would take each other's answers from a socket that they share.
+    If parent and child shared a socket, each would read the other's answers.
     """
     if os.getpid() != owner:
         raise TransportError("it belongs to the parent process")
 
 
 def keep_alive(connected: socket.socket) -> None:
-    """Have the kernel ask now and then whether the peer is still there."""
+    """Turn on TCP keep-alive, so that the kernel notices a peer that is gone."""
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE:
         if hasattr(socket, name):
@@ -86,14 +86,14 @@ def keep_alive(connected: socket.socket) -> None:
 
 
 def is_stale(idle: socket.socket) -> bool:
-    """Tell whether an idle connection has something to say, which can only be that it is over."""
+    """Return whether an idle connection is readable, which can only mean that it has ended."""
     return is_ready(idle, selectors.EVENT_READ)
 
 
 def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> bool:
-    """Wait for one of `events` of `selectors`, at most so many seconds, None for ever.
+    """Wait for one of `events` of `selectors`, for at most `seconds`; None waits for ever.
 
-    It needs no file descriptor of its own, of which there may be none left.
+    It needs no extra file descriptor, because there may be none left.
     """
     if sys.platform == "win32" or not hasattr(select, "poll"):
         with selectors.SelectSelector() as selector:
@@ -106,7 +106,7 @@ def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> b
 
 
 def shake_hands(secured: ssl.SSLSocket) -> int | None:
-    """Go on with a handshake; return which of the events of `selectors` it needs, None at its end."""
+    """Continue a handshake; return the event of `selectors` that it needs, None when done."""
     try:
         secured.do_handshake()
     except ssl.SSLWantReadError:
@@ -117,7 +117,7 @@ def shake_hands(secured: ssl.SSLSocket) -> int | None:
 
 
 def reason(error: BaseException) -> str:
-    """Say why a connection failed, in words: what the kernel, the resolver or TLS has to say."""
+    """Return why a connection failed, as text from the kernel, the resolver or TLS."""
     if error.__cause__ is not None:
         # What a library wraps an error in says less than the error.
         return reason(error.__cause__)

@@ -1,7 +1,7 @@
 """The asynchronous client, on asyncio and on trio.
 
-Everything that runs is a task of the client's `async with` block and ends with it. The sessions are
-carried by `_async_driver.py`, the bytes by `_async_http.py`.
+Everything runs in tasks of the client's `async with` block and ends with it. `_async_driver.py`
+runs the sessions, `_async_http.py` transfers the bytes.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -77,7 +77,7 @@ __all__ = [
 
 @frozen(kw_only=True)
 class Checkpoint(CheckpointSurface):
-    """What `on_checkpoint` is called with: the event, and inference bound to the checkpoint."""
+    """The argument of `on_checkpoint`: the event, and inference on the checkpoint."""
 
     _client: "ArkorClient" = field(repr=False, alias="client")
 
@@ -94,10 +94,10 @@ class Checkpoint(CheckpointSurface):
 
 Callbacks = _callbacks.Callbacks[Checkpoint]
 TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
-"""Returns the token for the next request, or an awaitable of it.
+"""Returns the token for the next request, or an awaitable that resolves to it.
 
-It is called and awaited in the task that sends, and is cancelled with the request. One that is not
-async holds up the event loop until it returns.
+It is called and awaited in the task that sends, and is cancelled with the request. A provider that
+is not async blocks the event loop until it returns.
 """
 
 
@@ -143,8 +143,8 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
 class Events:
     """The events of a job, one after the other; made by `Trainer.events`.
 
-    `anext(events)` may be cancelled, as by `anyio.fail_after`: no event is lost, and the next
-    `anext` goes on where this one was.
+    `anext(events)` may be cancelled, for example by `anyio.fail_after`: no event is lost, and the
+    next `anext` continues where this one stopped.
     """
 
     def __init__(self, driver: Driver, save: Callable[[], object]) -> None:
@@ -191,7 +191,7 @@ class Events:
 
 
 class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
-    """The entry: an async context manager that owns connections and tasks."""
+    """The entry point: an async context manager that owns the connections and tasks."""
 
     def _connect_to(
         self,
@@ -282,7 +282,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
         call_back: Callable[[TrainingEvent], object],
         hook: Callable[[Notice], object],
     ) -> Driver:
-        """Return a driver of `session` whose tasks belong to this client; `hook` hears notices."""
+        """Return a driver of `session` whose tasks belong to this client; `hook` gets notices."""
         tasks = self._group()
         hooks = HookQueue(hook, tasks)
         driver = Driver(session, self._clock, self._connector, tasks, call_back, hooks.tell)
@@ -303,5 +303,5 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
 
 
 def _only_member(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error of a group of one, as it was raised; a larger group stays what it is."""
+    """Return the only error of a group as it was raised; a larger group is returned unchanged."""
     return group.exceptions[0] if len(group.exceptions) == 1 else group

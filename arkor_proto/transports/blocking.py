@@ -1,13 +1,13 @@
 """The blocking client, over plain sockets: for scripts, threads and gevent.
 
-`_blocking_driver.py` carries the session and explains which thread does what, `_blocking_http.py`
-carries the bytes. Callbacks run in the thread that waits. A request that is under way has a thread
-of its own, which ends with the answer; between two calls there is none.
+`_blocking_driver.py` runs the session and explains which thread does what; `_blocking_http.py`
+transfers the bytes. Callbacks run in the thread that waits. A request in progress has a thread of
+its own, which ends with the answer; between two calls there is none.
 
-Every method may be called from any thread, `Trainer.abort` from a signal handler too. Ctrl-C, and
-any other signal whose handler raises, ends a call wherever it is and leaves the trainer whole. A
-process that is forked while a thread waits gets a RuntimeError from every call of the client, and
-must make another; forked at rest, it may use the client, over connections of its own.
+Every method may be called from any thread, and `Trainer.abort` from a signal handler too. Ctrl-C,
+or any other signal whose handler raises, ends a call at any point and leaves the trainer usable. A
+process forked while a thread waits gets a RuntimeError from every call of the client, and must make
+a new one; a process forked when no thread waits may use the client, over connections of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ __all__ = [
 
 @frozen(kw_only=True)
 class Checkpoint(CheckpointSurface):
-    """What `on_checkpoint` is called with: the event, and inference bound to the checkpoint."""
+    """The argument of `on_checkpoint`: the event, and inference on the checkpoint."""
 
     _client: "ArkorClient" = field(repr=False, alias="client")
 
@@ -99,8 +99,8 @@ Callbacks = _callbacks.Callbacks[Checkpoint]
 TokenProvider: TypeAlias = Callable[[], str]
 """Returns the token for the next request; an async function is a TypeError.
 
-It is called in a thread of its own, for several requests in several at once. So an abort, `close` or
-Ctrl-C does not wait for it: it is left to itself then, and what it returns is dropped.
+Each call has a thread of its own, so calls for several requests may overlap. An abort, `close` or
+Ctrl-C does not wait for it: the thread is abandoned and its result is dropped.
 """
 
 
@@ -200,7 +200,7 @@ class Events:
 
 
 class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
-    """The entry: a context manager that owns the connections."""
+    """The entry point: a context manager that owns the connections."""
 
     def _connect_to(
         self,
@@ -227,7 +227,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
         self.close()
 
     def close(self) -> None:
-        """Close every connection; whatever still waits raises TransportError."""
+        """Close every connection; calls that still wait raise TransportError."""
         self._connector.close()
 
     def job(self, job_id: str) -> TrainingJob:

@@ -43,7 +43,7 @@ class Operation:
 
     @property
     def parameters(self) -> Sequence[str]:
-        """The names in the path that stand for something."""
+        """The names of the path's parameters."""
         return [part[1:-1] for part in self.segments if part.startswith("{")]
 
     @property
@@ -52,7 +52,7 @@ class Operation:
         return self.always_needs_token or self.method != "GET"
 
     def is_meant(self, method: str, segments: Sequence[str]) -> bool:
-        """Return whether a request is this one."""
+        """Return whether a request matches this operation."""
         return (
             method == self.method
             and len(segments) == len(self.segments)

@@ -1,6 +1,6 @@
-"""Serve the page of the admin: one file, whose own style and script are all that it may run.
+"""Serve the admin page: one file, which may use only its own style and script.
 
-The page has no secret in it, so it needs no token; whatever it shows it asks for with the token.
+The page contains no secrets, so it needs no token; it fetches the data it shows with the token.
 """
 
 import base64
@@ -17,7 +17,7 @@ _FILE: Final = Path(__file__).with_name("page.html")
 
 @cache
 def page() -> Reply:
-    """Return the answer: the page, and headers that keep everything else out of it."""
+    """Return the page, with headers that block all other content."""
     text = _FILE.read_text(encoding="utf-8")
     policy = (
         "default-src 'none'",
@@ -43,6 +43,6 @@ def page() -> Reply:
 
 
 def _hash(text: str, tag: str) -> str:
-    """Return the hash of the one element of a kind, as CSP has it."""
+    """Return the hash of the only element with this tag, in the form that CSP uses."""
     (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
     return f"sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}"

@@ -1,6 +1,6 @@
 """Run the mock as a process: say that it is ready, and serve until something ends it.
 
-At a terminal that is a text for people, with a live log after it; otherwise one line of JSON.
+On a terminal it prints a greeting and then a live log; otherwise one line of JSON.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of the process: where everything is, and a live log.
+"""The terminal output of the process: where everything is, and a live log.
 
 Scripts never see this: if standard output is not a terminal, the ready line is all that is printed.
 """
@@ -44,7 +44,7 @@ def page_url(root: str, token: str) -> str:
 
 
 def greeting(scenario: Scenario, source: str, places: Places, *, proxy: bool, log: bool) -> str:
-    """Say where everything is, with commands to paste."""
+    """Return the greeting: where everything is, with commands to paste."""
     return "\n".join(
         [
             f"arkor-mock: {one_line(source)}",
@@ -63,7 +63,7 @@ def greeting(scenario: Scenario, source: str, places: Places, *, proxy: bool, lo
 
 
 def source_of(scenario: Scenario, path: object, upstream: str | None) -> str:
-    """Say in a few words what is served."""
+    """Describe in a few words what is served."""
     content = [
         count_of(len(found), noun)
         for found, noun in ((scenario.jobs, "job"), (scenario.rules, "rule"))
@@ -144,7 +144,7 @@ class LiveLog:
                 return
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining lines."""
         if self._waiting:
             _written(self._taken())
 

@@ -29,7 +29,7 @@ class Watch:
     async def run(self, load: Callable[[Scenario], None]) -> None:
         """Call `load` with the scenario whenever it has changed; runs until it is cancelled.
 
-        A file is read once it is the same in two looks, so that one that is being written is not.
+        A file is read once two checks in a row find it the same, never half-written.
         While it is missing, nothing happens. A scenario with a mistake is reported in one line, and
         the old one stays.
         """

@@ -181,7 +181,7 @@ class Backend:
         return refuse(405, why, ("Allow", allow))
 
     def restart(self) -> None:
-        """Do what a restart of the backend does to its jobs."""
+        """Apply a backend restart to its jobs."""
         for job in self.jobs.values():
             job.restart()
 

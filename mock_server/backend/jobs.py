@@ -188,7 +188,7 @@ class Job:
         self.forgotten = max(self.forgotten, len(self.log) - keep)
 
     def restart(self) -> None:
-        """Do what a restart of the backend does to the job."""
+        """Apply a backend restart to the job."""
         how = self.backend.restart
         if how is Restart.IDS_AGAIN:
             self._uncounted = len(self.log) + len(self._held_back)

@@ -140,5 +140,5 @@ def _explained(failure: Failure, error: BaseException) -> Failure:
 
 
 def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
-    """Return whether an error is a group; type checkers do not know what `isinstance` says of it."""
+    """Return whether an error is a group; a type guard where `isinstance` does not narrow."""
     return isinstance(error, BaseExceptionGroup)

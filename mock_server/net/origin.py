@@ -340,7 +340,7 @@ class BackendOrigin:
                 return source
 
     def forget(self, job: str) -> None:
-        """Forget what is kept about a job that does not exist any more."""
+        """Drop what is kept about a job that no longer exists."""
         self.holds.pop(job, None)
         self._turns.pop(job, None)
 

@@ -1,4 +1,4 @@
-"""Gates by name: which ones a scenario waits at, and what is wrong with opening another."""
+"""Gates by name: those that a scenario waits at, and the error for opening any other."""
 
 from collections.abc import Iterable, Iterator
 

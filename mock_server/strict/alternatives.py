@@ -104,7 +104,7 @@ def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
 
 
 def tagged(tag: str, says: str, kinds: Mapping[str, Shape[T]]) -> Shape[T]:
-    """Describe one of several tables; the word `tag` names which."""
+    """Describe one of several tables, selected by the word `tag`."""
     tags = one_of(kinds)
 
     def read(value: object, where: str) -> T:

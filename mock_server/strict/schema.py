@@ -65,7 +65,7 @@ def _inside(schema: Schema, shared: Mapping[str, Schema]) -> dict[str, object]:
 
 
 def _referring(value: object, shared: Mapping[str, Schema]) -> object:
-    """Return part of a schema with references in the place of what is shared."""
+    """Return part of a schema with its shared parts replaced by references."""
     if is_array(value):
         return [_referring(item, shared) for item in value]
     if not is_table(value):

@@ -23,7 +23,7 @@ E = TypeVar("E", bound=Enum)
 
 _LONGEST_BITS: Final = 14_000
 _LONG: Final = 1 << 20
-"""A limit so high is only told to those who exceed it."""
+"""A limit this high is only mentioned when it is exceeded."""
 _NAMED: Final = 12
 """So many words are named where none is near."""
 # Tuples made once, not unions made by every call; `dict` first, since an abstract class is slow.

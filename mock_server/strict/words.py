@@ -70,7 +70,7 @@ def word(
 
 
 def needed(shape: Shape[T], says: str, *, name: str = "", secret: bool = False) -> T:
-    """Declare an attribute as a word that must be given; its class is `kw_only`."""
+    """Declare an attribute as a required word; its class is `kw_only`."""
     found: T = field(metadata={_WORD: Word(name, shape, says)}, repr=not secret)
     return found
 

@@ -86,7 +86,7 @@ class SyncMock:
         return self._server.journal
 
     def rule_told(self, index: int) -> str:
-        """Say what the rule of this index does, for people."""
+        """Describe the rule with this index in plain English."""
         return self._server.rule_told(index)
 
     @property

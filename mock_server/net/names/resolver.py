@@ -34,7 +34,7 @@ class _Name:
 
 @define(eq=False)
 class Resolver:
-    """Answers for names of its own, and asks the real resolver for all others."""
+    """Answers for its own names, and passes all others to the real resolver."""
 
     _names: dict[str, _Name] = field(factory=dict[str, _Name], init=False)
     _released: threading.Event = field(factory=threading.Event, init=False)
