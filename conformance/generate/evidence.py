@@ -262,9 +262,8 @@ def _duration(seconds: float) -> str:
 
 def _machine() -> str:
     """Name what matters of this machine."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     system = f"{platform.system()} ({platform.machine()}), Python {platform.python_version()}"
-    return f"{cores} cores, {system}"
+    return f"{os.cpu_count()} cores, {system}"
 
 
 def _load() -> str:
