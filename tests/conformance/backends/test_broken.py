@@ -78,6 +78,7 @@ def one_of_each_family() -> list[str]:
     return list(first.values())
 
 
+@pytest.mark.thorough  # CI plays the whole matrix
 @pytest.mark.parametrize("name", one_of_each_family())
 def test_a_broken_backend_is_caught_for_the_right_reason(name: str) -> None:
     breaks = set(known()[name].breaks)

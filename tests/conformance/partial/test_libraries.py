@@ -123,6 +123,7 @@ def test_the_examples_of_launchdarkly_eventsource_break_the_rules_of_the_guide()
     check_examples(launchdarkly(), LAUNCHDARKLY)
 
 
+@pytest.mark.thorough
 def test_the_examples_of_eventsource_break_the_rules_of_the_guide(
     eventsource: tuple[str, ...],
 ) -> None:
