@@ -45,10 +45,21 @@ class Presser:
         """Press so many times, unless the program presses by itself."""
         chance = random.Random(self.seed)  # noqa: S311 - the same presses each time
         while self.pressed < presses:
-            if self.lines.get(timeout=2 * PATIENCE) == "ready\n":
+            if self._ready():
                 time.sleep(chance.random() * AT_MOST)
                 os.kill(self.program.pid, signal.SIGINT)
             self.pressed += 1
+
+    def _ready(self) -> bool:
+        """Wait until the program can be pressed; return False if it pressed by itself.
+
+        A press that comes while Python reports that it ignored another one is ignored, too, and
+        the program follows its stream: it can be pressed again.
+        """
+        try:
+            return self.lines.get(timeout=PATIENCE) == "ready\n"
+        except queue.Empty:
+            return True
 
     def report(self) -> Mapping[str, int]:
         """Return the last that the program prints."""
