@@ -22,7 +22,7 @@ from conformance.plain import say
 from conformance.reports import check_file, write_file
 from conformance.reports.screen import Page, Screen
 from conformance.simulate.faults import Faults, Source, as_text, from_text
-from conformance.simulate.fleet import STRATEGIES, FleetResult, Outage, lived, peak_rate
+from conformance.simulate.fleet import MOST, STRATEGIES, FleetResult, Outage, lived, peak_rate
 from conformance.simulate.plot import plot
 from conformance.simulate.saved import as_rows, of_fleet, of_search
 from conformance.simulate.search import Found, Search, Searched, in_words, searched
@@ -147,7 +147,9 @@ def command(
         names = list(STRATEGIES) if strategy == _ALL else [strategy]
         known = HARDENED if profile is None else Profile.named(profile)
         about = Outage(clients=fleet, seconds=outage, capacity=capacity, seed=seed, profile=known)
-        return _fleets([evolve(about, strategy=name) for name in names], picture, figures)
+        outages = [evolve(about, strategy=name) for name in names]
+        _check_size(outages)
+        return _fleets(outages, picture, figures)
     faults = None if given is None else from_text(given)
     if faults is not None and (only is None or profile is None):
         raise UsageError("--faults", "needs --job and --profile, as the failure prints them")
@@ -179,11 +181,22 @@ def _become(name: str) -> None:
 def _check_mode(context: click.Context, fleet: int | None) -> None:
     """Refuse options that the chosen mode would ignore; raises UsageError."""
     refused = _OF_FLEETS if fleet is None else _OF_JOBS
-    why = "is about a fleet; add --fleet N" if fleet is None else "is not for a fleet"
+    why = "applies only to a fleet; add --fleet N" if fleet is None else "does not apply to a fleet"
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if option.opts[0] in refused and source is ParameterSource.COMMANDLINE:
             raise UsageError(option.opts[0], why)
+
+
+def _check_size(outages: Sequence[Outage]) -> None:
+    """Refuse a fleet that would take hours to simulate; raises UsageError."""
+    attempts, strategy = max((outage.attempts, outage.strategy) for outage in outages)
+    if attempts > MOST:
+        raise UsageError(
+            f"--fleet {outages[0].clients}",
+            f"strategy {strategy} would make about {attempts:,.0f} attempts, and {MOST:,} is the limit; "
+            "use fewer clients, a shorter --outage, a larger --capacity, or another --strategy",
+        )
 
 
 def _repeated(search: Search, number: int, faults: Faults, figures: Path | None) -> int:

@@ -43,6 +43,10 @@ _EVENT: Final = b'id: 1\nevent: training.log\ndata: {"type": "training.log", "st
 _BACK: Final = 0.99
 TENTH: Final = 0.1
 """Attempts are counted in tenths of a second."""
+_RAMP: Final = 5
+"""How many attempts a client makes before its delays are as long as they get."""
+MOST: Final = 50_000_000
+"""A fleet of more attempts than this would take hours to simulate."""
 
 
 @frozen(kw_only=True)
@@ -59,6 +63,20 @@ class Outage:
     max_delay: float = 60.0
     seed: int = 0
     profile: Profile = HARDENED
+
+    @property
+    def attempts(self) -> float:
+        """Return roughly how many attempts the fleet will make before all clients are back.
+
+        Delays soon reach the longest one, which jitter halves. Without jitter all clients try at the
+        same moments, and at each of these only one second's capacity is accepted.
+        """
+        seconds_of_recovery = 0.0 if self.capacity is None else self.clients / self.capacity
+        if self.strategy == Jitter.NONE.value:
+            tries = self.seconds / self.max_delay + seconds_of_recovery / 2
+        else:
+            tries = (self.seconds + seconds_of_recovery / 2) / (self.max_delay / 2)
+        return self.clients * (_RAMP + tries)
 
     def __str__(self) -> str:
         then = "" if self.capacity is None else f", then {self.capacity:g} connections a second"

@@ -65,9 +65,9 @@ def test_a_fleet_is_told_in_a_table_and_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--plot", "x.svg"], "--plot: is about a fleet; add --fleet N"),
-        (["--capacity", "5"], "--capacity: is about a fleet; add --fleet N"),
-        (["--fleet", "5", "--jobs", "2"], "--jobs: is not for a fleet"),
+        (["--plot", "x.svg"], "--plot: applies only to a fleet; add --fleet N"),
+        (["--capacity", "5"], "--capacity: applies only to a fleet; add --fleet N"),
+        (["--fleet", "5", "--jobs", "2"], "--jobs: does not apply to a fleet"),
         (["--faults", "[]"], "--faults: needs --job and --profile"),
         (["--faults", "1", "--job", "1", "--profile", "hardened"], "--faults: is not a list"),
         (["--mutant", "no.such"], "--mutant no.such: no such mutant"),

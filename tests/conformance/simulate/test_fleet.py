@@ -59,6 +59,15 @@ def test_a_backend_that_takes_few_at_a_time_is_hit_hardest_without_jitter() -> N
     assert waits["none"] > 5 * waits["full"]
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(("seconds", "capacity"), [(30.0, 20.0), (600.0, None), (30.0, None)])
+def test_the_number_of_attempts_is_known_roughly_beforehand(
+    strategy: str, seconds: float, capacity: float | None
+) -> None:
+    found = fleet(strategy, seconds, capacity)
+    assert 0.4 <= found.attempts / found.outage.attempts <= 2.5
+
+
 def test_the_same_seed_gives_the_same_fleet() -> None:
     one, other = (lived(Outage(clients=200, seed=5)) for _ in range(2))
     assert (one.tries, one.back) == (other.tries, other.back)
