@@ -38,8 +38,8 @@ example, is a signal of the stream only and does not change the job or the stop.
 to wait for another, a joint rule connects them. Each request also has an *exchange*, a machine that
 defines which reports from the network are possible.
 
-Every arrow is a move to another state. A signal that ends the machine from many of its states is not
-drawn, but listed below the diagram. [The grid](grid.md) has all pairs of state and signal.
+Every arrow is a move. A signal that ends the machine from many of its states is not drawn, but listed
+below the diagram. [The grid](grid.md) has all pairs of state and signal.
 """
 _GRID_INTRO: Final = """\
 # The grid
