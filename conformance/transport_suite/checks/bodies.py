@@ -25,7 +25,7 @@ _SIZED_HEAD: Final = HEAD + b"Content-Length: %d\r\n\r\n"
 
 
 def _course(bench: Bench, first: Script) -> Play:
-    """Follow a job whose first stream ends in some way; its second brings the rest."""
+    """Follow a job over two streams, the first of which ends as `first` says."""
     with bench.play(Scene(streams=[first, job(log(3))])) as play:
         play.wait()
         same("steps", play.steps, [1, 2, 3])
@@ -36,20 +36,20 @@ def _course(bench: Bench, first: Script) -> Play:
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_chunked_body_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends with the last chunk is Finished, and no failure."""
+    """A body that ends with its last chunk is Finished, which is not a failure."""
     same("reconnects", _course(bench, whole(log(1), log(2))).causes, ["clean"])
 
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_body_by_length_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends as its Content-Length says is Finished, and no failure."""
+    """A body that ends at its Content-Length is Finished, which is not a failure."""
     first = sends(_SIZED_HEAD % len(_BODY), _BODY)
     same("reconnects", _course(bench, first).causes, ["clean"])
 
 
 @check("T3", "ARK-BUD-5")
 def a_body_without_framing_ends_with_its_connection(bench: Bench) -> None:
-    """Without Content-Length or chunks, the end of the connection is the end of the body."""
+    """Without a Content-Length or chunks, the body ends when the connection ends."""
     first = then_closed(HEAD, b"Connection: close\r\n\r\n", _BODY)
     same("reconnects", _course(bench, first).causes, ["clean"])
 
@@ -70,21 +70,21 @@ def a_body_cut_within_a_chunk_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3", "ARK-RES-13")
 def a_body_cut_between_chunks_is_broken(bench: Bench) -> None:
-    """A connection that ends after a whole chunk, without the last one, is Broken."""
+    """A connection that ends between two chunks, before the last one, is Broken."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY))
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
 
 @check("T3", "ARK-BUD-3")
 def a_chunk_size_that_is_none_is_broken(bench: Bench) -> None:
-    """Chunked framing that cannot be read is Broken, after what came whole before it."""
+    """Invalid chunked framing is Broken, after any complete events before it are delivered."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY), b"xyz\r\n")
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
 
 @check("T3", "ARK-BUD-3")
 def a_reset_is_broken(bench: Bench) -> None:
-    """A reset of the connection is Broken, whatever the framing."""
+    """A reset of the connection is Broken, whatever the framing of the body."""
     both = threading.Event()
 
     def first(visit: Visit) -> None:
@@ -104,7 +104,7 @@ def a_reset_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-1", "ARK-BUD-6", "ARK-BUD-7")
 def a_stream_that_cannot_be_opened_spends_the_budget(bench: Bench) -> None:
-    """Each connection that is reset before an answer is Broken, once; the budget counts them."""
+    """Each connection that is reset before the response is Broken once and counts as a failure."""
     with bench.play(Scene(streams=[then_reset], max_attempts=3)) as play:
         same("failures", play.waiting().error(GaveUp).attempts, 4)
         same("opens", len(play.peer.asked("stream")), 4)
@@ -112,7 +112,7 @@ def a_stream_that_cannot_be_opened_spends_the_budget(bench: Bench) -> None:
 
 @check("T3", "ARK-ERR-1", "ARK-BAK-1")
 def a_refused_stream_is_an_answer(bench: Bench) -> None:
-    """A refusal is reported with its status and its body, and counts as a failure."""
+    """A refusal is reported with its status and body, and counts as a failure."""
     with bench.play(Scene(streams=[sends(refusal(503)), job(log(1))])) as play:
         play.wait()
         same("reconnects", play.causes, ["StatusError"])
@@ -120,7 +120,7 @@ def a_refused_stream_is_an_answer(bench: Bench) -> None:
 
 @check("T2", "ARK-SEC-2")
 def a_redirect_of_a_stream_is_reported(bench: Bench) -> None:
-    """A redirect within the origin is followed by the core, with the cursor and the token."""
+    """The core follows a redirect within the origin, and sends the cursor and the token."""
     away = refusal(307, "there", "Location: /v1/jobs/job-1/events/stream?again=1")
     scene = Scene(streams=[sends(away), job(log(1))], last_event_id="7")
     with bench.play(scene) as play:

@@ -21,7 +21,7 @@ from mock_server import MockServer
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_silent_stream(bench: Bench) -> None:
-    """A wait that reads raises TransportError, and its connection is closed."""
+    """A close during a silent stream makes `wait()` raise TransportError and close the stream."""
     began = threading.Event()
     scene = Scene(streams=[endless(log(1))], on_event=lambda _, __: began.set())
     with bench.play(scene) as play:
@@ -34,7 +34,7 @@ def a_close_ends_a_silent_stream(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_the_wait_for_a_head(bench: Bench) -> None:
-    """A start whose answer does not come raises TransportError, and its connection is closed."""
+    """A close while `start()` waits for a response makes it raise TransportError."""
     with bench.play(Scene(job=None, create=[then_left()])) as play:
         start = play.starting()
         play.came("create")
@@ -45,7 +45,7 @@ def a_close_ends_the_wait_for_a_head(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_connect(bench: Bench) -> None:
-    """A start whose connection is never completed raises TransportError."""
+    """A close while `start()` is still connecting makes it raise TransportError."""
     addresses = MockServer().addresses
     try:
         with bench.play(Scene(job=None, url=addresses.blackhole_url())) as play:
@@ -58,7 +58,7 @@ def a_close_ends_a_connect(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_delay(bench: Bench) -> None:
-    """A wait in a delay raises TransportError, and opens no stream any more."""
+    """A close during a delay makes `wait()` raise TransportError without another open."""
     clock = VirtualClock(frozenset[Timer]())
     with bench.play(Scene(streams=[sends(refusal(503))], clock=clock)) as play:
         wait = play.waiting()
@@ -70,7 +70,7 @@ def a_close_ends_a_delay(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_every_call(bench: Bench) -> None:
-    """Every call that is under way raises TransportError, not only one."""
+    """A close makes every call in progress raise TransportError, not only one."""
     with bench.play(Scene(streams=[endless()], cancel=[then_left()])) as play:
         calls = [play.waiting(), play.waiting()]
         cancel = play.cancelling()
@@ -85,7 +85,7 @@ def a_close_ends_every_call(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_during_a_callback_is_followed_by_no_other(bench: Bench) -> None:
-    """A callback that runs when the client is closed is the last; then the wait raises."""
+    """A callback that runs during a close is the last one; when it returns, `wait()` raises."""
     hold = Hold()
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
     with bench.play(Scene(streams=[stream], on_event=hold)) as play:
@@ -101,7 +101,7 @@ def a_close_during_a_callback_is_followed_by_no_other(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_closed_client_says_so(bench: Bench) -> None:
-    """A call after the close raises, without a connection, and a second close does nothing."""
+    """A call after the close raises without connecting, and a second close does nothing."""
     with bench.play(Scene(streams=[job(log(1))], job=None)) as play:
         play.close()
         error = play.starting().error(Exception)

@@ -23,7 +23,7 @@ from conformance.transport_suite.wire import (
 
 @check("T13", "ARK-CAN-2")
 def bytes_after_an_answer_do_not_answer_the_next_request(bench: Bench) -> None:
-    """What a peer sends after an answer is not taken for the answer to the next request."""
+    """Bytes that a peer sends after a response are not used as the response to the next request."""
     smuggled = answer(200, b"{}")
     scene = Scene(
         job=None, create=[sends(accepted(), smuggled)], cancel=[sends(answer(200, b"{}"))]
@@ -36,7 +36,7 @@ def bytes_after_an_answer_do_not_answer_the_next_request(bench: Bench) -> None:
 
 @check("T13", "ARK-CAN-2")
 def a_connection_that_the_peer_closed_is_not_used(bench: Bench) -> None:
-    """A connection that was kept, and closed by the peer since, does not carry the next request."""
+    """A kept connection that the peer has closed since is not used for the next request."""
     with bench.play(Scene(job=None, create=[then_closed(accepted())])) as play:
         play.starting().result()
         play.all_left()
@@ -46,7 +46,7 @@ def a_connection_that_the_peer_closed_is_not_used(bench: Bench) -> None:
 
 @check("T13", "ARK-CAN-2")
 def connection_close_is_kept(bench: Bench) -> None:
-    """After `Connection: close` the next request goes over another connection."""
+    """After `Connection: close` the next request uses another connection."""
     create = [sends(accepted().replace(b"\r\n", b"\r\nConnection: close\r\n", 1))]
     with bench.play(Scene(job=None, create=create)) as play:
         play.starting().result()
@@ -56,7 +56,7 @@ def connection_close_is_kept(bench: Bench) -> None:
 
 @check("T13", "ARK-CAN-2")
 def a_request_does_not_wait_for_an_open_stream(bench: Bench) -> None:
-    """A request beside an open stream has a connection of its own."""
+    """A request during an open stream uses its own connection."""
     began = threading.Event()
     gate = threading.Event()
 
@@ -96,7 +96,7 @@ def _refuses(bench: Bench, scene: Scene) -> None:
 
 @check("T14", "ARK-SEC-9")
 def a_job_is_followed_over_tls(bench: Bench) -> None:
-    """Over TLS, with an authority that is trusted, everything is the same."""
+    """A job can be followed over TLS if the certificate authority is trusted."""
     server, trusting = _tls()
     with bench.play(Scene(tls=server, ssl_context=trusting, job=None)) as play:
         same("status", play.wait().job.status, "completed")
@@ -105,21 +105,21 @@ def a_job_is_followed_over_tls(bench: Bench) -> None:
 
 @check("T14", "ARK-SEC-9")
 def an_unknown_authority_is_refused(bench: Bench) -> None:
-    """By default a certificate of an unknown authority is refused, before any request."""
+    """By default a certificate from an unknown authority is refused before any request is sent."""
     server, _ = _tls()
     _refuses(bench, Scene(tls=server, job=None))
 
 
 @check("T14", "ARK-SEC-9")
 def a_certificate_of_another_host_is_refused(bench: Bench) -> None:
-    """The name in the certificate must be that of the URL."""
+    """A certificate whose name does not match the host of the URL is refused."""
     server, trusting = _tls("other.example")
     _refuses(bench, Scene(tls=server, ssl_context=trusting, job=None))
 
 
 @check("T14", "ARK-BUD-3")
 def a_cut_under_tls_is_no_end(bench: Bench) -> None:
-    """Without a close_notify, the end of the connection is not the end of an unframed body."""
+    """Over TLS, an unframed body whose connection ends without a close_notify is Broken."""
     server, trusting = _tls()
 
     def script(visit: Visit) -> None:
@@ -135,7 +135,7 @@ def a_cut_under_tls_is_no_end(bench: Bench) -> None:
 
 @check("T14", "ARK-BUD-5")
 def a_goodbye_under_tls_is_an_end(bench: Bench) -> None:
-    """With a close_notify, the end of the connection is the end of an unframed body."""
+    """Over TLS, an unframed body whose connection ends with a close_notify is Finished."""
     server, trusting = _tls()
 
     def script(visit: Visit) -> None:
@@ -150,7 +150,7 @@ def a_goodbye_under_tls_is_an_end(bench: Bench) -> None:
 
 @check("T14", "ARK-BUD-1")
 def a_peer_without_tls_is_broken(bench: Bench) -> None:
-    """A peer that answers an https URL in plain HTTP is a TransportError."""
+    """If the peer answers a request to an https URL in plain HTTP, a TransportError is raised."""
     with bench.play(Scene(scheme="https", job=None, greeting=refusal(400))) as play:
         play.starting().error(TransportError)
         play.all_left()

@@ -20,7 +20,7 @@ from conformance.transport_suite.wire import (
 
 @check("T8", "ARK-STR-7")
 def the_stream_is_closed_after_the_terminal_event(bench: Bench) -> None:
-    """The connection is closed at once though the backend keeps it open and the client lives on."""
+    """The connection is closed at once, even if the backend keeps it open and the client is used."""
     with bench.play(Scene(streams=[job(log(1))])) as play:
         play.wait()
         play.all_left()
@@ -28,7 +28,7 @@ def the_stream_is_closed_after_the_terminal_event(bench: Bench) -> None:
 
 @check("T6", "ARK-STR-5")
 def a_second_wait_returns_the_same_result(bench: Bench) -> None:
-    """A wait after the end returns the same result, without a request or a callback."""
+    """A second wait returns the same result, without a request or a callback."""
     with bench.play(Scene(streams=[job(log(1))])) as play:
         first, heard = play.wait(), len(play.heard)
         same("second result", play.wait(), first)
@@ -38,7 +38,7 @@ def a_second_wait_returns_the_same_result(bench: Bench) -> None:
 
 @check("T6", "ARK-STR-6", "ARK-ERR-10")
 def waits_that_overlap_share_one_stream(bench: Bench) -> None:
-    """Two waits get the same result of one stream, and each event is heard once."""
+    """Two overlapping waits share one stream and its result; each event is delivered once."""
     hold = Hold()
     with bench.play(Scene(streams=[job(log(1), log(2))], on_event=hold)) as play:
         first = play.waiting()
@@ -52,7 +52,7 @@ def waits_that_overlap_share_one_stream(bench: Bench) -> None:
 
 @check("T6", "ARK-ERR-10")
 def waits_that_overlap_share_a_rejection(bench: Bench) -> None:
-    """Two waits get the same error, and the next wait gets an outcome of its own."""
+    """Two overlapping waits raise the same error; the next wait has its own outcome."""
     gate = threading.Event()
     refused = after(lambda: gate.wait(bench.patience), refusal(401, "who are you"))
     scene = Scene(streams=[refused, job(log(1))], profile=PROFILE_2026_07)
@@ -86,7 +86,7 @@ def a_start_and_a_wait_share_one_create(bench: Bench) -> None:
 
 @check("T6", "ARK-CAN-7")
 def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
-    """A cancel while the create is in flight is sent once the job is known, and both return."""
+    """A cancel during the create is sent once the job is known, and both calls return."""
     gate = threading.Event()
     create = after(lambda: gate.wait(bench.patience), accepted())
     with bench.play(Scene(job=None, create=[create])) as play:
@@ -102,7 +102,7 @@ def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
 
 @check("T6", "ARK-CAN-6")
 def a_cancel_during_a_wait_does_not_end_it(bench: Bench) -> None:
-    """A cancel goes out while another thread waits; the wait ends with the terminal event."""
+    """A cancel is sent while another thread waits; the wait ends with the terminal event."""
     gate = threading.Event()
 
     def script(visit: Visit) -> None:
@@ -122,7 +122,7 @@ def a_cancel_during_a_wait_does_not_end_it(bench: Bench) -> None:
 
 @check("T6", "ARK-CAN-1")
 def a_cancel_without_a_job_sends_nothing(bench: Bench) -> None:
-    """A cancel before any start returns, without a connection."""
+    """A cancel before any start returns without opening a connection."""
     with bench.play(Scene(job=None)) as play:
         play.cancelling().result()
         same("connections", play.peer.visits, 0)
