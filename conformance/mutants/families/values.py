@@ -240,7 +240,7 @@ def forgets_the_status_of_a_deep_refusal() -> None:
     def change(client: Client, _: Operation, outcome: Outcome) -> Outcome:
         refused = isinstance(outcome, Rejected) and isinstance(outcome.error, StatusError)
         deep = any(_is_deep(bytes(exchange.body)) for exchange in client.sent.values())
-        return Rejected(ResponseError("the response is unreadable")) if refused and deep else outcome
+        return Rejected(ResponseError("unreadable response")) if refused and deep else outcome
 
     change_outcomes(change)
 
