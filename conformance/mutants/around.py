@@ -230,7 +230,7 @@ class Client:
             self.outputs.append(Settle(operation, outcome))
 
     def reject(self, error: Exception) -> None:
-        """End the wait with an error."""
+        """Make `wait()` reject with an error."""
         self._instead = Rejected(error)
         self.feed(Leave())
 

@@ -106,12 +106,13 @@ class Explanation:
 
 
 def _unseen(fault: Fault) -> str:
+    reached = f"{fault.mutant.name} was not reached"
     if not fault.alone:
-        return f"{fault.mutant.name} was not reached: alone it fails none of the cases that were played"
-    one = "the play that it fails alone does not fail"
-    more = f"none of the {fault.alone} plays that it fails alone fails"
+        return f"{reached}: a client with only this fault passes all of these cases"
+    plays = "1 play" if fault.alone == 1 else f"{fault.alone} plays"
     return (
-        f"{fault.mutant.name} was not reached: {one if fault.alone == 1 else more} in the same way"
+        f"{reached}: a client with only this fault fails {plays}, but this client does not fail "
+        f"{'it' if fault.alone == 1 else 'them'} in the same way"
     )
 
 

@@ -67,7 +67,7 @@ def strips_every_byte_order_mark() -> None:
 
 @breaks("ARK-SSE-3", follows=("ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-10"))
 def fails_at_invalid_utf8() -> None:
-    """The client closes the connection at bytes that are not UTF-8, as if it had broken."""
+    """The client treats bytes that are not UTF-8 as a broken connection."""
     decoders = ByObject[codecs.IncrementalDecoder]()
     strict = codecs.getincrementaldecoder("utf-8")
 

@@ -99,7 +99,7 @@ def never_opens_the_stream() -> None:
 
     def change(client: Client, output: Output) -> Iterable[Output]:
         if isinstance(output, Send) and call_of(output.request) is Call.STREAM:
-            client.reject(ArkorError("it does not follow jobs"))
+            client.reject(ArkorError("this client does not open streams"))
         else:
             yield output
 
@@ -132,7 +132,7 @@ def rejects_when_the_job_failed() -> None:
 
     def change(_: Client, __: Operation, outcome: Outcome) -> Outcome:
         failed = isinstance(outcome, Resolved) and outcome.result.job.status == "failed"
-        return Rejected(ArkorError("it failed")) if failed else outcome
+        return Rejected(ArkorError("the job failed")) if failed else outcome
 
     change_outcomes(change)
 
