@@ -1,7 +1,7 @@
-"""Broken clients: the real core with one thing wrong, to see whether the kit notices.
+"""Mutants: clients with one planted fault each, to test whether the kit finds it.
 
-The room lists the mutants by name. Which cases must notice one is not listed anywhere: it follows
-from the requirements that the mutant breaks.
+A mutant is the real core with one thing changed. It lists the requirements that it breaks, and so
+the cases that must catch it are those that judge these requirements.
 """
 
 from conformance.mutants.families import (

@@ -1,9 +1,9 @@
-"""Wrap sessions, so that a broken client can change what goes in and what comes out.
+"""Wrap sessions, so that a mutant can change their inputs and outputs.
 
-A `Client` is wrapped around every session that is opened after `surround`. All inputs of the
-session go through its `into`, all outputs through its `out`; a mutant replaces one of the two (see
-`filters.py`). Only the public surface of a session is used: its constructor, `handle`, `poll`,
-`job`, `last_event_id`, and the state of its machines.
+`surround` wraps every later session in a `Client`. All inputs of the session go through its `into`
+and all outputs through its `out`; a mutant replaces one of the two (see `filters.py`). A `Client`
+uses only the public interface of a session: its constructor, `handle`, `poll`, `job`,
+`last_event_id`, and the state of its machines.
 """
 
 import math
@@ -57,7 +57,7 @@ _MOST_KEPT: Final = 2**17
 
 
 class Call(Enum):
-    """The calls that a session makes."""
+    """The kinds of requests that a session sends."""
 
     CREATE = "create"
     STREAM = "stream"
@@ -67,7 +67,7 @@ class Call(Enum):
 
 @define(eq=False)
 class Exchange:
-    """One request, and what the session was told about its answer."""
+    """One request, and the part of its response that the session has received."""
 
     number: int
     call: Call
@@ -80,7 +80,7 @@ class Exchange:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the status is of the 2xx class."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110 §15.3
 
 
@@ -95,26 +95,27 @@ class Setup:
 
 @define(eq=False)
 class Client:
-    """One session and what a mutant needs to know about it. Times are in seconds of the driver.
+    """One session, and what mutants need to know about it.
 
-    `came_from` is the state of the stream before the present input.
+    Times are in seconds by the driver's clock. `came_from` is the state of the stream before the
+    current input.
     """
 
     session: Session
     setup: Setup
     now: float = -math.inf
     event: Input = field(factory=Tick)
-    """The input that is being handled, as it came."""
+    """The current input, as the driver passed it."""
     told: Input = field(factory=Tick)
-    """The last input that the session itself was given."""
+    """The last input that was passed to the session."""
     came_from: Stream = Stream.IDLE
     sent: dict[Call, Exchange] = field(factory=dict[Call, Exchange])
     """The latest exchange of each call."""
     opened: Exchange | None = None
-    """The latest exchange that has opened a stream."""
+    """The latest exchange that opened a stream."""
     asked: set[Operation] = field(factory=set[Operation])
     outputs: deque[Output] = field(factory=deque[Output])
-    """What comes out next, before any output of the session."""
+    """Outputs that `poll` returns before any output of the session."""
     _exchanges: dict[int, Exchange] = field(factory=dict[int, Exchange])
     _inner: dict[int, int] = field(factory=dict[int, int])
     _outer: dict[int, int] = field(factory=dict[int, int])
@@ -127,29 +128,29 @@ class Client:
 
     @property
     def job_state(self) -> Job:
-        """What is known of the job on the backend."""
+        """The session's state of the job on the backend."""
         return self.session.job_state
 
     @property
     def stream(self) -> Stream:
-        """The state of the wait."""
+        """The session's state of the event stream."""
         return self.session.stream_state
 
     @property
     def stop(self) -> Stop:
-        """The state of the cancel."""
+        """The session's state of the cancel."""
         return self.session.stop_state
 
     def into(self, event: Input) -> None:
-        """Give the session an input; mutants replace this."""
+        """Pass an input to the session; mutants replace this."""
         self.feed(event)
 
     def out(self, output: Output) -> Iterable[Output]:
-        """Return the outputs that the driver gets instead of one; mutants replace this."""
+        """Return the outputs that replace one output of the session; mutants replace this."""
         return (output,)
 
     def handle(self, event: Input, now: float) -> None:
-        """Take an input from the driver."""
+        """Handle an input from the driver."""
         self.now, self.event, self.told = now, event, Tick()
         self.came_from = self.stream
         match event:
@@ -165,14 +166,14 @@ class Client:
             case Responded() | Received() | Finished() | Broken():
                 number = self._inner.get(event.exchange, event.exchange)
                 if number < 0 or self._outer.get(number, number) != event.exchange:
-                    return  # of a request of the mutant's own, or of one that was sent elsewhere
+                    return  # about a request of the mutant's own, or one that `send_instead` replaced
                 event = self.event = evolve(event, exchange=number)
             case _:
                 pass
         self.into(event)
 
     def poll(self) -> Output:
-        """Return what the driver has to do next."""
+        """Return what the driver must do next."""
         while not self.outputs:
             output, fed = _poll(self.session), self._fed
             shown = [*self.out(self._translated(output))]
@@ -182,7 +183,7 @@ class Client:
         return self.outputs.popleft()
 
     def first(self) -> Output:
-        """Return the first output; as of any session, `Deliver` is the last one before `Idle`."""
+        """Return the first output; like a session, return `Deliver` last before `Idle`."""
         output = self.poll()
         if not isinstance(output, Deliver):
             return output
@@ -193,7 +194,7 @@ class Client:
         return self.outputs.popleft()
 
     def feed(self, event: Input) -> None:
-        """Give the session an input, past all filters."""
+        """Pass an input to the session, bypassing all filters."""
         self.told = event
         self._fed += 1
         if isinstance(event, Responded | Received):
@@ -202,55 +203,55 @@ class Client:
         _handle(self.session, event, self._fed_at)
 
     def postpone(self, seconds: float) -> None:
-        """Delay everything that the session has planned; with a negative number, hasten it."""
+        """Delay all deadlines of the session; a negative number brings them forward."""
         self._skew -= seconds
 
     def send(self, request: Request) -> int:
-        """Send a request of the mutant's own and ignore its answer; return its number."""
+        """Send a request of the mutant's own and ignore its response; return its number."""
         self._own -= 1
         self.outputs.append(Send(self._own, request))
         return self._own
 
     def send_instead(self, exchange: Exchange, request: Request) -> None:
-        """Close an exchange without telling the session, and answer it with what `request` brings."""
+        """Close an exchange, and pass the response to `request` to the session in its place."""
         self.outputs.append(Close(self._outer.get(exchange.number, exchange.number)))
         number = self.send(request)
         self._inner[number], self._outer[exchange.number] = exchange.number, number
 
     def again(self, call: Call) -> None:
-        """Send the last request of a call once more, as one of the mutant's own."""
+        """Send the last request of a call again, as a request of the mutant's own."""
         if call in self.sent:
             self.send(self.sent[call].request)
 
     def settle(self, operation: Operation, outcome: Outcome) -> None:
-        """End an operation that was asked for, whether or not the session has ended it."""
+        """Settle an operation that the driver has requested, unless it is already settled."""
         if operation in self.asked:
             self.asked.remove(operation)
             self.outputs.append(Settle(operation, outcome))
 
     def reject(self, error: Exception) -> None:
-        """End the wait with an error."""
+        """Make `wait()` reject with an error."""
         self._instead = Rejected(error)
         self.feed(Leave())
 
     def break_off(self, error: Exception) -> None:
-        """Close the connection of the stream, and tell the session that it broke."""
+        """Close the connection of the stream, and report it to the session as broken."""
         number = self.sent[Call.STREAM].number
         self.outputs.append(Close(self._outer.get(number, number)))
         self.feed(Broken(number, error))
 
     def answer(self, delivery: int) -> None:
-        """Tell the session that an event is handled, and ignore what the callback reports later."""
+        """Report an event to the session as handled, and ignore the callback's later report."""
         self._answered.add(delivery)
         self.feed(Handled(delivery))
 
     def deliver(self, event: TrainingEvent) -> None:
-        """Hand an event of the mutant's own to the callbacks, under a number below 0."""
+        """Deliver an event of the mutant's own to the callbacks, with a negative delivery number."""
         self._own -= 1
         self.outputs.append(Deliver(self._own, event))
 
     def is_of_stream(self, event: Input) -> TypeGuard[Received | Finished | Broken]:
-        """Tell whether an input is of the body of an open stream."""
+        """Return whether an input is part of the body of an open stream, or its end."""
         stream = self.sent.get(Call.STREAM)
         return (
             isinstance(event, Received | Finished | Broken)
@@ -296,7 +297,7 @@ class Client:
         self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
 
     def _is_wanted(self, output: Output) -> bool:
-        """Tell whether an output is for the driver, which did not ask for what a mutant asked for."""
+        """Return whether to pass on an output; the driver did not request what a mutant started."""
         if not isinstance(output, Settle):
             return True
         wanted = output.operation in self.asked
@@ -305,7 +306,7 @@ class Client:
 
 
 def call_of(request: Request) -> Call:
-    """Return which call a request makes."""
+    """Return the kind of a request."""
     if request.method == "GET":
         streams = header(request.headers, b"accept") == "text/event-stream"
         return Call.STREAM if streams else Call.ASK
@@ -319,9 +320,9 @@ _poll: Final = Session.poll
 
 
 def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
-    """Put a `Client` around every session, made of what `change` makes of the caller's setup."""
+    """Wrap every later session in a `Client`, and let `change` replace the caller's setup."""
     make = Session.__init__ if Session.handle is not _handle else _make
-    # Each client by the `id` of its session, which it keeps: otherwise another session could get it.
+    # By the `id` of the session. The client keeps the session alive, so that no other gets its `id`.
     clients: Final = dict[int, Client]()
 
     def init(
@@ -369,6 +370,6 @@ def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
 
 
 def surround_once() -> None:
-    """Put a `Client` around every session, unless that has been done."""
+    """Wrap every later session in a `Client`, unless `surround` has been called already."""
     if Session.handle is _handle:
         surround()

@@ -1,8 +1,8 @@
-"""Which rules the kit cites against a broken client, and whether it breaks them.
+"""Check that the kit cites only rules that a mutant really breaks.
 
-A kill asks whether a mutant is caught at all. This asks the opposite: a mutant plays every case
-there is, and each rule that a failed case cites must be one that the mutant breaks, or one that
-is named as a consequence of what it does. Anything else is a false accusation.
+The kill matrix checks that each mutant is caught. This module checks the opposite: a mutant plays
+all cases, and every rule that a failed case cites must be a rule that the mutant breaks, or one
+listed as a consequence. Any other citation is false.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from conformance.verdict.result import CaseResult
 
 @frozen
 class Citations:
-    """What one mutant was accused of: cases by rule, and the failures that no rule explains."""
+    """The cases that cite each rule against one mutant, and the failures that cite no rule."""
 
     mutant: Mutant
     rules: Mapping[str, Sequence[str]]
@@ -27,7 +27,7 @@ class Citations:
 
     @property
     def false(self) -> Sequence[str]:
-        """The rules that were cited and that the mutant keeps."""
+        """The cited rules that the mutant does not break."""
         own = {*self.mutant.breaks, *self.mutant.follows}
         return [rule for rule in self.rules if rule not in own]
 
@@ -35,9 +35,9 @@ class Citations:
 async def citations(
     mutant: Mutant, cases: Sequence[Case], patience: float, lanes: int = 2
 ) -> Citations:
-    """Gather what a mutant is accused of; raises DriverUnusable.
+    """Return the rules that the kit cites against a mutant; raises DriverUnusable.
 
-    It plays one case of every template, under the first of the profiles that the case has.
+    The mutant plays one case of every template, under the first profile of the case.
     """
     templates = {case.template: case.id for case in reversed(cases)}
     played = set[str]()

@@ -1,8 +1,8 @@
-"""Parse event streams with one thing changed, before the session sees them.
+"""Parse event streams with one change to the algorithm, before the session gets them.
 
-A mutant reads the bytes of a stream into blocks in its own way and gives the session these blocks,
-written in the plainest form. The algorithm is that of WHATWG HTML 9.2.6, written independently of
-the core.
+A mutant parses the bytes of a stream into blocks in its own way, then passes these blocks to the
+session in their plainest form. The algorithm is that of WHATWG HTML 9.2.6, implemented
+independently of the core.
 """
 
 import json
@@ -31,7 +31,7 @@ from conformance.mutants.patching import ByObject
 _KNOWN: Final = frozenset({"data", "event", "id", "retry"})
 _LONGEST_RETRY: Final = 2**53 - 1
 NOTHING: Final = b":\n"
-"""A comment: bytes that arrive and mean nothing."""
+"""A comment: bytes without a meaning for the session."""
 EVENT_TYPES: Final = {
     "training.started",
     "training.log",
@@ -51,7 +51,7 @@ def _no_such_number(name: str) -> NoReturn:
 
 @frozen
 class Block:
-    """What comes between two blank lines; without data it is not an event."""
+    """The fields between two blank lines; a block without data is not an event."""
 
     data: str | None = None
     name: str = "message"
@@ -60,7 +60,7 @@ class Block:
 
     @property
     def content(self) -> JsonObject | None:
-        """The JSON object in the data, None if that is something else."""
+        """The JSON object in the data, or None if the data is anything else."""
         try:
             value: object = json.loads(
                 self.data or "", parse_int=float, parse_constant=_no_such_number
@@ -71,12 +71,12 @@ class Block:
 
     @property
     def is_control(self) -> bool:
-        """Whether the block is a ping, or the end of the stream."""
+        """Whether the block is `event: ping` or `event: end`."""
         return self.name in {"ping", "end"}
 
     @property
     def event(self) -> TrainingEvent | None:
-        """The training event that the block brings."""
+        """The training event in the block, or None."""
         content = self.content
         if content is None or self.is_control:
             return None
@@ -87,12 +87,12 @@ class Block:
 
     @property
     def kind(self) -> str:
-        """The type of the training event, "" if there is none."""
+        """The type of the training event, or "" if the block has none."""
         return "" if self.event is None else str((self.content or {}).get("type"))
 
     @property
     def bytes(self) -> bytes:
-        """The block as it is given to the session."""
+        """The block in the form in which the session gets it."""
         if self.data is None and self.id is None and self.retry is None:
             return b""
         name = "message" if self.data is None else self.name
@@ -104,28 +104,28 @@ MALFORMED: Final = "{"
 
 
 def as_unknown(block: Block) -> Block:
-    """Return a block with an event of a type that no session knows."""
+    """Replace the event of a block with one of an unknown type, which the session skips."""
     return evolve(block, data=UNKNOWN, name="message")
 
 
 def as_malformed(block: Block) -> Block:
-    """Return a block whose data is not JSON."""
+    """Replace the data of a block with text that is not JSON."""
     return evolve(block, data=MALFORMED, name="message")
 
 
 def lost(block: Block) -> Block:
-    """Return what is left of a block whose event is lost: its id."""
+    """Remove the event from a block, and keep its id."""
     return evolve(block, data=None)
 
 
 def plain_field(line: str) -> tuple[str, str]:
-    """Split a line as the standard does; a comment has no name."""
+    """Split a line into name and value as the standard does; a comment has an empty name."""
     name, _, value = line.partition(":")
     return name, value.removeprefix(" ")
 
 
 def is_unknown(name: str) -> bool:
-    """Tell whether a field has a name, and it is not one of the standard's."""
+    """Return whether a field is not a comment and the standard does not define its name."""
     return bool(name) and name not in _KNOWN
 
 
@@ -135,10 +135,10 @@ def _lf_lines(text: str) -> list[str]:
 
 @frozen(kw_only=True)
 class Dialect:
-    """The standard's algorithm with one thing changed.
+    """The standard's algorithm, with an attribute for each change that mutants make.
 
-    `throws_away` tells which field names throw away what the block has gathered, `is_event`
-    whether data and a name make an event.
+    `throws_away` returns whether a field name discards the data of its block so far. `is_event`
+    returns whether a block with this data and name is an event.
     """
 
     lines: Callable[[str], list[str]] = _lf_lines
@@ -153,7 +153,7 @@ class Dialect:
     reads_a_last_comment: bool = False
 
     def blocks(self, text: str) -> Iterator[Block]:
-        """Interpret whole lines."""
+        """Yield the blocks in a text of complete lines."""
         gathered = _Gathered(self)
         for line in self.lines(text):
             if line:
@@ -171,7 +171,7 @@ class _Gathered:
     retry: int | None = None
 
     def take(self, name: str, value: str) -> None:
-        """Take one field."""
+        """Add one field to the block."""
         if self.dialect.throws_away(name):
             self.data.clear()
         elif name == "data":
@@ -190,7 +190,7 @@ class _Gathered:
         return "\0" not in value or self.dialect.takes_nul_ids
 
     def dispatch(self) -> Block:
-        """End the block."""
+        """Return the block, and start the next one."""
         whole = self.dialect.is_event(self.data, self.kind)
         text = self.dialect.join(self.data) if whole else None
         block = Block(text, self.kind or "message", self.id, self.retry)
@@ -204,14 +204,14 @@ _STANDARD: Final = Dialect()
 
 @define(eq=False)
 class _Reader:
-    """The whole blocks of one stream; `held` is what is unfinished, with LF for all line ends."""
+    """Splits one stream into complete blocks; `held` is the unfinished rest, with LF line ends."""
 
     held: bytes = b""
     _begun: bool = False
     _after_cr: bool = False
 
     def feed(self, data: bytes, limit: int) -> tuple[str, bytes]:
-        """Return the text of the blocks that `data` completes, and what is too large to be held."""
+        """Return the text of the blocks that `data` completes, and a rest that exceeds `limit`."""
         if self._after_cr:
             data = data.removeprefix(b"\n")
         self._after_cr = data.endswith(b"\r")
@@ -228,9 +228,9 @@ class _Reader:
 
 
 Chunk = Callable[[Client, bytes, list[Block]], Iterable[Block]]
-"""Takes the bytes of a chunk and the blocks that it has completed; returns those to hand on."""
+"""Takes the bytes of a chunk and the blocks that it completes; returns the blocks to pass on."""
 Rest = Callable[[Client, bytes, Finished | Broken], bytes]
-"""Takes what is unfinished at the end of a stream; returns what is handed on of it."""
+"""Takes the unfinished block at the end of a stream; returns the bytes to pass on."""
 
 
 def _all_of_it(_: Client, held: bytes, __: Finished | Broken) -> bytes:
@@ -244,9 +244,9 @@ def change_chunks(
     *,
     silent: bool = False,
 ) -> None:
-    """Replace the blocks that each chunk of a stream has completed.
+    """Replace the blocks that each chunk of a stream completes.
 
-    If nothing of a chunk is handed on, the session still gets a comment, unless `silent`.
+    If no bytes of a chunk are passed on, the session still gets a comment, unless `silent`.
     """
     readers = ByObject[_Reader]()
 
@@ -271,12 +271,12 @@ def change_chunks(
 
 
 def connection(client: Client) -> Exchange:
-    """Return the exchange of the present stream, or of the last one."""
+    """Return the exchange of the current stream, or of the last one."""
     return client.sent[Call.STREAM]
 
 
 def change_blocks(change: Callable[[Client, Block], Iterable[Block]]) -> None:
-    """Replace the blocks that a stream brings."""
+    """Replace each block of a stream with the blocks that `change` returns."""
 
     def changed(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
         for block in blocks:
@@ -286,12 +286,12 @@ def change_blocks(change: Callable[[Client, Block], Iterable[Block]]) -> None:
 
 
 def misread(change: Callable[[Block], Block]) -> None:
-    """Take each event for another one."""
+    """Replace each block that is an event with the one that `change` returns."""
     change_blocks(lambda _, block: (block if block.data is None else change(block),))
 
 
 def reject_at(reason: Callable[[Client, Block], Exception | None]) -> None:
-    """End the wait at an event, if there is a reason."""
+    """Make `wait()` reject at the first event for which `reason` returns an exception."""
     mark = "the mutant ends the wait here "
     reasons = dict[str, Exception]()
 
@@ -317,7 +317,7 @@ def reject_at(reason: Callable[[Client, Block], Exception | None]) -> None:
 
 
 def watch_blocks() -> Callable[[Client], list[Block]]:
-    """Return a function that returns the blocks of the present stream, or of the last one."""
+    """Return a function that returns the blocks of the current stream, or of the last one."""
     seen = ByObject[list[Block]]()
 
     def watch(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -329,7 +329,7 @@ def watch_blocks() -> Callable[[Client], list[Block]]:
 
 
 def speak(dialect: Dialect) -> None:
-    """Parse every stream in a dialect."""
+    """Parse every stream with a dialect instead of the standard's algorithm."""
 
     def rest(_: Client, held: bytes, end: Finished | Broken) -> bytes:
         if dialect.reads_a_last_comment and isinstance(end, Finished) and held.startswith(b":"):

@@ -1,4 +1,4 @@
-"""The driver of a broken client: the reference, with one mutation or more applied first.
+"""The driver of a mutant: the reference client, with one or more mutations applied.
 
 `python -m conformance.mutants.driver NAME...`
 """
@@ -15,7 +15,7 @@ from mock_server.strict.shapes import nearest
 
 
 def main(*names: str) -> None:
-    """Become the client that has the faults of these mutants, and serve."""
+    """Apply the mutants of these names, then serve as a driver; exits if a name is unknown."""
     known = {mutant.name: mutant for mutant in (*all_mutants(), *benign_variants())}
     for name in names:
         if name not in known:

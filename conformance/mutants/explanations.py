@@ -1,13 +1,13 @@
-"""Whether the kit finds the cause of what is wrong with a broken client, or with two in one.
+"""Check that the kit finds the cause of the failures of a client with one fault, or with two.
 
-Each broken client plays one case for every rule, and one of every template about the rules that it
-breaks, each under one of its profiles. The causes that the report would show are compared with the
-rules that the client breaks. The client itself is first taken off the record of broken clients, so
-that no client is recognised by itself.
+Each broken client plays one case for every rule, and one case of every template about the rules
+that it breaks, each under one profile. The causes in the report must match the rules that the
+client breaks. The client is first removed from the record of broken clients, so that it is not
+recognised by its own entry.
 
-One of two faults may hide the other: a client that never opens the stream cannot show how it reads
-one. So a fault of two counts only if it was reached: if some play shows what the record says of a
-client that has this fault alone.
+One fault may hide another: a client that never opens the stream cannot show how it parses one. So
+a fault of a pair counts only if it was reached: if at least one play fails as the record says that
+a client with this fault alone fails.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,37 +31,37 @@ from conformance.verdict.statuses import Verdict
 
 _STARTS: Final = 3
 _MOST_HUNG: Final = 24
-"""After so many templates in which a broken client hangs, enough is known of it."""
+"""Stop a run after a broken client has hung in this many templates."""
 
 
 @frozen(kw_only=True)
 class Fault:
-    """What the plays of a client with two faults show of one of them."""
+    """The evidence of one fault in the plays of a client with two faults."""
 
     mutant: Mutant
     alone: int
-    """In how many of these plays a client with this fault alone fails."""
+    """The number of these plays that a client with this fault alone fails."""
     shown: tuple[Failure, ...]
-    """The failures that such a client shows in the same way."""
+    """The failures that a client with this fault alone shows in the same way."""
 
     @property
     def reached(self) -> bool:
-        """Whether the client got as far as this fault."""
+        """Whether at least one play shows this fault."""
         return bool(self.shown)
 
 
 @frozen
 class Explanation:
-    """What was found for one broken client, or for two in one."""
+    """The causes that the kit found for a client with one fault or two."""
 
     mutants: tuple[Mutant, ...]
     causes: tuple[Cause, ...]
     faults: tuple[Fault, ...] = ()
-    """What was seen of each fault, if there are two."""
+    """The evidence of each fault; empty unless there are two."""
 
     @property
     def right(self) -> bool:
-        """Whether the first cause is what is wrong; of two faults, whether each has a cause."""
+        """Whether the first cause is right; for two faults, whether each has its own cause."""
         if len(self.mutants) == 1:
             return bool(self.causes) and _is_about(self.causes[0].rule, self.mutants[0])
         return any(
@@ -71,19 +71,22 @@ class Explanation:
 
     @property
     def reached(self) -> bool:
-        """Whether the plays show every fault."""
+        """Whether every fault was reached."""
         return all(each.reached for each in self.faults)
 
     @property
     def hint(self) -> str:
-        """Whether the broken client named by the first cause breaks a rule of this one."""
+        """Whether the recorded client that the first cause resembles breaks the same rule.
+
+        "right" or "wrong"; "unknown" if it resembles none.
+        """
         like = self.causes[0].resembles if self.causes else None
         if like is None:
             return "unknown"
         return "right" if any(set(like.breaks) & set(m.breaks) for m in self.mutants) else "wrong"
 
     def why(self) -> str:
-        """Say in one line why a pair is not counted, or not explained; empty if it is."""
+        """Return one line on why a pair does not count or is not explained; "" if it is explained."""
         unseen = [_unseen(each) for each in self.faults if not each.reached]
         if unseen or self.right:
             return "; ".join(unseen)
@@ -97,18 +100,19 @@ class Explanation:
         first = fault.shown[0]
         under = next(cause for cause in self.causes if first in cause.failures)
         return (
-            f"{fault.mutant.name} has no cause: what it fails, such as {first.play}, is "
+            f"{fault.mutant.name} has no cause of its own: its failures, such as {first.play}, are "
             f"under {under.rule or 'no rule'}"
         )
 
 
 def _unseen(fault: Fault) -> str:
+    reached = f"{fault.mutant.name} was not reached"
     if not fault.alone:
-        return f"{fault.mutant.name} was not reached: alone it fails none of the cases that were played"
-    one = "the play that it fails alone does not fail"
-    more = f"none of the {fault.alone} plays that it fails alone fails"
+        return f"{reached}: a client with only this fault passes all of these cases"
+    plays = "1 play" if fault.alone == 1 else f"{fault.alone} plays"
     return (
-        f"{fault.mutant.name} was not reached: {one if fault.alone == 1 else more} in the same way"
+        f"{reached}: a client with only this fault fails {plays}, but this client does not fail "
+        f"{'it' if fault.alone == 1 else 'them'} in the same way"
     )
 
 
@@ -117,7 +121,7 @@ def _is_about(rule: str, mutant: Mutant) -> bool:
 
 
 def one_of_each_template(cases: Sequence[Case]) -> Sequence[Case]:
-    """Return one case of each template, under one of its profiles, all of them in turn."""
+    """Return one case of each template, under one profile; the profiles take turns."""
     first: dict[str, Case] = {}
     for case in cases:
         first.setdefault(case.template, case)
@@ -128,7 +132,7 @@ def one_of_each_template(cases: Sequence[Case]) -> Sequence[Case]:
 
 
 def sample(cases: Sequence[Case], mutants: Sequence[Mutant]) -> Sequence[Case]:
-    """Return those of `cases` that mutants play: all about what they break, and one for each rule."""
+    """Return the cases to play: all about rules that the mutants break, and one for each rule."""
     own = {rule for mutant in mutants for rule in mutant.breaks}
     seen: set[str] = set()
     chosen: list[Case] = []
@@ -157,7 +161,7 @@ class Explainer:
         patience: float,
         lanes: int,
     ) -> "Explainer":
-        """Play the chosen cases with the reference first; raises DriverUnusable."""
+        """Play the cases with the reference client, then return an explainer; raises DriverUnusable."""
         chosen = one_of_each_template(cases)
         outcome = await run(Plan(command=REFERENCE, cases=chosen, patience=patience, lanes=lanes))
         references = {result.name: result for result in outcome.results}
@@ -170,7 +174,7 @@ class Explainer:
         )
 
     async def explain(self, *mutants: Mutant) -> Explanation:
-        """Return what is found for a client with these faults; raises DriverUnusable."""
+        """Return the causes found for a client with these faults; raises DriverUnusable."""
         outcome = await self._play(mutants)
         names = {each.name for each in mutants}
         known = [each for each in broken_clients() if each.name not in names]
@@ -184,13 +188,13 @@ class Explainer:
         return Explanation(mutants, explained, tuple(faults))
 
     async def recorded(self, mutant: Mutant) -> BrokenClient:
-        """Return the entry of a mutant for the record; raises DriverUnusable."""
+        """Play a mutant and return its entry for the record; raises DriverUnusable."""
         outcome = await self._play((mutant,))
         found = failures(outcome.results, self.references)
         return entry(mutant, found, whole=not outcome.stopped)
 
     async def _play(self, mutants: Sequence[Mutant]) -> Outcome:
-        """Play; a driver may start slowly where many are started, and be given another try."""
+        """Play the cases; try again if the driver was too slow to start, as on a busy machine."""
         plan = Plan(
             command=own("mutants.driver", *(each.name for each in mutants)),
             cases=sample(self.cases, mutants),
@@ -210,10 +214,11 @@ class Explainer:
 def shown_of(
     mutant: Mutant, alone: BrokenClient, found: Sequence[Failure], results: Sequence[CaseResult]
 ) -> Fault:
-    """Return what these failures show of a fault; `alone` is the client that has it alone.
+    """Return the evidence of a fault in these failures.
 
-    A failure shows it if it begins as the client with this fault alone begins to fail the same
-    play, or if it cites the rule that this client cites first.
+    `alone` is the recorded client with this fault alone. A failure is evidence if it begins with
+    the same kind of step as the failure of `alone` in the same play, or if it cites the rule that
+    `alone` cites first there.
     """
 
     def shows(failure: Failure) -> bool:
@@ -229,7 +234,7 @@ def shown_of(
 
 
 def entry(mutant: Mutant, found: Sequence[Failure], *, whole: bool) -> BrokenClient:
-    """Return what the record says of a mutant; `whole` tells whether it played everything."""
+    """Return the entry of a mutant for the record; `whole` means that it played all its cases."""
     return BrokenClient(
         name=mutant.name,
         what=mutant.what,
@@ -245,7 +250,7 @@ def entry(mutant: Mutant, found: Sequence[Failure], *, whole: bool) -> BrokenCli
 def drawn_pairs(
     mutants: Sequence[Mutant], number: int, seed: int
 ) -> Sequence[tuple[Mutant, Mutant]]:
-    """Draw pairs of mutants that break no rule in common; fewer if there are no more."""
+    """Draw `number` pairs of mutants that break no rule in common, or all such pairs if fewer."""
     pairs = [
         (one, other)
         for one, other in combinations(mutants, 2)

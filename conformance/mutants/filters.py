@@ -1,4 +1,4 @@
-"""Filters around the session: change its inputs, its outputs and what is in them."""
+"""Filters around the session, which change its inputs and outputs."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -32,9 +32,9 @@ _MOST_SPREAD: Final = 1.25
 
 
 def filter_inputs(change: Callable[[Client, Input], Iterable[Input]]) -> None:
-    """Replace each input of the session by what `change` yields.
+    """Replace each input of the session with the inputs that `change` yields.
 
-    Code between two yields runs between the two inputs.
+    The code after a yield runs once the session has handled that input.
     """
     surround_once()
     original = Client.into
@@ -47,7 +47,7 @@ def filter_inputs(change: Callable[[Client, Input], Iterable[Input]]) -> None:
 
 
 def filter_outputs(change: Callable[[Client, Output], Iterable[Output]]) -> None:
-    """Replace each output of the session by what `change` yields."""
+    """Replace each output of the session with the outputs that `change` yields."""
     surround_once()
     original = Client.out
 
@@ -59,17 +59,17 @@ def filter_outputs(change: Callable[[Client, Output], Iterable[Output]]) -> None
 
 
 def drop_inputs(unwanted: Callable[[Client, Input], bool]) -> None:
-    """Keep inputs from the session."""
+    """Do not pass inputs to the session for which `unwanted` returns true."""
     filter_inputs(lambda client, event: () if unwanted(client, event) else (event,))
 
 
 def drop_outputs(unwanted: Callable[[Client, Output], bool]) -> None:
-    """Keep outputs from the driver."""
+    """Do not pass outputs to the driver for which `unwanted` returns true."""
     filter_outputs(lambda client, output: () if unwanted(client, output) else (output,))
 
 
 def after_inputs(act: Callable[[Client, Input], None]) -> None:
-    """Do something once the session has handled an input."""
+    """Call `act` each time the session has handled an input."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         yield event
@@ -79,7 +79,7 @@ def after_inputs(act: Callable[[Client, Input], None]) -> None:
 
 
 def change_outcomes(change: Callable[[Client, Operation, Outcome], Outcome | None]) -> None:
-    """Let operations end with another outcome; with None they never end."""
+    """Replace the outcome of each operation; with None, the operation never settles."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         if not isinstance(output, Settle):
@@ -91,7 +91,7 @@ def change_outcomes(change: Callable[[Client, Operation, Outcome], Outcome | Non
 
 
 def change_results(change: Callable[[Client, TrainingResult], TrainingResult]) -> None:
-    """Let waits resolve with another result."""
+    """Replace the result with which `wait()` resolves."""
 
     def changed(client: Client, _: Operation, outcome: Outcome) -> Outcome:
         if not isinstance(outcome, Resolved):
@@ -102,7 +102,7 @@ def change_results(change: Callable[[Client, TrainingResult], TrainingResult]) -
 
 
 def edit_requests(change: Callable[[Client, Request], Request], *calls: Call) -> None:
-    """Change the requests of some calls before they are sent; of all without a name."""
+    """Change the requests of these calls before they are sent, or of all calls if none is given."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         edits = isinstance(output, Send) and (not calls or call_of(output.request) in calls)
@@ -133,7 +133,7 @@ def edit_cancel(change: Callable[[Request], Request]) -> None:
 
 
 def change_heads(change: Callable[[Client, Responded], Responded], *calls: Call) -> None:
-    """Change the status and the headers of answers to some calls; of all without a name."""
+    """Change the status and headers of responses to these calls, or to all calls if none is given."""
 
     def changed(client: Client, event: Input) -> Iterable[Input]:
         if isinstance(event, Responded) and (not calls or client.exchange_of(event).call in calls):
@@ -145,19 +145,19 @@ def change_heads(change: Callable[[Client, Responded], Responded], *calls: Call)
 
 
 def with_field(head: Responded, name: bytes, value: str | None) -> Responded:
-    """Return the head of an answer with one header (lower case) set to a value, or without it."""
+    """Return the head of a response with one header (lower case) set, or removed if None."""
     kept: Headers = tuple(pair for pair in head.headers if pair[0].lower() != name)
     added = () if value is None else ((name, value.encode("latin-1")),)
     return evolve(head, headers=(*kept, *added))
 
 
 def as_no_stream(head: Responded) -> Responded:
-    """Return the head of an answer that no session takes for a stream."""
+    """Return the head with a content coding for which the session refuses the stream."""
     return with_field(head, b"content-encoding", "refused")
 
 
 def change_bodies(call: Call, change: Callable[[Client, Exchange, bytes], bytes]) -> None:
-    """Change the bodies of the 2xx answers to a call; they are held back to their end."""
+    """Change the bodies of 2xx responses to a call; each is passed on only when it is complete."""
     held = ByObject[bytes]()
 
     def changed(client: Client, event: Input) -> Iterable[Input]:
@@ -192,7 +192,7 @@ def change_bytes(change: Callable[[Client, bytes], bytes]) -> None:
 
 
 def before_the_end(rest: Callable[[Client, Finished | Broken], bytes]) -> None:
-    """Let each stream bring more bytes before it ends."""
+    """Add bytes to each stream just before it ends."""
 
     def changed(client: Client, event: Input) -> Iterable[Input]:
         if client.is_of_stream(event) and not isinstance(event, Received):
@@ -208,7 +208,7 @@ def _notice_of(output: Output) -> Reconnecting | None:
 
 
 def change_delays(change: Callable[[Client, Reconnecting], float]) -> None:
-    """Change the delays before the stream is opened again, in seconds."""
+    """Change the delays before the stream is reopened; in seconds."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         notice = _notice_of(output)
@@ -223,7 +223,7 @@ def change_delays(change: Callable[[Client, Reconnecting], float]) -> None:
 
 
 def reject_for(reason: Callable[[Client, Reconnecting], Exception | None]) -> None:
-    """End the wait where the stream would be opened again, if there is a reason."""
+    """Make `wait()` reject instead of reconnecting if `reason` returns an exception."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         notice = _notice_of(output)
@@ -237,10 +237,10 @@ def reject_for(reason: Callable[[Client, Reconnecting], Exception | None]) -> No
 
 
 def recount(rule: Callable[[Client, Reconnecting, int], int]) -> None:
-    """Count failures in another way.
+    """Replace how consecutive failures are counted.
 
-    `rule` takes the count so far and returns the new one; 0 is a clean end after progress. A wait
-    that was asked for anew begins at 0.
+    `rule` takes the count so far and returns the new one; 0 means a clean end after progress. A
+    new `wait()` starts at 0.
     """
     surround(lambda setup: evolve(setup, policy=evolve(setup.policy, max_attempts=None)))
     counts = ByObject[int]()
@@ -262,7 +262,7 @@ def recount(rule: Callable[[Client, Reconnecting, int], int]) -> None:
             return
         usual = policy.nominal_delay(max(notice.failures - 1, 0))
         nominal = policy.nominal_delay(max(count - 1, 0))
-        # What is above the spread of the formula was asked for by the server, and stays.
+        # A delay beyond the formula and its spread was requested by the server, so keep it.
         asked = not 0 < notice.delay <= _MOST_SPREAD * usual
         delay = max(notice.delay, nominal) if asked else notice.delay * nominal / usual
         client.postpone(delay - notice.delay)

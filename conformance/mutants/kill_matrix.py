@@ -1,14 +1,16 @@
-"""Judge the kit: whether it catches each broken client, and for the right reason.
+"""Check that the kit catches every mutant, and for the right reason.
 
-The right reason is a finding that cites a requirement which the mutant violates.
+The reason is right if a finding cites a requirement that the mutant violates.
 
-Every mutant plays every case about a requirement that it violates, one profile after the other
-until one catches it: the matrix is of mutants and cases. Mutants hang, and waiting for them is most
-of the work, so the kit has little patience here. To make sure that it is enough for this machine,
-the reference plays the same cases with the same patience between the mutants, and must pass.
+Every mutant plays every case about the requirements that it violates, one profile after another
+until one catches it. So the matrix has a row per mutant and a column per case. Many mutants hang,
+and waiting for them takes most of the time, so the time limit is short. To show that it is long
+enough for this machine, the reference client plays the same cases between the mutants, with the
+same limit, and must pass.
 
-Some kills are flaky: the network may join what the backend sent in pieces, and then a client that
-is wrong about the pieces is right. A few cases that have caught nothing are played once more.
+Some kills are flaky: the network may join chunks that the backend sent separately, and this hides
+a fault in how a client handles separate chunks. So if only a few cases have caught no mutant, they
+are played again.
 """
 
 import contextlib
@@ -31,18 +33,21 @@ from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 
 PATIENCE: Final = 0.5
-"""Seconds of silence after which a mutant is taken to hang; the controls say if it is too few."""
+"""Seconds of silence after which a mutant counts as hung; if too few, the controls fail."""
 _STARTS: Final = 3
 _ROUNDS: Final = 5
-"""How often cases that have caught nothing, and mutants that were not caught, are played again: on a
-busy machine chunks run together."""
+"""How often to replay cases that caught no mutant and mutants that no case caught; on a busy machine
+chunks may arrive joined."""
 _FEW: Final = 12
-"""Cases that are played once more; if more have caught nothing, the kills are not just flaky."""
+"""Replay at most this many cases; if more have caught no mutant, flakiness is not the reason."""
 
 
 @frozen
 class Kill:
-    """One case under one profile that catches a mutant; `right` if for the right reason."""
+    """One case under one profile that catches a mutant.
+
+    `right` means that the finding cites a rule that the mutant breaks.
+    """
 
     result: CaseResult
     finding: Finding
@@ -51,7 +56,10 @@ class Kill:
 
 @frozen
 class Trial:
-    """The result of one mutant. `wrong_reason` are findings that cite nothing the mutant violates."""
+    """The result of one mutant.
+
+    `wrong_reason` are kills whose findings cite no rule that the mutant breaks.
+    """
 
     mutant: Mutant
     kills: Sequence[Kill]
@@ -61,13 +69,13 @@ class Trial:
 
     @property
     def caught(self) -> bool:
-        """Whether at least one case catches it for the right reason."""
+        """Whether at least one case catches the mutant for the right reason."""
         return bool(self.kills)
 
 
 @frozen
 class Control:
-    """How the reference fared in one family of cases, between the mutants."""
+    """The result of the reference client in one family of cases."""
 
     family: str
     failed: Sequence[CaseResult]
@@ -76,27 +84,27 @@ class Control:
 
     @property
     def passed(self) -> bool:
-        """Whether the reference passes everything under the same conditions."""
+        """Whether the reference client passed all cases of the family."""
         return not self.failed and not self.unusable
 
 
 @frozen
 class KillMatrix:
-    """The result for all mutants, in the order in which they were given."""
+    """The results of all mutants, in the order in which they were given."""
 
     trials: Sequence[Trial]
     controls: Sequence[Control]
     seconds: float
     again: Sequence[Case] = ()
-    """The cases that were played once more."""
+    """The cases that were played again."""
 
     @property
     def survivors(self) -> Sequence[Trial]:
-        """Return the mutants that no case catches for the right reason."""
+        """The mutants that no case catches for the right reason."""
         return [each for each in self.trials if not each.caught]
 
     def idle(self, cases: Sequence[Case]) -> Iterator[Case]:
-        """Yield those of `cases` that catch no mutant at all."""
+        """Return those of `cases` that catch no mutant."""
         return _idle(cases, self.trials)
 
 
@@ -125,11 +133,11 @@ async def kill_matrix(
     enough: bool = False,
     attached: bool = False,
 ) -> KillMatrix:
-    """Play against every mutant the cases about it, and against the reference all of them.
+    """Play each mutant against the cases about it, and the reference client against all of these.
 
-    With `enough`, a mutant that is caught plays only cases that have not caught any mutant yet, and
-    the reference plays each case under one profile, in turn. With `attached`, every case is played in
-    attached form.
+    With `enough`, a mutant that has been caught plays only cases that have not caught any mutant
+    yet, and the reference client plays each case under only one profile. With `attached`, every
+    case is played in attached form.
     """
     began = time.monotonic()
     trials_of = _Trials(cases, on_end, patience, enough, attached)
@@ -167,7 +175,7 @@ class _Trials:
     controls: list[Control] = field(factory=list[Control])
 
     def work(self, mutants: Sequence[Mutant]) -> Iterator[Callable[[], Awaitable[None]]]:
-        """Yield what is to be done: all mutants, and the controls evenly between them."""
+        """Yield functions that play all mutants, with the controls spread evenly between them."""
         families: dict[str, list[Case]] = {}
         for case in _about_any(mutants, self.cases):
             families.setdefault(case.family, []).append(case)
@@ -180,16 +188,16 @@ class _Trials:
                 yield partial(self._control, family, families[family])
 
     def doubtful(self, mutants: Sequence[Mutant]) -> Sequence[Case]:
-        """Return the cases that have caught nothing and could have, if they are few."""
+        """Return the cases that could have caught a mutant but did not, or none if there are many."""
         idle = list(_about_any(mutants, _idle(self.cases, self.trials.values())))
         return idle if len(idle) <= _FEW else ()
 
     def another_round(
         self, mutants: Sequence[Mutant], cases: Sequence[Case]
     ) -> Iterator[Callable[[], Awaitable[None]]]:
-        """Yield what is to be done to play these cases once more, and all with those not caught yet.
+        """Yield functions that play these cases again, and all cases against uncaught mutants.
 
-        Some mutants are caught only if an abort comes at a certain moment.
+        Some mutants are caught only if an abort happens at a certain moment.
         """
         left = [mutant for mutant in mutants if not self.trials[mutant.name].caught]
         for mutant in mutants:
@@ -260,7 +268,7 @@ class _Trials:
 
 
 async def _run(plan: Plan, note: Callable[[CaseResult], None] = lambda _: None) -> Outcome:
-    """Run a plan; a driver may start slowly where many are started, and be given another try."""
+    """Run a plan; try again if the driver was too slow to start, as on a busy machine."""
     for _ in range(_STARTS - 1):
         with contextlib.suppress(DriverUnusable):
             return await run(plan, note)
@@ -268,7 +276,7 @@ async def _run(plan: Plan, note: Callable[[CaseResult], None] = lambda _: None) 
 
 
 def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:
-    """Return the best finding of a case that failed, and whether it is for the right reason."""
+    """Return the first finding for the right reason if a case failed, or else its first finding."""
     if result.verdict not in {Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE}:
         return None
     for finding in result.findings:

@@ -1,9 +1,9 @@
-"""What a mutant is, and the parts of the core that one changes where no filter is enough.
+"""Define mutants, and patch the parts of the core that filters cannot change.
 
-A mutant is a function that changes the client in the process that calls it, before any client is
-opened. It lists the requirements that the result violates: a kit that catches it for another
-reason has not understood it. Most are filters around the session (`filters.py`), some change the
-profile, the policy or one cell of the table of states.
+A mutant is a function that changes the client in its own process, before any client is opened. It
+lists the requirements that the changed client violates, and the kit must cite one of them. Most
+mutants are filters around the session (`filters.py`); some change the profile, the policy or one
+cell of the state table.
 """
 
 import re
@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 
 from arkor_proto import Headers, Profile, Request
 
-# The one place where mutants reach into the core: the table of states, of which they change cells.
+# The only private part of the core that mutants use: the state table, whose cells they change.
 from arkor_proto._table import (
     TABLE,
     Cell,
@@ -70,7 +70,7 @@ T = TypeVar("T")
 
 @frozen
 class Mutant:
-    """A broken client: which requirements it violates, what it does, how it is made."""
+    """A broken client: the requirements it violates, what it does wrong, and how to make it."""
 
     name: str
     family: str
@@ -78,7 +78,7 @@ class Mutant:
     what: str
     apply: Callable[[], None]
     follows: tuple[str, ...] = ()
-    """Rules that it breaks as well, as a consequence: the kit may cite them, and need not."""
+    """Rules that the mutant also breaks as a consequence; the kit may cite them but need not."""
 
 
 WHERE_FAILURES_COUNT: Final = (
@@ -88,14 +88,14 @@ WHERE_FAILURES_COUNT: Final = (
     *("ARK-BUD-14", "ARK-BUD-15", "ARK-BUD-16", "ARK-BUD-17", "ARK-BUD-18", "ARK-BUD-19"),
     *("ARK-BUD-20", "ARK-EVT-15", "ARK-SSE-17", "ARK-SSE-20", "ARK-STR-15", "ARK-STR-19"),
 )
-"""Rules that are judged by the delay that follows, or by which open is the last.
+"""Rules that are judged by the next delay, or by which open is the last one.
 
-A client that counts its failures in another way breaks them as well.
+A client that counts its failures differently breaks them too.
 """
 WHERE_THE_CURSOR_SHOWS: Final = (
     *("ARK-SSE-7", "ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-6", "ARK-RES-7", "ARK-RES-8"),
 )
-"""Rules that are judged by the cursor of the next open, most of them together by public vectors."""
+"""Rules that are judged by the cursor of the next open, most of them by public vectors."""
 
 
 def breaks(
@@ -113,22 +113,22 @@ def breaks(
 
 
 def mutants_in(module: ModuleType) -> tuple[Mutant, ...]:
-    """Return the mutants that a module defines, in their order."""
+    """Return the mutants that a module defines, in the order of their definition."""
     return tuple(value for value in vars(module).values() if isinstance(value, Mutant))
 
 
 class ByObject(dict[object, T]):
-    """What a mutant remembers about clients and exchanges, which are compared by identity."""
+    """A mutant's data by client or exchange; these compare by identity."""
 
 
 _undo: Final = list[Callable[[], None]]()
-"""What takes out the mutants of this process again, the latest change last."""
+"""Functions that undo the changes of mutants in this process, the latest change last."""
 _ABSENT: Final = object()
 
 
 @contextmanager
 def planted(mutant: Mutant) -> Generator[None]:
-    """Apply a mutant, and take it out again at the end; its clients must not be used after that."""
+    """Apply a mutant, and undo it at the end; do not use its clients after that."""
     before = len(_undo)
     try:
         mutant.apply()
@@ -142,7 +142,7 @@ def replace(owner: object, name: str, new: object) -> None:
     """Replace an attribute; raises AttributeError if there is no such attribute."""
     if not hasattr(owner, name):
         raise AttributeError(f"{owner!r} has no {name}: the mutant is out of date")
-    own: object = vars(owner).get(name, _ABSENT)  # a static method stays one
+    own: object = vars(owner).get(name, _ABSENT)  # keeps a static method wrapped
 
     def undo() -> None:
         if own is _ABSENT:
@@ -163,7 +163,7 @@ def set_cell(state: State, signal: Signal, cell: Cell) -> None:
 
 
 def change_profiles(change: Callable[[Profile], Profile], *names: str) -> None:
-    """Change the rules of the named profiles; of all without a name."""
+    """Change the rules of the named profiles, or of all profiles if none is named."""
     original = Profile.named
 
     def named(name: str) -> Profile:
@@ -179,52 +179,52 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def header(headers: Headers, name: bytes) -> str | None:
-    """Return the value of the header called `name` (lower case), None if there is none."""
+    """Return the value of the header `name` (lower case), or None."""
     values = [value.decode("latin-1").strip(" \t") for key, value in headers if key.lower() == name]
     return ", ".join(values) if values else None
 
 
 def members(headers: Headers, name: bytes) -> tuple[str, ...]:
-    """Return the members of a list-valued header, without empty ones."""
+    """Return the non-empty members of the list-valued header `name` (lower case)."""
     found = (member.strip(" \t") for member in _MEMBER.findall(header(headers, name) or ""))
     return tuple(member for member in found if member)
 
 
 def is_redirect(status: int, headers: Headers) -> bool:
-    """Tell whether an answer leads elsewhere."""
+    """Return whether a response is a redirect with a `Location`."""
     return status in _REDIRECTS and bool(header(headers, b"location"))
 
 
 def cursor_sent(request: Request) -> bytes:
-    """Return the cursor that a request carries, nothing if there is none."""
+    """Return the `Last-Event-ID` of a request, or b"" if it has none."""
     return next((value for name, value in request.headers if name == CURSOR), b"")
 
 
 def with_cursor(request: Request, cursor: str) -> Request:
-    """Return the request with another cursor, "" for none."""
+    """Return the request with this cursor, or without one if it is ""."""
     if not cursor:
         return without(request, CURSOR.lower())
     return with_header(request, CURSOR, cursor.encode())
 
 
 def without(request: Request, name: bytes) -> Request:
-    """Return the request without one header (lower case)."""
+    """Return the request without the header `name` (lower case)."""
     kept = tuple(pair for pair in request.headers if pair[0].lower() != name)
     return evolve(request, headers=kept)
 
 
 def with_header(request: Request, name: bytes, value: bytes) -> Request:
-    """Return the request with one header in the place of any other of that name."""
+    """Return the request with one header set; it replaces all others with that name."""
     rest = without(request, name.lower()).headers
     return evolve(request, headers=(*rest, (name, value)))
 
 
 def with_body(request: Request, body: bytes) -> Request:
-    """Return the request with another body."""
+    """Return the request with another body and the matching `Content-Length`."""
     return evolve(with_header(request, b"Content-Length", b"%d" % len(body)), body=body)
 
 
 def body_of(request: Request) -> Mapping[str, Json]:
-    """Return the JSON object that a request carries."""
+    """Return the JSON object in the body of a request, or an empty one if it is not an object."""
     value = parse_json(request.body)
     return value if isinstance(value, Mapping) else {}

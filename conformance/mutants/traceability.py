@@ -1,7 +1,7 @@
-"""Traceability: which cases judge each requirement, and which mutants violate it.
+"""Traceability: the cases that judge each requirement, and the mutants that violate it.
 
-A hole is a MUST that no case judges or no mutant violates, unless the requirement gives the reason.
-Whether the cases pass does not matter here.
+A hole is a MUST requirement that no case judges or no mutant violates, unless the requirement gives
+a reason for it. Whether the cases pass does not matter here.
 """
 
 from collections import Counter
@@ -15,11 +15,11 @@ from conformance.casefile.sources import SourceKind
 
 
 class Judging(Protocol):
-    """A case, about a client or a backend."""
+    """A case that judges a client or a backend."""
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """The rules that it judges."""
+        """The ids of the rules that the case judges."""
         ...
 
 
@@ -28,7 +28,7 @@ class Breaking(Protocol):
 
     @property
     def breaks(self) -> tuple[str, ...]:
-        """The rules that it breaks."""
+        """The ids of the rules that the mutant breaks."""
         ...
 
 
@@ -42,7 +42,7 @@ class Line:
 
     @property
     def hole(self) -> str:
-        """What is missing, or nothing."""
+        """What the requirement lacks: "no case", "no mutant", or "" if nothing."""
         if self.requirement.excluded or self.requirement.level is not Level.MUST:
             return ""
         if not self.cases:
@@ -67,7 +67,7 @@ def coverage(
 
 
 def by_source(requirements: Iterable[Requirement]) -> Mapping[SourceKind, int]:
-    """Return how many requirements rest on each kind of source, the strongest kind first."""
+    """Return the number of requirements for each kind of source, the strongest kind first."""
     counts = Counter(requirement.source.kind for requirement in requirements)
     return {kind: counts[kind] for kind in SourceKind}
 
@@ -75,5 +75,5 @@ def by_source(requirements: Iterable[Requirement]) -> Mapping[SourceKind, int]:
 def unknown_rules(
     requirements: Mapping[str, Requirement], mutants: Iterable[Breaking]
 ) -> Sequence[str]:
-    """Return the ids that mutants claim to break and no requirement has."""
+    """Return the rule ids in mutants that are not the id of any requirement, sorted."""
     return sorted({rule for mutant in mutants for rule in mutant.breaks} - set(requirements))

@@ -1,4 +1,4 @@
-"""Mutants of abort."""
+"""Mutants of aborting `wait()`."""
 
 # ruff: noqa: D401
 
@@ -53,31 +53,31 @@ def _deaf_to_abort_while(*states: Stream) -> None:
 
 @breaks("ARK-ABT-1", "ARK-ABT-7")
 def ignores_an_abort_while_it_streams() -> None:
-    """An abort of an open stream is not heard."""
+    """The client ignores an abort while the stream is open."""
     _deaf_to_abort_while(Stream.STREAMING, Stream.DELIVERING, Stream.CONCLUDING)
 
 
 @breaks("ARK-ABT-1", "ARK-ABT-2")
 def ignores_an_abort_while_it_opens() -> None:
-    """An abort while the stream is being opened is not heard."""
+    """The client ignores an abort while it opens the stream."""
     _deaf_to_abort_while(Stream.OPENING)
 
 
 @breaks("ARK-ABT-3")
 def ignores_an_abort_while_it_backs_off() -> None:
-    """An abort during a delay is not heard."""
+    """The client ignores an abort during a back-off delay."""
     _deaf_to_abort_while(Stream.BACKING_OFF)
 
 
 @breaks("ARK-ABT-8")
 def ignores_an_abort_while_it_reads_an_error() -> None:
-    """An abort while the body of an error is read is not heard."""
+    """The client ignores an abort while it reads an error body."""
     _deaf_to_abort_while(Stream.REFUSED)
 
 
 @breaks("ARK-ABT-9")
 def ignores_an_abort_while_it_creates() -> None:
-    """An abort while the create is in flight is not heard."""
+    """The client ignores an abort while the create is in flight."""
     _deaf_to_abort_while(Stream.AWAITING_JOB)
 
 
@@ -91,19 +91,19 @@ def _settle_aborted(instead: Outcome) -> None:
 
 @breaks("ARK-ABT-1")
 def resolves_at_an_abort() -> None:
-    """An abort resolves the wait with the job as it is."""
+    """An abort resolves `wait()` with the running job, instead of rejecting it."""
     _settle_aborted(Resolved(TrainingResult(job=TrainingJob(id="job-1", status="running"))))
 
 
 @breaks("ARK-ABT-1")
 def fails_at_an_abort() -> None:
-    """An abort rejects with an error of its own, not with the reason."""
+    """An abort makes `wait()` reject with some other error instead of the abort reason."""
     _settle_aborted(Rejected(ArkorError("the request failed")))
 
 
 @breaks("ARK-ABT-2")
 def leaves_the_connection_at_an_abort() -> None:
-    """An abort leaves the stream's connection open."""
+    """After an abort, the client leaves the stream's connection open."""
     drop_outputs(
         lambda client, output: isinstance(output, Close) and isinstance(client.event, Abort)
     )
@@ -122,7 +122,7 @@ def abort_cancels_the_job() -> None:
 
 @breaks("ARK-ABT-5", follows=("ARK-CRE-1",))
 def is_dead_after_an_abort() -> None:
-    """After an abort neither `start()` nor `cancel()` works."""
+    """After an abort, `start()` and `cancel()` always reject."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         if client.stream is Stream.ABORTED and isinstance(event, Start | Cancel):
@@ -136,13 +136,13 @@ def is_dead_after_an_abort() -> None:
 
 @breaks("ARK-ABT-6")
 def forgets_an_abort() -> None:
-    """A `wait()` after an abort begins anew."""
+    """`wait()` after an abort opens the stream again instead of rejecting."""
     set_cell(Stream.ABORTED, StreamSignal.FOLLOW, Move(Stream.AWAITING_JOB))
 
 
 @breaks("ARK-ABT-6")
 def submits_although_aborted() -> None:
-    """A `wait()` on a trainer that was aborted before still creates the job."""
+    """`wait()` on an aborted trainer still submits the job."""
 
     def submit(client: Client, event: Input) -> None:
         aborted = client.stream is Stream.ABORTED and isinstance(event, Follow)
@@ -154,7 +154,7 @@ def submits_although_aborted() -> None:
 
 @breaks("ARK-ABT-7", "ARK-ABT-1")
 def delivers_what_is_buffered_after_an_abort() -> None:
-    """Frames that had arrived are still delivered, and a terminal one resolves."""
+    """After an abort, buffered frames are still delivered, and a terminal one resolves `wait()`."""
     buffered = ByObject[int]()
 
     def count(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -180,7 +180,7 @@ def delivers_what_is_buffered_after_an_abort() -> None:
 
 @breaks("ARK-ABT-7")
 def delivers_one_more_event_after_its_pause() -> None:
-    """Other tasks get a turn before an event that is handed on whatever they did meanwhile."""
+    """The client yields to other tasks, then delivers one more event even if they aborted."""
     in_a_row = 32
     present, late = ByObject[int](), ByObject[Abort]()
 
@@ -204,7 +204,7 @@ def delivers_one_more_event_after_its_pause() -> None:
 
 @breaks("ARK-ABT-9")
 def an_abort_loses_the_create() -> None:
-    """An abort while the create is in flight forgets its answer."""
+    """An abort while the create is in flight discards its response."""
     forgotten = TransportError("forgotten")
 
     def forget(client: Client, event: Input) -> None:
@@ -221,7 +221,7 @@ def an_abort_loses_the_create() -> None:
 
 @breaks("ARK-ABT-4", follows=("ARK-STR-5", "ARK-STR-6"))
 def reopens_after_an_abort() -> None:
-    """The wait is over, but something goes on and opens the stream once more."""
+    """After an abort has ended `wait()`, the client opens the stream once more."""
 
     def reopen(client: Client, event: Input) -> None:
         if isinstance(event, Abort):
@@ -232,5 +232,5 @@ def reopens_after_an_abort() -> None:
 
 @breaks("ARK-ABT-11")
 def resolves_an_abort_in_the_last_callback() -> None:
-    """Once the terminal frame is with its callback, an abort comes too late."""
-    set_cell(Stream.CONCLUDING, StreamSignal.ABORT, Ignored("the result is as good as known"))
+    """The client ignores an abort while the callback for the terminal frame runs."""
+    set_cell(Stream.CONCLUDING, StreamSignal.ABORT, Ignored("the terminal frame has arrived"))

@@ -1,4 +1,4 @@
-"""Mutants of the question for the job, after a stream that brought nothing."""
+"""Mutants of the request for the job that follows an empty stream."""
 
 # ruff: noqa: D401
 
@@ -17,13 +17,13 @@ from conformance.strict_data import Json, parse_json
 
 @breaks("ARK-STR-18")
 def never_asks_for_the_job() -> None:
-    """An empty stream after the terminal id is asked for again, for ever."""
+    """After an empty stream the client never requests the job, so it may reconnect for ever."""
     change_profiles(lambda profile: evolve(profile, asks_for_the_job=False))
 
 
 @breaks("ARK-STR-18")
 def forgets_a_lost_terminal_frame() -> None:
-    """A terminal frame that is not JSON is a malformed frame like any other."""
+    """After a terminal frame that is not JSON, the client does not request the job."""
     misread(
         lambda block: (
             block if block.content is not None or block.name == "ping" else as_malformed(block)
@@ -33,12 +33,12 @@ def forgets_a_lost_terminal_frame() -> None:
 
 @breaks("ARK-STR-18")
 def takes_a_keep_alive_for_news() -> None:
-    """A stream with a ping is not empty."""
+    """The client does not treat a stream with only pings as empty."""
     misread(lambda block: as_malformed(block) if block.name == "ping" else block)
 
 
 def _change_job(change: Callable[[Client, Mapping[str, Json]], Mapping[str, Json]]) -> None:
-    """Change the job in the answer to the question for it."""
+    """Change the job in the response to the request for the job."""
 
     def changed(client: Client, exchange: Exchange, body: bytes) -> bytes:
         try:
@@ -55,14 +55,14 @@ def _change_job(change: Callable[[Client, Mapping[str, Json]], Mapping[str, Json
 
 @breaks("ARK-STR-19", follows=("ARK-STR-4",))
 def takes_any_job_for_one_that_is_over() -> None:
-    """The job resolves the wait whatever its status is."""
+    """The client treats the requested job as finished, whatever its status."""
     over = {"completed", "failed", "cancelled"}
     _change_job(lambda _, job: job if job.get("status") in over else {**job, "status": "completed"})
 
 
 @breaks("ARK-STR-19", follows=("ARK-STR-4",))
 def takes_the_end_of_another_job() -> None:
-    """The id of the job that is over is not looked at."""
+    """The client accepts the end of another job, because it does not compare the ids."""
 
     def change(client: Client, job: Mapping[str, Json]) -> Mapping[str, Json]:
         known = client.session.job
@@ -73,18 +73,18 @@ def takes_the_end_of_another_job() -> None:
 
 @breaks("ARK-STR-19")
 def rejects_when_the_question_is_not_answered() -> None:
-    """A backend that cannot say how the job is ends the wait."""
+    """`wait()` rejects when the request for the job fails."""
 
     def reason(client: Client, _: Reconnecting) -> Exception | None:
         asked = client.came_from is Stream.ASKING
-        return ResponseError("job: the backend does not say how it is") if asked else None
+        return ResponseError("job: the backend did not return it") if asked else None
 
     reject_for(reason)
 
 
 @breaks("ARK-STR-19", follows=("ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-3"))
 def counts_the_question_as_a_failure() -> None:
-    """A question in vain is a failure, and so is the stream before it."""
+    """A failed request for the job counts as a failure in addition to the empty stream."""
 
     def rule(client: Client, notice: Reconnecting, count: int) -> int:
         if notice.cause is None:
@@ -96,5 +96,5 @@ def counts_the_question_as_a_failure() -> None:
 
 @breaks("ARK-ABT-1")
 def ignores_an_abort_while_it_asks() -> None:
-    """An abort while the job is read is not heard."""
+    """The client ignores an abort while it requests the job."""
     drop_inputs(lambda client, event: isinstance(event, Abort) and client.stream is Stream.ASKING)

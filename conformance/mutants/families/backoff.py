@@ -1,4 +1,4 @@
-"""Mutants of the arithmetic of delays."""
+"""Mutants of how back-off delays are computed."""
 
 # ruff: noqa: D401
 
@@ -19,7 +19,7 @@ _WHERE_DELAYS_GROW = (
     *("ARK-BAK-3", "ARK-BAK-10", "ARK-BAK-11"),
     *("ARK-BUD-3", "ARK-BUD-9", "ARK-BUD-10", "ARK-BUD-14"),
 )
-"""Rules that are judged by how delays grow: a client with another formula breaks them as well."""
+"""Rules that are judged by how delays grow; a client with another formula breaks them too."""
 
 
 def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
@@ -28,49 +28,49 @@ def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
 
 @breaks("ARK-BAK-1", follows=(*_WHERE_DELAYS_GROW, "ARK-BAK-5", "ARK-BAK-6"))
 def does_not_wait() -> None:
-    """A failed open is followed by the next one at once."""
+    """The client reopens the stream at once after a failure, without back-off."""
     _formula(lambda _, __: 0.0)
 
 
 @breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def waits_linearly() -> None:
-    """The delay grows by the base each time."""
+    """The delay grows by the base delay each time instead of doubling."""
     _formula(lambda policy, n: min(policy.initial_delay * (n + 1), policy.max_delay))
 
 
 @breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def waits_constantly() -> None:
-    """The delay never grows."""
+    """The delay stays at the base delay instead of doubling."""
     _formula(lambda policy, _: min(policy.initial_delay, policy.max_delay))
 
 
 @breaks("ARK-BAK-1", follows=(*_WHERE_DELAYS_GROW, "ARK-BAK-5"))
 def is_one_power_ahead() -> None:
-    """The first delay is already doubled."""
+    """The first delay is already twice the base delay."""
     _formula(lambda policy, n: min(policy.initial_delay * 2.0 ** min(n + 1, 900), policy.max_delay))
 
 
 @breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def is_one_power_behind() -> None:
-    """The first two delays are the same."""
+    """The first two delays are the same; doubling starts one failure too late."""
     _formula(lambda p, n: min(p.initial_delay * 2.0 ** min(max(n - 1, 0), 900), p.max_delay))
 
 
 @breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def grows_by_one_and_a_half() -> None:
-    """The delay grows by half each time."""
+    """The delay grows by a factor of 1.5 each time instead of doubling."""
     _formula(lambda policy, n: min(policy.initial_delay * 1.5 ** min(n, 900), policy.max_delay))
 
 
 @breaks("ARK-BAK-2", "ARK-BAK-1")
 def knows_no_cap() -> None:
-    """The delay grows for ever."""
+    """The delay has no cap and keeps doubling."""
     _formula(lambda policy, n: policy.initial_delay * 2.0 ** min(n, 900))
 
 
 @breaks("ARK-BAK-8")
 def overflows_an_integer() -> None:
-    """The power is an integer of 64 bits: after 63 failures it is out of range."""
+    """The power of two is a 64-bit integer, which overflows after 63 failures."""
 
     def nominal_delay(policy: ReconnectPolicy, n: int) -> float:
         power = int.from_bytes((1 << n).to_bytes(8, "big", signed=True), "big", signed=True)
@@ -81,13 +81,13 @@ def overflows_an_integer() -> None:
 
 @breaks("ARK-BAK-8")
 def overflows() -> None:
-    """The power is not clamped: after 1,024 failures it overflows."""
+    """The power of two is an unclamped float, which overflows after 1,024 failures."""
     _formula(lambda policy, n: min(policy.initial_delay * 2.0**n, policy.max_delay))
 
 
 @breaks("ARK-BAK-6", follows=("ARK-BAK-5",))
 def spreads_by_half() -> None:
-    """The delay is spread far beyond a quarter."""
+    """The client spreads the delay by far more than a quarter."""
     original = ReconnectPolicy.delay
 
     def delay(
@@ -100,7 +100,7 @@ def spreads_by_half() -> None:
 
 @breaks("ARK-BAK-2")
 def spreads_above_the_cap() -> None:
-    """The cap is applied before the spread."""
+    """The client applies the cap before the spread, so a delay can exceed the cap."""
 
     def delay(
         policy: ReconnectPolicy, n: int, random: Random | None, previous: float | None = None
@@ -113,21 +113,21 @@ def spreads_above_the_cap() -> None:
 
 @breaks("ARK-BAK-3", follows=("ARK-BAK-5",))
 def has_another_base() -> None:
-    """The base defaults to 3 s."""
+    """The base delay defaults to 3 s instead of 1 s."""
     defaults = (3.0, 60.0, None, Jitter.PROPORTIONAL)
     replace(ReconnectPolicy.__init__, "__defaults__", defaults)
 
 
 @breaks("ARK-BAK-3")
 def has_another_cap() -> None:
-    """The cap defaults to 30 s."""
+    """The cap of the delay defaults to 30 s instead of 60 s."""
     defaults = (1.0, 30.0, None, Jitter.PROPORTIONAL)
     replace(ReconnectPolicy.__init__, "__defaults__", defaults)
 
 
 @breaks("ARK-BAK-4", "ARK-BAK-5")
 def reopens_at_once_after_a_clean_end() -> None:
-    """A clean end is followed by the next open without a delay."""
+    """The client reopens the stream without a delay after a clean end."""
 
     def change(client: Client, notice: Reconnecting) -> float:
         at_once = 0.001 if client.setup.profile.spreads_clean_end else 0.0
@@ -138,19 +138,19 @@ def reopens_at_once_after_a_clean_end() -> None:
 
 @breaks("ARK-BAK-4")
 def spreads_the_clean_end() -> None:
-    """The delay after a clean end is spread."""
+    """The client spreads the delay after a clean end, in profiles where it must be exact."""
     change_profiles(lambda profile: evolve(profile, spreads_clean_end=True), *_FOR_ALL)
 
 
 @breaks("ARK-BAK-5")
 def does_not_spread_the_clean_end() -> None:
-    """All clients that one backend lets go come back in the same moment."""
+    """The client does not spread the delay after a clean end, so a whole fleet returns at once."""
     change_profiles(lambda profile: evolve(profile, spreads_clean_end=False), "hardened")
 
 
 @breaks("ARK-BAK-16")
 def waits_a_base_above_the_cap() -> None:
-    """After a clean end the base is the delay, whatever the cap."""
+    """The delay after a clean end is the base delay, even if the cap is lower."""
 
     def change(client: Client, notice: Reconnecting) -> float:
         policy = client.setup.policy
@@ -162,7 +162,7 @@ def waits_a_base_above_the_cap() -> None:
 
 @breaks("ARK-BAK-8")
 def waits_for_not_a_number() -> None:
-    """After 1,024 failures the power is infinite, and nothing times infinity is not a number."""
+    """With a base delay of 0, the delay after 1,024 failures is NaN: zero times infinity."""
     sleep_originally, emit_originally = VirtualClock.sleep_until, lines.emit
     failures, unsaid = ByObject[int](), list[float]()
 

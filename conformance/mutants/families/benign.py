@@ -1,7 +1,7 @@
-"""Variants that look different and break nothing: the kit must pass every one of them.
+"""Variants that behave differently but break no rule: the kit must pass every one of them.
 
-Not all of what a client does is the protocol's business. A kit that finds fault with any of these
-judges taste.
+The protocol leaves these choices to the client. If the kit fails one of these variants, the kit
+is wrong.
 """
 
 # ruff: noqa: D401
@@ -45,37 +45,37 @@ def _every_header(change: Callable[[bytes], bytes]) -> None:
 
 @breaks()
 def writes_header_names_in_lower_case() -> None:
-    """Header names are written in lower case."""
+    """The client writes header names in lower case."""
     _every_header(bytes.lower)
 
 
 @breaks()
 def writes_header_names_in_upper_case() -> None:
-    """Header names are written in upper case."""
+    """The client writes header names in upper case."""
     _every_header(bytes.upper)
 
 
 @breaks()
 def sends_headers_in_reverse_order() -> None:
-    """Headers come in another order."""
+    """The client sends headers in reverse order."""
     _every_request(lambda r: evolve(r, headers=tuple(reversed(r.headers))))
 
 
 @breaks()
 def sends_headers_of_its_own() -> None:
-    """Requests carry a User-Agent and other headers that no one asked for."""
+    """Every request has a `User-Agent` header, which the protocol does not require."""
     _every_request(lambda r: with_header(r, b"User-Agent", b"benign/1.0 (a variant)"))
 
 
 @breaks()
 def asks_for_connections_to_be_closed() -> None:
-    """No connection is kept alive."""
+    """Every request has `Connection: close`, so no connection is kept alive."""
     _every_request(lambda r: with_header(r, b"Connection", b"close"))
 
 
 @breaks()
 def writes_json_with_spaces() -> None:
-    """JSON bodies are written with indentation."""
+    """The client indents JSON bodies."""
 
     def change(request: Request) -> Request:
         if not request.body:
@@ -87,7 +87,7 @@ def writes_json_with_spaces() -> None:
 
 @breaks()
 def writes_json_in_another_order() -> None:
-    """The members of JSON bodies come in another order, beyond ASCII unescaped."""
+    """JSON bodies have their members in reverse order, and non-ASCII characters unescaped."""
 
     def change(request: Request) -> Request:
         if not request.body:
@@ -100,19 +100,19 @@ def writes_json_in_another_order() -> None:
 
 @breaks()
 def writes_spaces_in_the_query_as_plus() -> None:
-    """A space in the query is a plus."""
+    """The client writes spaces in the query as `+`."""
     edit_queries(lambda pairs: urlencode(pairs, quote_via=quote_plus))
 
 
 @breaks()
 def writes_the_query_in_another_order() -> None:
-    """The parameters of the query come in another order."""
+    """The client writes query parameters in reverse order."""
     edit_queries(lambda pairs: urlencode(dict(reversed(list(pairs.items()))), quote_via=quote))
 
 
 @breaks()
 def reads_byte_by_byte() -> None:
-    """The first 100,000 bytes of a connection are read one at a time; all would take minutes."""
+    """The client reads the first 100,000 bytes of a connection one by one; all take minutes."""
     original = Connection.read
     so_far: WeakKeyDictionary[ByteStream, int] = WeakKeyDictionary()
 
@@ -128,13 +128,13 @@ def reads_byte_by_byte() -> None:
 
 @breaks()
 def reads_small_pieces() -> None:
-    """The socket is read seven bytes at a time."""
+    """The client reads the socket seven bytes at a time."""
     replace(_async_http, "_READ_SIZE", 7)
 
 
 @breaks()
 def parses_byte_by_byte() -> None:
-    """The parser is fed one byte at a time."""
+    """The parser gets one byte at a time."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         if client.is_of_stream(event) and isinstance(event, Received):
@@ -148,19 +148,19 @@ def parses_byte_by_byte() -> None:
 
 @breaks()
 def writes_each_event_anew() -> None:
-    """The parser is fed whole events in their plainest form, whatever the backend has sent."""
+    """The parser gets each event whole and in its plainest form, however it was sent."""
     misread(lambda block: block)
 
 
 @breaks()
 def keeps_no_connection() -> None:
-    """Every request has a connection of its own."""
+    """Every request uses a new connection."""
     replace(_async_http, "_MAX_IDLE", 0)
 
 
 @breaks()
 def has_slow_callbacks() -> None:
-    """Callbacks take their time."""
+    """Callbacks are slow: each yields to other tasks 50 times."""
     original = Desk.heard
 
     async def heard(desk: Desk, name: str, data: Mapping[str, object]) -> None:
@@ -173,7 +173,7 @@ def has_slow_callbacks() -> None:
 
 @breaks()
 def reads_slowly() -> None:
-    """Between two reads the client does something else."""
+    """The client yields to other tasks 20 times before each read."""
     original = Connection.read
 
     async def read(connection: Connection) -> bytes:
@@ -186,11 +186,11 @@ def reads_slowly() -> None:
 
 @breaks()
 def makes_noise_on_stderr() -> None:
-    """The client logs whatever it does to standard error."""
+    """The client writes debug messages to standard error."""
     original = lines.emit
 
     def emit(message: Mapping[str, object]) -> None:
-        sys.stderr.write(f"DEBUG about to say {sorted(message)}\n")
+        sys.stderr.write(f"DEBUG about to send {sorted(message)}\n")
         original(message)
 
     replace(lines, "emit", emit)
@@ -198,7 +198,7 @@ def makes_noise_on_stderr() -> None:
 
 @breaks()
 def sends_logs_between() -> None:
-    """The driver sends log events between all others."""
+    """The driver sends a log event before every other event."""
     original = lines.emit
 
     def emit(message: Mapping[str, object]) -> None:
@@ -211,7 +211,7 @@ def sends_logs_between() -> None:
 
 @breaks()
 def does_not_spread_failures() -> None:
-    """The delay after a failure is not spread."""
+    """The client does not spread the delay after a failure."""
     original = ReconnectPolicy.delay
 
     def delay(
@@ -225,7 +225,7 @@ def does_not_spread_failures() -> None:
 
 @breaks()
 def rounds_delays_to_milliseconds() -> None:
-    """Delays are whole milliseconds."""
+    """The client rounds delays to whole milliseconds."""
     original = VirtualClock.sleep_until
 
     async def sleep_until(clock: VirtualClock, deadline: float, purpose: str) -> None:

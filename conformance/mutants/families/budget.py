@@ -1,4 +1,4 @@
-"""Mutants of the budget of consecutive failures, and of what is progress."""
+"""Mutants of the budget of consecutive failures, and of what counts as progress."""
 
 # ruff: noqa: D401
 
@@ -44,31 +44,31 @@ def _limit_changed_by(change: int) -> None:
 
 @breaks("ARK-BUD-6", follows=("ARK-RES-14", *WHERE_FAILURES_COUNT))
 def tries_once_more() -> None:
-    """One open too many."""
+    """The client makes one reconnect more than the budget allows."""
     _limit_changed_by(1)
 
 
 @breaks("ARK-BUD-6", follows=WHERE_FAILURES_COUNT)
 def tries_once_less() -> None:
-    """One open too few."""
+    """The client makes one reconnect fewer than the budget allows."""
     _limit_changed_by(-1)
 
 
 @breaks("ARK-BUD-6", follows=WHERE_FAILURES_COUNT)
 def never_gives_up() -> None:
-    """The limit is ignored."""
+    """The client ignores the limit on failures and never gives up."""
     _limit_changed_by(10**9)
 
 
 @breaks("ARK-BUD-8", follows=WHERE_FAILURES_COUNT)
 def gives_up_by_default() -> None:
-    """Without a limit it gives up after ten failures."""
+    """The client gives up after ten failures although no limit was set."""
     _change_policies(lambda p: evolve(p, max_attempts=10) if p.max_attempts is None else p)
 
 
 @breaks("ARK-BUD-9", follows=WHERE_FAILURES_COUNT)
 def never_forgets_failures() -> None:
-    """Progress does not set the count back."""
+    """Progress does not reset the count of failures."""
     failures = ByObject[int]()
 
     def rule(client: Client, notice: Reconnecting, _: int) -> int:
@@ -81,9 +81,9 @@ def never_forgets_failures() -> None:
 
 
 def _count_as_progress(is_progress: Callable[[Client, Sequence[Block]], bool]) -> None:
-    """Forget the failures, and take a clean end for one after progress, by another rule.
+    """Replace the rule for progress, which resets the failures and makes a clean end free.
 
-    It is given the events that the stream has brought.
+    `is_progress` takes the events of the stream.
     """
     blocks = watch_blocks()
 
@@ -105,7 +105,7 @@ def _is_json(block: Block) -> bool:
 
 @breaks("ARK-BUD-10", follows=WHERE_FAILURES_COUNT)
 def forgets_failures_on_200() -> None:
-    """A 200 sets the count back."""
+    """A 200 resets the count of failures before any event arrives."""
 
     def rule(client: Client, notice: Reconnecting, count: int) -> int:
         if notice.cause is None:
@@ -117,19 +117,19 @@ def forgets_failures_on_200() -> None:
 
 @breaks("ARK-BUD-13", "ARK-BUD-18", follows=WHERE_FAILURES_COUNT)
 def takes_a_ping_for_progress() -> None:
-    """A ping is progress where it must not be."""
+    """A ping counts as progress in profiles where it must not."""
     change_profiles(lambda p: evolve(p, progress=Progress.ANY_FRAME), "2026-07", "hardened")
 
 
 @breaks("ARK-BUD-11", follows=WHERE_FAILURES_COUNT)
 def takes_no_ping_for_progress() -> None:
-    """A ping does not count as progress where it must."""
+    """A ping does not count as progress in the profile where it must."""
     change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "2026-05")
 
 
 @breaks("ARK-BUD-11", "ARK-BUD-12", follows=WHERE_FAILURES_COUNT)
 def wants_new_ids_for_progress() -> None:
-    """Only a new id is progress, where any frame or any JSON is."""
+    """Only a new id counts as progress, in profiles where any frame or any JSON frame must."""
     change_profiles(lambda p: evolve(p, progress=Progress.NEW_CURSOR), "2026-05", "2026-07")
 
 
@@ -162,12 +162,12 @@ def lets_the_first_frame_decide() -> None:
 
 @breaks("ARK-BUD-14", follows=WHERE_FAILURES_COUNT)
 def takes_a_repeated_id_for_progress() -> None:
-    """A backend that repeats its last frame for ever is followed for ever."""
+    """A repeated id counts as progress, so a backend that repeats itself is followed for ever."""
     change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "hardened")
 
 
 def _count_new_ids(is_new: Callable[[list[str], Block], bool]) -> None:
-    """Count only a frame as progress whose id is new, given the ids of a job so far."""
+    """Count only new frames as progress; `is_new` takes the ids of the job so far."""
     ids = ByObject[list[str]]()
 
     def is_progress(client: Client, events: Sequence[Block]) -> bool:
@@ -191,19 +191,19 @@ def wants_ids_for_progress() -> None:
 
 @breaks("ARK-BUD-17", follows=WHERE_FAILURES_COUNT)
 def remembers_one_id() -> None:
-    """Only the last id is remembered, so a replayed log is progress."""
+    """The client remembers only the last id, so replayed events count as progress."""
     _count_new_ids(lambda known, block: block.id is None or block.id != known[-1])
 
 
 @breaks("ARK-BUD-16", "ARK-BUD-20", follows=WHERE_FAILURES_COUNT)
 def takes_a_comment_for_progress() -> None:
-    """Any byte is progress."""
+    """Any byte counts as progress, even one of a comment."""
     _count_as_progress(lambda client, _: connection(client).received > 0)
 
 
 @breaks("ARK-BUD-4", follows=WHERE_FAILURES_COUNT)
 def takes_an_empty_stream_for_progress() -> None:
-    """A stream that ends without a frame costs nothing."""
+    """A stream that ends without a frame does not count as a failure."""
 
     def rule(_: Client, notice: Reconnecting, count: int) -> int:
         return 0 if notice.cause is None or isinstance(notice.cause, StreamEnded) else count + 1
@@ -213,13 +213,13 @@ def takes_an_empty_stream_for_progress() -> None:
 
 @breaks("ARK-BUD-5", "ARK-BAK-4", "ARK-BAK-5", follows=WHERE_FAILURES_COUNT)
 def counts_a_clean_end() -> None:
-    """A clean end after progress counts as a failure."""
+    """A clean end counts as a failure even after progress."""
     recount(lambda _, __, count: count + 1)
 
 
 @breaks("ARK-BUD-3", follows=WHERE_FAILURES_COUNT)
 def takes_a_break_for_a_clean_end() -> None:
-    """A connection that breaks after progress is not counted."""
+    """A connection that breaks after progress does not count as a failure."""
     blocks = watch_blocks()
 
     def change(client: Client, event: Input) -> Iterable[Input]:
@@ -234,7 +234,7 @@ def takes_a_break_for_a_clean_end() -> None:
 
 @breaks("ARK-BUD-1", follows=WHERE_FAILURES_COUNT)
 def gives_up_on_a_failed_connect() -> None:
-    """A connection that cannot be made ends the wait."""
+    """`wait()` rejects at the first failure to connect, instead of retrying."""
 
     def reason(client: Client, notice: Reconnecting) -> Exception | None:
         opening = client.came_from is Stream.OPENING
@@ -245,7 +245,7 @@ def gives_up_on_a_failed_connect() -> None:
 
 @breaks("ARK-BUD-3", follows=WHERE_FAILURES_COUNT)
 def gives_up_on_a_broken_stream() -> None:
-    """A stream that breaks in the middle ends the wait."""
+    """`wait()` rejects when a stream breaks, instead of reconnecting."""
 
     def reason(client: Client, notice: Reconnecting) -> Exception | None:
         cause = notice.cause
@@ -257,13 +257,13 @@ def gives_up_on_a_broken_stream() -> None:
 
 @breaks("ARK-BUD-4", follows=WHERE_FAILURES_COUNT)
 def gives_up_on_an_empty_stream() -> None:
-    """A stream that ends without progress ends the wait."""
+    """`wait()` rejects when a stream ends without progress, instead of reconnecting."""
     reject_for(lambda _, n: n.cause if isinstance(n.cause, StreamEnded) else None)
 
 
 @breaks("ARK-BUD-3", follows=WHERE_FAILURES_COUNT)
 def counts_on_after_a_break() -> None:
-    """A break after progress goes on with the count from before the progress."""
+    """A break after progress adds to the failures counted before the progress."""
     recount(lambda _, notice, count: 0 if notice.cause is None else count + 1)
 
 

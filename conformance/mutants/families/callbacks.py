@@ -1,4 +1,4 @@
-"""Mutants of what an exception from a callback leads to."""
+"""Mutants of what follows an exception in a callback."""
 
 # ruff: noqa: D401
 
@@ -33,7 +33,7 @@ from conformance.mutants.patching import (
 
 @breaks("ARK-EVT-16")
 def swallows_errors_of_callbacks() -> None:
-    """An exception from a callback goes down the failure path, where it must reject."""
+    """The client retries after an exception in a callback, in profiles where it must reject."""
     change_profiles(
         lambda p: evolve(p, callback_errors=CallbackErrors.RETRY), "2026-07", "hardened"
     )
@@ -41,13 +41,13 @@ def swallows_errors_of_callbacks() -> None:
 
 @breaks("ARK-EVT-15", "ARK-EVT-17")
 def rejects_at_errors_of_callbacks() -> None:
-    """An exception from a callback rejects, where it must be retried."""
+    """`wait()` rejects at an exception in a callback, in the profile where it must retry."""
     change_profiles(lambda p: evolve(p, callback_errors=CallbackErrors.REJECT), "2026-05")
 
 
 @breaks("ARK-EVT-15", "ARK-EVT-16")
 def ignores_errors_of_callbacks() -> None:
-    """An exception from a callback changes nothing."""
+    """The client ignores exceptions in callbacks."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         ignores = isinstance(event, Handled) and client.stream is not Stream.CONCLUDING
@@ -58,7 +58,7 @@ def ignores_errors_of_callbacks() -> None:
 
 @breaks("ARK-EVT-28")
 def asks_again_for_the_event_whose_callback_failed() -> None:
-    """After an exception the stream is reopened before that event, not after it."""
+    """After an exception in a callback, the client asks for the same event again."""
     heard, before, back = ByObject[str](), ByObject[str](), ByObject[str]()
 
     def deliver(client: Client, output: Output) -> Iterable[Output]:
@@ -83,7 +83,7 @@ def asks_again_for_the_event_whose_callback_failed() -> None:
 
 @breaks("ARK-STR-17")
 def leaves_the_stream_of_a_failed_callback_open() -> None:
-    """After an exception from a callback the connection of the stream stays open."""
+    """After an exception in a callback, the client leaves the stream's connection open."""
     drop_outputs(
         lambda client, output: (
             isinstance(output, Close)
@@ -95,7 +95,7 @@ def leaves_the_stream_of_a_failed_callback_open() -> None:
 
 @breaks("ARK-EVT-18")
 def forgets_the_result_after_a_failed_callback() -> None:
-    """After an exception from the last callback the next wait streams again."""
+    """After an exception in the last callback, the next `wait()` opens the stream again."""
     failed = ByObject[bool]()
 
     def change(client: Client, event: Input) -> Iterable[Input]:

@@ -1,8 +1,10 @@
-"""Clients with one thing wrong that every case meets: what they do must be blamed on one rule.
+"""Mutants that fail nearly every case; each failure must cite only the rule that they break.
 
-They are toys that no one would ship. They show that a case does not blame its own rule for what
-happened before the client got there.
+No real client is broken like this. These mutants show that a case does not cite its own rule when
+the client fails before it reaches what the case is about.
 """
+
+# ruff: noqa: D401
 
 from attrs import evolve
 
@@ -22,9 +24,9 @@ def _as_refused(head: Responded) -> Responded:
     return evolve(head, status=500) if 200 <= head.status < 300 else head  # noqa: PLR2004 - 2xx
 
 
-@breaks("ARK-CRE-1", follows=("ARK-EVT-23", "ARK-EVT-24"))  # of an answer to the create
+@breaks("ARK-CRE-1", follows=("ARK-EVT-23", "ARK-EVT-24"))  # about create responses
 def takes_every_create_for_refused() -> None:
-    """`start()` always rejects."""
+    """The client treats every create as refused, so `start()` always rejects."""
     change_heads(lambda _, head: _as_refused(head), Call.CREATE)
 
 
@@ -39,13 +41,13 @@ def takes_every_cancel_for_refused() -> None:
     follows=("ARK-BUD-3", "ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-ERR-5", "ARK-ERR-11"),
 )
 def never_reconnects() -> None:
-    """Whatever ends a stream ends the wait."""
+    """The client never reconnects: `wait()` rejects at any end of a stream."""
     reject_for(lambda _, notice: notice.cause or ArkorError("the stream ended"))
 
 
 @breaks("ARK-WIR-11")
 def never_authorizes() -> None:
-    """No request carries the token."""
+    """No request has an `Authorization` header."""
 
     def anonymous(request: Request) -> Request:
         return without(request, b"authorization")

@@ -1,4 +1,4 @@
-"""Mutants of cancel."""
+"""Mutants of `cancel()`."""
 
 # ruff: noqa: D401
 
@@ -39,11 +39,11 @@ from conformance.mutants.patching import (
 )
 from conformance.strict_data import parse_json
 
-_DEAF = Ignored("the mutant does not hear it")
+_DEAF = Ignored("the mutant ignores it")
 
 
 def _settle_cancels(outcome_of: Callable[[Client], Outcome | None]) -> None:
-    """Settle a cancel without a request where the mutant has an outcome for it."""
+    """Settle a cancel without a request if `outcome_of` returns an outcome for it."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         outcome = outcome_of(client) if isinstance(event, Cancel) else None
@@ -57,7 +57,7 @@ def _settle_cancels(outcome_of: Callable[[Client], Outcome | None]) -> None:
 
 @breaks("ARK-CAN-1")
 def cancel_before_start_submits() -> None:
-    """A cancel before any start submits the job in order to cancel it."""
+    """`cancel()` before any `start()` submits the job in order to cancel it."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         if isinstance(event, Cancel) and client.job_state is Job.UNSUBMITTED:
@@ -69,7 +69,7 @@ def cancel_before_start_submits() -> None:
 
 @breaks("ARK-CAN-1")
 def remembers_a_cancel_before_start() -> None:
-    """A cancel before any start is sent as soon as there is a job."""
+    """The client remembers a `cancel()` before `start()` and sends it once the job exists."""
     early = ByObject[bool]()
 
     def remember(client: Client, event: Input) -> None:
@@ -83,7 +83,7 @@ def remembers_a_cancel_before_start() -> None:
 
 @breaks("ARK-CAN-3")
 def does_not_cancel_a_job_that_is_over() -> None:
-    """A cancel after the terminal frame sends nothing."""
+    """`cancel()` after the terminal frame sends no request."""
     _settle_cancels(lambda client: NothingToCancel() if client.stream is Stream.CONCLUDED else None)
 
 
@@ -97,13 +97,13 @@ def _change_cancels(change: Callable[[Client, Outcome], Outcome]) -> None:
 
 @breaks("ARK-CAN-4", "ARK-CAN-12")
 def swallows_the_error_of_a_cancel() -> None:
-    """A cancel resolves whatever it is answered with."""
+    """`cancel()` succeeds even if its request fails."""
     _change_cancels(lambda _, outcome: CancelSent() if isinstance(outcome, Rejected) else outcome)
 
 
 @breaks("ARK-CAN-5")
 def repeats_a_cancel() -> None:
-    """A cancel that is refused is sent again."""
+    """The client sends a failed cancel again."""
     tries = count()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -118,7 +118,7 @@ def repeats_a_cancel() -> None:
 
 @breaks("ARK-CAN-11")
 def reads_the_answer_to_a_cancel() -> None:
-    """A cancel whose answer has a body that is not JSON has failed."""
+    """`cancel()` fails if the body of a 2xx response is not JSON."""
 
     def change(client: Client, outcome: Outcome) -> Outcome:
         exchange = client.sent.get(Call.CANCEL)
@@ -135,7 +135,7 @@ def reads_the_answer_to_a_cancel() -> None:
 
 @breaks("ARK-CAN-6")
 def cancel_ends_the_wait() -> None:
-    """A cancel that is accepted rejects the wait."""
+    """`cancel()` also makes `wait()` reject."""
 
     def change(client: Client, output: Output) -> Iterable[Output]:
         yield output
@@ -147,13 +147,13 @@ def cancel_ends_the_wait() -> None:
 
 @breaks("ARK-CAN-7")
 def loses_a_cancel_during_the_create() -> None:
-    """A cancel while the create is in flight does nothing, as in the real SDK."""
+    """`cancel()` does nothing while the create is in flight, as in the real SDK."""
     _settle_cancels(lambda client: NothingToCancel() if client.job_state is Job.CREATING else None)
 
 
 @breaks("ARK-CAN-8")
 def sends_overlapping_cancels() -> None:
-    """Two cancels that overlap send two requests."""
+    """Two overlapping `cancel()` calls send two requests."""
     set_cell(Stop.CANCELLING, StopSignal.CANCEL, Move(Stop.AWAITING_JOB))
     set_cell(Stop.AWAITING_JOB, StopSignal.ANSWER, Move(Stop.IDLE))
     set_cell(Stop.IDLE, StopSignal.ANSWER, _DEAF)
@@ -161,7 +161,7 @@ def sends_overlapping_cancels() -> None:
 
 @breaks("ARK-CAN-13")
 def cancels_once_only() -> None:
-    """A second cancel after an answered one sends nothing."""
+    """A `cancel()` after a completed one sends no request."""
     done = ByObject[bool]()
 
     def note(client: Client, event: Input) -> None:
@@ -174,7 +174,7 @@ def cancels_once_only() -> None:
 
 @breaks("ARK-CAN-9")
 def does_not_cancel_an_attached_job() -> None:
-    """Without a `start()` of its own a trainer cancels nothing."""
+    """`cancel()` does nothing on a trainer that is attached to an existing job."""
     _settle_cancels(
         lambda client: NothingToCancel() if isinstance(client.setup.config.job, str) else None
     )
@@ -182,13 +182,13 @@ def does_not_cancel_an_attached_job() -> None:
 
 @breaks("ARK-CAN-2")
 def does_not_send_the_cancel() -> None:
-    """A cancel resolves without a request."""
+    """`cancel()` succeeds without sending a request."""
     _settle_cancels(lambda _: CancelSent())
 
 
 @breaks("ARK-CAN-13")
 def remembers_a_refused_cancel() -> None:
-    """After a refused cancel every later one fails with the same error."""
+    """After a failed `cancel()`, every later one fails with the same error."""
     refusals = ByObject[Rejected]()
 
     def note(client: Client, outcome: Outcome) -> Outcome:
@@ -202,7 +202,7 @@ def remembers_a_refused_cancel() -> None:
 
 @breaks("ARK-CAN-10")
 def cancel_fails_with_the_create() -> None:
-    """Where the create has failed, a cancel rejects with that failure."""
+    """After a failed create, `cancel()` rejects with the error of the create."""
     failures = ByObject[Rejected]()
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome:

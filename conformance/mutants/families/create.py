@@ -1,4 +1,4 @@
-"""Mutants of `start()` and of what `wait()` owes to it."""
+"""Mutants of `start()`, and of how `wait()` depends on it."""
 
 # ruff: noqa: D401
 
@@ -65,20 +65,20 @@ def submits_again_on_a_second_start() -> None:
 
 @breaks("ARK-CRE-3")
 def overlapping_starts_submit_twice() -> None:
-    """Two calls that overlap send two creates, as the real SDK does."""
+    """Two overlapping calls send two create requests, as in the real SDK."""
     set_cell(Job.CREATING, JobSignal.START, Move(Job.CREATING))
     set_cell(Job.ACCEPTED, JobSignal.ACCEPT, Move(Job.ACCEPTED))
 
 
 def _is_failure(operation: Operation, outcome: Outcome, client: Client) -> bool:
-    """Tell whether an operation ends because the create has failed."""
+    """Return whether an operation ends because the create failed."""
     if operation is Operation.CANCEL or not isinstance(outcome, Rejected):
         return False
     return client.job_state is not Job.ACCEPTED and not isinstance(outcome.error, Aborted)
 
 
 def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
-    """Ask again for all that a failed create ends, once."""
+    """When a create fails, repeat the calls that were waiting for it, once."""
     repeated = ByObject[Exchange]()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -95,18 +95,18 @@ def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
 
 @breaks("ARK-CRE-6")
 def repeats_the_create_on_5xx() -> None:
-    """A create answered with a 5xx is sent again."""
+    """The client sends the create again after a 5xx response."""
     _retry_create(lambda error: isinstance(error, StatusError) and error.status >= 500)  # noqa: PLR2004
 
 
 @breaks("ARK-CRE-6")
 def repeats_the_create_on_a_broken_connection() -> None:
-    """A create whose answer is lost is sent again: the job may run twice."""
+    """The client sends the create again if its response is lost, so the job may run twice."""
     _retry_create(lambda error: isinstance(error, TransportError))
 
 
 def _remember_failures(kind: type[Exception], imperative: type[Start | Follow]) -> None:
-    """Let every later call fail as the create has failed."""
+    """Make every later call of one kind fail with the error of the failed create."""
     failures = ByObject[Rejected]()
 
     def note(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
@@ -129,19 +129,19 @@ def _remember_failures(kind: type[Exception], imperative: type[Start | Follow]) 
 
 @breaks("ARK-CRE-5")
 def remembers_a_failed_start() -> None:
-    """After a failed `start()` every later one fails with the same error."""
+    """After a failed `start()`, every later `start()` fails with the same error."""
     _remember_failures(ResponseError, Start)
 
 
 @breaks("ARK-CRE-5")
 def wait_remembers_a_failed_start() -> None:
-    """After a failed `start()` a `wait()` fails with the same error."""
+    """After a failed `start()`, `wait()` fails with the same error."""
     _remember_failures(ResponseError, Follow)
 
 
 @breaks("ARK-CRE-4")
 def start_opens_the_stream() -> None:
-    """`start()` already opens the stream."""
+    """`start()` opens the event stream, which only `wait()` may do."""
 
     def change(_: Client, event: Input) -> Iterable[Input]:
         if isinstance(event, Start):
@@ -153,7 +153,7 @@ def start_opens_the_stream() -> None:
 
 @breaks("ARK-CRE-7")
 def hides_the_status_of_a_refused_create() -> None:
-    """A refused create fails as if the body had been wrong."""
+    """When the backend refuses a create, the client reports a bad response without the status."""
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
         failed = _is_failure(operation, outcome, client)
@@ -185,7 +185,7 @@ def _body_with(job_id: str) -> bytes:
 
 @breaks("ARK-CRE-7")
 def takes_a_refused_create_for_accepted() -> None:
-    """Whatever the create is answered with, it counts as accepted."""
+    """The client treats every create as accepted, whatever the response."""
 
     def accept(client: Client, event: Input) -> Iterable[Input]:
         if not isinstance(event, Broken) or client.exchange_of(event).call is not Call.CREATE:
@@ -205,7 +205,7 @@ def takes_a_refused_create_for_accepted() -> None:
 
 @breaks("ARK-CRE-8")
 def accepts_a_job_without_an_id() -> None:
-    """A 2xx without a usable job is taken for a job."""
+    """The client accepts a 2xx create response without a usable job, and makes up an id."""
 
     def change(_: Client, exchange: Exchange, body: bytes) -> bytes:
         bad = exchange.succeeded and not _is_usable(body)
@@ -216,7 +216,7 @@ def accepts_a_job_without_an_id() -> None:
 
 @breaks("ARK-CRE-9", follows=("ARK-CRE-5", "ARK-ERR-10", "ARK-ABT-6"))
 def wait_does_not_submit() -> None:
-    """`wait()` without `start()` waits for a job that no one submits, and so for ever."""
+    """`wait()` without `start()` does not submit the job, so it waits for ever."""
     waiting = ByObject[bool]()
 
     def change(client: Client, event: Input) -> Iterable[Input]:
@@ -235,7 +235,7 @@ def wait_does_not_submit() -> None:
 
 @breaks("ARK-CRE-10")
 def wait_never_hears_of_a_failed_create() -> None:
-    """A failed create leaves the `wait()` that asked for it hanging."""
+    """When the create that `wait()` sent fails, `wait()` never returns."""
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome | None:
         waits = operation is Operation.FOLLOW
@@ -246,20 +246,20 @@ def wait_never_hears_of_a_failed_create() -> None:
 
 @breaks("ARK-CRE-11")
 def sends_no_idempotency_key() -> None:
-    """The create carries no `Idempotency-Key`."""
+    """The create request has no `Idempotency-Key` header."""
     edit_create(lambda request: without(request, b"idempotency-key"))
 
 
 @breaks("ARK-CRE-11")
 def mints_a_key_for_every_try() -> None:
-    """Every create has another `Idempotency-Key`, so it protects from nothing."""
+    """Every create request has a new `Idempotency-Key`, so a repeated create makes a second job."""
     keys = count(1)
     edit_create(lambda r: with_header(r, b"Idempotency-Key", b"key-%d" % next(keys)))
 
 
 @breaks("ARK-CRE-13")
 def attached_trainer_submits() -> None:
-    """A trainer for an existing job submits a new one."""
+    """A trainer attached to an existing job submits a new one."""
 
     def attach(
         client: ArkorClient,
@@ -276,13 +276,13 @@ def attached_trainer_submits() -> None:
 
 @breaks("ARK-CRE-1", "ARK-ERR-10", follows=("ARK-SEC-4", "ARK-SEC-7"))
 def start_never_settles() -> None:
-    """`start()` submits and is never heard of again."""
+    """`start()` submits the job but never returns."""
     change_outcomes(lambda _, operation, outcome: None if operation is Operation.START else outcome)
 
 
 @breaks("ARK-CRE-3", "ARK-CRE-1")
 def start_resolves_before_it_is_accepted() -> None:
-    """`start()` resolves at once, with an id of its own making."""
+    """`start()` returns a made-up id before the backend accepts the job."""
 
     def settle(client: Client, event: Input) -> None:
         if isinstance(event, Start) and client.job_state is not Job.ACCEPTED:
@@ -293,7 +293,7 @@ def start_resolves_before_it_is_accepted() -> None:
 
 @breaks("ARK-CRE-1", follows=("ARK-WIR-6", "ARK-EVT-6", "ARK-EVT-12"))
 def changes_the_job_id() -> None:
-    """The id of the job is not the one that the backend gave."""
+    """The client uses a different job id than the one that the backend returned."""
 
     def change(_: Client, __: Exchange, body: bytes) -> bytes:
         job = _job_in(body)
@@ -306,7 +306,7 @@ def changes_the_job_id() -> None:
 
 @breaks("ARK-CRE-5")
 def remembers_a_lost_start() -> None:
-    """After a create without an answer every later `start()` fails with the same error."""
+    """After a create without a response, every later `start()` fails with the same error."""
     _remember_failures(TransportError, Start)
 
 
@@ -321,19 +321,19 @@ def _submits_at_a_wait_while(state: Job) -> None:
 
 @breaks("ARK-CRE-3")
 def wait_submits_beside_a_create() -> None:
-    """A `wait()` while the create is in flight submits a job of its own."""
+    """`wait()` submits a second job while the first create is in flight."""
     _submits_at_a_wait_while(Job.CREATING)
 
 
 @breaks("ARK-CRE-2")
 def wait_submits_after_a_start() -> None:
-    """A `wait()` after `start()` submits a second job."""
+    """`wait()` after `start()` submits a second job."""
     _submits_at_a_wait_while(Job.ACCEPTED)
 
 
 @breaks("ARK-CRE-4")
 def start_calls_back() -> None:
-    """`start()` calls `on_started` once the backend has accepted the job."""
+    """`start()` calls `on_started`, although only `wait()` may call callbacks."""
     start_originally, trainer_originally = Trainer.start, translation.trainer_of
     hears = ByObject[translation.Hear]()
 
@@ -355,7 +355,7 @@ def start_calls_back() -> None:
 
 @breaks("ARK-CRE-8")
 def takes_any_text_for_an_id() -> None:
-    """An id that one segment of a path cannot carry is taken; what UTF-8 lacks becomes `?`."""
+    """The client accepts job ids that a path segment cannot carry; lone surrogates become `?`."""
 
     def change(_: Client, __: Exchange, body: bytes) -> bytes:
         job = _job_in(body)

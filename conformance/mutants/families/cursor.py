@@ -1,4 +1,4 @@
-"""Mutants of the ids themselves: opaque texts that go back as they came."""
+"""Mutants of event ids, which the client must send back unchanged."""
 
 # ruff: noqa: D401
 
@@ -14,7 +14,7 @@ from conformance.mutants.patching import ByObject, breaks, cursor_sent, with_cur
 
 
 def _send(change: Callable[[str], str | None]) -> None:
-    """Send the cursor changed, or not at all."""
+    """Change the cursor of every stream request; None removes it."""
 
     def edit(request: Request) -> Request:
         cursor = cursor_sent(request).decode()
@@ -29,13 +29,13 @@ def _is_number(cursor: str) -> bool:
 
 @breaks("ARK-RES-9")
 def takes_ids_for_whole_numbers() -> None:
-    """An id of digits is sent back as a number: `007` becomes `7`."""
+    """The client converts ids to integers, so `007` becomes `7`."""
     _send(lambda cursor: str(int(cursor)) if _is_number(cursor) else cursor)
 
 
 @breaks("ARK-RES-9")
 def takes_ids_for_floats() -> None:
-    """A long id loses its last digits, and `1e3` is `1000`."""
+    """The client converts ids to floats: long ids lose digits, and `1e3` becomes `1000`."""
 
     def change(cursor: str) -> str | None:
         try:
@@ -48,13 +48,13 @@ def takes_ids_for_floats() -> None:
 
 @breaks("ARK-RES-9")
 def sends_positive_numbers_only() -> None:
-    """`0` and `-1` are no cursors."""
+    """The client does not send `0` or a negative number as the cursor."""
     _send(lambda cursor: None if _is_number(cursor) and int(cursor) <= 0 else cursor)
 
 
 @breaks("ARK-RES-9")
 def takes_ids_for_json() -> None:
-    """An id that is falsy as JSON, such as `false`, is not sent."""
+    """The client does not send an id that is falsy as JSON, such as `false`."""
 
     def change(cursor: str) -> str | None:
         try:
@@ -67,19 +67,19 @@ def takes_ids_for_json() -> None:
 
 @breaks("ARK-RES-9")
 def percent_encodes_ids() -> None:
-    """The cursor is encoded as if it stood in an address."""
+    """The client percent-encodes the cursor."""
     _send(lambda cursor: quote(cursor) if cursor.isascii() else cursor)
 
 
 @breaks("ARK-RES-9")
 def cuts_long_ids() -> None:
-    """Of a cursor 128 characters are kept."""
+    """The client cuts the cursor to 128 characters."""
     _send(lambda cursor: cursor[:128])
 
 
 @breaks("ARK-RES-9")
 def keeps_the_greatest_id() -> None:
-    """The greatest id seen is sent, not the last one."""
+    """The client sends the greatest id that it has seen, not the latest one."""
     greatest = ByObject[str]()
 
     def change(client: Client, block: Block) -> Iterable[Block]:
@@ -98,5 +98,5 @@ def keeps_the_greatest_id() -> None:
 
 @breaks("ARK-RES-10")
 def sends_ids_as_ascii() -> None:
-    """Characters of an id beyond ASCII become question marks."""
+    """The client replaces non-ASCII characters of the cursor with question marks."""
     _send(lambda cursor: cursor.encode("ascii", "replace").decode())

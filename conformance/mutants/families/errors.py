@@ -1,4 +1,4 @@
-"""Mutants of what an answer that is not a stream means."""
+"""Mutants of how the client treats responses that are not a stream."""
 
 # ruff: noqa: D401
 
@@ -14,13 +14,13 @@ from conformance.mutants.patching import breaks, change_profiles, header, is_red
 
 @breaks("ARK-ERR-2", "ARK-ERR-3", follows=("ARK-ERR-6",))
 def retries_permanent_statuses() -> None:
-    """A 401 is retried as if it would go away."""
+    """The client retries after permanent statuses such as 401."""
     change_profiles(lambda p: evolve(p, permanent_statuses=frozenset({204})), "2026-07", "hardened")
 
 
 @breaks("ARK-ERR-1", "ARK-ERR-2")
 def gives_up_on_404() -> None:
-    """A 404 ends the wait where it must not."""
+    """`wait()` rejects at a 404, in profiles where the client must retry."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses | {404}), "2026-05", "2026-07"
     )
@@ -28,19 +28,19 @@ def gives_up_on_404() -> None:
 
 @breaks("ARK-ERR-1")
 def gives_up_on_401() -> None:
-    """A 401 ends the wait where no status may."""
+    """`wait()` rejects at a 401, in the profile that has no permanent statuses."""
     change_profiles(lambda p: evolve(p, permanent_statuses=frozenset({401, 403})), "2026-05")
 
 
 @breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-BUD-2")
 def gives_up_on_503() -> None:
-    """A 503 ends the wait."""
+    """`wait()` rejects at a 503, which the client must retry."""
     change_profiles(lambda p: evolve(p, permanent_statuses=p.permanent_statuses | {503}))
 
 
 @breaks("ARK-ERR-4")
 def gives_up_on_429() -> None:
-    """A 429 ends the wait."""
+    """`wait()` rejects at a 429, which the client must retry."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses | {429}), "hardened"
     )
@@ -48,13 +48,13 @@ def gives_up_on_429() -> None:
 
 @breaks("ARK-ERR-5")
 def has_no_grace() -> None:
-    """A 404 right after the create ends the wait."""
+    """`wait()` rejects at a 404 right after the create, without a grace period."""
     change_profiles(lambda profile: evolve(profile, not_found_grace=0.0), "hardened")
 
 
 @breaks("ARK-ERR-6")
 def has_endless_grace() -> None:
-    """A 404 is retried for ever."""
+    """The client retries after a 404 for ever, even when the grace period is over."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses - {404}), "hardened"
     )
@@ -66,7 +66,7 @@ def _is_deprecated(head: Responded) -> bool:
 
 @breaks("ARK-ERR-8")
 def takes_a_deprecation_for_an_error() -> None:
-    """An answer that is deprecated is refused."""
+    """The client treats a stream response with a `Deprecation` header as a failure."""
     change_heads(lambda _, head: as_no_stream(head) if _is_deprecated(head) else head, Call.STREAM)
 
 
@@ -84,7 +84,7 @@ def takes_a_deprecation_for_an_error() -> None:
     ),
 )
 def reads_error_bodies_as_streams() -> None:
-    """Whatever the status, the body is read as a stream."""
+    """The client reads error bodies as a stream, whatever the status."""
 
     def change(_: Client, head: Responded) -> Responded:
         error = head.status >= 300 and not is_redirect(head.status, head.headers)  # noqa: PLR2004
@@ -96,7 +96,7 @@ def reads_error_bodies_as_streams() -> None:
 
 @breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-ERR-11")
 def gives_up_on_every_4xx() -> None:
-    """Any 4xx ends the wait: its class blames the client."""
+    """`wait()` rejects at any 4xx, even at those that the client must retry."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses | frozenset(range(400, 500)))
     )
@@ -104,14 +104,14 @@ def gives_up_on_every_4xx() -> None:
 
 @breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-BUD-2")
 def gives_up_on_5xx_but_503() -> None:
-    """Of the 5xx only a 503 is retried."""
+    """`wait()` rejects at any 5xx except a 503."""
     others = frozenset(range(500, 600)) - {503}
     change_profiles(lambda p: evolve(p, permanent_statuses=p.permanent_statuses | others))
 
 
 @breaks("ARK-ERR-8")
 def refuses_deprecated_calls() -> None:
-    """A create or a cancel whose answer is deprecated has failed."""
+    """A create or a cancel fails if the response has a `Deprecation` header."""
     change_heads(
         lambda _, head: evolve(head, status=426) if _is_deprecated(head) else head,
         *(Call.CREATE, Call.CANCEL),
@@ -120,7 +120,7 @@ def refuses_deprecated_calls() -> None:
 
 @breaks("ARK-ERR-10")
 def goes_on_after_giving_up() -> None:
-    """The wait rejects, and the stream is opened once more behind the caller's back."""
+    """After `wait()` has given up, the client opens the stream once more."""
 
     def change(client: Client, output: Output) -> Iterable[Output]:
         yield output

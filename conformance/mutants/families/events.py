@@ -1,4 +1,4 @@
-"""Mutants of what a frame does: which callback hears of it, and what the job becomes."""
+"""Mutants of what a frame does: the callback that it calls, and the result that it leads to."""
 
 # ruff: noqa: D401
 
@@ -57,38 +57,38 @@ def _change_data(change: Callable[[str, Mapping[str, object]], Mapping[str, obje
 
 @breaks("ARK-EVT-6")
 def ignores_end() -> None:
-    """`event: end` is ignored."""
+    """The client ignores `event: end`, which should end the wait."""
     misread(lambda block: as_unknown(block) if block.name == "end" else block)
 
 
 @breaks("ARK-EVT-27", follows=("ARK-EVT-5", "ARK-SSE-10", "ARK-SSE-12", "ARK-BUD-13"))
 def delivers_pings() -> None:
-    """A ping that carries an event is delivered."""
+    """The client delivers a ping to a callback, as if it were an event."""
     log = '{"type":"training.log"}'
     misread(lambda b: evolve(b, data=log, name="message") if b.name == "ping" else b)
 
 
 @breaks("ARK-EVT-5", follows=("ARK-SSE-12", "ARK-STR-4", "ARK-EVT-1", "ARK-EVT-27"))
 def ends_at_a_ping() -> None:
-    """A ping ends the wait like `event: end`."""
+    """A ping ends the wait as `event: end` does."""
     misread(lambda block: evolve(block, name="end") if block.name == "ping" else block)
 
 
 @breaks("ARK-EVT-29")
 def keeps_the_error_of_a_failure_to_itself() -> None:
-    """The callback of a failed job is not told the error."""
+    """The callback for a failed job does not get the error."""
     _change_data(lambda name, data: {**data, "error": None} if name == "failed" else data)
 
 
 @breaks("ARK-EVT-1")
 def has_no_callback_for_logs() -> None:
-    """`training.log` is not handed on."""
+    """The client does not deliver `training.log`."""
     misread(lambda block: as_unknown(block) if block.kind == "training.log" else block)
 
 
 @breaks("ARK-EVT-4")
 def goes_by_the_event_name() -> None:
-    """The `event` line decides what a frame is."""
+    """The `event:` line decides the type of a frame, instead of the `type` in its data."""
 
     def change(block: Block) -> Block:
         if block.is_control or block.name == "message" or block.content is None:
@@ -102,7 +102,7 @@ def goes_by_the_event_name() -> None:
 
 @breaks("ARK-EVT-7", "ARK-EVT-26", follows=("ARK-STR-18",))
 def gives_up_at_malformed_data() -> None:
-    """A frame whose data is not a JSON object ends the wait."""
+    """`wait()` rejects at a frame whose data is not a JSON object, instead of skipping it."""
 
     def reason(_: Client, block: Block) -> Exception | None:
         return None if block.is_control or block.content is not None else EventTooLarge(0)
@@ -112,7 +112,7 @@ def gives_up_at_malformed_data() -> None:
 
 @breaks("ARK-EVT-8")
 def gives_up_at_unknown_types() -> None:
-    """A frame of an unknown type ends the wait."""
+    """`wait()` rejects at a frame of an unknown type, instead of skipping it."""
 
     def reason(_: Client, block: Block) -> Exception | None:
         known = block.is_control or block.content is None or block.kind
@@ -123,7 +123,7 @@ def gives_up_at_unknown_types() -> None:
 
 @breaks("ARK-EVT-25")
 def delivers_each_id_once() -> None:
-    """A frame whose id was seen before is not delivered."""
+    """The client does not deliver a frame whose id it has seen before."""
     seen = ByObject[set[str]]()
 
     def change(client: Client, block: Block) -> Iterable[Block]:
@@ -136,13 +136,13 @@ def delivers_each_id_once() -> None:
 
 @breaks("ARK-EVT-1")
 def delivers_no_checkpoints() -> None:
-    """`checkpoint.saved` is not known."""
+    """The client does not deliver `checkpoint.saved`."""
     misread(lambda block: as_unknown(block) if block.kind == "checkpoint.saved" else block)
 
 
 @breaks("ARK-EVT-2")
 def delivers_the_last_first() -> None:
-    """Frames that arrive together are delivered in reverse."""
+    """The client delivers frames that arrive together in reverse order."""
 
     def change(_: Client, __: bytes, blocks: list[Block]) -> Iterable[Block]:
         return [*reversed(blocks[:-1]), *blocks[-1:]]
@@ -152,7 +152,7 @@ def delivers_the_last_first() -> None:
 
 @breaks("ARK-EVT-2", follows=("ARK-EVT-1", "ARK-ERR-10"))
 def does_not_await_callbacks() -> None:
-    """The next callback is called before the one before has returned."""
+    """The client calls the next callback before the previous one has returned."""
     original = Desk.heard
     running = set[asyncio.Task[None]]()
 
@@ -167,7 +167,7 @@ def does_not_await_callbacks() -> None:
 
 @breaks("ARK-EVT-9")
 def goes_on_behind_the_terminal_frame() -> None:
-    """What comes after the terminal frame is delivered as well."""
+    """The client delivers events that follow the terminal frame."""
     rest, settled = ByObject[list[TrainingEvent]](), ByObject[Settle]()
 
     def keep(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -200,13 +200,13 @@ def goes_on_behind_the_terminal_frame() -> None:
 
 @breaks("ARK-EVT-10")
 def takes_missing_numbers_for_zero() -> None:
-    """A number that a log leaves out is 0."""
+    """The callback gets 0 for a number that the event does not contain."""
     _change_data(lambda _, data: {k: 0 if v is None else v for k, v in data.items()})
 
 
 @breaks("ARK-EVT-12")
 def forgets_the_adapter() -> None:
-    """The event of a checkpoint carries no adapter."""
+    """The adapter of a checkpoint event has only its kind, and no other members."""
 
     def adapter(_: Checkpoint) -> Mapping[str, object]:
         return {"kind": "checkpoint"}
@@ -216,13 +216,13 @@ def forgets_the_adapter() -> None:
 
 @breaks("ARK-EVT-11", follows=("ARK-EVT-6",))
 def invents_artifacts() -> None:
-    """The artifacts of a job that has none are a list with an empty entry."""
+    """The result of a job without artifacts has one empty artifact."""
     change_results(lambda _, result: evolve(result, artifacts=result.artifacts or ({},)))
 
 
 @breaks("ARK-EVT-14")
 def does_not_note_that_the_job_runs() -> None:
-    """`training.started` leaves the status as it is."""
+    """`training.started` does not change the job's status to `running`."""
     first = ByObject[str]()
 
     def note(client: Client, _: Input) -> None:
@@ -239,13 +239,13 @@ def does_not_note_that_the_job_runs() -> None:
 
 @breaks("ARK-WIR-15")
 def drops_unknown_members_of_a_job() -> None:
-    """Members of a job that the client does not know are lost."""
+    """The client drops members of a job that it does not know."""
     change_results(lambda _, result: evolve(result, job=evolve(result.job, extra={})))
 
 
 @breaks("ARK-WIR-16")
 def normalises_unknown_statuses() -> None:
-    """A status that the client does not know becomes `queued`."""
+    """The client changes a job status that it does not know to `queued`."""
     known = {"queued", "running", "completed", "failed", "cancelled"}
 
     def change(_: Client, result: TrainingResult) -> TrainingResult:
@@ -257,13 +257,13 @@ def normalises_unknown_statuses() -> None:
 
 @breaks("ARK-EVT-1", "ARK-EVT-4")
 def hears_named_events_only() -> None:
-    """A frame that has no name of its own is not listened for."""
+    """The client ignores frames without an event name."""
     misread(lambda block: as_unknown(block) if block.name == "message" else block)
 
 
 @breaks("ARK-EVT-1")
 def has_no_callback_for_a_failure() -> None:
-    """A job that failed ends the wait without a callback."""
+    """A failed job ends the wait without a callback."""
 
     def change(client: Client, output: Output) -> Iterable[Output]:
         if isinstance(output, Deliver) and isinstance(output.event, TrainingFailed):
@@ -276,13 +276,13 @@ def has_no_callback_for_a_failure() -> None:
 
 @breaks("ARK-EVT-1")
 def loses_figures() -> None:
-    """The figure that it knows under another name is lost."""
+    """The callback for a log does not get `evalLoss`."""
     _change_data(lambda _, data: {**data, "evalLoss": None} if "evalLoss" in data else data)
 
 
 @breaks("ARK-EVT-2", follows=("ARK-EVT-1",))
 def resolves_before_the_last_callback() -> None:
-    """`wait()` resolves while the callback of the terminal frame still runs."""
+    """`wait()` returns while the callback for the terminal frame is still running."""
 
     def change(client: Client, output: Output) -> Iterable[Output]:
         yield output
@@ -294,7 +294,7 @@ def resolves_before_the_last_callback() -> None:
 
 @breaks("ARK-EVT-2", follows=("ARK-SSE-16",))
 def catches_up_backwards() -> None:
-    """What a reopened stream brings is delivered newest first."""
+    """The client delivers the events of a reopened stream newest first."""
     missed = ByObject[list[Block]]()
 
     def change(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -314,11 +314,11 @@ def catches_up_backwards() -> None:
 
 @breaks("ARK-EVT-10")
 def takes_zero_for_missing() -> None:
-    """A figure that is 0 is none."""
+    """The callback gets None for a figure that is 0."""
     _change_data(lambda _, data: {key: value or None for key, value in data.items()})
 
 
 @breaks("ARK-EVT-11")
 def forgets_the_artifacts() -> None:
-    """The result names no artifacts."""
+    """The result lacks the artifacts of the job."""
     change_results(lambda _, result: evolve(result, artifacts=()))

@@ -1,4 +1,4 @@
-"""Mutants of the delays that a server asks for: `retry` and `Retry-After`."""
+"""Mutants of `retry:` and `Retry-After`, with which a server asks for a delay."""
 
 # ruff: noqa: D401
 
@@ -20,19 +20,19 @@ _LONGEST = 1e9
 
 @breaks("ARK-BAK-9")
 def obeys_the_server() -> None:
-    """`retry:` and `Retry-After` change delays where they must not."""
+    """`retry:` and `Retry-After` change delays in profiles where they must not."""
     change_profiles(lambda profile: evolve(profile, honours_server_delay=True), *_FOR_ALL)
 
 
 @breaks("ARK-BAK-10", "ARK-BAK-11")
 def ignores_the_server() -> None:
-    """Neither `retry:` nor `Retry-After` is a floor."""
+    """The client ignores `retry:` and `Retry-After`, so neither is a floor under its delays."""
     change_profiles(lambda profile: evolve(profile, honours_server_delay=False), "hardened")
 
 
 @breaks("ARK-BAK-11")
 def keeps_retry_after() -> None:
-    """`Retry-After` is a floor under every later delay."""
+    """`Retry-After` is a floor under all later delays, not only under the next one."""
     latest = ByObject[str]()
 
     def change(client: Client, head: Responded) -> Responded:
@@ -45,10 +45,10 @@ def keeps_retry_after() -> None:
 
 
 def _change_floors(change: Callable[[Client, float, float, float], float]) -> None:
-    """Change delays where the server's wishes count.
+    """Change delays in profiles that honour what the server asks for.
 
-    `change` takes the delay, what the stream asks for (-1 if it has not), and what the answer asks
-    for that has led to this delay, in seconds.
+    `change` takes the delay, the latest `retry` of the stream (-1 if none), and the `Retry-After`
+    of the response that caused this delay (0 if none), all in seconds.
     """
     blocks, asked = watch_blocks(), ByObject[float]()
 
@@ -67,7 +67,7 @@ def _change_floors(change: Callable[[Client, float, float, float], float]) -> No
 
 @breaks("ARK-BAK-10")
 def lets_retry_decide_alone() -> None:
-    """`retry:` takes the place of the formula, also to wait less."""
+    """`retry:` replaces the formula, even if that makes the delay shorter."""
 
     def change(client: Client, delay: float, asked: float, _: float) -> float:
         return delay if asked < 0 else min(asked, client.setup.policy.max_delay)
@@ -76,7 +76,7 @@ def lets_retry_decide_alone() -> None:
 
 
 def _read_retry_after(read: Callable[[Headers, str], float | None]) -> None:
-    """Read `Retry-After` in another way where it is not a number of seconds."""
+    """Change how a `Retry-After` that is not a number of seconds is read."""
 
     def change(_: Client, head: Responded) -> Responded:
         value = header(head.headers, b"retry-after") or ""
@@ -91,7 +91,7 @@ def _read_retry_after(read: Callable[[Headers, str], float | None]) -> None:
 
 
 def _seconds(headers: Headers, then: str, *, default: float | None = None) -> float | None:
-    """Return how long after the answer's own time `then` is; `default` is the time without it."""
+    """Return the seconds from the response's `Date`, or else from `default`, to `then`."""
     date, now = parsedate_tz(then), parsedate_tz(header(headers, b"date") or "")
     at = default if now is None else mktime_tz(now)
     return None if date is None or at is None else mktime_tz(date) - at
@@ -99,20 +99,20 @@ def _seconds(headers: Headers, then: str, *, default: float | None = None) -> fl
 
 @breaks("ARK-BAK-12")
 def ignores_dates() -> None:
-    """`Retry-After` as a date is ignored."""
+    """The client ignores a `Retry-After` that is a date."""
     _read_retry_after(lambda _, __: None)
 
 
 @breaks("ARK-BAK-12")
 def goes_by_its_own_clock() -> None:
-    """`Retry-After` as a date is compared with the client's clock where the answer has no time."""
+    """The client compares a `Retry-After` date with its own clock if there is no `Date`."""
     its_own = 1_777_777_777.0
     _read_retry_after(lambda headers, value: _seconds(headers, value, default=its_own))
 
 
 @breaks("ARK-BAK-12")
 def waits_for_what_has_passed() -> None:
-    """A `Retry-After` that lies an hour in the past is an hour to wait."""
+    """If a `Retry-After` date is an hour in the past, the client waits for an hour."""
 
     def read(headers: Headers, value: str) -> float | None:
         seconds = _seconds(headers, value)
@@ -123,7 +123,7 @@ def waits_for_what_has_passed() -> None:
 
 @breaks("ARK-BAK-12")
 def takes_the_first_number_for_retry_after() -> None:
-    """Of a `Retry-After` that is not a number of seconds the first digits count."""
+    """If `Retry-After` is not a number of seconds, the client uses its first digits as one."""
 
     def read(_: Headers, value: str) -> float | None:
         digits = re.search("[0-9]+", value)
@@ -134,7 +134,7 @@ def takes_the_first_number_for_retry_after() -> None:
 
 @breaks("ARK-BAK-12")
 def waits_a_minute_for_a_malformed_retry_after() -> None:
-    """A `Retry-After` that cannot be read is a minute."""
+    """The client waits for a minute after a malformed `Retry-After`."""
 
     def read(headers: Headers, value: str) -> float | None:
         return 60.0 if parsedate_tz(value) is None else _seconds(headers, value)
@@ -144,13 +144,13 @@ def waits_a_minute_for_a_malformed_retry_after() -> None:
 
 @breaks("ARK-BAK-13", "ARK-BAK-2")
 def does_not_clamp_the_floor() -> None:
-    """The server may ask for any delay."""
+    """The client does not clamp the delay that the server asks for to the cap."""
     _change_floors(lambda _, delay, asked, once: max(delay, asked, once))
 
 
 @breaks("ARK-BAK-14", follows=("ARK-BAK-10", "ARK-BAK-11", "ARK-BAK-13"))
 def spreads_below_the_floor() -> None:
-    """A floor is spread downward as well."""
+    """The client also spreads the delay downward, below the floor that the server asked for."""
 
     def change(client: Client, delay: float, asked: float, once: float) -> float:
         floor = min(max(asked, once), client.setup.policy.max_delay)
@@ -161,12 +161,12 @@ def spreads_below_the_floor() -> None:
 
 @breaks("ARK-SSE-17")
 def takes_retry_at_the_blank_line() -> None:
-    """`retry:` acts only when its block is complete."""
+    """`retry:` takes effect only when its block is complete, not at once."""
     change_chunks(lambda _, __, blocks: blocks, lambda _, __, ___: b"")
 
 
 def _change_lines(change: Callable[[bytes], bytes | None]) -> None:
-    """Change each line of a chunk that begins with `retry:`, or leave it out with None."""
+    """Change each line of a chunk that begins with `retry:`; None removes it."""
 
     def changed(_: Client, data: bytes) -> bytes:
         lines = (change(line) if line.startswith(b"retry:") else line for line in data.split(b"\n"))
@@ -177,7 +177,7 @@ def _change_lines(change: Callable[[bytes], bytes | None]) -> None:
 
 @breaks("ARK-SSE-18")
 def reads_any_number_as_retry() -> None:
-    """`retry: -5` and `retry: 5000x` are taken for 5,000 ms."""
+    """The client uses the digits in a malformed `retry:` such as `5000x`, or else 5,000 ms."""
 
     def change(line: bytes) -> bytes:
         digits = bytes(c for c in line if chr(c).isdigit())
@@ -187,7 +187,7 @@ def reads_any_number_as_retry() -> None:
 
 
 def _every_retry(read: Callable[[bytes], int | None]) -> None:
-    """Read each `retry` line in another way, or else as it is."""
+    """Replace the value of each `retry` line with what `read` returns, unless that is None."""
 
     def change(line: bytes) -> bytes:
         number = read(line.removeprefix(b"retry:"))
@@ -198,7 +198,7 @@ def _every_retry(read: Callable[[bytes], int | None]) -> None:
 
 @breaks("ARK-SSE-18")
 def reads_retry_with_its_number_parser() -> None:
-    """What the language takes for a whole number is one: signs, spaces, any script's digits."""
+    """The client parses `retry:` with `int()`, which accepts signs, spaces and any digits."""
 
     def read(value: bytes) -> int | None:
         try:
@@ -211,7 +211,7 @@ def reads_retry_with_its_number_parser() -> None:
 
 @breaks("ARK-SSE-18")
 def reads_retry_up_to_the_first_letter() -> None:
-    """`1000x` is 1,000, as `parseInt` has it."""
+    """The client reads `retry: 1000x` as 1,000 ms, as `parseInt` does."""
 
     def read(value: bytes) -> int | None:
         found = re.match(rb" ?(\d+)", value)
@@ -222,7 +222,7 @@ def reads_retry_up_to_the_first_letter() -> None:
 
 @breaks("ARK-SSE-18")
 def reads_retry_as_a_float() -> None:
-    """`5e3` is 5,000."""
+    """The client reads `retry: 5e3` as 5,000 ms."""
 
     def read(value: bytes) -> int | None:
         try:
@@ -235,23 +235,23 @@ def reads_retry_as_a_float() -> None:
 
 @breaks("ARK-SSE-20")
 def takes_an_empty_retry_for_zero() -> None:
-    """`retry:` without a value takes the floor away."""
+    """`retry:` without a value removes the floor."""
     _every_retry(lambda value: None if value.strip() else 0)
 
 
 @breaks("ARK-SSE-20")
 def takes_an_empty_retry_for_the_default() -> None:
-    """`retry:` without a value means the three seconds of browsers."""
+    """`retry:` without a value sets the floor to 3 s, the default of browsers."""
     _every_retry(lambda value: None if value.strip() else 3000)
 
 
 @breaks("ARK-BAK-10")
 def takes_a_retry_of_zero_for_none() -> None:
-    """`retry: 0` means the three seconds of browsers."""
+    """`retry: 0` sets the floor to 3 s, the default of browsers."""
     _every_retry(lambda value: 3000 if value.strip() == b"0" else None)
 
 
 @breaks("ARK-SSE-18")
 def refuses_leading_zeros_of_retry() -> None:
-    """`retry: 03000` is ignored."""
+    """The client ignores a `retry:` with leading zeros, such as `03000`."""
     _change_lines(lambda line: None if re.match(rb"retry: ?0[0-9]", line) else line)

@@ -1,4 +1,4 @@
-"""Mutants of the timers of a stream."""
+"""Mutants of the idle timers of a stream."""
 
 # ruff: noqa: D401
 
@@ -35,19 +35,19 @@ _HOUR = 3600.0
 
 @breaks("ARK-IDL-1", "ARK-IDL-2")
 def waits_in_silence_for_ever() -> None:
-    """A silent connection is never given up."""
+    """The client never gives up a silent connection."""
     change_profiles(lambda profile: evolve(profile, byte_timeout=None))
 
 
 @breaks("ARK-IDL-2")
 def has_another_timer() -> None:
-    """The byte timer defaults to five minutes."""
+    """The byte timer defaults to five minutes instead of 45 s."""
     change_profiles(lambda p: evolve(p, byte_timeout=None if p.byte_timeout is None else 300.0))
 
 
 @breaks("ARK-IDL-1")
 def gives_up_on_silence() -> None:
-    """A silent stream ends the wait."""
+    """`wait()` rejects when the stream is silent, instead of reconnecting."""
 
     def reason(_: Client, notice: Reconnecting) -> Exception | None:
         return notice.cause if isinstance(notice.cause, IdleTimeout) else None
@@ -57,7 +57,7 @@ def gives_up_on_silence() -> None:
 
 @breaks("ARK-IDL-1")
 def leaves_the_silent_connection() -> None:
-    """A silent stream is reopened, and the old connection stays beside the new one."""
+    """The client reopens a silent stream but leaves the old connection open."""
     drop_outputs(
         lambda client, output: (
             isinstance(output, Close)
@@ -69,13 +69,13 @@ def leaves_the_silent_connection() -> None:
 
 @breaks("ARK-IDL-4")
 def ignores_the_progress_timer() -> None:
-    """Progress is not watched, though the caller asks for it."""
+    """The client ignores the progress timeout that the caller configured."""
     surround(lambda setup: evolve(setup, profile=evolve(setup.profile, progress_timeout=None)))
 
 
 @breaks("ARK-IDL-3", follows=("ARK-BAK-10", "ARK-BUD-11"))
 def restarts_the_timer_with_events_only() -> None:
-    """Bytes that complete no event are silence, and are heard with the next event."""
+    """Bytes restart the byte timer only when they complete an event other than a ping."""
     late = ByObject[list[Block]]()
 
     def hold(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -90,7 +90,7 @@ def restarts_the_timer_with_events_only() -> None:
 
 @breaks("ARK-IDL-5")
 def counts_the_time_of_callbacks_as_silence() -> None:
-    """The timer runs on while the application is busy with an event."""
+    """The byte timer keeps running while a callback runs."""
     heard = ByObject[float]()
 
     def note(client: Client, event: Input) -> None:
@@ -104,7 +104,7 @@ def counts_the_time_of_callbacks_as_silence() -> None:
 
 @breaks("ARK-IDL-6")
 def gives_a_silent_stream_up_where_it_should_not() -> None:
-    """The published revisions get a timer of five minutes as well."""
+    """The client gives up a stream after five silent minutes in profiles without an idle timer."""
     change_profiles(
         lambda p: evolve(p, byte_timeout=300.0 if p.byte_timeout is None else p.byte_timeout)
     )
@@ -112,7 +112,7 @@ def gives_a_silent_stream_up_where_it_should_not() -> None:
 
 @breaks("ARK-STR-14")
 def limits_the_stream_to_an_hour() -> None:
-    """A stream that is an hour old is reopened, whatever it brings."""
+    """The client reopens a stream after one hour, even if events still arrive."""
     opened = ByObject[float]()
 
     def change(client: Client, event: Input) -> Iterable[Input]:
@@ -121,7 +121,7 @@ def limits_the_stream_to_an_hour() -> None:
             opened[client] = client.now
         due = isinstance(event, Tick) and client.now >= opened.get(client, client.now) + _HOUR
         if due and client.stream is Stream.STREAMING:
-            client.break_off(IdleTimeout("stream: it is an hour old"))
+            client.break_off(IdleTimeout("stream: open for an hour"))
 
     def ring(client: Client, output: Output) -> Iterable[Output]:
         if isinstance(output, Idle) and client.stream is Stream.STREAMING:

@@ -1,4 +1,4 @@
-"""Mutants of redirects."""
+"""Mutants of how the client follows redirects."""
 
 # ruff: noqa: D401
 
@@ -33,7 +33,7 @@ _MOST_HOPS = 5
 
 
 def _change_locations(change: Callable[[Client, str], str | None]) -> None:
-    """Change where the stream is redirected to, with None to nowhere."""
+    """Change the `Location` of each redirect of the stream; None removes it."""
 
     def changed(client: Client, head: Responded) -> Responded:
         location = header(head.headers, b"location")
@@ -45,7 +45,7 @@ def _change_locations(change: Callable[[Client, str], str | None]) -> None:
 
 
 def _edit_redirected(change: Callable[[Client, Request], Request]) -> None:
-    """Change the requests that a redirect of the stream leads to."""
+    """Change the stream requests that follow a redirect."""
 
     def changed(client: Client, request: Request) -> Request:
         return change(client, request) if client.sent[Call.STREAM].hops else request
@@ -54,10 +54,10 @@ def _edit_redirected(change: Callable[[Client, Request], Request]) -> None:
 
 
 def _goes_anywhere(*forgotten: bytes) -> None:
-    """Follow redirects to other origins, without some of the headers.
+    """Follow redirects to other origins, without the `forgotten` headers.
 
-    The mutant keeps its connection, which the backend of a case serves under both names: what
-    tells the origins apart is the `Host`.
+    The mutant keeps its connection, where the backend of a case serves both origins; only the
+    `Host` header differs.
     """
     places = ByObject[str]()
 
@@ -84,30 +84,30 @@ def _goes_anywhere(*forgotten: bytes) -> None:
 
 @breaks("ARK-SEC-1", "ARK-SEC-11", "ARK-SEC-12")
 def follows_redirects_anywhere() -> None:
-    """A redirect to another origin is followed, token and all."""
+    """The client follows a redirect to another origin, with the token and the cursor."""
     _goes_anywhere()
 
 
 @breaks("ARK-SEC-1", "ARK-SEC-12")
 def goes_elsewhere_without_the_token() -> None:
-    """A redirect to another origin is followed without the token, but with the cursor."""
+    """The client follows a redirect to another origin without the token, but with the cursor."""
     _goes_anywhere(b"authorization")
 
 
 @breaks("ARK-SEC-1")
 def goes_elsewhere_without_credentials() -> None:
-    """A redirect to another origin is followed as browsers do, without token and cursor."""
+    """The client follows a redirect to another origin, though without the token and the cursor."""
     _goes_anywhere(b"authorization", b"last-event-id")
 
 
 @breaks("ARK-SEC-2")
 def follows_no_redirect() -> None:
-    """A redirect of the stream counts as a failure."""
+    """The client treats every redirect of the stream as a failure."""
     _change_locations(lambda _, __: None)
 
 
 def _follow(where: Callable[[Client, Responded], str | None], call: Call) -> None:
-    """Send a request once more to where an answer leads, by the mutant's own reading of it."""
+    """Repeat a request at the target that `where` returns for its response, unless that is None."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         follows = isinstance(event, Responded) and client.exchange_of(event).call is call
@@ -122,7 +122,7 @@ def _follow(where: Callable[[Client, Responded], str | None], call: Call) -> Non
 
 
 def _target(client: Client, head: Responded) -> str:
-    """Return the target of the request that a redirect within the origin leads to."""
+    """Return the request target of a redirect within the same origin."""
     location = header(head.headers, b"location") or ""
     there = urlsplit(urljoin(client.exchange_of(head).request.target, location))
     return urlunsplit(("", "", there.path, there.query, ""))
@@ -130,7 +130,7 @@ def _target(client: Client, head: Responded) -> str:
 
 @breaks("ARK-SEC-2")
 def follows_redirects_for_ever() -> None:
-    """There is no limit on hops."""
+    """The client does not limit the number of redirects in a row."""
 
     def where(client: Client, head: Responded) -> str | None:
         at_the_limit = client.exchange_of(head).hops >= _MOST_HOPS
@@ -142,7 +142,7 @@ def follows_redirects_for_ever() -> None:
 
 @breaks("ARK-SEC-2")
 def forgets_the_headers_on_a_redirect() -> None:
-    """A redirected stream request carries no headers of the protocol."""
+    """A redirected stream request has no `Authorization` and no `Accept` header."""
     _edit_redirected(lambda _, request: without(without(request, b"authorization"), b"accept"))
 
 
@@ -155,19 +155,19 @@ def _posts_again(call: Call) -> None:
 
 @breaks("ARK-SEC-3")
 def redirects_the_create() -> None:
-    """A create that is redirected is posted again at the new place."""
+    """The client follows a redirect of the create and posts it again at the new address."""
     _posts_again(Call.CREATE)
 
 
 @breaks("ARK-SEC-3")
 def redirects_the_cancel() -> None:
-    """A cancel that is redirected is posted again at the new place."""
+    """The client follows a redirect of the cancel and posts it again at the new address."""
     _posts_again(Call.CANCEL)
 
 
 @breaks("ARK-SEC-2")
 def counts_a_followed_redirect() -> None:
-    """A redirect that is followed spends the budget like a failure."""
+    """A followed redirect counts as a failure in the budget."""
     failures = ByObject[int]()
 
     def count(client: Client, event: Input) -> None:
@@ -195,7 +195,7 @@ def counts_a_followed_redirect() -> None:
 
 @breaks("ARK-SEC-2")
 def follows_a_redirect_to_nowhere() -> None:
-    """A redirect without a `Location` leads to where it came from."""
+    """After a redirect without a `Location`, the client repeats the request at the same address."""
     hops = ByObject[int]()
 
     def where(client: Client, head: Responded) -> str | None:
@@ -210,13 +210,13 @@ def follows_a_redirect_to_nowhere() -> None:
 
 @breaks("ARK-SEC-1")
 def follows_a_redirect_with_credentials() -> None:
-    """What is before the host of a `Location` is not looked at."""
+    """The client drops the credentials from a `Location` and follows the redirect."""
     _change_locations(lambda _, location: re.sub(r"//[^/@]*@", "//", location))
 
 
 @breaks("ARK-SEC-2")
 def follows_an_empty_location() -> None:
-    """An empty `Location` leads to where it came from."""
+    """After a redirect with an empty `Location`, the client repeats the request."""
     followed = ByObject[bool]()
 
     def where(client: Client, head: Responded) -> str | None:
@@ -234,25 +234,25 @@ def follows_an_empty_location() -> None:
 
 @breaks("ARK-SEC-2")
 def follows_whole_addresses_alone() -> None:
-    """A `Location` that is not a whole address counts as a failure."""
+    """A redirect whose `Location` has no scheme counts as a failure."""
     _change_locations(lambda _, location: location if "://" in location else None)
 
 
 @breaks("ARK-SEC-2", follows=("ARK-SEC-13",))
 def drops_the_query_of_a_redirect() -> None:
-    """The stream moves to the path of a `Location` alone."""
+    """The client follows redirects without the query of the `Location`."""
     _change_locations(lambda _, location: location.partition("?")[0])
 
 
 @breaks("ARK-SEC-13")
 def takes_a_location_for_latin_1() -> None:
-    """Each byte of a `Location` is taken for a character of its own, and sent in UTF-8."""
+    """The client decodes a UTF-8 `Location` as Latin-1 and encodes the result in UTF-8."""
     _change_locations(lambda _, location: location.encode().decode("latin-1"))
 
 
 @breaks("ARK-SEC-14")
 def remembers_a_redirect() -> None:
-    """Once redirected, the stream is opened at the new place for good."""
+    """After one redirect, the client opens all later streams at the new address."""
     places = ByObject[str]()
 
     def edit(client: Client, request: Request) -> Request:

@@ -1,4 +1,4 @@
-"""Mutants of the cursor: where a reopened stream goes on."""
+"""Mutants of the cursor, from which a reopened stream resumes."""
 
 # ruff: noqa: D401
 
@@ -61,25 +61,25 @@ _MOST_BYTES = 1024
 
 @breaks("ARK-RES-2", "ARK-RES-3", follows=("ARK-RES-15",))
 def starts_over() -> None:
-    """A reopened stream carries no `Last-Event-ID`."""
+    """The client reopens the stream without `Last-Event-ID`."""
     edit_stream(lambda request: without(request, b"last-event-id"))
 
 
 @breaks("ARK-RES-1")
 def sends_an_empty_cursor() -> None:
-    """The first open carries an empty `Last-Event-ID`."""
+    """The first open has an empty `Last-Event-ID` header."""
     edit_stream(lambda request: with_header(request, CURSOR, cursor_sent(request)))
 
 
 @breaks("ARK-RES-1")
 def invents_a_cursor() -> None:
-    """The first open carries `Last-Event-ID: 0`."""
+    """The first open has `Last-Event-ID: 0`, although no event has arrived."""
     edit_stream(lambda request: with_header(request, CURSOR, cursor_sent(request) or b"0"))
 
 
 @breaks("ARK-RES-3")
 def forgets_the_cursor_on_the_second_reconnect() -> None:
-    """A stream without ids of its own loses the cursor."""
+    """The client forgets the cursor after a stream that contained no ids."""
     blocks = watch_blocks()
 
     def edit(client: Client, request: Request) -> Request:
@@ -91,7 +91,7 @@ def forgets_the_cursor_on_the_second_reconnect() -> None:
 
 @breaks("ARK-RES-3", follows=("ARK-SSE-11", "ARK-SSE-14", "ARK-RES-2"))
 def forgets_the_cursor_at_a_frame_without_id() -> None:
-    """A frame without an id erases the cursor, as the letter of the standard has it."""
+    """A frame without an id clears the cursor, as the standard says if read literally."""
 
     def change(_: Client, block: Block) -> Iterable[Block]:
         yield block
@@ -103,12 +103,12 @@ def forgets_the_cursor_at_a_frame_without_id() -> None:
 
 @breaks("ARK-RES-5", follows=(*WHERE_THE_CURSOR_SHOWS, "ARK-BUD-14"))
 def ignores_ids_without_data() -> None:
-    """A block with an id and no data does not move the cursor."""
+    """A block with an id but no data does not move the cursor."""
     change_blocks(lambda _, block: (evolve(block, id=None) if block.data is None else block,))
 
 
 def _take_unfinished_ids(pattern: bytes) -> None:
-    """Take the last id that `pattern` finds in what is unfinished at the end of a stream."""
+    """Use the last id that `pattern` finds in the unfinished block at the end of a stream."""
     compiled = re.compile(pattern, re.MULTILINE)
 
     def rest(_: Client, held: bytes, __: Finished | Broken) -> bytes:
@@ -120,13 +120,13 @@ def _take_unfinished_ids(pattern: bytes) -> None:
 
 @breaks("ARK-RES-4", "ARK-SSE-8")
 def takes_the_id_of_an_unfinished_block() -> None:
-    """The cursor moves at the `id:` line already."""
+    """The client moves the cursor at the `id:` line, before the block is complete."""
     _take_unfinished_ids(rb"^id: ?(.*)\n")
 
 
 @breaks("ARK-RES-6", "ARK-RES-7", follows=WHERE_THE_CURSOR_SHOWS)
 def never_clears_the_cursor() -> None:
-    """An empty `id:` is ignored."""
+    """The client keeps the old cursor after an empty `id:`, which should clear it."""
     latest = ByObject[str]()
 
     def note(client: Client, block: Block) -> Iterable[Block]:
@@ -142,21 +142,21 @@ def never_clears_the_cursor() -> None:
 
 @breaks("ARK-RES-8", follows=WHERE_THE_CURSOR_SHOWS)
 def ignores_ids_of_skipped_frames() -> None:
-    """Only the id of a frame that is delivered moves the cursor."""
+    """Only ids of delivered frames move the cursor, not ids of skipped ones."""
     change_blocks(
         lambda _, block: (block if block.data is None or block.kind else evolve(block, id=None),)
     )
 
 
 def _poison(cursor: str) -> str:
-    """Return why a cursor cannot be sent, nothing if it can."""
+    """Return why a cursor cannot be sent, or "" if it can."""
     if cursor != cursor.strip(" \t") or not all(c == "\t" or c.isprintable() for c in cursor):
-        return "it has characters that a header loses"
+        return "it has characters that a header cannot carry"
     return "it is too long" if len(cursor.encode()) > _MOST_BYTES else ""
 
 
 def _with_poison_cursor(change: Callable[[Request, str], Request]) -> None:
-    """Hide cursors that cannot be sent from the session, and change the requests with them."""
+    """Hide unsendable cursors from the session, and change the requests that carry one."""
     poison = dict[str, str]()
 
     def hide(_: Client, block: Block) -> Iterable[Block]:
@@ -177,19 +177,19 @@ def _with_poison_cursor(change: Callable[[Request, str], Request]) -> None:
 
 @breaks("ARK-RES-11")
 def retries_with_a_poison_cursor() -> None:
-    """A cursor that cannot be sent fails every open, for ever."""
+    """The client retries for ever with a cursor that cannot be sent."""
     _with_poison_cursor(with_cursor)
 
 
 @breaks("ARK-RES-11")
 def drops_a_poison_cursor() -> None:
-    """A cursor that cannot be sent is left out, so the stream starts over."""
+    """The client leaves out a cursor that cannot be sent, so the stream starts over."""
     _with_poison_cursor(lambda request, _: without(request, b"last-event-id"))
 
 
 @breaks("ARK-RES-12")
 def gives_up_at_a_poison_cursor() -> None:
-    """An id that could not be sent ends a stream that stays open."""
+    """`wait()` rejects as soon as an unsendable id arrives, although the stream is still open."""
 
     def reason(_: Client, block: Block) -> Exception | None:
         why = _poison(block.id or "")
@@ -199,7 +199,7 @@ def gives_up_at_a_poison_cursor() -> None:
 
 
 def _read_ahead(*, flushes: bool) -> None:
-    """Hand on an event when the next one arrives; the last one when the stream ends, or never."""
+    """Deliver each event when the next one arrives; the last one at a clean end if `flushes`."""
     ahead = ByObject[list[Block]]()
 
     def change(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -220,13 +220,13 @@ def _read_ahead(*, flushes: bool) -> None:
 
 @breaks("ARK-RES-13", follows=("ARK-EVT-1",))
 def loses_events_when_the_stream_breaks() -> None:
-    """It reads one event ahead, and throws that one away when the stream breaks."""
+    """The client reads one event ahead, and loses that event when the stream breaks."""
     _read_ahead(flushes=True)
 
 
 @breaks("ARK-RES-14", follows=("ARK-RES-11", "ARK-RES-16"))
 def starts_over_after_a_rejected_wait() -> None:
-    """A `wait()` after one that gave up begins at the beginning."""
+    """After a rejected wait, the next `wait()` starts from the beginning, not from the cursor."""
     rejected = ByObject[bool]()
 
     def note(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
@@ -248,7 +248,7 @@ def starts_over_after_a_rejected_wait() -> None:
 
 @breaks("ARK-RES-14")
 def keeps_a_spent_budget() -> None:
-    """A `wait()` after one that gave up gives up at once."""
+    """A `wait()` after one that gave up has no budget and gives up at the first failure."""
     latest = ByObject[int]()
 
     def rule(client: Client, notice: Reconnecting, _: int) -> int:
@@ -268,7 +268,7 @@ def keeps_a_spent_budget() -> None:
 
 @breaks("ARK-RES-16", follows=("ARK-RES-14",))
 def runs_ahead_of_the_callbacks() -> None:
-    """The cursor is that of the last frame read, delivered or not."""
+    """The cursor is the id of the last frame read, even if it was not delivered."""
     latest = ByObject[str]()
 
     def note(client: Client, block: Block) -> Iterable[Block]:
@@ -285,25 +285,25 @@ def runs_ahead_of_the_callbacks() -> None:
 
 @breaks("ARK-RES-4")
 def takes_the_id_of_an_unfinished_line() -> None:
-    """The cursor moves as soon as the first bytes of an id are there."""
+    """The client moves the cursor before the `id:` line is complete, perhaps to half an id."""
     _take_unfinished_ids(rb"^id: ?(.*)$")
 
 
 @breaks("ARK-RES-6", "ARK-RES-7", follows=WHERE_THE_CURSOR_SHOWS)
 def ignores_empty_ids() -> None:
-    """The parser takes an empty id for none."""
+    """The parser ignores an empty `id:`, which should clear the cursor."""
     speak(Dialect(ignores_empty_ids=True))
 
 
 @breaks("ARK-RES-13", follows=("ARK-EVT-1", "ARK-STR-2", "ARK-STR-3"))
 def loses_the_last_event_of_a_stream() -> None:
-    """An event is handed on when the next one arrives; the last one of a stream never is."""
+    """The client delivers an event only when the next one arrives, so it loses the last one."""
     _read_ahead(flushes=False)
 
 
 @breaks("ARK-RES-15")
 def ignores_a_saved_cursor() -> None:
-    """A trainer that is attached with a cursor begins at the beginning all the same."""
+    """A trainer attached with a saved cursor ignores it and starts from the beginning."""
     original = ArkorClient.attach
 
     def attach(

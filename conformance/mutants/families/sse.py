@@ -1,4 +1,4 @@
-"""Mutants of the parser of event streams."""
+"""Mutants of the event stream parser."""
 
 # ruff: noqa: D401
 
@@ -49,25 +49,25 @@ def _before_parsing(change: Callable[[bytes], bytes]) -> None:
     ),
 )
 def decodes_latin_1() -> None:
-    """The body is decoded as Latin-1."""
+    """The client decodes the stream as Latin-1 instead of UTF-8."""
     _before_parsing(lambda data: data.decode("latin-1").encode())
 
 
 @breaks("ARK-SSE-2", follows=("ARK-SSE-7",))
 def keeps_the_byte_order_mark() -> None:
-    """A byte order mark is data."""
+    """The client does not strip the byte order mark at the start of a stream."""
     change_bytes(lambda client, data: data if connection(client).received else b"\n" + data)
 
 
 @breaks("ARK-SSE-2")
 def strips_every_byte_order_mark() -> None:
-    """Byte order marks are removed everywhere."""
+    """The client removes byte order marks everywhere, not only at the start of a stream."""
     _before_parsing(lambda data: data.replace(b"\xef\xbb\xbf", b""))
 
 
 @breaks("ARK-SSE-3", follows=("ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-10"))
 def fails_at_invalid_utf8() -> None:
-    """Bytes that are not UTF-8 break the connection."""
+    """The client treats bytes that are not UTF-8 as a broken connection."""
     decoders = ByObject[codecs.IncrementalDecoder]()
     strict = codecs.getincrementaldecoder("utf-8")
 
@@ -85,25 +85,25 @@ def fails_at_invalid_utf8() -> None:
 
 @breaks("ARK-SSE-3")
 def drops_invalid_utf8() -> None:
-    """Bytes that are not UTF-8 are left out."""
+    """The client drops bytes that are not UTF-8 instead of replacing them with U+FFFD."""
     _before_parsing(lambda data: data.decode(errors="ignore").encode())
 
 
 @breaks("ARK-SSE-4", follows=("ARK-SSE-6", "ARK-SSE-19", "ARK-EVT-1"))
 def knows_only_lf() -> None:
-    """A CR is part of the line, as white space."""
+    """Only LF ends a line; a CR counts as white space."""
     _before_parsing(lambda data: data.replace(b"\r", b" "))
 
 
 @breaks("ARK-SSE-4", follows=("ARK-SSE-6", "ARK-SSE-7", "ARK-SSE-19"))
 def knows_no_lone_cr() -> None:
-    """Only LF and CRLF end a line."""
+    """Only LF and CRLF end a line; a lone CR does not."""
     _before_parsing(lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b" "))
 
 
 @breaks("ARK-SSE-4", "ARK-SSE-6")
 def counts_crlf_twice() -> None:
-    """CR and LF each end a line, also side by side."""
+    """CR and LF each end a line, so a CRLF ends two."""
     _before_parsing(lambda data: data.replace(b"\r", b"\n"))
 
 
@@ -115,14 +115,14 @@ def knows_only_crlf() -> None:
 
 @breaks("ARK-SSE-5")
 def splits_at_any_line_separator() -> None:
-    """NEL, U+2028 and others end a line too."""
+    """Other line separators, such as NEL and U+2028, also end a line."""
     ends = re.compile("[\n\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
     speak(Dialect(lines=lambda text: ends.split(text)[:-1]))
 
 
 @breaks("ARK-SSE-19", "ARK-SSE-6")
 def waits_behind_a_cr() -> None:
-    """A CR at the end of a chunk waits for the next byte."""
+    """A CR at the end of a chunk does not end its line until the next byte arrives."""
     late = ByObject[bytes]()
 
     def change(client: Client, data: bytes) -> bytes:
@@ -136,13 +136,13 @@ def waits_behind_a_cr() -> None:
 
 @breaks("ARK-SSE-6", "ARK-SSE-7")
 def counts_a_cut_crlf_twice() -> None:
-    """A CR at the end of a chunk and the LF at the beginning of the next end a line each."""
+    """A CRLF that is split between two chunks ends two lines."""
     _before_parsing(lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
 @breaks("ARK-SSE-7", follows=("ARK-SSE-2", "ARK-SSE-6", "ARK-SSE-17"))
 def forgets_at_chunk_boundaries() -> None:
-    """What a chunk leaves unfinished is lost."""
+    """The parser forgets an unfinished block at the end of each chunk."""
 
     def whole(data: bytes) -> bytes:
         plain = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -153,7 +153,7 @@ def forgets_at_chunk_boundaries() -> None:
 
 @breaks("ARK-SSE-7", follows=("ARK-EVT-1", "ARK-RES-13"))
 def reads_one_event_per_chunk() -> None:
-    """Of several events that arrive together only the first is seen."""
+    """The parser reads only the first event of each chunk."""
 
     def change(_: Client, __: bytes, blocks: list[Block]) -> Iterable[Block]:
         seen = False
@@ -166,13 +166,13 @@ def reads_one_event_per_chunk() -> None:
 
 @breaks("ARK-SSE-7", follows=("ARK-SSE-2",))
 def decodes_chunk_by_chunk() -> None:
-    """A character that is cut in two becomes two marks of damage."""
+    """A character that is split between two chunks becomes two replacement characters."""
     _before_parsing(lambda data: data.decode(errors="replace").encode())
 
 
 @breaks("ARK-SSE-8")
 def dispatches_the_unfinished_block() -> None:
-    """What is unfinished at the end of the stream is dispatched all the same."""
+    """The client dispatches an unfinished block at the end of the stream."""
     before_the_end(lambda _, __: b"\n\n")
 
 
@@ -182,19 +182,19 @@ def _comment_is_data(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-9")
 def takes_comments_for_data() -> None:
-    """A comment is data."""
+    """The parser reads comments as data."""
     speak(Dialect(field=_comment_is_data))
 
 
 @breaks("ARK-SSE-9")
 def looks_behind_the_colon_of_comments() -> None:
-    """A comment that looks like a field is one."""
+    """The parser reads a comment that looks like a field as that field."""
     speak(Dialect(field=lambda line: plain_field(line.lstrip(": "))))
 
 
 @breaks("ARK-SSE-9")
 def ends_the_block_at_a_comment() -> None:
-    """A comment throws away what the block has gathered."""
+    """A comment discards the data of its block so far."""
     speak(Dialect(throws_away=lambda name: not name))
 
 
@@ -205,13 +205,13 @@ def _change_value(change: Callable[[str], str], line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-10", follows=("ARK-RES-11",))
 def strips_values() -> None:
-    """All white space around a value is removed."""
+    """The parser strips all white space around a value, not just one leading space."""
     speak(Dialect(field=partial(_change_value, str.strip)))
 
 
 @breaks("ARK-SSE-10", follows=("ARK-BUD-3", "ARK-BUD-4", "ARK-BUD-5"))
 def keeps_the_leading_space() -> None:
-    """The space after the colon belongs to the value."""
+    """The parser keeps the space after the colon as part of the value."""
     speak(Dialect(field=partial(_change_value, str)))
 
 
@@ -222,7 +222,7 @@ def _last_colon(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-10", follows=("ARK-EVT-1", "ARK-STR-2", "ARK-STR-3"))
 def splits_at_the_last_colon() -> None:
-    """A value begins after the last colon of its line."""
+    """The parser splits a line at its last colon instead of the first."""
     speak(Dialect(field=_last_colon))
 
 
@@ -232,7 +232,7 @@ def _needs_colon(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-10", follows=WHERE_THE_CURSOR_SHOWS)
 def ignores_lines_without_colon() -> None:
-    """A line without a colon is ignored."""
+    """The parser ignores a line without a colon."""
     speak(Dialect(field=_needs_colon))
 
 
@@ -247,14 +247,14 @@ def _spoilt_without_a_colon(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-10")
 def gives_a_block_up_at_a_line_without_a_colon() -> None:
-    """A line without a colon makes the block before it worthless."""
+    """A line without a colon discards the data of its block so far."""
     spoils = "\0".__eq__
     speak(Dialect(field=_spoilt_without_a_colon, throws_away=spoils))
 
 
 @breaks("ARK-SSE-10")
 def takes_the_space_for_granted() -> None:
-    """The first character after the colon is dropped, whatever it is."""
+    """The parser drops the first character after the colon, even if it is not a space."""
 
     def field(line: str) -> tuple[str, str]:
         name, _, value = line.partition(":")
@@ -265,87 +265,87 @@ def takes_the_space_for_granted() -> None:
 
 @breaks("ARK-SSE-11")
 def ignores_the_case_of_names() -> None:
-    """`Data:` is data."""
+    """The parser ignores the case of field names, so it reads `Data:` as `data:`."""
     speak(Dialect(field=partial(_change_name, str.lower)))
 
 
 @breaks("ARK-SSE-11")
 def trims_names() -> None:
-    """` data:` is data."""
+    """The parser trims field names, so it reads ` data:` as `data:`."""
     speak(Dialect(field=partial(_change_name, str.strip)))
 
 
 @breaks("ARK-SSE-11")
 def goes_by_the_first_letter_of_names() -> None:
-    """`dat:` and `datas:` are data."""
+    """The parser looks only at the first letter of a field name, so it reads `dat:` as `data:`."""
     names = {"d": "data", "e": "event", "i": "id", "r": "retry"}
     speak(Dialect(field=partial(_change_name, lambda name: names.get(name[:1], name))))
 
 
 @breaks("ARK-SSE-11")
 def knows_another_name_of_the_id() -> None:
-    """`lastEventId:` is an id."""
+    """The parser reads `lastEventId:` as `id:`."""
     alias = {"lastEventId": "id"}
     speak(Dialect(field=partial(_change_name, lambda name: alias.get(name, name))))
 
 
 @breaks("ARK-SSE-11")
 def ends_the_block_at_unknown_fields() -> None:
-    """A field that it does not know throws the block away."""
+    """An unknown field discards the data of its block so far."""
     speak(Dialect(throws_away=is_unknown))
 
 
 @breaks("ARK-SSE-12")
 def takes_the_first_event_name() -> None:
-    """The first `event` of a block decides."""
+    """Of several `event:` lines in a block, the first one counts instead of the last."""
     speak(Dialect(first_event_counts=True))
 
 
 @breaks("ARK-SSE-12", follows=("ARK-SSE-15", "ARK-EVT-1"))
 def carries_the_event_name_over() -> None:
-    """An event name holds for the blocks that follow."""
+    """An event name also applies to the following blocks."""
     speak(Dialect(event_carries_over=True))
 
 
 @breaks("ARK-SSE-13")
 def glues_data_together() -> None:
-    """Several lines of data are joined with nothing between."""
+    """Several `data:` lines are joined without a separator instead of with LF."""
     speak(Dialect(join="".join))
 
 
 @breaks("ARK-SSE-13")
 def joins_data_with_a_space() -> None:
-    """Several lines of data are joined with a space."""
+    """Several `data:` lines are joined with a space instead of with LF."""
     speak(Dialect(join=" ".join))
 
 
 @breaks("ARK-SSE-13")
 def keeps_the_last_line_of_data() -> None:
-    """Of several lines of data only the last counts."""
+    """Of several `data:` lines, only the last one counts."""
     speak(Dialect(join=lambda data: data[-1]))
 
 
 @breaks("ARK-SSE-14")
 def takes_ids_with_nul() -> None:
-    """An id that holds a NUL is taken without it."""
+    """An id with a NUL is used without the NUL instead of being ignored."""
     speak(Dialect(takes_nul_ids=True))
 
 
 @breaks("ARK-SSE-15", follows=("ARK-EVT-6", "ARK-BUD-11"))
 def drops_empty_events() -> None:
-    """A block with empty data dispatches nothing."""
+    """A block with empty data is not dispatched."""
     speak(Dialect(is_event=lambda data, _: any(data)))
 
 
 @breaks("ARK-SSE-15")
 def dispatches_blocks_without_data() -> None:
-    """A block that has only a name is dispatched."""
+    """A block with an event name but no data is dispatched."""
     speak(Dialect(is_event=lambda data, kind: bool(data or kind)))
 
 
 @breaks("ARK-SSE-15")
 def dispatches_again_at_a_blank_line() -> None:
-    """Blank lines dispatch the last event once more."""
+    """Extra blank lines dispatch the last event again."""
     latest = ByObject[list[Block]]()
 
     def again(client: Client, data: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -360,7 +360,7 @@ def dispatches_again_at_a_blank_line() -> None:
 
 @breaks("ARK-SSE-15", follows=("ARK-SSE-7", "ARK-SSE-8", "ARK-BUD-16", "ARK-BUD-20"))
 def dispatches_a_chunk_without_an_event() -> None:
-    """A chunk that completes no event is an event with empty data, comments apart."""
+    """A chunk that completes no event dispatches an empty one, unless it is a comment."""
 
     def dispatch(_: Client, data: bytes, blocks: list[Block]) -> Iterable[Block]:
         yield from blocks
@@ -373,7 +373,7 @@ def dispatches_a_chunk_without_an_event() -> None:
 
 @breaks("ARK-SSE-15", follows=("ARK-BUD-4", *WHERE_FAILURES_COUNT))
 def takes_an_empty_body_for_an_event() -> None:
-    """A body without a byte counts as an event."""
+    """An empty body counts as an event, so its end is not a failure."""
 
     def rule(client: Client, notice: Reconnecting, count: int) -> int:
         empty = isinstance(notice.cause, StreamEnded) and not connection(client).received
@@ -384,7 +384,7 @@ def takes_an_empty_body_for_an_event() -> None:
 
 @breaks("ARK-SSE-16")
 def dispatches_two_texts_and_no_more() -> None:
-    """Of the events that are not JSON objects only the first two of a job are dispatched."""
+    """Of a job's events that are not JSON objects, only the first two are dispatched."""
     texts = ByObject[int]()
 
     def change(client: Client, block: Block) -> Iterable[Block]:
@@ -399,7 +399,7 @@ def dispatches_two_texts_and_no_more() -> None:
 
 @breaks("ARK-SSE-16", follows=("ARK-EVT-1", "ARK-STR-2", "ARK-STR-3"))
 def dispatches_one_event_late() -> None:
-    """An event is dispatched only when more arrives."""
+    """An event is dispatched only when the next chunk arrives."""
     late = ByObject[list[Block]]()
 
     def change(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -419,11 +419,11 @@ def _talkative(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-9")
 def reads_json_in_comments() -> None:
-    """A comment that is a JSON object is data."""
+    """The parser reads a comment that is a JSON object as data."""
     speak(Dialect(field=_talkative))
 
 
 @breaks("ARK-SSE-9")
 def reads_a_last_comment() -> None:
-    """A comment at the end of the stream that is a JSON object is an event."""
+    """The parser reads a JSON object in a comment as an event, even unfinished at the end."""
     speak(Dialect(field=_talkative, reads_a_last_comment=True))

@@ -1,4 +1,4 @@
-"""Mutants of opening the stream, and of what ends the wait with a result."""
+"""Mutants of opening the stream, and of resolving `wait()` with a result."""
 
 # ruff: noqa: D401
 
@@ -69,7 +69,7 @@ _SUCCESS = frozenset(range(200, 300))
 
 @breaks("ARK-STR-15", follows=WHERE_FAILURES_COUNT)
 def waits_before_the_first_open() -> None:
-    """The first open comes after the base delay."""
+    """The client waits for the base delay before it first opens the stream."""
     held, due = ByObject[Output](), ByObject[float]()
 
     def hold(client: Client, output: Output) -> Iterable[Output]:
@@ -92,14 +92,14 @@ def waits_before_the_first_open() -> None:
     filter_inputs(change)
 
 
-# From outside, it may as well be unable to read the answer to the create.
+# To the kit, a client that cannot read the create response looks the same.
 @breaks("ARK-STR-1", follows=("ARK-CRE-1",))
 def never_opens_the_stream() -> None:
-    """`wait()` rejects once the job is known."""
+    """`wait()` rejects once the job is created, without opening the stream."""
 
     def change(client: Client, output: Output) -> Iterable[Output]:
         if isinstance(output, Send) and call_of(output.request) is Call.STREAM:
-            client.reject(ArkorError("it does not follow jobs"))
+            client.reject(ArkorError("this client does not open streams"))
         else:
             yield output
 
@@ -116,30 +116,30 @@ def _conclude_at_end(kind: type[Finished | Broken]) -> None:
 
 @breaks("ARK-STR-4")
 def takes_the_end_of_the_stream_for_the_result() -> None:
-    """A clean end of the stream resolves the wait."""
+    """`wait()` resolves when the stream ends cleanly without a terminal frame."""
     _conclude_at_end(Finished)
 
 
 @breaks("ARK-STR-4")
 def takes_a_break_for_the_result() -> None:
-    """A broken stream resolves the wait."""
+    """`wait()` resolves when the stream breaks."""
     _conclude_at_end(Broken)
 
 
 @breaks("ARK-STR-3")
 def rejects_when_the_job_failed() -> None:
-    """A failed job rejects the wait."""
+    """`wait()` rejects when the job failed, instead of resolving with the failed job."""
 
     def change(_: Client, __: Operation, outcome: Outcome) -> Outcome:
         failed = isinstance(outcome, Resolved) and outcome.result.job.status == "failed"
-        return Rejected(ArkorError("it failed")) if failed else outcome
+        return Rejected(ArkorError("the job failed")) if failed else outcome
 
     change_outcomes(change)
 
 
 @breaks("ARK-STR-3", follows=("ARK-EVT-21", "ARK-EVT-23"))
 def does_not_take_a_failure_for_the_end() -> None:
-    """`training.failed` is an event like any other; the wait goes on."""
+    """The client does not treat `training.failed` as terminal, so the wait goes on."""
 
     def hide(block: Block) -> Block:
         if block.kind != "training.failed":
@@ -165,19 +165,19 @@ def _change_jobs(change: Callable[[TrainingJob], TrainingJob]) -> None:
 
 @breaks("ARK-STR-16")
 def forgets_the_error_of_a_failed_job() -> None:
-    """The result's job says that it failed, and not why."""
+    """The result of a failed job has no error."""
     _change_jobs(lambda job: evolve(job, error=None))
 
 
 @breaks("ARK-STR-2", follows=("ARK-STR-3", "ARK-WIR-16"))
 def forgets_the_status_of_a_completed_job() -> None:
-    """The result's job is still running."""
+    """The result of a completed job has the status `running`."""
     _change_jobs(lambda job: evolve(job, status="running"))
 
 
 @breaks("ARK-STR-5")
 def streams_again_after_the_result() -> None:
-    """A `wait()` after the result opens the stream once more."""
+    """`wait()` opens the stream again although the result is known."""
     over = ByObject[bool]()
 
     def note(client: Client, _: Operation, outcome: Outcome) -> Outcome:
@@ -194,7 +194,7 @@ def streams_again_after_the_result() -> None:
 
 @breaks("ARK-STR-6")
 def opens_a_stream_for_every_wait() -> None:
-    """Two waits that overlap open two streams."""
+    """Two overlapping `wait()` calls open two streams."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         if isinstance(event, Follow) and client.stream is Stream.STREAMING:
@@ -206,7 +206,7 @@ def opens_a_stream_for_every_wait() -> None:
 
 @breaks("ARK-STR-7")
 def leaves_the_connection_open() -> None:
-    """After the terminal frame the connection stays until the backend ends it."""
+    """After the terminal frame, the client keeps the connection until the backend closes it."""
     drop_outputs(
         lambda client, output: (
             isinstance(output, Close) and output.exchange == client.sent[Call.STREAM].number
@@ -216,31 +216,31 @@ def leaves_the_connection_open() -> None:
 
 @breaks("ARK-STR-8")
 def is_strict_about_the_content_type() -> None:
-    """Only `text/event-stream` is read, where anything should be."""
+    """The client reads only `text/event-stream`, in profiles that allow any content type."""
     change_profiles(lambda p: evolve(p, requires_event_stream=True), *_PLAIN)
 
 
 @breaks("ARK-STR-8")
 def is_strict_about_200() -> None:
-    """Only a 200 is read, where any 2xx should be."""
+    """The client reads a stream only from a 200, in profiles that allow any 2xx."""
     change_profiles(lambda p: evolve(p, stream_statuses=HARDENED.stream_statuses), *_PLAIN)
 
 
 @breaks("ARK-STR-9", "ARK-STR-11")
 def reads_any_2xx() -> None:
-    """Any 2xx is read as a stream, where only a 200 may be."""
+    """The client reads a stream from any 2xx, in the profile that allows only a 200."""
     change_profiles(lambda p: evolve(p, stream_statuses=_SUCCESS), "hardened")
 
 
 @breaks("ARK-STR-10")
 def reads_any_content_type() -> None:
-    """A page of HTML is read as a stream."""
+    """The client reads a response of any content type as a stream, even HTML."""
     change_profiles(lambda p: evolve(p, requires_event_stream=False), "hardened")
 
 
 @breaks("ARK-STR-11")
 def retries_a_204() -> None:
-    """A 204 is retried, although it says that there is nothing to come."""
+    """The client reconnects after a 204, which tells it to stop."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses - {204}), "hardened"
     )
@@ -252,13 +252,13 @@ def _reads_coded() -> None:
 
 @breaks("ARK-STR-12")
 def reads_compressed_bytes() -> None:
-    """Compressed bytes are parsed as they are."""
+    """The client ignores `Content-Encoding` and parses compressed bytes."""
     _reads_coded()
 
 
 @breaks("ARK-STR-10")
 def compares_the_whole_content_type() -> None:
-    """Another spelling of `text/event-stream`, or a parameter after it, is another type."""
+    """The client compares the whole `Content-Type`, so letter case and parameters matter."""
 
     def change(_: Client, head: Responded) -> Responded:
         exact = header(head.headers, b"content-type") == "text/event-stream"
@@ -269,7 +269,7 @@ def compares_the_whole_content_type() -> None:
 
 @breaks("ARK-STR-12")
 def inflates_what_is_compressed() -> None:
-    """Compressed bytes are inflated, though the client has not asked for them."""
+    """The client decompresses a gzip stream, which it did not ask for."""
     _reads_coded()
     change_bytes(lambda _, data: gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)
 
@@ -284,7 +284,7 @@ def _minds_codings(foreign: Callable[[Headers], tuple[str, ...]]) -> None:
 
 @breaks("ARK-STR-12")
 def looks_at_the_first_coding() -> None:
-    """Of several content codings the first one counts."""
+    """Of several content codings, the client looks only at the first one."""
 
     def foreign(headers: Headers) -> tuple[str, ...]:
         return tuple(c for c in members(headers, b"content-encoding")[:1] if c != "identity")
@@ -294,7 +294,7 @@ def looks_at_the_first_coding() -> None:
 
 @breaks("ARK-STR-12")
 def knows_few_codings() -> None:
-    """A content coding that the client does not know is taken for none."""
+    """The client ignores content codings that it does not know."""
 
     def foreign(headers: Headers) -> tuple[str, ...]:
         return tuple(c for c in members(headers, b"content-encoding") if c == "gzip")
@@ -304,7 +304,7 @@ def knows_few_codings() -> None:
 
 @breaks("ARK-STR-12")
 def minds_any_coding() -> None:
-    """An answer that names a content coding at all is a failure, `identity` too."""
+    """The client treats any `Content-Encoding` as a failure, even `identity`."""
 
     def foreign(headers: Headers) -> tuple[str, ...]:
         return tuple("x" for name, _ in headers if name.lower() == b"content-encoding")
@@ -323,29 +323,29 @@ def _by_types(judge: Callable[[tuple[str, ...]], bool]) -> None:
 
 @breaks("ARK-STR-10")
 def looks_at_the_first_type() -> None:
-    """Of several media types the first one counts."""
+    """Of several `Content-Type` values, the client looks only at the first one."""
     _by_types(lambda types: types[:1] == ("text/event-stream",))
 
 
 @breaks("ARK-STR-10")
 def looks_at_the_last_type() -> None:
-    """Of several media types the last one counts."""
+    """Of several `Content-Type` values, the client looks only at the last one."""
     _by_types(lambda types: types[-1:] == ("text/event-stream",))
 
 
 @breaks("ARK-STR-10")
 def minds_a_repeated_type() -> None:
-    """An answer that names its media type twice is a failure."""
+    """The client treats a repeated `Content-Type: text/event-stream` as a failure."""
     _by_types(lambda types: types == ("text/event-stream",))
 
 
 @breaks("ARK-STR-10")
 def takes_no_type_for_the_right_one() -> None:
-    """An answer with an empty media type is read."""
+    """The client reads a response with an empty `Content-Type` as a stream."""
     _by_types(lambda types: set(types) <= {"text/event-stream"})
 
 
 @breaks("ARK-STR-10")
 def takes_a_beginning_for_a_type() -> None:
-    """A media type that only begins like the right one is read."""
+    """The client accepts any content type that starts with `text/event-stream`."""
     _by_types(lambda types: all(t.startswith("text/event-stream") for t in types))

@@ -1,4 +1,4 @@
-"""Mutants of what JSON means: its dialect, its limits, and members of other types than expected."""
+"""Mutants of how JSON is read: its dialect, its limits, and members of unexpected types."""
 
 # ruff: noqa: D401
 
@@ -50,7 +50,7 @@ _KNOWN: Final = frozenset(
 
 
 def _reads(read: Callable[[str], str]) -> None:
-    """Read the data of events in another way; `read` raises ValueError for what is not JSON."""
+    """Change how event data is read; `read` raises ValueError if it is not JSON."""
 
     def change(block: Block) -> Block:
         if block.is_control:
@@ -64,7 +64,7 @@ def _reads(read: Callable[[str], str]) -> None:
 
 
 def _dislikes(wrong: Callable[[Mapping[str, object], TrainingEvent], bool]) -> None:
-    """Skip the events with which something is wrong."""
+    """Skip the events for which `wrong` returns true."""
 
     def change(block: Block) -> Block:
         event = block.event
@@ -79,7 +79,7 @@ def _is_deep(body: bytes) -> bool:
 
 @breaks("ARK-EVT-20")
 def takes_nan_for_a_value() -> None:
-    """`NaN` and `Infinity` are read, as numbers that are not there."""
+    """The client accepts `NaN` and `Infinity` in JSON and reads them as null."""
 
     def read(text: str) -> str:
         strange = "NaN" in text or "Infinity" in text
@@ -90,7 +90,7 @@ def takes_nan_for_a_value() -> None:
 
 @breaks("ARK-EVT-20")
 def looks_for_nan_in_strings() -> None:
-    """A frame with the word `NaN` anywhere is taken to be malformed."""
+    """The client treats a frame as malformed if `NaN` is anywhere in it, even in a string."""
 
     def read(text: str) -> str:
         if "NaN" in text or "Infinity" in text:
@@ -102,13 +102,13 @@ def looks_for_nan_in_strings() -> None:
 
 @breaks("ARK-EVT-21", follows=("ARK-STR-2",))
 def skips_events_with_a_wrong_member() -> None:
-    """A frame with a known member of another type is taken to be malformed."""
+    """The client treats a frame as malformed if a known member has an unexpected type."""
     _dislikes(lambda _, event: bool(_KNOWN & set(event.extra)))
 
 
 @breaks("ARK-EVT-21", follows=("ARK-EVT-1", "ARK-STR-2"))
 def insists_on_members() -> None:
-    """A frame that lacks a member of its type, or has it as null, is taken to be malformed."""
+    """The client treats a frame as malformed if an expected member is missing or null."""
 
     def wrong(source: Mapping[str, object], _: TrainingEvent) -> bool:
         return any(source.get(name) is None for name in _REQUIRED[str(source["type"])])
@@ -118,7 +118,7 @@ def insists_on_members() -> None:
 
 @breaks("ARK-EVT-21")
 def hands_on_members_as_they_came() -> None:
-    """A member of another type reaches the callback as it is."""
+    """The callback gets members of unexpected types unchanged, instead of None."""
     original = translation.event_data
 
     def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
@@ -131,7 +131,7 @@ def hands_on_members_as_they_came() -> None:
 
 @breaks("ARK-EVT-21", "ARK-EVT-10")
 def leaves_out_what_is_null() -> None:
-    """What a frame lacks is not there, in the callback either."""
+    """The callback does not get the members that are None, instead of getting None for them."""
     original = Desk.heard
 
     async def heard(desk: Desk, name: str, data: Mapping[str, object]) -> None:
@@ -142,7 +142,7 @@ def leaves_out_what_is_null() -> None:
 
 @breaks("ARK-EVT-21")
 def wants_a_reason_for_a_failure() -> None:
-    """A failed job without a text of an error is not over."""
+    """The client skips `training.failed` if its error is not a string."""
     _dislikes(
         lambda source, _: (
             source["type"] == "training.failed" and not isinstance(source.get("error"), str)
@@ -152,7 +152,7 @@ def wants_a_reason_for_a_failure() -> None:
 
 @breaks("ARK-EVT-22")
 def chokes_on_long_integers() -> None:
-    """An integer of more digits than the language converts is taken to be malformed."""
+    """The client treats a frame as malformed if an integer is too long for its language."""
 
     def read(text: str) -> str:
         with contextlib.suppress(RecursionError):
@@ -163,7 +163,7 @@ def chokes_on_long_integers() -> None:
 
 
 def _change_numbers(text: str, change: Callable[[float], float]) -> str:
-    """Change the numbers of a text that no double can hold; all else remains as it is."""
+    """Change the numbers in a JSON text that are out of range for a double, and nothing else."""
     found = list[float]()
 
     def number(digits: str) -> float:
@@ -180,7 +180,7 @@ def _change_numbers(text: str, change: Callable[[float], float]) -> str:
 
 @breaks("ARK-EVT-22")
 def refuses_numbers_beyond_a_double() -> None:
-    """A frame with a number that no double can hold is taken to be malformed."""
+    """The client treats a frame as malformed if a number is out of range for a double."""
 
     def refuse(_: float) -> NoReturn:
         raise ValueError("a number is out of range")
@@ -190,18 +190,18 @@ def refuses_numbers_beyond_a_double() -> None:
 
 @breaks("ARK-EVT-22")
 def cuts_numbers_to_the_largest() -> None:
-    """A number beyond the range of a double becomes the largest that there is."""
+    """The client replaces a number out of range for a double with the largest double."""
     _reads(lambda text: _change_numbers(text, lambda value: math.copysign(_MOST, value)))
 
 
 @breaks("ARK-EVT-23")
 def refuses_lone_surrogates() -> None:
-    """A text with half a surrogate pair is taken to be malformed."""
+    """The client treats a JSON text with a lone surrogate as malformed."""
 
     def read(text: str) -> str:
         with contextlib.suppress(RecursionError):
             if _SURROGATE.search(json.dumps(json.loads(text), ensure_ascii=False)):
-                raise ValueError("a surrogate is alone")
+                raise ValueError("the text has a lone surrogate")
         return text
 
     def body(_: Client, __: object, body: bytes) -> bytes:
@@ -216,7 +216,7 @@ def refuses_lone_surrogates() -> None:
 
 @breaks("ARK-EVT-24")
 def keeps_an_old_error() -> None:
-    """A completed job keeps the error that it had before."""
+    """The result of a completed job keeps the error of an earlier failure."""
     before = ByObject[TrainingJob]()
 
     def note(client: Client, _: Input) -> None:
@@ -235,19 +235,19 @@ def keeps_an_old_error() -> None:
 
 @breaks("ARK-SEC-10")
 def forgets_the_status_of_a_deep_refusal() -> None:
-    """A refusal that cannot be read is an answer that makes no sense."""
+    """If a refusal has a deeply nested body, the client reports a bad response, not its status."""
 
     def change(client: Client, _: Operation, outcome: Outcome) -> Outcome:
         refused = isinstance(outcome, Rejected) and isinstance(outcome.error, StatusError)
         deep = any(_is_deep(bytes(exchange.body)) for exchange in client.sent.values())
-        return Rejected(ResponseError("the answer cannot be read")) if refused and deep else outcome
+        return Rejected(ResponseError("unreadable response")) if refused and deep else outcome
 
     change_outcomes(change)
 
 
 @breaks("ARK-SEC-10", "ARK-ERR-10")
 def hangs_on_a_deep_answer() -> None:
-    """A create answered with what is nested too deeply never settles."""
+    """A create never settles if its response is nested too deeply."""
 
     def change(client: Client, _: Operation, outcome: Outcome) -> Outcome | None:
         create = client.sent.get(Call.CREATE)
@@ -258,7 +258,7 @@ def hangs_on_a_deep_answer() -> None:
 
 @breaks("ARK-SEC-10")
 def dies_of_a_deep_frame() -> None:
-    """The error of a parser that went too deep ends the wait."""
+    """`wait()` rejects with the JSON parser's recursion error at a deeply nested frame."""
 
     def reason(_: Client, block: Block) -> Exception | None:
         deep = _is_deep((block.data or "").encode())

@@ -1,4 +1,4 @@
-"""Mutants of the requests themselves, and of what they must not do."""
+"""Mutants of requests, of the size limits on responses, and of secrets in errors."""
 
 # ruff: noqa: D401
 
@@ -32,7 +32,7 @@ def _config_of(request: Request) -> Mapping[str, Json]:
 
 
 def edit_queries(change: Callable[[Mapping[str, str]], str]) -> None:
-    """Write the query of every request in another way; redirects are followed as they are."""
+    """Change the query of every request, except of requests that follow a redirect."""
 
     def edit(client: Client, request: Request) -> Request:
         path, _, query = request.target.partition("?")
@@ -46,7 +46,7 @@ def edit_queries(change: Callable[[Mapping[str, str]], str]) -> None:
 
 
 def _encode_ids(encode: Callable[[str], str], *calls: Call) -> None:
-    """Write the job id into the paths of some calls in another way."""
+    """Change how the job id is encoded in the paths of some calls."""
 
     def edit(client: Client, request: Request) -> Request:
         job_id = client.session.job.id if client.session.job else ""
@@ -58,13 +58,13 @@ def _encode_ids(encode: Callable[[str], str], *calls: Call) -> None:
 
 @breaks("ARK-WIR-1", "ARK-WIR-6", "ARK-WIR-10", follows=("ARK-WIR-14",))
 def forgets_the_query() -> None:
-    """No request names its organisation and project."""
+    """The client leaves the organisation and the project out of the query of every request."""
     edit_queries(lambda _: "")
 
 
 @breaks("ARK-WIR-14")
 def glues_the_query_together() -> None:
-    """Values of the query are put in as they are, but for spaces."""
+    """The client does not percent-encode query values, except for spaces."""
     edit_queries(
         lambda pairs: "&".join(f"{key}={v.replace(' ', '%20')}" for key, v in pairs.items())
     )
@@ -76,13 +76,13 @@ def _plain(job_id: str) -> str:
 
 @breaks("ARK-WIR-13")
 def leaves_the_job_id_unencoded() -> None:
-    """The job id goes into paths as it is."""
+    """The client does not percent-encode the job id in paths, except for spaces."""
     _encode_ids(_plain, Call.STREAM, Call.CANCEL, Call.ASK)
 
 
 @breaks("ARK-WIR-13")
 def encodes_the_job_id_in_latin_1() -> None:
-    """An id beyond ASCII goes into paths as its bytes in Latin-1."""
+    """The client percent-encodes the job id as Latin-1 instead of UTF-8."""
     _encode_ids(
         lambda job_id: quote(job_id, safe="", encoding="latin-1", errors="replace"),
         *(Call.STREAM, Call.CANCEL, Call.ASK),
@@ -91,25 +91,25 @@ def encodes_the_job_id_in_latin_1() -> None:
 
 @breaks("ARK-WIR-13")
 def leaves_the_job_id_unencoded_on_cancel() -> None:
-    """The job id is encoded everywhere but on cancel, as the real SDK does it."""
+    """The client percent-encodes the job id except in the cancel path, as the real SDK does."""
     _encode_ids(str, Call.CANCEL)
 
 
 @breaks("ARK-WIR-2", "ARK-WIR-3")
 def sends_the_config_without_an_envelope() -> None:
-    """The body of the create is the config alone."""
+    """The body of the create request is the bare config, without its envelope."""
     edit_create(lambda r: with_body(r, json.dumps(_config_of(r)).encode()))
 
 
 @breaks("ARK-WIR-2")
 def forgets_the_content_type() -> None:
-    """The create does not say that its body is JSON."""
+    """The create request has `Content-Type: text/plain` although its body is JSON."""
     edit_create(lambda request: with_header(request, b"Content-Type", b"text/plain"))
 
 
 @breaks("ARK-WIR-3")
 def renames_the_dataset() -> None:
-    """The dataset is sent as `dataset`."""
+    """The create request calls the dataset `dataset` instead of `datasetSource`."""
 
     def rename(request: Request) -> Request:
         config = _config_of(request)
@@ -121,7 +121,7 @@ def renames_the_dataset() -> None:
 
 @breaks("ARK-WIR-4")
 def nests_the_lora() -> None:
-    """The members of `lora` are sent as a table of their own."""
+    """The create request nests the LoRA options in a `lora` object instead of sending them flat."""
 
     def nest(request: Request) -> Request:
         config = _config_of(request)
@@ -135,74 +135,74 @@ def nests_the_lora() -> None:
 
 @breaks("ARK-WIR-5")
 def drops_falsy_options() -> None:
-    """Options that are null, 0 or false are left out."""
+    """The create request leaves out options that are null, 0 or false."""
     edit_create(lambda r: _edit_config(r, {k: v for k, v in _config_of(r).items() if v}))
 
 
 @breaks("ARK-WIR-5")
 def sends_absent_options_as_null() -> None:
-    """Options that were not given are sent as null."""
+    """The create request sends null for options that the caller did not set."""
     absent = dict.fromkeys(("loraR", "maxSteps", "numTrainEpochs", "learningRate", "dryRun"))
     edit_create(lambda request: _edit_config(request, {**absent, **_config_of(request)}))
 
 
 @breaks("ARK-WIR-6")
 def opens_the_stream_with_a_post() -> None:
-    """The stream is asked for with a POST."""
+    """The client opens the stream with POST instead of GET."""
     edit_stream(lambda r: evolve(with_header(r, b"Content-Length", b"0"), method="POST"))
 
 
 @breaks("ARK-WIR-7")
 def accepts_anything() -> None:
-    """The stream request has `Accept: */*`."""
+    """The stream request has `Accept: */*` instead of `Accept: text/event-stream`."""
     edit_stream(lambda request: with_header(request, b"Accept", b"*/*"))
 
 
 @breaks("ARK-WIR-8")
 def allows_caches() -> None:
-    """The stream request has no `Cache-Control`."""
+    """The stream request has no `Cache-Control` header."""
     edit_stream(lambda request: without(request, b"cache-control"))
 
 
 @breaks("ARK-WIR-10")
 def cancels_with_delete() -> None:
-    """The cancel request is a DELETE."""
+    """The client sends the cancel as a DELETE instead of a POST."""
     edit_cancel(lambda request: evolve(request, method="DELETE"))
 
 
 @breaks("ARK-WIR-10")
 def cancels_with_a_body() -> None:
-    """The cancel request has a body."""
+    """The cancel request has a body, which must be empty."""
     edit_cancel(lambda request: with_body(request, b"{}"))
 
 
 @breaks("ARK-WIR-11")
 def opens_the_stream_without_a_token() -> None:
-    """The stream request carries no token."""
+    """The stream request has no `Authorization` header."""
     edit_stream(lambda request: without(request, b"authorization"))
 
 
 @breaks("ARK-WIR-11")
 def cancels_without_a_token() -> None:
-    """The cancel request carries no token."""
+    """The cancel request has no `Authorization` header."""
     edit_cancel(lambda request: without(request, b"authorization"))
 
 
-# Where a case fixes the name of the job, the create is taken for a stranger's.
+# If a case fixes the name of the job, the kit takes this create for another client's.
 @breaks("ARK-WIR-11", follows=("ARK-CRE-1",))
 def submits_with_another_token() -> None:
-    """The create request carries a token that is not the caller's."""
+    """The create request has a different token than the caller's."""
     edit_create(lambda request: with_header(request, b"Authorization", b"Bearer another"))
 
 
 @breaks("ARK-WIR-12")
 def does_not_name_the_client() -> None:
-    """The stream request does not name the client."""
+    """The stream request has no `X-Arkor-Client` header."""
     edit_stream(lambda request: without(request, b"x-arkor-client"))
 
 
 def _change_bounds(**bounds: int) -> None:
-    """Bound answers in another way, whatever the caller asks for; in bytes."""
+    """Replace the caller's limits on the sizes of responses; in bytes."""
 
     def change(setup: Setup) -> Setup:
         changed = evolve(setup.config.bounds, **bounds)
@@ -213,25 +213,25 @@ def _change_bounds(**bounds: int) -> None:
 
 @breaks("ARK-SEC-4")
 def reads_error_bodies_without_bound() -> None:
-    """The body of an error is read to its end, whenever that is."""
+    """The client reads error bodies to the end, without a size limit."""
     _change_bounds(error_body=2**40)
 
 
 @breaks("ARK-SEC-5")
 def takes_events_of_any_size() -> None:
-    """There is no bound on the size of an event."""
+    """The client does not limit the size of an event."""
     _change_bounds(event=2**40)
 
 
 @breaks("ARK-SEC-7")
 def takes_create_answers_of_any_size() -> None:
-    """There is no bound on the answer to the create."""
+    """The client does not limit the size of the create response."""
     _change_bounds(create_body=2**40)
 
 
 @breaks("ARK-SEC-8")
 def tells_the_token() -> None:
-    """Errors repeat what no one should see: the secrets of the client."""
+    """Error messages contain the client's secrets, such as its token."""
 
     def change(client: Client, _: Operation, outcome: Outcome) -> Outcome:
         error = outcome.error if isinstance(outcome, Rejected) else None
@@ -245,13 +245,13 @@ def tells_the_token() -> None:
 
 @breaks("ARK-SEC-5")
 def has_a_small_bound_on_events() -> None:
-    """An event of more than a mebibyte is too large."""
+    """The client rejects events larger than 1 MiB, which is too low a limit."""
     _change_bounds(event=2**20)
 
 
 @breaks("ARK-WIR-5")
 def forgets_an_option() -> None:
-    """One option has no name on the wire."""
+    """The create request leaves out the option `evalSteps`."""
     edit_create(
         lambda r: _edit_config(r, {k: v for k, v in _config_of(r).items() if k != "evalSteps"})
     )
@@ -259,11 +259,11 @@ def forgets_an_option() -> None:
 
 @breaks("ARK-WIR-13")
 def writes_spaces_of_the_job_id_as_plus() -> None:
-    """The job id is encoded as if it were in a form."""
+    """The client encodes spaces in the job id as `+`, as in a form."""
     _encode_ids(quote_plus, Call.STREAM, Call.CANCEL, Call.ASK)
 
 
 @breaks("ARK-WIR-14")
 def encodes_the_query_twice() -> None:
-    """Values of the query that are encoded already are encoded once more."""
+    """The client percent-encodes query values twice."""
     edit_queries(lambda pairs: urlencode({k: quote(v) for k, v in pairs.items()}, quote_via=quote))

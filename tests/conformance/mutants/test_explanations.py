@@ -88,16 +88,17 @@ def test_a_pair_says_why_it_does_not_count_or_is_not_explained() -> None:
     shared = Explanation(both, (cause("R-1", seen, hidden),), reached)
     assert (explained.reached, explained.right, explained.why()) == (True, True, "")
     assert (missed.reached, missed.right) == (True, False)
-    assert missed.why() == "other has no cause: what it fails, such as b, is under R-3"
+    assert missed.why() == "other has no cause of its own: its failures, such as b, are under R-3"
     assert shared.why() == "one cause covers both faults"
     unseen = evolve(missed, faults=(fault(ONE, seen), fault(OTHER)))
     assert not unseen.reached
     assert unseen.why() == (
-        "other was not reached: none of the 3 plays that it fails alone fails in the same way"
+        "other was not reached: a client with only this fault fails 3 plays, but this client does "
+        "not fail them in the same way"
     )
     invisible = evolve(missed, faults=(fault(ONE, alone=0), fault(OTHER, hidden)))
-    assert (
-        invisible.why() == "one was not reached: alone it fails none of the cases that were played"
+    assert invisible.why() == (
+        "one was not reached: a client with only this fault passes all of these cases"
     )
 
 
@@ -131,7 +132,7 @@ def test_the_command_counts_pairs_by_whether_both_faults_were_reached() -> None:
     *_, why, last = done.out.splitlines()
     assert why == (
         f"{TWICE} + {AGAIN}: {AGAIN} was not reached: "
-        "alone it fails none of the cases that were played"
+        "a client with only this fault passes all of these cases"
     )
     assert (done.status, last.endswith("both faults were reached in 0")) == (0, True), done
 
