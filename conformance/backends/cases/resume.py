@@ -112,7 +112,7 @@ async def while_it_runs(play: Play) -> None:
 
 @case("resume.after-a-drop", "33", "34", words=("job", "emit", "drop"))
 async def after_a_drop(play: Play) -> None:
-    """The usual resume: the stream breaks, the job continues, the client reconnects with its last id."""
+    """The usual resume: the stream breaks, the job continues, the client sends its last id."""
     job, ids = await play.running_job()
     for how in ("fin", "rst"):
         follower = await play.follow(job)
@@ -180,7 +180,7 @@ async def _at_the_end(play: Play, job: str, cursor: str) -> None:
 
 @case("resume.at-the-end-without-a-word", "60", passive=True)
 async def at_the_end_without_a_word(play: Play) -> None:
-    """An empty 200 counts as a failure, so a client with an unlimited budget reconnects for ever."""
+    """An empty 200 counts as a failure; with an unlimited budget a client reconnects for ever."""
     seen = await play.supply.ended()
     follower = await play.follow(seen.job, seen.ids[-1])
     if follower.status in {_NO_CONTENT, _GONE}:
@@ -363,7 +363,7 @@ class _Hammered:
         self.done = True
 
     async def resume(self, wanted: int) -> None:
-        """Resume repeatedly from an id near the end of the log, until an event arrives by the hand-off."""
+        """Resume repeatedly from an id near the end of the log, and read past the hand-off."""
         while self.tried < wanted and not self.done:
             place = max(0, len(self.log) - 1 - self.play.random.randrange(4))
             cursor = self.log[place]
