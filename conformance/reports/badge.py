@@ -1,7 +1,7 @@
 """Write a run as a badge: JSON that a shields.io endpoint badge reads.
 
-The badge is green only if every judged profile conforms without restriction; otherwise its text says
-what is missing.
+The badge is green only if every judged profile conforms without restriction; otherwise its text
+says what is missing.
 """
 
 import json

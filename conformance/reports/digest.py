@@ -53,7 +53,7 @@ class Cause:
 
     @property
     def cases(self) -> Sequence[str]:
-        """The ids of the cases, each once."""
+        """The ids of the cases, without duplicates."""
         return tuple(dict.fromkeys(result.text("case") for result in self.results))
 
     def others(self, most: int, shown: Callable[[str], str] = str) -> str:
@@ -91,7 +91,7 @@ class Cause:
 
     @property
     def _of_a_backend(self) -> str:
-        """The sentence for a backend: the rule, the first case that breaks it, and how many more do."""
+        """The sentence for a backend: the rule, the first case that breaks it, the number of others."""
         said = self.step.removesuffix(".")
         said = f"warning: {said}" if self.values.flag("warning") else said
         more = len(self.cases) - 1
@@ -101,7 +101,7 @@ class Cause:
 
     @property
     def hints(self) -> Sequence[str]:
-        """Lines that help to find the bug: a similar broken client of the kit, a possible earlier cause."""
+        """Lines that help to find the bug, such as a similar broken client of the kit."""
         lines: list[str] = []
         if self.values.flag("follows"):
             lines.append("It may be a consequence of a cause above.")

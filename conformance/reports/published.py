@@ -53,8 +53,8 @@ def places(page: str = _PAGE) -> Mapping[str, str]:
         if heading := _HEADING.fullmatch(line):
             section = re.sub(r"[^\w -]", "", heading[1].lower()).replace(" ", "-")
         elif named := _RULE.match(line):
-            # A browser goes to the first occurrence of this text. For the rule that is also the example
-            # of how to read one, the first occurrence is the wrong place.
+            # A browser goes to the first occurrence of this text, which is the wrong place for the
+            # rule that is also the example of how to read one.
             said = quote(f"{named[1]} {named[2]}").replace("-", "%2D")
             found[named[1]] = section if named[1] in found else f"{section}:~:text={said}"
     return found

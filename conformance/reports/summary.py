@@ -24,7 +24,7 @@ def plural(number: int, word: str) -> str:
 
 
 def in_a_sentence(run: Table) -> str:
-    """Return the summary sentence: what was judged, the result, and the number of cases behind it."""
+    """Return the summary sentence: what was judged, the result, and how many cases passed."""
     name = cut(who(run), _LONGEST_NAME)
     profiles = [each for each in run.tables("profiles") if each.text("rank") not in UNRANKED]
     broken = [each for each in profiles if each.text("rank") == _BROKEN]
@@ -130,7 +130,7 @@ def all_notes(run: Table) -> Iterator[str]:
 
 
 def missing(run: Table) -> str:
-    """Return a line about the cases that were not played, with the reason; empty if there are none."""
+    """Return a line about the cases that were not played and why; empty if there are none."""
     return "" if run.raw("partial") is None else one_line(run.table("partial").text("said"))
 
 

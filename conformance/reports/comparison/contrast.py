@@ -186,7 +186,7 @@ class Contrast:
 
     @cached_property
     def steps(self) -> "Sequence[Contrast]":
-        """Return comparisons of each run with the previous one; empty if there are only two runs."""
+        """Return comparisons of each run with the previous one; empty if there are only two."""
         pairs = list(zip(self.sides, self.sides[1:], strict=False))
         return [Contrast(pair) for pair in pairs] if len(pairs) > 1 else ()
 

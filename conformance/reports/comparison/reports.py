@@ -23,7 +23,9 @@ def check_names(paths: Sequence[Path]) -> None:
     """Raise UsageError for a report whose suffix names no known format."""
     for path in paths:
         if path.suffix not in _BY_ENDING:
-            raise UsageError(f"report {path}", "unknown kind of report; use a name that ends in .html or .md")
+            raise UsageError(
+                f"report {path}", "unknown kind of report; use a name that ends in .html or .md"
+            )
 
 
 def write(paths: Sequence[Path], contrast: Contrast) -> None:

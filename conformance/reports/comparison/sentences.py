@@ -230,7 +230,7 @@ class Section:
 
 
 def sections(contrast: Contrast) -> Iterator[Section]:
-    """Yield the cases worth showing: those that differ, or in a history, grouped by their change."""
+    """Yield the cases worth showing: those that differ, in a history grouped by their change."""
     if not contrast.is_history:
         rows = [row for row in contrast.cases if row.differs]
         if rows:
@@ -251,7 +251,7 @@ _TITLES: Final[Mapping[Change, tuple[str, str]]] = {
     Change.STILL: ("Still broken", "Fails in the first run and in the last."),
     Change.LOST: ("No longer judged", "Failed in the first run; the last could not judge them."),
     Change.WARNED: ("New warnings", "A rule that does not make a run fail is now broken."),
-    Change.UNWARNED: ("Warnings that disappeared", "A broken rule that did not make the run fail now holds."),
+    Change.UNWARNED: ("Former warnings", "A rule that caused a warning now holds."),
 }
 
 

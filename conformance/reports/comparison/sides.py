@@ -28,7 +28,7 @@ class Verdict:
 
     @property
     def severity(self) -> int | None:
-        """2 if a rule that counts is broken, 1 for a warning, 0 if all is well, None if not judged."""
+        """2 if a rule that counts is broken, 1 for a warning, 0 if all is well, else None."""
         return _SEVERITY.get(self.word)
 
 
