@@ -91,7 +91,7 @@ class Cause:
 
     @property
     def _of_a_backend(self) -> str:
-        """The sentence for a backend: the rule, the first case that breaks it, how many others do."""
+        """The sentence for a backend: the rule, the first case that breaks it, and the count."""
         said = self.step.removesuffix(".")
         said = f"warning: {said}" if self.values.flag("warning") else said
         more = len(self.cases) - 1
