@@ -28,8 +28,8 @@ async def explain(
 ) -> int:
     """Print the causes found for each broken client, and how often they are right.
 
-    Return FAILED if the first cause of a client with one fault does not name that fault, if its hint is
-    wrong, or if a client that shows both of its two faults does not get both causes.
+    Return FAILED if the first cause of a client with one fault does not name that fault, if its
+    hint is wrong, or if a client that shows both of its two faults does not get both causes.
     """
     requirements = load_requirements()
     templates = {case.template for case in cases}
@@ -52,7 +52,7 @@ async def explain(
 
 
 def _sum_up_pairs(page: Page, found: Sequence[Explanation]) -> int:
-    """Print how many pairs reached both faults, how many of these have both causes, and the rest."""
+    """Print how many pairs reached both faults, how many of these got both causes, the rest."""
     reached = [each for each in found if each.reached]
     explained = sum(each.right for each in reached)
     for each in found:

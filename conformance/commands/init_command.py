@@ -28,7 +28,7 @@ _PLUMBING: Final = "| `drive.mjs` | talks to the kit; do not change it |\n"
 
 @frozen
 class _Starter:
-    """The starting files for a language; `own` maps source paths to file names."""
+    """The starting files for a language; `own` maps file names to their source files."""
 
     program: str
     driver: str
@@ -143,7 +143,7 @@ def _filled(name: str, words: Mapping[str, str]) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command that starts the driver; for Python, with the interpreter that runs the kit."""
+    """Return the command that starts the driver; Python is the one that runs the kit."""
     if name != "python":
         return name
     found = shutil.which(name)

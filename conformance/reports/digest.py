@@ -91,7 +91,7 @@ class Cause:
 
     @property
     def _of_a_backend(self) -> str:
-        """The sentence for a backend: the rule, the first case that breaks it, and the count."""
+        """A backend's cause: the rule, the first case that breaks it, and how many others do."""
         said = self.step.removesuffix(".")
         said = f"warning: {said}" if self.values.flag("warning") else said
         more = len(self.cases) - 1
