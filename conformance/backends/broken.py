@@ -65,13 +65,15 @@ _TABLES: Final = array(mapping(anything()), 20)
 class BrokenBackend:
     """A backend that breaks the rules in `breaks`; a benign one breaks none."""
 
-    name: str = needed(_NAME, "its name")
-    what: str = needed(text(), "what is wrong with it")
+    name: str = needed(_NAME, "the name of the backend")
+    what: str = needed(text(), "what is wrong with the backend")
     breaks: tuple[str, ...] = word(array(text()), "the rules that it breaks", default=())
     backend: Mapping[str, object] = word(_WORDS, "what differs in [backend]", default=EMPTY)
     limits: Mapping[str, object] = word(_WORDS, "what differs in [limits]", default=EMPTY)
     job: Mapping[str, object] = word(_WORDS, "what differs in [[job]]", default=EMPTY)
-    rules: tuple[Mapping[str, object], ...] = word(_TABLES, "its rules", default=(), name="rule")
+    rules: tuple[Mapping[str, object], ...] = word(
+        _TABLES, "the rules of its scenario", default=(), name="rule"
+    )
 
     @property
     def family(self) -> str:
@@ -96,10 +98,16 @@ class BrokenBackend:
 @frozen(kw_only=True)
 class _File:
     mutants: tuple[BrokenBackend, ...] = word(
-        array(table(BrokenBackend, "a mutant"), 500), "broken ones", default=(), name="mutant"
+        array(table(BrokenBackend, "a mutant"), 500),
+        "the broken backends",
+        default=(),
+        name="mutant",
     )
     benign: tuple[BrokenBackend, ...] = word(
-        array(table(BrokenBackend, "a variant"), 500), "sound ones", default=(), name="benign"
+        array(table(BrokenBackend, "a variant"), 500),
+        "the benign variants",
+        default=(),
+        name="benign",
     )
 
 

@@ -327,7 +327,7 @@ def _controlled(target: Target, control: Control) -> Target:
         project=said.project or target.project,
     )
     if not found.token:
-        raise ControlFailed("the control program gave no token; set ARKOR_TOKEN to one")
+        raise ControlFailed("the control program returned no token; set ARKOR_TOKEN")
     for name, token in (("token", found.token), ("other_token", found.other_token)):
         if not fits_a_header(token):
             raise ControlFailed(f"the {name} of the control program cannot be sent in a header")
@@ -336,10 +336,10 @@ def _controlled(target: Target, control: Control) -> Target:
             return found.at(said.base_url)
         except UsageError as error:
             raise ControlFailed(
-                f"the control program gave a wrong base_url: {error.problem}"
+                f"the control program returned an invalid base_url: {error.problem}"
             ) from error
     if found.address == NOWHERE:
         raise ControlFailed(
-            "the control program gave no base_url; add --base-url with the address of the backend"
+            "the control program returned no base_url; give the address with --base-url"
         )
     return found

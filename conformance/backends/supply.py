@@ -319,7 +319,7 @@ class Supply:
         followers = [await play.follow(job), await play.follow(job)]
         before = (await play.look(job)).job_status
         if not before:
-            raise NotReached("the job route does not say whether the job is over")
+            raise NotReached("the job route does not show whether the job is over")
         if before in OVER:
             raise NotReached(f"the job was {before} before it could be cancelled")
         answer = await play.cancel(job)

@@ -96,7 +96,7 @@ def _of_a_case_that_creates(case: Case) -> Iterator[str]:
     if any(map(_starts, later)) or (first.detached and _starts(first)):
         yield "it calls start() while or after something else happens"
     if first.verb is Verb.CANCEL:
-        yield "it cancels before there is a job"
+        yield "it cancels before the job exists"
     named = [name for step in case.steps for _, name in references(step)]
     named += [each.reference for each in case.premise if isinstance(each, Reached)]
     late = [each for each in named if _is_of_the_create(each) and each not in _BEFOREHAND]

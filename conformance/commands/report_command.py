@@ -37,7 +37,7 @@ class _WithMerge(click.Command):
 def command(*, run: Path, reports: tuple[Path, ...]) -> int:
     """Write reports of RUN, a saved run.json.
 
-    To merge shards into one run, see `report merge --help`.
+    To merge shards into one run, use `report merge`, which has its own --help.
 
     \b
     example:

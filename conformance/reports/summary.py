@@ -121,7 +121,7 @@ def notes(profile: Table, judged: str) -> Iterator[str]:
 
 
 def all_notes(run: Table) -> Iterator[str]:
-    """Yield the notes on every profile; a note that several profiles share comes once."""
+    """Yield the notes on every profile; a note on several profiles is yielded once."""
     found: dict[str, list[str]] = {}
     for profile in run.tables("profiles"):
         for note in notes(profile, run.text("judged")):

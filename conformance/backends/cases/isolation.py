@@ -209,7 +209,7 @@ async def revoked_token(play: Play) -> None:
     """Once a leaked token is revoked, the streams that it opened must not go on for hours."""
     said = None if play.control is None else play.control.said
     if said is None or not (said.other_token and said.other_org and said.other_project):
-        raise NotReached("the control program gave no other_token, other_org and other_project")
+        raise NotReached("the control program returned no other_token, other_org and other_project")
     token, org, project = said.other_token, said.other_org, said.other_project
     made = await play.create(token=token, org=org, project=project)
     if not made.job_id:

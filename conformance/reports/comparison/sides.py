@@ -114,7 +114,7 @@ def check_same_side(sides: Sequence[Side]) -> None:
         if side.judged != first.judged:
             raise UsageError(
                 str(side.path),
-                f"is a run about a {side.judged}, and {first.path} is about a {first.judged}; "
+                f"judges a {side.judged}, but {first.path} judges a {first.judged}; "
                 "compare clients with clients and backends with backends",
             )
 

@@ -35,13 +35,13 @@ class Piece:
         if saved.run.judged == BACKEND:
             raise ReadingError(
                 saved.where,
-                "is a run about a backend, which has no shards; there is nothing to merge",
+                "is a run against a backend; only runs against clients have shards to merge",
             )
         part = saved.run.shard
         if part is None:
             raise ReadingError(saved.where, "is not a shard: it was run without --shard")
         if part.number > part.of:
-            raise ReadingError(saved.where, f"there is no shard {part.number} of {part.of}")
+            raise ReadingError(saved.where, f"shard {part.number} of {part.of} does not exist")
         return cls(saved, part)
 
     @property

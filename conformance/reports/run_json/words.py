@@ -84,7 +84,7 @@ class Partial:
     why: str = needed(_TEXT, "the reason")
     left: int = needed(_COUNT, "how many cases were not played")
     of: int = needed(_COUNT, "how many cases were chosen")
-    said: str = needed(_TEXT, "the same in words")
+    said: str = needed(_TEXT, "what was not played, in words")
 
 
 @frozen(kw_only=True)
@@ -108,7 +108,7 @@ class Specification:
 
     version: str = needed(_TEXT, "the version of the specification")
     cases: str = needed(_TEXT, "SHA-256 of all cases in force as canonical JSON, in hex")
-    said: str = needed(_TEXT, "the version and the cases in words")
+    said: str = needed(_TEXT, "the version and the cases, in words")
 
 
 @frozen(kw_only=True)
@@ -148,7 +148,7 @@ class Profile:
     """The verdict under one profile."""
 
     name: str = needed(_TEXT, "the profile")
-    rank: Rank = needed(choice(Rank), "the verdict, as one word")
+    rank: Rank = needed(choice(Rank), "the kind of verdict")
     verdict: str = needed(_TEXT, "the claim in words, without percentages")
     holds: tuple[str, ...] = needed(_TEXTS, "the parts of the protocol that were judged")
     lacks: tuple[str, ...] = needed(
@@ -349,7 +349,7 @@ class Result:
         _TEXT, "the reason for a verdict without findings; otherwise the driver's log"
     )
     lacking: tuple[str, ...] = needed(
-        _TEXTS, "the missing capabilities, without which it was not played"
+        _TEXTS, "the missing capabilities, because of which it was not played"
     )
     refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
     seconds: float = needed(_SECONDS, "how long it took, by a monotonic clock; not judged")

@@ -339,7 +339,7 @@ def test_shards_of_another_kit_or_of_other_cases_are_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("here", "there", "said"),
     [
-        ('"number":2,"of":3', '"number":4,"of":3', "there is no shard 4 of 3"),
+        ('"number":2,"of":3', '"number":4,"of":3', "shard 4 of 3 does not exist"),
         ('"number":2', '"number":0', "shard.number: 0 (integer) is not a whole number from 1"),
         (
             '"requires":["ARK-BUD-1"],"expected"',
