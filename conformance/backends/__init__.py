@@ -1,1 +1,1 @@
-"""Judges a backend: cases over its HTTP interface, with a control program if there is one."""
+"""Judges a backend: cases that use its HTTP interface and, if there is one, a control program."""

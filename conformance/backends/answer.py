@@ -1,4 +1,4 @@
-"""A whole answer of the backend, and what it says of a job."""
+"""A complete response of the backend, and the job in its body."""
 
 import json
 import re
@@ -24,7 +24,7 @@ _CUT_SHORT: Final = {
 
 @frozen(kw_only=True)
 class Answer:
-    """A whole answer; `status` is 0 if there was none."""
+    """A complete response; `status` is 0 if the backend sent none."""
 
     route: str
     status: int
@@ -36,21 +36,21 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether it is a 2xx."""
+        """True if the status is 2xx."""
         return 200 <= self.status < 300  # noqa: PLR2004 - HTTP
 
     @property
     def refuses(self) -> bool:
-        """Whether it is a 4xx."""
+        """True if the status is 4xx."""
         return 400 <= self.status < 500  # noqa: PLR2004 - HTTP
 
     def header(self, name: str) -> str:
-        """Return the value of a header field; empty without it."""
+        """Return the value of a header field; "" if the field is missing."""
         return ", ".join(value for key, value in self.headers if key == name)
 
     @property
     def table(self) -> Mapping[str, Json] | None:
-        """The JSON object of its body; None if it is something else."""
+        """The JSON object in the body; None if the body is anything else."""
         try:
             value: Json = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -59,24 +59,24 @@ class Answer:
 
     @property
     def job(self) -> Mapping[str, Json]:
-        """The job object of its body; empty without one."""
+        """The job object in the body; empty if there is none."""
         job = (self.table or {}).get("job")
         return job if isinstance(job, Mapping) else {}
 
     @property
     def job_id(self) -> str:
-        """The id of its job; empty without one."""
+        """The id of the job in the body; "" if there is none."""
         found = self.job.get("id")
         return found if isinstance(found, str) and is_text(found) else ""
 
     @property
     def job_status(self) -> str:
-        """The status of its job; empty without a job or a status."""
+        """The status of the job in the body; "" if there is no job or no status."""
         return str(self.job.get("status", ""))
 
     @property
     def made(self) -> str:
-        """The id of the job that was made as far as can be known, also if the answer broke off."""
+        """The id of the created job, also from a truncated body; "" if it cannot be determined."""
         if self.job_id or not self.ok:
             return self.job_id
         found = _ID.search(self.body)
@@ -84,9 +84,9 @@ class Answer:
 
     @property
     def told(self) -> str:
-        """What it was, in few words."""
+        """A short description of the response for messages: status, media type, error text."""
         if not self.status:
-            return f"no answer: {self.problem or self.ended or 'the backend was silent'}"
+            return f"no response: {self.problem or self.ended or 'the backend was silent'}"
         kind = self.header("content-type").partition(";")[0]
         cut = f", {_CUT_SHORT[self.ended]}" if self.ended in _CUT_SHORT else ""
         return f"{self.status}{f' {kind}' if kind else ''}{self._said}{cut}"
@@ -98,7 +98,7 @@ class Answer:
 
 
 def is_text(value: str) -> bool:
-    """Tell whether a text can be sent: half of a surrogate pair cannot."""
+    """Tell whether a text can be encoded as UTF-8; a lone surrogate cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What a stream brought: its blocks, each with its fields, its JSON and when it came."""
+"""The blocks of a stream, each with its fields, its JSON and its time of arrival."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _SHOWN: Final = 40
 
 @frozen
 class Block:
-    """One block of a stream; `at` is in monotonic seconds."""
+    """One block of a stream; `at` is its time of arrival in monotonic seconds."""
 
     at: float
     raw: bytes
@@ -31,38 +31,38 @@ class Block:
     data: str | None = None
     retry: str | None = None
     stray: tuple[str, ...] = ()
-    """The names of lines that are no field of an event stream."""
+    """The names of lines that are not fields of an event stream."""
     type: str | None = None
-    """The `type` of its JSON object."""
+    """The `type` of the JSON object in `data`."""
     value: Json = None
-    """Its JSON object."""
+    """The JSON object in `data`."""
     problem: str = ""
-    """Why its data is not one JSON object."""
+    """Why `data` is not one JSON object; empty if it is."""
     is_whole: bool = True
-    """Whether the blank line came that ends it; without it a client drops the block."""
+    """False if the stream ended before the block's blank line; clients drop such a block."""
 
     @property
     def is_comment(self) -> bool:
-        """Whether it has nothing for a client."""
+        """True if the block has neither data nor an id, such as a keep-alive comment."""
         return self.data is None and self.id is None and self.is_whole
 
     @property
     def is_durable(self) -> bool:
-        """Whether it is an event of the log: of a known type, or with an id of its own."""
+        """True if the block is an event of the log: it has a known type or an id."""
         if self.data is None or self.event in _SIGNALS or not self.is_whole:
             return False
         return self.type in KNOWN or self.id is not None
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a client stops following after it."""
+        """True if clients stop following after this block."""
         if not self.is_whole:
             return False
         return self.data is not None and (self.event == "end" or self.type in TERMINAL)
 
 
 def block_of(frame: Frame, at: float, *, is_whole: bool = True) -> Block:
-    """Read a block as the WHATWG algorithm does."""
+    """Parse a block as the WHATWG algorithm does."""
     named: dict[bytes, bytes] = {}
     data: list[bytes] = []
     stray: list[str] = []
@@ -77,7 +77,7 @@ def block_of(frame: Frame, at: float, *, is_whole: bool = True) -> Block:
             stray.append(shortened(name.decode("utf-8", "backslashreplace"), _SHOWN))
     text = _text(b"\n".join(data)) if data else None
     cursor = _text(named.get(b"id"))
-    if cursor is not None and "\0" in cursor:  # then the whole field is ignored (WHATWG 9.2.6)
+    if cursor is not None and "\0" in cursor:  # an id with a NUL is ignored (WHATWG 9.2.6)
         cursor = None
     event = _text(named.get(b"event"))
     value, problem = (None, "") if text is None or event in _SIGNALS else _read(text)
@@ -106,7 +106,7 @@ def _refused(name: str) -> float:
 
 
 def _read(text: str) -> tuple[Json, str]:
-    """Return the JSON object of a text, or why there is none."""
+    """Return the JSON object of a text and "", or None and the reason why there is none."""
     try:
         value: Json = json.loads(text, parse_constant=_refused)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""How long the kit waits for a backend, and how much it asks of it."""
+"""How long the kit waits for a backend, and how many jobs and streams it uses."""
 
 from typing import Final
 
@@ -9,24 +9,24 @@ from conformance.strict_data import Json
 
 @frozen(kw_only=True)
 class Bounds:
-    """All waits in seconds. The rules give some of them; a user may widen them all at once."""
+    """All waits in seconds. The rules set some of them; `--patience` multiplies all of them."""
 
     connect: float = 10.0
-    """For a connection."""
+    """For a connection to open."""
     answer: float = 10.0
-    """For a whole answer that is not a stream."""
+    """For a complete response that is not a stream."""
     head: float = 5.0
-    """For the head of a stream that has nothing to send yet (ARK-SRV-20)."""
+    """For the response head of a stream that has no events yet (ARK-SRV-20)."""
     first: float = 5.0
-    """For the first bytes after the head (ARK-SRV-21)."""
+    """For the first byte of the body after the response head (ARK-SRV-21)."""
     event: float = 10.0
-    """For an event that is in the log (ARK-SRV-22)."""
+    """For an event in the log to reach the stream (ARK-SRV-22)."""
     silence: float = 45.0
-    """How long a stream may say nothing (ARK-SRV-23)."""
+    """The longest silence allowed on a stream (ARK-SRV-23)."""
     end: float = 10.0
     """From a terminal frame to the end of the response (ARK-SRV-45)."""
     known: float = 30.0
-    """Until a new job is known to every route (ARK-SRV-4)."""
+    """From the creation of a job until every route knows it (ARK-SRV-4)."""
     agrees: float = 30.0
     """Until the job route agrees with the stream (ARK-SRV-46)."""
     cancelled: float = 60.0
@@ -34,40 +34,40 @@ class Bounds:
     revoked: float = 60.0
     """Until a revoked token ends an open stream (ARK-SRV-16)."""
     job: float = 600.0
-    """How long a job may take that the kit cannot finish itself."""
+    """For a job to end that the kit cannot finish itself."""
     control: float = 10.0
-    """For an answer of the control program."""
+    """For a response of the control program."""
 
     def times(self, patience: float) -> "Bounds":
         """Return the bounds multiplied by `patience`."""
         return Bounds(**{name: value * patience for name, value in asdict(self).items()})
 
     def with_silence(self, seconds: float) -> "Bounds":
-        """Return the bounds with another silence, for a backend that promises a shorter one."""
+        """Return the bounds with another `silence`, for a backend that promises a shorter one."""
         return evolve(self, silence=seconds)
 
     def plain(self) -> dict[str, Json]:
-        """Return them as data for reports, in milliseconds."""
+        """Return the bounds as data for reports, in milliseconds."""
         return {f"{name}_ms": round(value * 1000) for name, value in asdict(self).items()}
 
 
 @frozen(kw_only=True)
 class Amounts:
-    """How much a run asks of a backend."""
+    """How many jobs, streams and repetitions a run may use."""
 
     jobs: int = 4
-    """How many jobs it may create, refused ones included."""
+    """The most jobs that a run may create, including refused creates."""
     streams: int = 8
-    """How many streams are open at once."""
+    """The most streams open at once."""
     resumes: int = 400
-    """How often the hand-off from replay to live is tried."""
+    """How many resumes try the hand-off from replay to live."""
     drops: int = 20
-    """How many streams are dropped in a row (ARK-SRV-53)."""
+    """How many streams are dropped one after another (ARK-SRV-53)."""
     races: int = 5
     """How often a cancel races the end of a job (ARK-SRV-51)."""
 
 
 CAREFUL: Final = Amounts()
-"""For a backend elsewhere."""
+"""For a backend on another machine."""
 GENEROUS: Final = Amounts(jobs=40, streams=64, resumes=2000, drops=1000, races=20)
-"""For a backend on this machine, whose jobs a control program makes free of cost."""
+"""For a backend on this machine, whose control program creates jobs that cost nothing."""

@@ -1,6 +1,6 @@
-"""The backend kit judged: backends that break one rule each, and variants that break none.
+"""Tests the backend kit with backends that break rules, and with variants that break none.
 
-They are scenarios of the mock: the conforming one with one thing changed, in `mutants.toml`.
+They are scenarios of the mock: each changes one thing in the conforming one (`mutants.toml`).
 """
 
 import json
@@ -54,7 +54,7 @@ BOUNDS: Final = Bounds(
     revoked=1.0,
     control=10.0,
 )
-"""Short waits: the mock is quick, and a mutant makes every case wait that looks at its fault."""
+"""Short waits: the mock is fast, and every case that detects a mutant waits for the whole bound."""
 AMOUNTS: Final = Amounts(jobs=200, streams=32, resumes=150, drops=150, races=5)
 _NAME: Final = matching("[a-z]+[.][a-z0-9-]+", "a name such as 'create.ignores-keys'")
 _WORDS: Final = mapping(anything())
@@ -63,23 +63,25 @@ _TABLES: Final = array(mapping(anything()), 20)
 
 @frozen(kw_only=True)
 class BrokenBackend:
-    """A backend that breaks the rules `breaks`; a benign one breaks none."""
+    """A backend that breaks the rules in `breaks`; a benign one breaks none."""
 
-    name: str = needed(_NAME, "its name")
-    what: str = needed(text(), "what is wrong with it")
+    name: str = needed(_NAME, "the name of the backend")
+    what: str = needed(text(), "what is wrong with the backend")
     breaks: tuple[str, ...] = word(array(text()), "the rules that it breaks", default=())
     backend: Mapping[str, object] = word(_WORDS, "what differs in [backend]", default=EMPTY)
     limits: Mapping[str, object] = word(_WORDS, "what differs in [limits]", default=EMPTY)
     job: Mapping[str, object] = word(_WORDS, "what differs in [[job]]", default=EMPTY)
-    rules: tuple[Mapping[str, object], ...] = word(_TABLES, "its rules", default=(), name="rule")
+    rules: tuple[Mapping[str, object], ...] = word(
+        _TABLES, "the rules of its scenario", default=(), name="rule"
+    )
 
     @property
     def family(self) -> str:
-        """The first part of its name."""
+        """The first part of the name."""
         return self.name.partition(".")[0]
 
     def scenario(self) -> Mapping[str, object]:
-        """Return the scenario as data; raises ScenarioError if the mock does not take it."""
+        """Return the scenario as data; raises ScenarioError if the mock does not accept it."""
         whole = dict(scenario_to_dict(CONFORMING))
         for name, words in (("backend", self.backend), ("limits", self.limits)):
             own = whole.get(name, {})
@@ -96,10 +98,16 @@ class BrokenBackend:
 @frozen(kw_only=True)
 class _File:
     mutants: tuple[BrokenBackend, ...] = word(
-        array(table(BrokenBackend, "a mutant"), 500), "broken ones", default=(), name="mutant"
+        array(table(BrokenBackend, "a mutant"), 500),
+        "the broken backends",
+        default=(),
+        name="mutant",
     )
     benign: tuple[BrokenBackend, ...] = word(
-        array(table(BrokenBackend, "a variant"), 500), "sound ones", default=(), name="benign"
+        array(table(BrokenBackend, "a variant"), 500),
+        "the benign variants",
+        default=(),
+        name="benign",
     )
 
 
@@ -112,7 +120,7 @@ def broken_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenB
 
 
 def benign_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
-    """Return the sound variants, the conforming scenario itself among them; raises ReadingError."""
+    """Return the benign variants and the conforming scenario itself; raises ReadingError."""
     itself = BrokenBackend(name="conforming.itself", what="The conforming scenario.")
     return (itself, *_read(requirements).benign)
 
@@ -136,7 +144,7 @@ def _read(requirements: Mapping[str, Requirement]) -> _File:
 
 @contextmanager
 def served(broken: BrokenBackend) -> Generator[Sequence[str]]:
-    """Write the scenario of a backend; give the command that serves it."""
+    """Write the scenario of a backend to a file; yield the command that serves it."""
     with tempfile.TemporaryDirectory(prefix="arkor-") as folder:
         path = Path(folder) / "scenario.json"
         path.write_text(json.dumps(broken.scenario()), "utf-8")
@@ -145,22 +153,22 @@ def served(broken: BrokenBackend) -> Generator[Sequence[str]]:
 
 @frozen(kw_only=True)
 class BackendTrial:
-    """What became of a backend that is broken, or of one that is not."""
+    """The result of playing cases with one broken or benign backend."""
 
     broken: BrokenBackend
     caught: Mapping[str, Sequence[str]] = field(factory=dict[str, Sequence[str]])
-    """The cases that caught it by a rule that it breaks, each with the rules."""
+    """The cases that failed because of a rule in `breaks`, each with those rules."""
     wrong: Mapping[str, str] = field(factory=dict[str, str])
-    """The cases that failed for another reason, each with what they say."""
+    """The cases that failed for another reason, each with its finding."""
     played: int = 0
     missed: Mapping[str, str] = field(factory=dict[str, str])
     """The cases that were not judged, each with the reason."""
     problem: str = ""
-    """Why it could not be judged at all."""
+    """Why the backend could not be judged at all; empty if it could."""
 
     @property
     def sound(self) -> bool:
-        """Whether nothing was wrong with it, as it must be with a benign one."""
+        """True if no case found anything wrong, as required of a benign backend."""
         return not (self.caught or self.wrong or self.problem)
 
 
@@ -172,7 +180,7 @@ async def tried(
     lanes: int = 1,
     spare: Callable[[BackendCase], bool] = lambda _: False,
 ) -> BackendTrial:
-    """Play cases with a backend; once it is caught, not those that are to be spared."""
+    """Play cases with a backend; once a case has caught it, skip the cases that `spare` selects."""
     caught: dict[str, Sequence[str]] = {}
     wrong: dict[str, str] = {}
     missed: dict[str, str] = {}
@@ -216,7 +224,7 @@ async def tried(
 
 @define
 class BackendMatrix:
-    """Which cases catch which broken backend."""
+    """The cases that catch each broken backend."""
 
     trials: list[BackendTrial] = field(factory=list[BackendTrial])
     controls: list[BackendTrial] = field(factory=list[BackendTrial])
@@ -224,20 +232,20 @@ class BackendMatrix:
 
     @property
     def survivors(self) -> Sequence[BackendTrial]:
-        """Return the broken backends that no case catches for the right reason."""
+        """Return the broken backends that no case caught for the right reason."""
         return [each for each in self.trials if not each.caught]
 
     @property
     def blamed(self) -> Sequence[BackendTrial]:
-        """Return the sound variants that some case blames."""
+        """Return the benign variants that at least one case failed."""
         return [each for each in self.controls if not each.sound]
 
     def is_useful(self, case: BackendCase) -> bool:
-        """Tell whether a case has caught a broken backend."""
+        """Tell whether a case has caught any broken backend."""
         return any(case.id in each.caught for each in self.trials)
 
     def idle(self, cases: Sequence[BackendCase]) -> Sequence[BackendCase]:
-        """Return the cases that catch no broken backend."""
+        """Return the cases that caught no broken backend."""
         useful = {name for each in self.trials for name in each.caught}
         return [case for case in cases if case.id not in useful and not case.uncontrolled]
 
@@ -252,10 +260,10 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play with every broken backend the cases about what it breaks, with sound ones all cases.
+    """Play each broken backend with the cases about its rules, and each benign one with all cases.
 
-    With `enough`, a broken backend that is caught plays only cases that have not caught any yet, and
-    all sound ones but the first share the cases among them.
+    With `enough`, a broken backend that has been caught skips cases that already caught another,
+    and the benign ones except the first split the cases among them.
     """
     began = time.monotonic()
     found = BackendMatrix()
@@ -269,7 +277,7 @@ async def backend_matrix(
 
     async def play_broken(each: BrokenBackend) -> None:
         about = [case for case in cases if set(case.requires) & set(each.breaks)]
-        # One at a time, so that the n-th request is always the same one.
+        # One case at a time, so that the n-th request is the same in every run.
         spare = found.is_useful if enough else _never
         trial = await tried(each, about, patience=patience, spare=spare)
         found.trials.append(trial)

@@ -1,4 +1,4 @@
-"""Talk `arkor-control/1` with the program that makes a backend do things."""
+"""Speaks `arkor-control/1` with a control program, which makes a backend do things."""
 
 import json
 import re
@@ -18,21 +18,21 @@ PROTOCOL: Final = "arkor-control/1"
 WORDS: Final = ("job", "emit", "finish", "fail", "drop", "rotate", "forget", "hold", "revoke")
 _SHOWN: Final = 160
 _MOST_UNANSWERED: Final = 3
-"""A program that does not answer so many commands in a row hangs."""
+"""After this many unanswered commands in a row, the control program counts as hung."""
 _TOKEN: Final = re.compile(r'(token"\s*:\s*")[^"]*')
 _LEAVE: Final = 1.0
-"""Seconds for the task that reads to leave the pipes alone."""
+"""Seconds for the reading task to stop using the pipes."""
 _START: Final = 15.0
-"""Seconds for the answer to `hello`: the program may start a server first."""
+"""Seconds for the response to `hello`: the program may have to start a server first."""
 
 
 class ControlFailed(Exception):
-    """The control program refused a command, gave a wrong answer, or ended."""
+    """The control program refused a command, sent an invalid response, or ended."""
 
 
 @frozen(kw_only=True)
 class Controlled:
-    """What a control program says of itself and of its backend."""
+    """What a control program reports about itself and its backend in response to `hello`."""
 
     implementation: str
     version: str
@@ -42,11 +42,11 @@ class Controlled:
     other_token: str = field(default="", repr=False)
     other_org: str = ""
     other_project: str = ""
-    """Where the other token may create a job."""
+    """The organisation and project in which the other token may create a job."""
     org: str = ""
     project: str = ""
     keep: int | None = None
-    """How many events of a job the backend keeps at least; None: all of them."""
+    """How many events of a job the backend keeps at least; None if it keeps all."""
 
 
 @define(eq=False)
@@ -69,11 +69,11 @@ class Control:
     _unanswered: int = field(default=0, init=False)
     _number: int = field(default=0, init=False)
     ended: str = field(default="", init=False)
-    """Why it cannot be used any more."""
+    """Why the control program can no longer be used; empty while it can."""
     patience: float = field(default=10.0, kw_only=True)
 
     async def start(self, group: TaskGroup) -> None:
-        """Start it and say hello; raises ControlFailed."""
+        """Start the program and send `hello`; raises ControlFailed."""
         try:
             self._process = DriverProcess.start(
                 self.command, self._hear, self._end, role="control program"
@@ -82,13 +82,13 @@ class Control:
             raise ControlFailed(f"the control program {error}") from error
         group.start_soon(self._read)
         answer = await self.ask("hello", {"protocol": PROTOCOL}, seconds=_START)
-        if self.ended:  # it said something else as well
+        if self.ended:  # it also printed something invalid
             raise ControlFailed(f"the control program {self.ended}")
         try:
             self.said = _controlled(answer)
         except ReadingError as error:
             raise ControlFailed(
-                f"the control program gave a wrong response to hello: {error.problem}"
+                f"the control program sent an invalid response to hello: {error.problem}"
             ) from error
 
     async def _read(self) -> None:
@@ -99,13 +99,13 @@ class Control:
             self._has_read.set()
 
     def has(self, *words: str) -> bool:
-        """Tell whether it has these words."""
+        """Tell whether the control program declares these commands."""
         return set(words) <= self.said.words
 
     async def ask(
         self, do: str, arguments: Mapping[str, Json] | None = None, *, seconds: float | None = None
     ) -> Table:
-        """Send a command and return its answer; raises ControlFailed."""
+        """Send a command and return the response; raises ControlFailed."""
         if self.ended:
             raise ControlFailed(f"the control program {self.ended}")
         self._number += 1
@@ -129,7 +129,7 @@ class Control:
         raise ControlFailed(f"the control program did not answer `{do}` within {wait:g} s")
 
     async def stop(self) -> None:
-        """Say bye and end it, with everything that it started."""
+        """Send `bye`, then end the program and every process that it started."""
         if not hasattr(self, "_process"):
             return
         if not self.ended:
@@ -138,20 +138,20 @@ class Control:
             self._end("was ended")
         self._reading.cancel()
         with anyio.CancelScope(shield=True):
-            with anyio.move_on_after(_LEAVE):  # cancelled before it began, the task never says so
+            with anyio.move_on_after(_LEAVE):  # a task cancelled early never sets `_has_read`
                 await self._has_read.wait()
             await self._process.stop()
 
     @property
     def _last_words(self) -> str:
-        """Return the last line of its log, if it has one."""
+        """Return the last line of its log for a message; empty if the log is empty."""
         self._process.drain_log()
         lines = self.log.strip().splitlines()
         return f"; its last line: {shortened(lines[-1], _SHOWN)}" if lines else ""
 
     @property
     def log(self) -> str:
-        """What it wrote to its standard error."""
+        """What the program wrote to its standard error."""
         return str(self._process.log) if hasattr(self, "_process") else ""
 
     def _hear(self, line: bytes) -> None:
@@ -172,7 +172,7 @@ class Control:
             number = table.count("re")
             pending = self._pending.get(number)
             if pending is None:
-                return  # too late: nothing waits for it any more
+                return  # too late: no caller waits for this response
             if table.has("error"):
                 pending.error = shortened(table.table("error").text("message"), 1000)
             else:

@@ -1,4 +1,4 @@
-"""What a case about a backend is, and how one is declared."""
+"""A case that judges a backend, and the decorator that declares it."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -27,26 +27,26 @@ Steps = Callable[["Play"], Awaitable[None]]
 
 @frozen(kw_only=True)
 class BackendCase:
-    """One case: its rules, what it does, and what it needs the control program for."""
+    """One case: its rules, its steps, and the control commands that it needs."""
 
     id: str
     requires: tuple[str, ...]
     why: str
     steps: Steps
     words: tuple[str, ...] = ()
-    """The words of the control program without which it cannot be played."""
+    """The control commands that the case needs."""
     alone: bool = False
-    """Whether no other case may run meanwhile: it restarts the backend, or revokes a token."""
+    """True if no other case may run meanwhile: this one restarts the backend or revokes a token."""
     passive: bool = False
-    """Whether it only looks at the job that every run follows from its first second to its end."""
+    """True if the case only inspects the job that every run follows."""
     slow: bool = False
-    """Whether it takes so long that it begins first, so that nothing waits for it at the end."""
+    """True if the case takes so long that it starts first, to shorten the run."""
     uncontrolled: bool = False
-    """Whether it is about a job that goes on by itself, which a control program's does not."""
+    """True if the case needs a job that runs by itself, not one that a control program drives."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a user may call it by."""
+        """The names by which a user may select the case."""
         return (self.id,)
 
     @property
@@ -55,7 +55,7 @@ class BackendCase:
         return self.id.partition(".")[0]
 
     def under(self, profile: str, requirements: Mapping[str, Requirement]) -> Case | None:
-        """Return it as reports know a case, under a profile; None if no rule is in force there."""
+        """Return the case for reports; None if none of its rules is in force under the profile."""
         rules = [requirements[rule] for rule in self.requires if rule in requirements]
         held = [rule for rule in rules if profile in rule.profiles and not rule.excluded]
         if not held:
@@ -90,7 +90,7 @@ def case(
     slow: bool = False,
     uncontrolled: bool = False,
 ) -> Callable[[Steps], Steps]:
-    """Declare a case; the docstring of its function is its reason."""
+    """Declare a case; the docstring of the function becomes `why`."""
 
     def declare(steps: Steps) -> Steps:
         assert identifier not in _FOUND, f"{identifier} is declared twice"
@@ -114,7 +114,7 @@ def case(
 
 
 def declared() -> Mapping[str, BackendCase]:
-    """Return the cases that were declared, by id, family by family."""
+    """Return the declared cases by id, grouped by family."""
     return {
         each.id: each for each in sorted(_FOUND.values(), key=lambda c: FAMILIES.index(c.family))
     }

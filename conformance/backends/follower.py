@@ -1,4 +1,4 @@
-"""One open stream: it reads in the background, and a case waits for what it needs."""
+"""One open stream, which is read in the background while a case waits for conditions."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -11,15 +11,15 @@ from conformance.backends.wire import BY_CLOSE, COMPLETE, Wire, now
 from mock_server.sse import Framer
 
 MOST_BYTES: Final = 64 << 20
-"""A stream that never ends is left after so many bytes."""
+"""The kit leaves an endless stream after this many bytes."""
 _LONGEST_BODY: Final = 1 << 20
 MOST_BLOCKS: Final = 50_000
-"""Or after so many blocks."""
+"""The kit also leaves a stream after this many blocks."""
 
 
 @define(eq=False)
 class Follower:
-    """A stream that is open or was. `blocks` grows as it is read."""
+    """A stream that is or was open. `blocks` grows as it is read."""
 
     route: str
     attempt: int
@@ -32,41 +32,41 @@ class Follower:
     asked_at: float = field(factory=now, init=False)
     head_at: float | None = field(default=None, init=False)
     first_at: float | None = field(default=None, init=False)
-    """When the first byte of the body came."""
+    """When the first byte of the body arrived, in monotonic seconds; None before."""
     last_at: float | None = field(default=None, init=False)
     ended_at: float | None = field(default=None, init=False)
     silence: float = field(default=0.0, init=False)
-    """The longest time without a byte since the head."""
+    """The longest time without a byte since the response head, in seconds."""
     blocks: list[Block] = field(factory=list[Block], init=False)
     status: int = field(default=0, init=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), init=False)
     invalid_utf8: str = field(default="", init=False)
     size: int = field(default=0, init=False)
     body: bytearray = field(factory=bytearray, init=False)
-    """The beginning of an answer that is not a stream."""
+    """The beginning of the body of a response that is not a stream."""
     _changed: anyio.Event = field(factory=anyio.Event, init=False)
     _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
     _paused: bool = field(default=False, init=False)
 
     @property
     def ended(self) -> str:
-        """How the response ended; empty while it goes on."""
+        """How the response ended; empty while it is open."""
         return self._wire.ended if self.ended_at is not None else ""
 
     @property
     def is_stream(self) -> bool:
-        """Whether the answer is a stream that a client would read."""
+        """True if the response is a stream that a client would read."""
         kind = self.header("content-type").partition(";")[0].strip().lower()
         return self.status == 200 and kind == "text/event-stream"  # noqa: PLR2004 - HTTP
 
     @property
     def ended_whole(self) -> bool:
-        """Whether the body was complete."""
+        """True if the body was complete."""
         return self.ended in {COMPLETE, BY_CLOSE}
 
     @property
     def problem(self) -> str:
-        """What was not HTTP about it."""
+        """What was invalid HTTP in the response; empty if nothing was."""
         return self._wire.problem
 
     @property
@@ -81,20 +81,20 @@ class Follower:
 
     @property
     def terminal(self) -> Block | None:
-        """The first frame at which a client stops following."""
+        """The first frame after which a client stops following."""
         return next((block for block in self.blocks if block.is_terminal), None)
 
     def header(self, name: str) -> str:
-        """Return the value of a header field, joined if there are several; empty without it."""
+        """Return a header field, with several values joined by ", "; "" if it is missing."""
         return ", ".join(value for key, value in self.headers if key == name)
 
     async def read(self) -> None:
-        """Read the head and the body until the end; run this in a task of its own."""
+        """Read the response until its end; run this in its own task."""
         with self._reading:
             await self._read()
 
     async def read_head(self) -> None:
-        """Read the head and nothing after it."""
+        """Read only the response head."""
         await self._wire.head()
         self.head_at = self.last_at = now()
         self.status, self.headers = self._wire.status, self._wire.headers
@@ -128,7 +128,7 @@ class Follower:
 
     @property
     def is_too_long(self) -> bool:
-        """Whether the kit reads no more of it."""
+        """True if the stream has reached the limits above, so the kit stops reading."""
         return self.size >= MOST_BYTES or len(self.blocks) >= MOST_BLOCKS
 
     def _take(self, block: Block) -> None:
@@ -145,7 +145,7 @@ class Follower:
         self._changed = anyio.Event()
 
     async def until(self, done: Callable[["Follower"], bool], seconds: float) -> bool:
-        """Wait until something is true of it; return whether it became so in time."""
+        """Wait until `done(self)` is true; return whether that happened in time."""
         with anyio.move_on_after(seconds):
             while not done(self):
                 if self.ended_at is not None:
@@ -154,23 +154,23 @@ class Follower:
         return done(self)
 
     async def until_head(self, seconds: float) -> bool:
-        """Wait for the head of the response."""
+        """Wait for the response head; return whether it arrived in time."""
         return await self.until(lambda each: each.head_at is not None, seconds) and bool(
             self.status
         )
 
     async def until_ids(self, ids: Sequence[str], seconds: float) -> bool:
-        """Wait until all of these events have come."""
+        """Wait until all of these events have arrived; return whether they did in time."""
         wanted = set(ids)
         return await self.until(lambda each: wanted <= set(each.ids), seconds)
 
     async def until_end(self, seconds: float) -> bool:
-        """Wait for the end of the response."""
+        """Wait for the end of the response; return whether it ended in time."""
         await self.until(lambda each: each.ended_at is not None, seconds)
         return self.ended_at is not None
 
     async def leave(self, *, reset: bool = False) -> None:
-        """Close the connection, as a client does that stops waiting."""
+        """Close the connection, like a client that stops waiting."""
         self._reading.cancel()
         left = self.ended_at is None
         if left:

@@ -1,4 +1,4 @@
-"""The jobs of a run: how many it may create, which it made, and that none of them goes on."""
+"""Counts the jobs of a run, records their ids, and cancels those that are still running."""
 
 from collections.abc import Callable
 from typing import Final
@@ -13,11 +13,11 @@ from conformance.backends.wire import Unreachable, Wire
 
 OVER: Final = ("completed", "failed", "cancelled")
 _SECONDS: Final = 5.0
-"""For each request."""
+"""The time limit in seconds for each request that cancels a job."""
 _MOST_SECONDS: Final = 20.0
-"""For all of them."""
+"""The time limit in seconds for cancelling all jobs."""
 _PAUSES: Final = (0.0, 0.5, 1.0, 2.0)
-"""Seconds before each try to cancel a job."""
+"""Seconds before each attempt to cancel a job."""
 _NO_SUCH_JOB: Final = (404, 410)
 _LATER: Final = (408, 425, 429)
 _LONGEST_BODY: Final = 1 << 16
@@ -29,37 +29,37 @@ class OverBudget(Exception):
 
 @define(eq=False)
 class Ledger:
-    """Every id that an answer has shown after a create of this run, and no other."""
+    """The ids in responses to the creates of this run, and no other ids."""
 
     most: int
-    """How many jobs may be created."""
+    """The most jobs that the run may create."""
     tell: Callable[[str], None] = lambda _: None
-    """Writes an id down before it is used, so that it is known even if the kit is killed."""
+    """Reports an id before the kit uses it, so that it is known even if the kit is killed."""
     spent: int = field(default=0, init=False)
     jobs: dict[str, Target] = field(factory=dict[str, Target], init=False)
     _over: set[str] = field(factory=set[str], init=False)
 
     async def spend(self) -> None:
-        """Count a create; raises OverBudget."""
+        """Count a create; raises OverBudget if the limit is reached."""
         if self.spent >= self.most:
             raise OverBudget(f"the limit of {self.most} jobs was reached; raise it with --max-jobs")
         self.spent += 1
 
     async def made(self, job: str, target: Target) -> None:
-        """Write a job down that this run has made: where, and with which token."""
+        """Record a job that this run has created, with its target, which has the token."""
         if job not in self.jobs:
             self.jobs[job] = target
             self.tell(job)
 
     def over(self, job: str) -> None:
-        """Write down that a job has ended, so that it needs no cancel."""
+        """Record that a job has ended, so that it needs no cancel."""
         self._over.add(job)
 
     async def settle(self, target: Target) -> list[str]:
-        """Cancel every job that is not over; return the commands for those that are left.
+        """Cancel every job that is not over; return the commands that cancel the remaining ones.
 
-        `target` is where the backend is now: it may have moved. A backend that is away has a few
-        seconds to come back.
+        `target` is the backend's current address, which a restart may have changed. A backend that
+        is unreachable has a few seconds to come back.
         """
         left = dict.fromkeys(job for job in self.jobs if job not in self._over)
         limit = anyio.CapacityLimiter(8)
@@ -80,7 +80,7 @@ class Ledger:
 
 
 async def _ended(job: str, target: Target) -> bool:
-    """Cancel a job; tell whether it is over, will be, or does not exist."""
+    """Cancel a job; tell whether it is over, will be over, or does not exist."""
     for pause in _PAUSES:
         await anyio.sleep(pause)
         cancel = await _request(target, "POST", target.job(job, "/cancel"))
@@ -96,7 +96,7 @@ async def _ended(job: str, target: Target) -> bool:
 
 
 async def _request(target: Target, method: str, path: str) -> Answer:
-    """Send a request and return the answer, as much of it as came in time."""
+    """Send a request and return as much of the response as arrived in time."""
     body = bytearray()
     try:
         wire = await Wire.to(target, _SECONDS)

@@ -1,4 +1,4 @@
-"""What a case can do: send requests, follow jobs, ask the control program, and say what is broken."""
+"""What a case can do: send requests, follow jobs, use the control program, report broken rules."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -43,18 +43,18 @@ _LONGEST_BODY: Final = 1 << 20
 _SHOWN: Final = 200
 _LIMITED: Final = (429, 503)
 _MOST_WAIT: Final = 60
-"""Seconds."""
+"""The most seconds that the kit waits for a Retry-After."""
 _TRIES: Final = 3
 _SAFE: Final = ("GET", "HEAD")
 _ENDINGS: Final = {COMPLETE: "has ended", LEFT: "the kit closed the connection"}
 OWN: Final = object()
-"""Stands for the token of the target."""
+"""The default of `token` arguments: use the target's own token."""
 
 
 class NotReached(Exception):
-    """The case did not get as far as its rules; the message says why.
+    """The case could not test its rules; the message says why.
 
-    `rule` is the rule whose breach kept it from that, if it was one.
+    `rule` is the rule whose breach prevented that, if there is one.
     """
 
     def __init__(self, why: str, rule: str = "") -> None:
@@ -63,20 +63,20 @@ class NotReached(Exception):
 
 
 class Limited(NotReached):
-    """The backend refused something for load, with this status."""
+    """The backend refused a request because of load, with this status."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"the backend refused it because of load ({status})")
+        super().__init__(f"the backend refused the request because of load ({status})")
         self.status = status
 
 
 class Stop(Exception):
-    """The case has seen enough: what is broken has been noted."""
+    """Ends a case after a breach that `Play.stop` has recorded."""
 
 
 @define(eq=False)
 class Play:
-    """A case while it is played."""
+    """One case while it is played: its trace, its findings, and the operations that it may use."""
 
     target: Target
     bounds: Bounds
@@ -89,9 +89,9 @@ class Play:
     trace: Trace = field(factory=Trace)
     findings: list[Finding] = field(factory=list[Finding])
     quiet: bool = False
-    """Whether what is repeated a thousand times is left out of the trace."""
+    """True while the trace leaves out requests that are repeated thousands of times."""
     notes: list[str] = field(factory=list[str])
-    """What a reader of the report should know."""
+    """Remarks for readers of the report."""
     _began: float = field(factory=now)
     _counts: dict[str, int] = field(factory=dict[str, int])
     _followers: list[Follower] = field(factory=list[Follower])
@@ -100,27 +100,27 @@ class Play:
     # What happened
 
     def record(self, fact: Fact) -> Event:
-        """Put something into the trace."""
+        """Add a fact to the trace."""
         return self.trace.append(fact, now() - self._began)
 
     def note(self, text: str) -> None:
-        """Put a line of the kit into the trace."""
+        """Add a remark of the kit to the trace."""
         self.record(Noted("kit", text))
 
     def broke(self, rule: str, expected: str, actual: str, event: Event | None = None) -> None:
-        """Note that the backend broke a rule; the case goes on."""
+        """Record that the backend broke a rule; the case continues."""
         number = rule if "-" in rule else f"ARK-SRV-{rule}"
         found = Divergence(expected, actual, event)
         last = self.trace.events[-1] if self.trace.events else None
         self.findings.append(Finding.of(number, (number,), found, last))
 
     def stop(self, rule: str, expected: str, actual: str, event: Event | None = None) -> NoReturn:
-        """Note that the backend broke a rule, and end the case."""
+        """Record that the backend broke a rule, and end the case."""
         self.broke(rule, expected, actual, event)
         raise Stop
 
     def got(self, follower: Follower) -> str:
-        """Say what a follower got."""
+        """Describe what a follower received."""
         if not follower.status:
             return "no response to the open"
         if not follower.is_stream:
@@ -133,7 +133,7 @@ class Play:
         return f"{events} (the stream {_state(follower)})"
 
     def at(self, follower: Follower, block: int = 0) -> Event | None:
-        """Return the event of the trace at which a block came, or else a stream's last one."""
+        """Return the event at which a block arrived; without a block, the stream's last event."""
         own = [
             event
             for event in self.trace.events
@@ -144,33 +144,33 @@ class Play:
         return next(iter(found or own[-1:]), None)
 
     def compare(self, ours: Follower, theirs: Follower, rule: str = "36") -> None:
-        """Check that the events which both followers got are the same."""
+        """Check that events received by both followers are identical."""
         known = {block.id: block for block in ours.frames if block.id is not None}
         for block in theirs.frames:
             other = known.get(block.id or "")
             if other is not None and _content(block) != _content(other):
-                expected = f"event {block.id} as another follower got it: {other.data!r:.200}"
+                expected = f"event {block.id} as another follower received it: {other.data!r:.200}"
                 self.stop(rule, expected, f"{block.data!r:.200}")
 
     def streams(self, follower: Follower) -> None:
-        """Check that an open got a stream; raises NotReached with the rule that this breaks."""
+        """Check that an open got a stream; raises NotReached with the broken rule if not."""
         if not follower.status:
             raise NotReached("the open got no response head", "ARK-SRV-20")
         if not follower.is_stream:
             raise NotReached(f"the response to the open was {follower.status}", "ARK-SRV-17")
 
     async def seen(self) -> "Seen":
-        """Return the job that every run follows; this case is about what happened there."""
+        """Return the job that every run follows; this case continues with its trace."""
         seen = await self.supply.seen()
         self.adopt(seen.play)
         return seen
 
     def adopt(self, other: "Play") -> None:
-        """Go on with the trace of another play: this case is about what happened there."""
+        """Continue with the trace of another play, because this case judges what happened there."""
         self.trace = other.trace
 
     async def at_once(self, *calls: Callable[[], Awaitable[_A]]) -> list[_A]:
-        """Do several things at the same time; return what they return, as they end."""
+        """Run several calls at the same time; return their results in order of completion."""
         found: list[_A] = []
 
         async def one(call: Callable[[], Awaitable[_A]]) -> None:
@@ -186,7 +186,7 @@ class Play:
     def headers(
         self, token: object = OWN, more: Mapping[str, str] | None = None
     ) -> list[tuple[str, str]]:
-        """Return the headers of a request; a `token` of None sends none."""
+        """Return the headers of a request; without Authorization if `token` is None."""
         sent = self.target.token if token is OWN else token
         found = self.target.headers(None if sent is None else str(sent))
         return [*found, *(more or {}).items()]
@@ -203,9 +203,9 @@ class Play:
         on: Wire | None = None,
         more: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request and read the whole answer.
+        """Send a request and read the whole response.
 
-        429 and 503 are obeyed up to three times; raises Limited if that does not help.
+        Waits as 429 and 503 ask, up to three times; raises Limited if the backend still refuses.
         """
         tries = count(1)
         while True:
@@ -217,15 +217,15 @@ class Play:
             await self._obey(answer.status, wait, last=next(tries) > _TRIES)
 
     async def _obey(self, status: int, wait: str, *, last: bool) -> None:
-        """Wait as a refusal for load says; raises Limited if that does not help."""
+        """Wait as long as a 429 or 503 asks; raises Limited if it was the last attempt."""
         known = wait.isascii() and wait.isdigit() and len(wait) <= len(str(_MOST_WAIT))
         if last or not known or int(wait) > _MOST_WAIT:
             raise Limited(status)
-        self.note(f"waits for {wait} s, as the backend says")
+        self.note(f"waits for {wait} s, as Retry-After asks")
         await anyio.sleep(int(wait))
 
     def limited(self, answer: Answer) -> None:
-        """Note a refusal for load; the supply keeps them for ARK-SRV-54."""
+        """Record a refusal because of load in the supply, for ARK-SRV-54."""
         self.supply.limits.append(answer)
 
     async def _once(  # noqa: PLR0917 - see ask
@@ -250,7 +250,7 @@ class Play:
         wire = on or await self.connect()
         number = self.sent(route, method, target, headers, raw or b"")
         come = bytearray()
-        # The id of a job that a create makes has to be known, even if the run is interrupted.
+        # The id of a created job must be recorded even if the run is interrupted.
         with anyio.move_on_after(self.bounds.answer, shield=route == "create"):
             await wire.send(method, target, headers, raw or b"")
             await wire.head()
@@ -269,7 +269,7 @@ class Play:
     async def rest(
         self, wire: Wire, route: str, number: int, come: bytearray | None = None
     ) -> Answer:
-        """Read the body of an answer whose head has come, after what has come of it already."""
+        """Read the rest of a body, after the part `come` that was read; return the response."""
         body = bytearray() if come is None else come
         if wire.status and not body:
             self.record(Responded(route, number, wire.status))
@@ -296,7 +296,7 @@ class Play:
         headers: Sequence[tuple[str, str]],
         body: bytes,
     ) -> int:
-        """Put a request into the trace; return its number among those of its route."""
+        """Add a request to the trace; return its number among the requests of its route."""
         number = self._counts[route] = self._counts.get(route, 0) + 1
         if self.quiet:
             return number
@@ -328,11 +328,11 @@ class Play:
         read: bool = True,
         wait: bool = True,
     ) -> Follower:
-        """Open the stream of a job and return when its head has come, or the bound has passed.
+        """Open the stream of a job; return when its head has arrived or the time is over.
 
-        Of one that is not to be `read`, only the head is: it is the reader that is too slow. Without
-        `wait`, it is returned at once. 429 and 503 are obeyed up to three times; raises Limited
-        if that does not help.
+        Without `read`, the kit reads only the head, to act as a slow reader. Without `wait`, it
+        returns at once. Waits as 429 and 503 ask, up to three times; raises Limited if the
+        backend still refuses.
         """
         tries = count(1)
         while True:
@@ -385,7 +385,7 @@ class Play:
             return
         before = follower.blocks[-2] if index > 1 else None
         if block.is_comment and before is not None and before.is_comment:
-            return  # a row of keep-alives is shown by its first one
+            return  # of consecutive keep-alives, the trace shows only the first
         self.record(
             Framed(
                 follower.route, follower.attempt, index, block.id, _kind(block), block.raw[:_SHOWN]
@@ -415,18 +415,18 @@ class Play:
             )
 
     async def leave(self) -> None:
-        """Close every stream that this case has opened."""
+        """Close every stream that this case opened."""
         for follower in self._followers:
             await follower.leave()
 
     # The control program
 
     def controls(self, *words: str) -> bool:
-        """Tell whether the kit may make jobs of its own and has these words to control them."""
+        """Tell whether the kit may create jobs and the control program declares these commands."""
         return self.control is not None and self.control.has(*words) and not self.supply.followed
 
     async def make(self, do: str, **arguments: Json) -> Mapping[str, Json]:
-        """Let the control program do something; raises NotReached if it cannot."""
+        """Send a command to the control program; raises NotReached if it cannot carry it out."""
         control = self.control
         if control is None or not control.has("hold" if do in {"held", "release"} else do):
             raise NotReached(f"needs the command `{do}` of a control program")
@@ -441,17 +441,17 @@ class Play:
             raise NotReached(str(error)) from error
 
     async def quiet_job(self) -> str:
-        """Return a new job that does nothing by itself."""
+        """Return a new job that emits nothing by itself."""
         made: Json = None
-        with anyio.CancelScope(shield=True):  # its id has to be known, as that of a create
+        with anyio.CancelScope(shield=True):  # its id must be recorded, like that of a create
             made = (await self.make("job")).get("id")
         if not (isinstance(made, str) and made and is_text(made)):
-            raise NotReached("the control program gave a job without an id")
+            raise NotReached("the control program returned a job without an id")
         await self.ledger.made(made, self.target)
         return made
 
     async def emit(self, job: str, number: int, size: int = 0) -> list[str]:
-        """Let events of a job happen; return their ids."""
+        """Emit events of a job through the control program; return their ids."""
         arguments: dict[str, Json] = {"job": job, "n": number}
         if size:
             arguments["bytes"] = size
@@ -461,20 +461,20 @@ class Play:
         return [each for each in ids if isinstance(each, str)]
 
     async def any_job(self) -> str:
-        """Return a new job that does nothing by itself, or the one that every run follows."""
+        """Return a new job that emits nothing by itself, or the job that every run follows."""
         if self.controls("job"):
             return await self.quiet_job()
         return (await self.supply.seen()).job
 
     async def job_with_events(self) -> tuple[str, Sequence[str]]:
-        """Return a new job that has had some events, or the one that every run follows; and their ids."""
+        """Return a new job with some events, or the job that every run follows, and the ids."""
         if self.controls("job", "emit"):
             return await self.running_job()
         seen = await self.supply.seen()
         return seen.job, seen.ids
 
     async def running_job(self, events: int = 3) -> tuple[str, list[str]]:
-        """Return a new job that has had some events, and their ids."""
+        """Return a new job with some events, and their ids."""
         job = await self.quiet_job()
         return job, await self.emit(job, events)
 
@@ -485,7 +485,7 @@ class Play:
         return job, [*ids, *([last] if isinstance(last, str) else [])]
 
     async def rotate(self) -> None:
-        """Let the backend restart; it may come back at another address."""
+        """Restart the backend; its address may change."""
         moved = (await self.make("rotate")).get("base_url")
         if isinstance(moved, str):
             self.supply.moved(moved)
@@ -502,9 +502,9 @@ class Play:
         project: str | None = None,
         kind: str = "application/json",
     ) -> Answer:
-        """Submit a job; every id that the answer shows is written down to be cancelled.
+        """Submit a job and record every id in the response, so that the job can be cancelled.
 
-        One that is not `expected` to make a job is not counted.
+        If the create is not `expected` to make a job, it does not count against the limit.
         """
         if expected:
             await self.ledger.spend()
@@ -524,11 +524,11 @@ class Play:
         return answer
 
     async def look(self, job: str) -> Answer:
-        """Ask the job route."""
+        """Request the job from the job route."""
         return await self.ask("job", self.target.job(job))
 
     async def status_within(self, job: str, wanted: Sequence[str], seconds: float) -> str:
-        """Ask the job route until the job has one of these states; return the last that it had."""
+        """Poll the job route until the job has a wanted status; return its last status."""
         until, wait, found = now() + seconds, 0.02, ""
         while True:
             answer = await self.look(job)
@@ -539,17 +539,17 @@ class Play:
             wait = min(wait * 2, 1.0)
 
     async def cancel(self, job: str) -> Answer:
-        """Ask for the end of a job."""
+        """Request the cancel of a job."""
         return await self.ask("cancel", self.target.job(job, "/cancel"), "POST")
 
 
 def _content(block: Block) -> Json:
-    """Return what an event says: its JSON, however it is written, or else its text."""
+    """Return an event's parsed JSON, to compare it regardless of formatting, or else its text."""
     return block.data if block.value is None else block.value
 
 
 def _state(follower: Follower) -> str:
-    """Say after "the stream" how it ended, or that it did not."""
+    """Return how a stream ended, or "is still open", as the predicate of a message."""
     if not follower.ended:
         return "is still open"
     return _ENDINGS.get(follower.ended, f"ended: {follower.ended}")

@@ -1,4 +1,4 @@
-"""Look before the run whether there is a backend at all, and whether its token will do."""
+"""Checks before the run that there is a backend and that it accepts the token."""
 
 from typing import Final
 
@@ -15,11 +15,11 @@ _REDIRECTS: Final = range(300, 400)
 
 
 class NoBackend(Exception):
-    """There is nothing to judge; the message says why and what to do."""
+    """There is no usable backend to judge; the message says why and what to do."""
 
 
 async def probe(play: Play) -> None:
-    """Ask for a job that does not exist, or for the one to follow; raises NoBackend."""
+    """Request a job that does not exist, or the job to follow; raises NoBackend."""
     followed = play.supply.followed
     url = play.target.url
     try:
@@ -47,11 +47,11 @@ def _is_a_backend(url: str, answer: Answer) -> None:
     if answer.status in _REDIRECTS:
         to = answer.header("location") or "elsewhere"
         raise NoBackend(
-            f"{url} redirects to {to}; the kit does not send a token there; if that is your "
+            f"{url} redirects to {to}; the kit sends no token there; if that is your "
             "backend, give its address"
         )
     if answer.status >= _BROKEN:
-        raise NoBackend(f"{url} failed: it answered {answer.told} when asked for a job")
+        raise NoBackend(f"{url} failed: it answered {answer.told} to a request for a job")
 
 
 def _is_followed(url: str, followed: str, answer: Answer) -> None:
@@ -72,9 +72,9 @@ def _silent(url: str, answer: Answer, seconds: float) -> str:
 
 
 async def _is_there(play: Play, missing: Answer) -> None:
-    """Tell a backend whose errors have no JSON from a server that has no such route at all.
+    """Distinguish a backend whose errors are not JSON from a server without these routes.
 
-    A create of something that is no job is refused by the one, and unknown to the other.
+    A backend refuses an invalid create; any other server does not know the route.
     """
     answer = await play.ask("create", play.target.jobs(), "POST", body=b"[]")
     if answer.status in {_UNKNOWN, 405, 501} or answer.header("content-type").startswith(

@@ -1,4 +1,4 @@
-"""Turn a run about a backend into plain data of the same shape as one about a client (`run.json`)."""
+"""Turns a run against a backend into plain data with the shape of a client's `run.json`."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,7 +26,7 @@ from conformance.verdict.statuses import Verdict
 
 @frozen
 class Asked:
-    """How the command was called, as far as the command that reruns a case needs it."""
+    """The options of the run that the command to rerun a case needs."""
 
     base_url: str = ""
     org: str = ""
@@ -35,10 +35,10 @@ class Asked:
     job: str = ""
     ca_file: str = ""
     control: Sequence[str] = ()
-    """The control program; empty without one, and for the mock, which needs none of this."""
+    """The command of the control program; empty without one, and for the mock."""
 
     def rerun(self, result: CaseResult, seed: int) -> str:
-        """Return the command that plays one case alone."""
+        """Return the command that plays this case alone."""
         options = {
             "--base-url": self.base_url,
             "--org": self.org,
@@ -64,7 +64,7 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
     asked: Asked,
     circumstances: Circumstances,
 ) -> Mapping[str, Json]:
-    """Return the run as plain data; no token is in it."""
+    """Return the run as plain data, without any token."""
     plan = outcome.plan
     by_profile: dict[str, list[CaseResult]] = {name: [] for name, n in scope.chosen.items() if n}
     for result in found:
@@ -118,7 +118,7 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
 
 
 def _events(events: Events) -> Sequence[Json]:
-    """Return the events; what a client would do, the kit does."""
+    """Return the events, with the kit in place of the client."""
     told = (Table("event", {"event": each}).table("event").values for each in events.distinct())
     return [{**each, **{key: _acting(each[key]) for key in ("who", "to")}} for each in told]
 
@@ -130,7 +130,7 @@ def _acting(who: Json) -> Json:
 def _groups(
     found: Sequence[CaseResult], tallies: Mapping[str, Tally], outcome: Outcome
 ) -> Sequence[Json]:
-    """Return the cases that were not judged: by each word that is missing, or else by the reason."""
+    """Group the cases that were not judged by missing control command, or else by reason."""
     reasons: dict[tuple[str, str], list[CaseResult]] = {}
     for result in found:
         if result.verdict is Verdict.NOT_APPLICABLE:
@@ -149,7 +149,7 @@ def _groups(
 
 
 def _missing(result: CaseResult, outcome: Outcome) -> Sequence[tuple[str, str]]:
-    """Return what a case was not judged for, each with the reason in words."""
+    """Return each thing whose absence kept a case from being judged, with an explanation."""
     if not result.lacking:
         return [("other", result.reason)]
     if not outcome.words:

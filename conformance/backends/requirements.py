@@ -1,4 +1,4 @@
-"""The rules of a backend, beside those of a client."""
+"""Reads the rules for backends, which are separate from those for clients."""
 
 from collections.abc import Mapping
 
@@ -12,5 +12,5 @@ FILE = "backend-requirements.toml"
 
 
 def backend_requirements() -> Mapping[str, Requirement]:
-    """Read the requirements of a backend by id; raises ReadingError."""
+    """Return the requirements for backends by id; raises ReadingError."""
     return load_requirements(specification_directory() / FILE)

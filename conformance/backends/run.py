@@ -1,4 +1,4 @@
-"""Play the cases about a backend, several at a time, and leave nothing running."""
+"""Plays the cases for backends, several at a time, and cleans up after them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
@@ -22,14 +22,14 @@ from conformance.trace.events import Trace
 from conformance.verdict.result import Finding
 
 _PAUSES: Final = (0.0, 0.3, 1.0)
-"""Seconds before each look whether the backend is still there."""
+"""Seconds before each check that the backend is still reachable."""
 _GIVE_UP: Final = 3
-"""The run stops when so many cases in a row could not connect."""
+"""The run stops when this many cases in a row could not connect."""
 
 
 @frozen(kw_only=True)
 class BackendPlan:
-    """What is to be judged, and how."""
+    """What to judge, and how."""
 
     target: Target
     cases: Sequence[BackendCase]
@@ -38,44 +38,44 @@ class BackendPlan:
     lanes: int = 4
     seed: int = 0
     followed: str = ""
-    """The id of an existing job to follow; empty if the run makes its own jobs."""
+    """The id of an existing job to follow; empty if the run creates its own jobs."""
     watch: float = 0.0
     control: Sequence[str] = ()
-    """The command of the control program; empty without one."""
+    """The command of the control program; empty if there is none."""
     note: Callable[[str], None] = lambda _: None
     wanted: Callable[[BackendCase], bool] = lambda _: True
-    """Tells right before a case whether it is still to be played."""
+    """Tells, right before a case starts, whether to play it."""
 
 
 @frozen(kw_only=True, eq=False)
 class Played:
-    """A case as it was played, for all profiles."""
+    """The result of playing a case once, to be judged under every profile."""
 
     case: BackendCase
     trace: Trace
     findings: tuple[Finding, ...] = ()
     missed: str = ""
-    """Why it did not get as far as its rules, and breaks none; empty if it did."""
+    """Why the case neither tested its rules nor found a breach; empty if it did either."""
     lacking: tuple[str, ...] = ()
-    """The words of a control program that it needs and that were not there."""
+    """The control commands that the case needs and the control program lacks."""
     seconds: float = 0.0
 
 
 @frozen(kw_only=True, eq=False)
 class Outcome:
-    """A run: what was played, in the order of the cases."""
+    """The result of a run: the played cases, in the order of the plan."""
 
     plan: BackendPlan
     target: Target
-    """Where the backend was at the end."""
+    """The target with the backend's address at the end of the run."""
     played: Sequence[Played]
     seconds: float
     stopped: str = ""
-    """Why cases were not played; empty if all were."""
+    """Why cases were not played; empty if all were played."""
     made: Sequence[str] = ()
-    """The ids of the jobs that were made."""
+    """The ids of the jobs that the run created."""
     left: Sequence[str] = ()
-    """The commands that cancel what the kit could not cancel."""
+    """The commands that cancel the jobs that the kit could not cancel."""
     notes: Sequence[str] = ()
     implementation: str = ""
     version: str = ""
@@ -85,12 +85,12 @@ class Outcome:
 
 @define(eq=False)
 class BackendRun:
-    """A run while it goes on."""
+    """A run in progress."""
 
     plan: BackendPlan
     on_played: Callable[[Played], None] = lambda _: None
     probe: Callable[[Play], Awaitable[None]] | None = None
-    """Looks whether there is a backend; raises if there is none."""
+    """Checks that there is a backend; raises if there is none."""
     played: dict[str, Played] = field(factory=dict[str, Played], init=False)
     stopped: str = field(default="", init=False)
     ledger: Ledger = field(init=False)
@@ -104,9 +104,9 @@ class BackendRun:
     _ended: float = field(default=0.0, init=False)
 
     async def play(self, before: Callable[["BackendRun"], Awaitable[None]] | None = None) -> None:
-        """Play everything; raises ControlFailed, or what `probe` raises, if nothing can be judged.
+        """Play every case; raises ControlFailed, or what `probe` raises, if nothing can be judged.
 
-        `before` is called when the backend is known and before anything is asked of it.
+        `before` is called when the target is known, before any request is sent.
         """
         failure: Exception | None = None
         async with anyio.create_task_group() as group:
@@ -114,7 +114,7 @@ class BackendRun:
             try:
                 await self._begin(group, before)
                 await self._cases()
-            except Exception as error:  # noqa: BLE001 - raised below, outside of the group
+            except Exception as error:  # noqa: BLE001 - raised below, outside the task group
                 failure = _alone(error)
             finally:
                 await self._settle()
@@ -184,7 +184,7 @@ class BackendRun:
         try:
             await case.steps(play)
             self._unreachable = 0
-        except Exception as error:  # noqa: BLE001 - raised again if it is none of a case
+        except Exception as error:  # noqa: BLE001 - _missed raises unexpected ones again
             missed = self._missed(case, play, _alone(error))
         finally:
             with anyio.CancelScope(shield=True):
@@ -192,7 +192,7 @@ class BackendRun:
         if play.findings and not self.stopped:
             await self._look_whether_it_is_there()
         if self.stopped and (missed or play.findings):
-            return  # what it saw was the end of the backend
+            return  # the case saw the backend disappear, so it does not count
         self.notes += play.notes
         self._add(
             Played(
@@ -205,7 +205,7 @@ class BackendRun:
         )
 
     def _missed(self, case: BackendCase, play: Play, error: Exception) -> str:
-        """Return why a case did not get as far as its rules; empty if it did, or if a rule is why."""
+        """Return why a case did not test its rules; empty if it did, or if it found a breach."""
         match error:
             case Stop():
                 self._unreachable = 0
@@ -225,7 +225,7 @@ class BackendRun:
                 raise error
 
     async def _look_whether_it_is_there(self) -> None:
-        """Stop the run if the backend has gone: then what a case saw was not how it behaves."""
+        """Stop the run if the backend has gone, because the last case then judged nothing."""
         if self.control is not None and self.control.ended:
             self.stopped = f"the control program {self.control.ended}"
             return
@@ -248,7 +248,7 @@ class BackendRun:
         return tuple(word for word in case.words if word not in has)
 
     def _lost(self, error: Unreachable) -> None:
-        """Stop the run when the backend is not there any more."""
+        """Count a failed connection, and stop the run when too many cases in a row have one."""
         self._unreachable += 1
         if self._unreachable >= _GIVE_UP:
             self.stopped = self.stopped or f"lost the backend: {error}"
@@ -258,7 +258,7 @@ class BackendRun:
         self.on_played(played)
 
     async def _settle(self) -> None:
-        """Cancel what was made, and end the control program."""
+        """Cancel the created jobs and end the control program."""
         with anyio.CancelScope(shield=True):
             if hasattr(self, "supply"):
                 self.left = await self.ledger.settle(self.supply.target)
@@ -266,7 +266,7 @@ class BackendRun:
                 await self.control.stop()
 
     def outcome(self, stopped: str = "") -> Outcome:
-        """Return what was judged so far."""
+        """Return what has been judged so far."""
         said = self.control.said if self.control is not None and not self._never_began else None
         cases = [self.played[case.id] for case in self.plan.cases if case.id in self.played]
         return Outcome(
@@ -289,16 +289,16 @@ class BackendRun:
 
 
 def _kept_from(play: Play, error: NotReached, case: BackendCase) -> Finding:
-    """Return what kept a case from its rules: the breach of another rule, or of one of its own."""
+    """Return the finding for a breach that kept a case from testing its own rule."""
     own = error.rule in case.requires
     last = play.trace.events[-1] if play.trace.events else None
-    expected = f"{error.rule} to be kept" if own else "to reach the rule of the case"
+    expected = f"{error.rule} to be kept" if own else "the case to reach its own rule"
     found = Divergence(expected, str(error), last)
     return Finding.of(error.rule, (error.rule,), found, last, not_reached=not own)
 
 
 def _alone(error: Exception) -> Exception:
-    """Return the failure of a case: what was done at the same time fails as a group."""
+    """Return a case's own exception, unwrapped from the group that concurrent calls raise."""
     while _is_group(error):
         error = max(error.exceptions, key=_weight)
     return error
@@ -313,11 +313,11 @@ def _weight(error: Exception) -> bool:
 
 
 def _named(words: Sequence[str]) -> str:
-    return f"the word{'s' * (len(words) > 1)} {', '.join(words)}"
+    return f"the command{'s' * (len(words) > 1)} {', '.join(words)}"
 
 
 def _controlled(target: Target, control: Control) -> Target:
-    """Return the target as the control program knows it; what the user gave wins."""
+    """Return the target with the control program's values; the user's tokens take precedence."""
     said = control.said
     found = evolve(
         target,
@@ -327,7 +327,7 @@ def _controlled(target: Target, control: Control) -> Target:
         project=said.project or target.project,
     )
     if not found.token:
-        raise ControlFailed("the control program gave no token; set ARKOR_TOKEN for it")
+        raise ControlFailed("the control program returned no token; set ARKOR_TOKEN")
     for name, token in (("token", found.token), ("other_token", found.other_token)):
         if not fits_a_header(token):
             raise ControlFailed(f"the {name} of the control program cannot be sent in a header")
@@ -336,10 +336,10 @@ def _controlled(target: Target, control: Control) -> Target:
             return found.at(said.base_url)
         except UsageError as error:
             raise ControlFailed(
-                f"the control program gave a wrong base_url: {error.problem}"
+                f"the control program returned an invalid base_url: {error.problem}"
             ) from error
     if found.address == NOWHERE:
         raise ControlFailed(
-            "the control program gave no base_url; add --base-url with the address of the backend"
+            "the control program returned no base_url; give the address with --base-url"
         )
     return found

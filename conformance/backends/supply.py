@@ -1,8 +1,8 @@
-"""What several cases look at together, so that few jobs have to be created.
+"""Jobs and creates that several cases share, so that a run creates few jobs.
 
-The job that is seen from its first second to its end, the job that is cancelled, and the creates with
-keys are each played once, when the first case needs them. If that cannot be done, every case about
-it is told why.
+They are the job that is followed from its first second to its end, the job that is cancelled, and
+the creates with idempotency keys. Each is played once, when the first case needs it. If that
+fails, every case that needs it gets the reason.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,35 +22,35 @@ from conformance.backends.wire import LEFT, now
 _S = TypeVar("_S")
 NOT_ENDED: Final = "the followed job did not end in the time allowed"
 _LOOKS: Final = 1.0
-"""Seconds between two looks at a job that no control program drives."""
+"""Seconds between two polls of a job that no control program drives."""
 _OPENS: Final = 5
-"""So many streams a second are opened at a backend elsewhere."""
+"""The most streams that are opened per second if the backend is on another machine."""
 _SPOTS: Final = 20
 _UNKNOWN: Final = 404
 _FORBIDDEN: Final = (401, 403)
 _AGAIN: Final = 0.2
-"""Seconds until a route is asked again that did not know a job."""
+"""Seconds before the kit asks a route again that did not know a job."""
 _FIRST: Final = 3
 _BURST: Final = 4
 
 
 class NoJob(Exception):
-    """The backend makes no job, without which there is nothing to judge; the message says why."""
+    """The backend does not create jobs, so nothing can be judged; the message says why."""
 
 
 @frozen(kw_only=True, eq=False)
 class Look:
-    """What the job route said while the followers were there."""
+    """A response of the job route while the followers were connected."""
 
     at: float
     answer: Answer
     arrived: int
-    """How many events the first follower had by then."""
+    """The number of events that the first follower had received at that time."""
 
 
 @frozen(kw_only=True, eq=False)
 class Spot:
-    """A resume of a job that went on by itself: where from, and what came."""
+    """A resume of a job that runs by itself: the cursor, and the ids that arrived."""
 
     cursor: str
     ids: Sequence[str]
@@ -58,82 +58,82 @@ class Spot:
 
 @frozen(kw_only=True, eq=False)
 class Seen:
-    """A job as it was seen by two followers from the beginning, and by the job route."""
+    """A job that two followers and the job route observed from its start."""
 
     play: Play
     job: str
     created: Answer | None
     first: Follower
     rest: Sequence[Follower]
-    """How the first went on, if its stream ended before the job did."""
+    """The streams that continue the first, if it ended before the job did."""
     second: Follower
     looks: Sequence[Look]
     spots: Sequence[Spot]
     last: Answer | None
-    """What the job route said when the stream had ended."""
+    """The job route's response after the stream had ended."""
     by_itself: bool
-    """Whether the kit could not control it."""
+    """True if the job ran by itself, without a control program."""
     unknown_to: str = ""
-    """The route that did not know the new job in time; empty if both did."""
+    """The route that still did not know the new job at the time limit; empty if both did."""
 
     @property
     def streams(self) -> Sequence[Follower]:
-        """The streams that one client had, one after the other."""
+        """The first follower's streams, in order."""
         return (self.first, *self.rest)
 
     @property
     def frames(self) -> Sequence[Block]:
-        """The events of the log, as that client has them."""
+        """The log's events as the first follower received them."""
         return [block for each in self.streams for block in each.frames]
 
     @property
     def ids(self) -> Sequence[str]:
-        """The ids of the log."""
+        """The ids of those events."""
         return [each for stream in self.streams for each in stream.ids]
 
     @property
     def terminal(self) -> Block | None:
-        """The frame at which that client stopped."""
+        """The frame after which the first follower stopped; None if it received none."""
         return next((each.terminal for each in self.streams if each.terminal is not None), None)
 
     @property
     def status(self) -> str:
-        """The status of the job at the end."""
+        """The status of the job at the end; empty if it is unknown."""
         return "" if self.last is None else self.last.job_status
 
     @property
     def over(self) -> bool:
-        """Whether the job ended while it was followed."""
+        """True if the job ended while it was followed."""
         ended = not self.by_itself and self.first.ended_at is not None
         whole = not any(each.is_too_long for each in self.streams)
         return self.terminal is not None or (whole and (self.status in OVER or ended))
 
     def goes_on_elsewhere(self, follower: Follower) -> bool:
-        """Tell whether the backend ended a stream before the job was over, as it may."""
+        """Tell whether the backend ended a stream before the job was over, which it may do."""
         ended = follower.ended_at is not None and follower.ended != LEFT
         return self.by_itself and ended and follower.terminal is None
 
 
 @frozen(kw_only=True, eq=False)
 class Cancelled:
-    """A job that two followers were on while it was cancelled."""
+    """A job that was cancelled while two followers were connected."""
 
     play: Play
     job: str
     followers: Sequence[Follower]
     before: str
-    """Its status just before."""
+    """The job's status just before the cancel."""
     answer: Answer
     status: str
-    """Its status when it was over, or when the bound had passed."""
+    """The job's status when it was over, or at the time limit."""
     again: Answer
     after: str
-    """Its status after the second cancel."""
+    """The job's status after the second cancel."""
 
 
 @frozen(kw_only=True, eq=False)
 class Keyed:
-    """Creates with idempotency keys."""
+    """The responses to creates with idempotency keys."""
 
     play: Play
     overlapping: Sequence[Answer]
@@ -144,7 +144,7 @@ class Keyed:
 
 @define(eq=False)
 class _Once(Generic[_S]):
-    """Something that is played at most once."""
+    """A result that is computed at most once, whether it succeeds or fails."""
 
     make: Callable[[], Awaitable[_S]]
     _lock: anyio.Lock = field(factory=anyio.Lock, init=False)
@@ -166,18 +166,18 @@ class _Once(Generic[_S]):
 
 @define(eq=False)
 class Supply:
-    """What the cases of one run share."""
+    """The jobs, creates and limits that the cases of one run share."""
 
     begin: Callable[[], Play]
-    """Makes a play for something that is shared."""
+    """Makes the play that a shared job or create uses."""
     target: Target
-    """Where the backend is now."""
+    """The target with the backend's current address."""
     followed: str = ""
-    """The id of an existing job to follow; if it is given, the kit creates and cancels nothing."""
+    """The id of an existing job to follow; if given, the kit creates and cancels nothing."""
     watch: float = 0.0
-    """How long a job is watched that may not end, in seconds."""
+    """How long to watch a followed job, which may never end, in seconds."""
     limits: list[Answer] = field(factory=list[Answer], init=False)
-    """Refusals for load."""
+    """Refusals because of load."""
     _next_open: float = field(default=0.0, init=False)
     _seen: "_Once[Seen]" = field(init=False)
     _cancelled: "_Once[Cancelled]" = field(init=False)
@@ -189,14 +189,14 @@ class Supply:
         self._keyed = _Once(self._create_with_keys)
 
     async def pace(self) -> None:
-        """Let at most so many streams a second be opened at a backend that is not on this machine."""
+        """Wait if needed, to limit how fast streams are opened at a backend on another machine."""
         if not self.target.is_here:
             due = self._next_open
             self._next_open = max(due, now()) + 1 / _OPENS
             await anyio.sleep(max(0.0, due - now()))
 
     def moved(self, url: str) -> None:
-        """Remember that the backend has another address from now on."""
+        """Record the backend's new address."""
         self.target = self.target.at(url)
 
     async def seen(self) -> Seen:
@@ -204,7 +204,7 @@ class Supply:
         return await self._seen()
 
     async def cancelled(self) -> Cancelled:
-        """Return the job that was cancelled; raises NotReached."""
+        """Return the cancelled job; raises NotReached."""
         return await self._cancelled()
 
     async def keyed(self) -> Keyed:
@@ -212,7 +212,7 @@ class Supply:
         return await self._keyed()
 
     async def ended(self) -> Seen:
-        """Return the job that every run follows, if it has ended with a log of at least three ids."""
+        """Return the job that every run follows; raises NotReached unless it ended with 3 ids."""
         seen = await self.seen()
         if seen.terminal is None:
             raise NotReached(NOT_ENDED)
@@ -274,10 +274,10 @@ class Supply:
     async def _look_on(
         self, play: Play, first: Follower, looks: list[Look], spots: list[Spot]
     ) -> Sequence[Follower]:
-        """Watch a job that goes on by itself until it ends, or long enough; resume now and then.
+        """Watch a job until it ends or the time is over, and resume it now and then.
 
-        A backend may end a stream before its job is over, and a client resumes then; return the
-        streams that came after the first.
+        A backend may end a stream before its job is over; the kit then resumes, like a client.
+        Return the streams after the first.
         """
         until = now() + (self.watch if self.followed else play.bounds.job)
         streams, over, told = [first], False, float("inf")
@@ -319,7 +319,7 @@ class Supply:
         followers = [await play.follow(job), await play.follow(job)]
         before = (await play.look(job)).job_status
         if not before:
-            raise NotReached("the job route does not say whether the job is over")
+            raise NotReached("the job route does not show whether the job is over")
         if before in OVER:
             raise NotReached(f"the job was {before} before it could be cancelled")
         answer = await play.cancel(job)
@@ -378,7 +378,7 @@ async def _look(play: Play, first: Follower) -> Look:
 
 
 async def _spot(play: Play, job: str, cursor: str) -> Spot:
-    """Resume from the last event that was seen, and read until the next one comes or a second is over."""
+    """Resume from the last event received; read until the next one arrives or a second is over."""
     follower = await play.follow(job, cursor)
     await follower.until(lambda each: bool(each.frames), _LOOKS)
     await follower.leave()
@@ -405,14 +405,14 @@ async def unknown_route(play: Play, job: str) -> str:
 
 
 async def create_or_fail(play: Play) -> Answer:
-    """Submit a job; raises NotReached, or NoJob if nothing else makes one either."""
+    """Submit a job; raises NotReached, or NoJob if no control program can create one either."""
     answer = await play.create()
     if not answer.ok:
         if not play.controls("job"):
             hint = (
                 "use a token with that permission"
                 if answer.status in _FORBIDDEN
-                else "give one with --job"
+                else "give a valid job with --job"
             )
             raise NoJob(f"the backend did not accept a job ({answer.told}); {hint}, or --follow ID")
         raise NotReached(f"the response to the create was {answer.told}")

@@ -1,4 +1,4 @@
-"""The backend that is judged: where it is, and what the kit may use there."""
+"""The backend to judge: its address, and the tokens and job that the kit may use there."""
 
 import ipaddress
 import ssl
@@ -18,33 +18,33 @@ JOB_BODY: Final[Mapping[str, Json]] = {
         "datasetSource": {"type": "huggingface", "name": "kit/dataset"},
     },
 }
-"""What is submitted if the user gives no job."""
+"""The body of a create if the user gives no job."""
 CLIENT_NAME: Final = "arkor-conformance"
 
 
 def fits_a_header(token: str) -> bool:
-    """Tell whether a header can carry a token."""
+    """Tell whether a token can be sent in a header."""
     return token.isascii() and (not token or token.isprintable()) and " " not in token
 
 
 def as_segment(job: str) -> str:
-    """Encode a job id as one segment of a path (RFC 3986, 2.2)."""
+    """Encode a job id as one path segment (RFC 3986, 2.2)."""
     return quote(job, safe="")
 
 
 @frozen(kw_only=True)
 class Address:
-    """Where a backend is."""
+    """The address of a backend."""
 
     host: str
     port: int
     prefix: str = ""
-    """The path before `/v1`, without a slash at its end."""
+    """The path before `/v1`, without a trailing slash."""
     tls: ssl.SSLContext | None = field(default=None, repr=False, eq=False)
 
     @classmethod
     def of(cls, url: str, ca_file: str = "") -> "Address":
-        """Read a URL; raises UsageError."""
+        """Parse a URL; raises UsageError."""
         where = f"--base-url {url}"
         try:
             parts = urlsplit(url)
@@ -69,7 +69,7 @@ class Address:
 
 
 NOWHERE: Final = Address(host="", port=0)
-"""The address of a backend that its control program will tell."""
+"""The address until the control program reports it."""
 
 
 def _context(ca_file: str) -> ssl.SSLContext:
@@ -83,24 +83,24 @@ def _context(ca_file: str) -> ssl.SSLContext:
 
 @frozen(kw_only=True)
 class Target:
-    """A backend. The tokens are never shown: `hide` takes them out of a text."""
+    """A backend. Tokens must never be shown: `hide` removes them from a text."""
 
     address: Address = NOWHERE
     org: str = "kit-org"
     project: str = "kit-project"
     token: str = field(default="", repr=False)
     other_token: str = field(default="", repr=False)
-    """A token of another tenant; empty without one."""
+    """A token of another tenant; empty if there is none."""
     body: Mapping[str, Json] = JOB_BODY
-    """What a create submits."""
+    """The body of a create."""
 
     def at(self, url: str) -> "Target":
-        """Return the target at another address; raises UsageError."""
+        """Return the target with another address; raises UsageError."""
         return evolve(self, address=Address.of(url))
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The base URL of the backend."""
         return f"{self.scheme}://{self.authority}{self.address.prefix}"
 
     @property
@@ -116,38 +116,38 @@ class Target:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is on this machine, where jobs and connections cost nothing."""
+        """True if the backend is on this machine, where jobs and connections cost nothing."""
         try:
             return ipaddress.ip_address(self.address.host).is_loopback
         except ValueError:
             return self.address.host == "localhost"
 
     def query(self, org: str | None = None, project: str | None = None) -> str:
-        """Return the query that every call has."""
+        """Return the query of every request."""
         names = {"orgSlug": org or self.org, "projectSlug": project or self.project}
         return urlencode(names, quote_via=quote)
 
     def jobs(self, rest: str = "", org: str | None = None, project: str | None = None) -> str:
-        """Return the request target of the jobs, or of what is below: `/job-1/cancel`."""
+        """Return the request target of the jobs, or of a path below, such as `/job-1/cancel`."""
         return f"{self.address.prefix}/v1/jobs{rest}?{self.query(org, project)}"
 
     def job(
         self, job: str, rest: str = "", org: str | None = None, project: str | None = None
     ) -> str:
-        """Return the request target of a job, or of what is below it."""
+        """Return the request target of a job, or of a path below it."""
         return self.jobs(f"/{as_segment(job)}{rest}", org, project)
 
     def headers(self, token: str | None) -> list[tuple[str, str]]:
-        """Return the headers of every request; without a token if it is None."""
+        """Return the headers of every request; without Authorization if `token` is None."""
         found = [("Host", self.authority), ("X-Arkor-Client", f"{CLIENT_NAME}/1")]
         return found if token is None else [*found, ("Authorization", f"Bearer {token}")]
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The tokens; the longer one first, as it may contain the other."""
+        """The tokens; the longer one first, because it may contain the other."""
         found = {token for token in (self.token, self.other_token) if len(token) >= TELLING}
         return tuple(sorted(found, key=len, reverse=True))
 
     def hide(self, text: str) -> str:
-        """Return a text without the tokens."""
+        """Return a text with the tokens removed."""
         return without_secrets(text, self.secrets)

@@ -1,4 +1,4 @@
-"""From what was played to a verdict on each profile: the same results as of a client, by other rules."""
+"""From played cases to a verdict for each profile, with the same result types as for clients."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from conformance.verdict.standing import Standing, Tally
 from conformance.verdict.statuses import Verdict
 
 NOT_REACHED: Final = "not reached"
-"""How a failure begins in which the backend broke another rule before that of the case."""
+"""The `kind` of a failure in which the backend broke another rule before the case's own."""
 
 
 def as_cases(
@@ -25,7 +25,7 @@ def as_cases(
     requirements: Mapping[str, Requirement],
     profiles: Sequence[str] = PROFILE_NAMES,
 ) -> Sequence[Case]:
-    """Return the cases as reports and baselines know them, each under every profile that it is in."""
+    """Return the cases as reports and baselines use them, each under every profile that has it."""
     found = [each.under(name, requirements) for name in profiles for each in cases]
     return [case for case in found if case is not None]
 
@@ -89,7 +89,7 @@ def _result(
 def claim_of(
     profile: str, results: Sequence[CaseResult], counted: Tally, scope: Scope, stopped: str
 ) -> Claim:
-    """Return the verdict on a profile, and which parts of the protocol it is about."""
+    """Return the claim for a profile: the verdict, and the parts of the protocol that it covers."""
     counts = Counter(result.verdict for result in results)
     unplayed = max(0, scope.chosen.get(profile, len(results)) - len(results))
     early = not_played(unplayed, scope.chosen.get(profile, 0), stopped) if unplayed else ""
@@ -135,7 +135,7 @@ def _shown(
 def diagnosis_of(
     results: Sequence[CaseResult], requirements: Mapping[str, Requirement]
 ) -> Diagnosis:
-    """Group the failures by the rule that the backend breaks, the weightiest source first."""
+    """Group the failures by the rule that the backend breaks, the most important first."""
     found = list(_failures(results))
     rank = rank_of(requirements)
     groups: dict[str, list[Failure]] = {}
@@ -162,7 +162,7 @@ def _failures(results: Sequence[CaseResult]) -> Iterator[Failure]:
 
 
 def _beginning(case: str, finding: Finding) -> Beginning:
-    """Say in a part of a sentence, after "the backend", which rule is broken and how."""
+    """Return the predicate that follows "the backend" in reports: which rule is broken and how."""
     broken = f"breaks {', '.join(finding.requires)}"
     if finding.not_reached:
         said = f"{broken}, so that {case} could not judge its own rule: {finding.actual}"

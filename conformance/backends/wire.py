@@ -1,7 +1,7 @@
-"""One connection to the backend: requests as they are written here, answers as they come.
+"""One connection to the backend; h11 serialises the requests and parses the responses.
 
-It follows no redirect, decodes no content coding and retries nothing, so that what is recorded is what
-the backend did. A token is sent to the target and nowhere else.
+It follows no redirect, decodes no content coding and retries nothing, so that the trace shows what
+the backend did. It sends a token only to the target.
 """
 
 import os
@@ -22,9 +22,9 @@ from attrs import define, field
 from conformance.backends.target import Target
 
 COMPLETE: Final = "complete"
-"""The last chunk came, or as many bytes as were announced."""
+"""The body ended with its last chunk, or with all the bytes of its Content-Length."""
 BY_CLOSE: Final = "ended by closing the connection"
-"""A body without a length, which ends with its connection."""
+"""The body has no length and ended when the connection closed."""
 CUT: Final = "cut off: the connection was closed before the body was complete"
 UNANSWERED: Final = "closed without an answer"
 RESET: Final = "cut off: the connection was reset"
@@ -32,21 +32,21 @@ NOT_HTTP: Final = "not HTTP"
 LEFT: Final = "closed by the kit"
 _RST: Final = struct.pack("ii", 1, 0)
 _PIECE: Final = 16_384
-"""A stream that floods the kit gives way to the others after so many bytes."""
+"""The number of bytes after which a stream that floods the kit yields to others."""
 _LONGEST_HEAD: Final = 65_536
 
 
 class Unreachable(Exception):
-    """No connection to the backend; the message says why."""
+    """The kit could not connect to the backend; the message says why."""
 
 
 class Unsendable(Exception):
-    """A request that HTTP has no form for, such as a cursor with a NUL; the message says why."""
+    """HTTP cannot carry the request, such as a cursor with a NUL; the message says why."""
 
 
 @define(eq=False)
 class Wire:
-    """An open connection. `ended` is empty while there is more to come."""
+    """An open connection. `ended` is empty until the response ends."""
 
     _stream: ByteStream = field(alias="stream")
     _http: h11.Connection = field(alias="http")
@@ -54,9 +54,9 @@ class Wire:
     status: int = field(default=0, init=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), init=False)
     interim: list[int] = field(factory=list[int], init=False)
-    """The statuses of the interim answers, such as 100."""
+    """The statuses of interim responses, such as 100."""
     problem: str = field(default="", init=False)
-    """What is not HTTP about the answer."""
+    """What was invalid HTTP in the response, or another problem with the connection."""
 
     @classmethod
     async def to(cls, target: Target, seconds: float, *, receive_buffer: int = 0) -> "Wire":
@@ -84,7 +84,7 @@ class Wire:
     async def send(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes = b""
     ) -> None:
-        """Send a request with its body; a connection that breaks is noticed when reading."""
+        """Send a request with its body; a broken connection is noticed when reading."""
         parts = [self._http.send(_request(method, target, headers))]
         if body:
             parts.append(self._http.send(h11.Data(body)))
@@ -92,20 +92,21 @@ class Wire:
         await self._write(b"".join(part for part in parts if part))
 
     async def send_head(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> None:
-        """Send a request without its body, which is never sent."""
+        """Send a request without its body."""
         await self._write(self._http.send(_request(method, target, headers)) or b"")
 
     def cork(self) -> None:
-        """Let a request and a half-close after it leave in one packet, where the platform can.
+        """Let a request and a half-close after it leave in one packet, on Linux only.
 
-        A backend that takes the half-close for leaving is then seen to do so, however quick it is.
+        A backend that mistakes the half-close for a disconnect then always does so, however fast it
+        answers.
         """
         raw = self._stream.extra(SocketAttribute.raw_socket, None)
         if sys.platform == "linux" and raw is not None:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
 
     async def half_close(self) -> None:
-        """Close the sending half."""
+        """Close the sending side."""
         try:
             await self._stream.send_eof()
         except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, NotImplementedError):
@@ -115,10 +116,10 @@ class Wire:
         try:
             await self._stream.send(data)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            return  # an answer may have come before; reading tells
+            return  # a response may have arrived before; head() and body() read it
 
     async def head(self, *, interim: bool = False) -> None:
-        """Read the head of the response, or an interim answer if that will do; `ended` says if none came."""
+        """Read the response head, or an interim one if `interim`; without one, `ended` says why."""
         while not self.ended:
             event = await self._next()
             match event:
@@ -137,7 +138,7 @@ class Wire:
                     pass
 
     async def body(self) -> bytes:
-        """Read the next bytes of the body; none at its end, then `ended` says how it ended."""
+        """Return the next bytes of the body; b"" at its end, when `ended` says how it ended."""
         while not self.ended:
             event = await self._next()
             match event:
@@ -158,7 +159,7 @@ class Wire:
         return CUT if self.status else UNANSWERED
 
     async def _next(self) -> object:
-        """Return the next event of h11, or None when the connection is over."""
+        """Return the next event of h11, or None if the connection is over."""
         while True:
             try:
                 event = self._http.next_event()
@@ -189,11 +190,11 @@ class Wire:
             return
         try:
             self._http.receive_data(data)
-        except RuntimeError:  # more after the end
+        except RuntimeError:  # data after the end of the response
             self.ended = self.ended or COMPLETE
 
     def again(self) -> bool:
-        """Get ready for another request on this connection; False if it cannot carry one."""
+        """Prepare for another request on this connection; return False if that is impossible."""
         if self.ended != COMPLETE:
             return False
         try:
@@ -205,7 +206,7 @@ class Wire:
         return True
 
     async def close(self, *, reset: bool = False) -> None:
-        """Close it, by RST if asked to; `ended` stays what the backend did."""
+        """Close the connection, with RST if `reset`; leaves `ended` if the backend has ended it."""
         self.ended = self.ended or LEFT
         if reset:
             raw = self._stream.extra(SocketAttribute.raw_socket, None)
@@ -239,7 +240,7 @@ async def _connected(target: Target, receive_buffer: int) -> ByteStream:
 
 
 async def _with_buffer(target: Target, size: int) -> SocketStream:
-    """Connect with a receive buffer of this size, which must be set before."""
+    """Connect with a receive buffer of this size, which must be set before connecting."""
     found = await anyio.getaddrinfo(
         target.address.host, target.address.port, type=socket.SOCK_STREAM
     )
@@ -258,7 +259,7 @@ async def _with_buffer(target: Target, size: int) -> SocketStream:
 
 
 def _request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> h11.Request:
-    """Return a request; raises Unsendable if a header cannot carry one of the values."""
+    """Build a request; raises Unsendable if a header cannot carry one of the values."""
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     try:
         return h11.Request(method=method, target=target, headers=pairs)
@@ -267,7 +268,7 @@ def _request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> h1
 
 
 def _reason(error: BaseException) -> str:
-    """Return what the system says of an error, without addresses."""
+    """Return the system's description of an error, without addresses."""
     number = error.errno if isinstance(error, OSError) else None
     if number is not None and not isinstance(error, socket.gaierror):
         return os.strerror(number)

@@ -1,1 +1,1 @@
-"""What a case is, which rules it judges, and how case files are read."""
+"""Cases: their data model, the rules that they judge, and how case files are read."""

@@ -1,9 +1,9 @@
-"""The attached form of a case, for clients that follow jobs and do not create them.
+"""The attached form of a case, for clients that follow jobs but do not create them.
 
-The backend has the job from the start, the client is opened with its id, and the rest of the case is
-as it was: what it asserts about the stream, the cursor, the delays, the budget, the callbacks and the
-results. What it asserts about the create is left out. A case that is about the create, or in which
-the backend treats the create in some special way, has no attached form.
+In this form, the backend has the job from the start and the client is opened with its id. The form
+keeps what the case expects of the stream, the cursor, the delays, the budget, the callbacks and the
+results, and drops what it expects of the create. A case has no attached form if it is about the
+create, or if its backend treats the create in a special way.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ _BEFOREHAND: Final = frozenset(
     {"create#1.requested", "create#1.responded", "create#1.ended", "start.called"}
     | {"start.settled", "start.resolved"}
 )
-"""What has happened before the client of an attached case is opened."""
+"""Events that happened before the client of an attached case is opened."""
 
 
 class NeedsCreate(Exception):
@@ -40,7 +40,7 @@ class NeedsCreate(Exception):
 def attached(case: Case) -> Case:
     """Return the attached form of a case; raises NeedsCreate if it has none.
 
-    A case about a job that exists already is its own attached form.
+    A case about an existing job is its own attached form.
     """
     if why := _obstacle(case):
         raise NeedsCreate(why)
@@ -70,7 +70,7 @@ def is_attachable(case: Case) -> bool:
 
 
 def _obstacle(case: Case) -> str:
-    """Say why only a client that creates jobs can play a case; empty if any client can."""
+    """Return why only clients that create jobs can play a case; empty if any client can."""
     obstacles = _of_any_case if "job" in case.config else _of_a_case_that_creates
     return next(obstacles(case), "")
 
@@ -96,7 +96,7 @@ def _of_a_case_that_creates(case: Case) -> Iterator[str]:
     if any(map(_starts, later)) or (first.detached and _starts(first)):
         yield "it calls start() while or after something else happens"
     if first.verb is Verb.CANCEL:
-        yield "it cancels before there is a job"
+        yield "it cancels before the job exists"
     named = [name for step in case.steps for _, name in references(step)]
     named += [each.reference for each in case.premise if isinstance(each, Reached)]
     late = [each for each in named if _is_of_the_create(each) and each not in _BEFOREHAND]
@@ -109,7 +109,7 @@ def _starts(step: Step) -> bool:
 
 
 def _steps(steps: Sequence[Step]) -> Iterator[Step]:
-    """Yield the steps without `start()`, and without a wait for what has happened beforehand."""
+    """Yield the steps except `start()` and waits for events that happened beforehand."""
     for step in steps:
         if _starts(step):
             continue

@@ -1,4 +1,4 @@
-"""Read case files: TOML in, cases out, or every mistake of a file with its place and line."""
+"""Read case files from TOML; errors list every mistake of a file with its place and line."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,9 +25,9 @@ CASES: Final = Path(__file__).parents[1] / "cases"
 def load_cases(
     requirements: Mapping[str, Requirement], directory: Path = CASES
 ) -> tuple[Case, ...]:
-    """Read every case file of a directory, files and cases in their order.
+    """Read every case file of a directory, in order.
 
-    Raises ReadingError for anything that is not exactly right, an id that appears twice included.
+    Raises ReadingError for any mistake, such as an id that appears twice.
     """
     cases: list[Case] = []
     seen: set[str] = set()
@@ -45,9 +45,9 @@ def load_cases(
 
 
 def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -> tuple[Case, ...]:
-    """Read the cases of files that are not in the catalogue; raises ReadingError.
+    """Read the cases of files outside the catalogue; raises ReadingError.
 
-    A file that is named twice is read once. Two cases with the same id are an error.
+    A file that is given twice is read once. Two cases with the same id are an error.
     """
     cases: dict[str, Case] = {}
     for path in dict.fromkeys(paths):
@@ -66,9 +66,9 @@ def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -
 def read_case_file(
     name: str, text: str, requirements: Mapping[str, Requirement]
 ) -> tuple[Case, ...]:
-    """Read the cases of one file: a list of `[[case]]`, or one case as the whole file.
+    """Read the cases of one file: a list of `[[case]]` tables, or one case as the whole file.
 
-    Raises ReadingError with every mistake of the file.
+    Raises ReadingError with all mistakes of the file.
     """
 
     def read(document: Mapping[str, Json]) -> tuple[Case, ...]:
@@ -87,9 +87,9 @@ def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requir
 
 
 def filled(case: Case, nonces: Nonces) -> Case:
-    """Return `case` as it is played: its placeholders and its whole configuration filled in.
+    """Return `case` ready to be played: placeholders and configuration defaults are filled in.
 
-    The backend names its jobs by the nonce, unless the case has a prefix of its own.
+    The backend's job ids begin with the nonce, unless the case has its own prefix.
     """
     found = nonces.fill(evolve(case, config={**DEFAULT_CONFIG, **case.config}))
     if not isinstance(found, Case):
@@ -104,7 +104,7 @@ def filled(case: Case, nonces: Nonces) -> Case:
 def _cases(
     tables: Iterable[tuple[str, Mapping[str, Json]]], known: Mapping[str, Requirement]
 ) -> tuple[Case, ...]:
-    """Read tables, each with its place; raises ScenarioError with every mistake of them all."""
+    """Read tables, each with its place; raises ScenarioError with all of their mistakes."""
     cases: list[Case] = []
     mistakes = Mistakes()
     for at, values in tables:
@@ -117,7 +117,7 @@ def _cases(
 def _expanded(
     at: str, values: Mapping[str, Json], known: Mapping[str, Requirement]
 ) -> Iterator[Case]:
-    """Read what a table expands to; a mistake of a template is reported once."""
+    """Read the cases to which a table expands; a mistake in a template is reported once."""
     told: dict[tuple[str, str], ScenarioError] = {}
     for expanded in expand(at, values):
         try:
@@ -130,7 +130,7 @@ def _expanded(
 
 
 def _labelled(mistake: ScenarioError, at: str, identifier: Json) -> ScenarioError:
-    """Say the id of a case instead of its number in the file."""
+    """Return the error with the id of the case instead of its number in the file."""
     if not isinstance(identifier, str):
         return mistake
     problem = str(mistake).removeprefix(at).removeprefix(".").removeprefix(": ")
@@ -198,7 +198,7 @@ def _profiles(at: str, words: CaseWords, known: Mapping[str, Requirement]) -> tu
     for profile in profiles:
         if profile not in common:
             raise ScenarioError(
-                f"{at}: profile {profile} lacks a rule that the case requires; {common} have them all"
+                f"{at}: profile {profile} lacks a rule that the case requires; use {common}"
             )
     return profiles
 
@@ -228,6 +228,6 @@ def _expect(where: str, words: CaseWords, steps: Sequence[Step]) -> tuple[Expect
 
 
 def _cited(cites: Mapping[str, Sequence[str]], assertion: str) -> str:
-    """Return the word of `cites` that is about an assertion, or an empty string."""
+    """Return the key of `cites` that covers an assertion, or an empty string."""
     keys = (assertion, assertion.partition(" ")[0], assertion.partition(".")[0])
     return next((key for key in keys if key in cites), "")

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""What a case is: an id that never changes, what it does to a client, and what it expects."""
+"""The data model of a case: its permanent id, its steps, and its expectations."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -26,11 +26,11 @@ DEFAULT_CONFIG: Final[Mapping[str, Json]] = {
     "name": "{name}",
     "input": {"model": "kit/model", "dataset": {"type": "huggingface", "name": "kit/dataset"}},
 }
-"""What a client is opened with where a case says nothing; the placeholders are filled per play."""
+"""The default configuration of a client; placeholders are filled in for each play."""
 
 
 class Verb(Enum):
-    """What a driver can be asked to do with its client."""
+    """The operations that a driver can perform with its client."""
 
     START = "start"
     WAIT = "wait"
@@ -44,15 +44,15 @@ _MILLISECONDS: Final = number(0, 2**53)
 
 @frozen(kw_only=True)
 class Operate:
-    """Ask the driver for an operation; unless detached, its answer comes before the next step."""
+    """Ask the driver for an operation; unless detached, wait for its answer."""
 
     verb: Verb = needed(choice(Verb), "the operation", name="do")
     name: str = word(
         text(), "its name [default: the verb, numbered from the second on]", default=""
     )
-    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
+    after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
     detached: bool = word(
-        flag(), "whether the next step starts before its answer", default=False, name="detach"
+        flag(), "whether the next step starts before the answer", default=False, name="detach"
     )
 
 
@@ -75,8 +75,8 @@ class Elapse:
     """Let virtual time pass: end idle sleeps up to `ms` in total, or until an event."""
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
-    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
-    until: str | None = word(EVENT, "at the latest until this event", default=None)
+    after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
+    until: str | None = word(EVENT, "end early at this event", default=None)
 
 
 @frozen(kw_only=True)
@@ -84,7 +84,7 @@ class Advance:
     """Advance the clock by `ms`, and end only the sleeps that are over by then."""
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
-    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
+    after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
 
 
 @frozen(kw_only=True)
@@ -92,15 +92,15 @@ class Wake:
     """End a held back-off sleep."""
 
     sleep: str = needed(EVENT, "the sleep")
-    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
+    after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
 
 
 @frozen(kw_only=True)
 class Push:
-    """Append an event to the log of the job, into its live streams."""
+    """Append an event to the log of the job, which sends it to its live streams."""
 
     frames: tuple[ScriptedFrame, ...] = needed(FRAMES, "the frames")
-    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
+    after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
 
 
 @frozen(kw_only=True)
@@ -108,7 +108,7 @@ class OpenGate:
     """Open a gate of the scenario."""
 
     gate: str = needed(text(), "the gate")
-    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
+    after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
 
 
 Step: TypeAlias = Operate | Await | Until | Elapse | Advance | Wake | Push | OpenGate
@@ -116,7 +116,7 @@ Step: TypeAlias = Operate | Await | Until | Elapse | Advance | Wake | Push | Ope
 
 @frozen(kw_only=True)
 class Expectation:
-    """An assertion and the requirements that a client breaks which does not meet it."""
+    """An assertion, and the requirements that a client breaks if it does not meet it."""
 
     assertion: Assertion
     requires: tuple[str, ...]
@@ -124,7 +124,7 @@ class Expectation:
 
 @frozen(kw_only=True)
 class Case:
-    """One case; `source` is the whole as data, expanded."""
+    """One case; `source` is the expanded case as plain data."""
 
     id: str
     requires: tuple[str, ...]
@@ -139,13 +139,13 @@ class Case:
     expect: tuple[Expectation, ...]
     source: Mapping[str, Json]
     premise: tuple[Premise, ...] = ()
-    """What the client must have done before the rules of the case can be judged."""
+    """What the client must have done before the case can judge its rules."""
     applies: tuple[RequestShape, ...] = ()
-    """What the client's requests must look like for the case to apply to it at all."""
+    """What the client's requests must look like for the case to apply to the client."""
     since: str = "1"
-    """The version of the specification in which the case appeared."""
+    """The version of the specification that introduced the case."""
     file: str = field(default="", eq=False)
-    """The path of its file, as it was given; empty for a case of the catalogue."""
+    """The path of the case's file, as given; empty for a case of the catalogue."""
 
     @property
     def family(self) -> str:
@@ -154,12 +154,12 @@ class Case:
 
     @property
     def template(self) -> str:
-        """The id without the row of its table: that of all cases made from one template."""
+        """The id without the row of its table, which is the same for all cases of a template."""
         return template_of(self.id)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a user may call it by: its id, or the template."""
+        """The names by which users select the case: its id, and its template."""
         return tuple(dict.fromkeys((self.id, self.template)))
 
 

@@ -1,7 +1,7 @@
-"""What makes a case's requests recognisable: a token, a job id and a job name used nowhere else.
+"""Values that identify a case's requests: a unique token, job id and job name.
 
-Cases have placeholders in their place, which are filled in right before a case is played. A
-request that carries one of the three belongs to the case, wherever and whenever it arrives.
+Cases contain placeholders, which are filled in right before a case is played. A request that
+carries one of the three values belongs to the case, wherever and whenever it arrives.
 """
 
 import re
@@ -15,7 +15,7 @@ from attrs import field, frozen
 from mock_server.strict.words import changed
 
 Draw: TypeAlias = Callable[[], str]
-"""Returns a nonce: lower-case hexadecimal digits, another value on every call."""
+"""Returns a nonce in lower-case hexadecimal digits, a different one on each call."""
 PLACEHOLDERS: Final = ("{token}", "{name}", "{job}", "{job2}")
 _DIGITS: Final = 16
 _NONCE: Final = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
@@ -32,11 +32,11 @@ class Nonces:
 
     nonce: str = field(repr=False)
     token: str = field(default="", repr=False)
-    """The token of a case that fixes its own."""
+    """The token, if the case specifies its own; empty otherwise."""
 
     @property
     def job_prefix(self) -> str:
-        """How the ids of the backend's jobs begin."""
+        """The prefix of the ids of the backend's jobs."""
         return f"job-{self.nonce}-"
 
     @property
@@ -50,7 +50,7 @@ class Nonces:
         }
 
     def fill(self, value: object) -> object:
-        """Return a value of any kind with every placeholder in its texts filled in."""
+        """Return a value with the placeholders in all of its strings filled in."""
 
         def change(part: object) -> object:
             if isinstance(part, str) and not isinstance(part, Enum):
@@ -60,23 +60,23 @@ class Nonces:
         return changed(value, change)
 
     def text(self, text: str) -> str:
-        """Return `text` with every placeholder filled in."""
+        """Return `text` with all placeholders filled in."""
         if "{" in text:
             for placeholder, value in self.values.items():
                 text = text.replace(placeholder, value)
         return text
 
     def plain(self, text: str) -> str:
-        """Return `text` without the nonce, for a reader: `job-1` instead of `job-4f…-1`."""
+        """Return `text` for readers, without the nonce: `job-1` instead of `job-4f…-1`."""
         return text.replace(f"-{self.nonce}", "")
 
     def claim(self, target: str, authorization: str, body: str) -> bool:
-        """Tell whether a request carries one of the nonces, or the token that the case fixes."""
+        """Tell whether a request has one of the nonces, or the token that the case specifies."""
         if any(self.nonce in text for text in (target, authorization, body)):
             return True
         return bool(self.token) and authorization == f"Bearer {self.token}"
 
 
 def nonces_in(*texts: str) -> tuple[str, ...]:
-    """Return everything in `texts` that looks like a nonce."""
+    """Return every substring of `texts` that looks like a nonce."""
     return tuple(found for text in texts for found in _NONCE.findall(text))

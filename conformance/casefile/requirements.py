@@ -1,8 +1,8 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""The rules as data: where they are, which version they have, and what one requirement is.
+"""The specification's rules as data: where the file is, its version, its requirements.
 
-In a checkout the specification is in `spec/` next to the packages, in an installed wheel it is
-inside this package.
+In a source checkout, the specification is in `spec/` next to the packages; in an installed wheel,
+it is inside this package.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _TEXT: Final = text()
 
 
 class Level(Enum):
-    """How binding a requirement is: a broken MUST fails, a broken SHOULD warns."""
+    """How binding a requirement is: breaking a MUST is a failure, breaking a SHOULD a warning."""
 
     MUST = "MUST"
     SHOULD = "SHOULD"
@@ -43,30 +43,32 @@ class Level(Enum):
 class Requirement:
     """One numbered rule.
 
-    `since` is the version of the specification in which the rule appeared. `excluded` gives the
-    reason if no case can judge the rule, and is empty otherwise.
+    `since` is the version of the specification that introduced the rule. `excluded` is the reason
+    if no case can judge the rule, and empty otherwise.
     """
 
     id: str = needed(matching(r"ARK-[A-Z]{3}-[1-9][0-9]*", "an id, such as 'ARK-BUD-3'"), "the id")
     level: Level = needed(choice(Level), "how binding it is")
     profiles: tuple[str, ...] = word(
-        array(one_of(PROFILE_NAMES), least=1), "where it applies", default=PROFILE_NAMES
+        array(one_of(PROFILE_NAMES), least=1),
+        "the profiles in which it applies",
+        default=PROFILE_NAMES,
     )
-    source: Source = needed(SOURCE, "where it comes from")
+    source: Source = needed(SOURCE, "the source of the rule")
     text: str = needed(_TEXT, "the rule")
-    why: str = word(_TEXT, "its reason", default="")
-    excluded: str = word(_TEXT, "why no case can judge it", default="")
-    since: str = word(VERSION, "the version in which it appeared", default=_FIRST_VERSION)
+    why: str = word(_TEXT, "the reason for the rule", default="")
+    excluded: str = word(_TEXT, "why no case can judge the rule; empty if one can", default="")
+    since: str = word(VERSION, "the version that introduced it", default=_FIRST_VERSION)
 
     def counts(self, profile: str, *, strict: bool = False) -> bool:
-        """Tell whether a client that breaks this rule under `profile` can fail for it.
+        """Tell whether breaking this rule can make a client fail under `profile`.
 
-        That depends on the source alone; the level decides between a failure and a warning.
+        That depends only on the source; the level decides between a failure and a warning.
         """
         return self.source.counts(profile, strict=strict)
 
     def fails(self, profile: str, *, strict: bool = False) -> bool:
-        """Tell whether what breaks this rule under `profile` fails, and is not only warned about."""
+        """Tell whether breaking this rule under `profile` is a failure rather than a warning."""
         return self.level is Level.MUST and self.counts(profile, strict=strict)
 
 
@@ -82,7 +84,7 @@ def specification_directory() -> Path:
 
 @frozen(kw_only=True)
 class _Requirements:
-    """The file of the rules."""
+    """The content of the requirements file."""
 
     schema: int = word(constant(1), "the version of this vocabulary", default=1)
     version: str = needed(VERSION, "the version of the specification")
@@ -97,7 +99,7 @@ REQUIREMENTS: Final = table(_Requirements, "the specification's rules")
 def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
     """Read the requirements by id, in the order of the file; raises ReadingError.
 
-    The published statements that they cite are in `sources.md` next to the file.
+    The published statements that they cite are in `sources.md`, next to the file.
     """
     file = path or specification_directory() / "requirements.toml"
     statements = load_statements(file.with_name("sources.md"))
@@ -129,7 +131,7 @@ def specification_version(path: Path | None = None) -> str:
 
 
 def version_parts(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, by which versions are sorted."""
+    """Return the numbers of a version, as a key for sorting."""
     return tuple(int(part) for part in version.split("."))
 
 
@@ -141,7 +143,7 @@ def is_newer(since: str, version: str) -> bool:
 def _check(where: str, rule: Requirement, version: str) -> None:
     if is_newer(rule.since, version):
         raise ScenarioError(
-            f"{where}: {rule.id}: 'since' is {rule.since}, the specification is {version}"
+            f"{where}: {rule.id}: 'since' is {rule.since}, but the specification is {version}"
         )
     match rule.source.kind:
         case SourceKind.OBSERVED if rule.level is Level.MUST:

@@ -1,4 +1,4 @@
-"""Which cases a command is about: by id, by pattern, by profile; and one profile for each."""
+"""Select cases by id, pattern or profile, and choose one profile per case."""
 
 import fnmatch
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from mock_server.strict.shapes import nearest
 
 
 class Selectable(Protocol):
-    """What can be chosen: a case about a client, or one about a backend."""
+    """What can be selected: a case for clients or for backends."""
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The id of the case."""
         ...
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a user may call it by."""
+        """The names by which users select the case."""
         ...
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """The rules that it is about."""
+        """The rules that the case is about."""
         ...
 
 
@@ -39,16 +39,16 @@ def select(
     patterns: Sequence[str] = (),
     listing: str = "`arkor-conformance list`",
 ) -> tuple[_C, ...]:
-    """Return the cases that `ids` name or `patterns` match; all if neither is given.
+    """Return the cases that `ids` name or `patterns` match; all cases if neither is given.
 
-    The id of a template names all of its cases. A pattern is a shell pattern (`budget.*`), a part
-    of an id, or the id of a requirement. Raises UsageError for an id that no case has; `listing` is
-    the command that lists them.
+    The id of a template selects all of its cases. A pattern is a shell pattern (`budget.*`), a part
+    of an id, or the id of a requirement. Raises UsageError for an unknown id; `listing` is the
+    command that lists the cases.
     """
     for identifier in ids:
         if not any(_named(case, identifier) for case in cases):
             near = nearest(identifier, [case.id for case in cases])
-            hint = near if near.startswith("did you mean") else f"{listing} has all"
+            hint = near if near.startswith("did you mean") else f"{listing} lists all"
             raise UsageError(f"case {identifier}", f"no such case; {hint}")
     if not ids and not patterns:
         return tuple(cases)
@@ -72,7 +72,7 @@ def _matches(case: Selectable, pattern: str) -> bool:
 
 
 def in_turn(cases: Sequence[Case]) -> Sequence[Case]:
-    """Give each case one of its profiles, so that all are played and none often."""
+    """Give each case one of its profiles in turn, so that every profile is played."""
     return [
         evolve(case, profiles=(case.profiles[number % len(case.profiles)],))
         for number, case in enumerate(cases)

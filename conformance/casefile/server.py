@@ -1,4 +1,4 @@
-"""The backend of a case: answers per call and a scenario, in the words and values of the mock."""
+"""The backend of a case: responses by route and a scenario, in the vocabulary of the mock."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from mock_server.strict.values import Span
 from mock_server.strict.words import EMPTY, table
 
 JOB_MEMBERS: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdAt")
-"""What every job object has (section 5.12 of the specification)."""
+"""The members of every job object (section 5.12 of the specification)."""
 _NUMBERED: Final = re.compile(r"(rule|job) (\d+)")
 
 
@@ -26,15 +26,15 @@ class Server:
     """What the backend of a case does. Texts may have placeholders, which are filled per play."""
 
     answers: Mapping[str, tuple[Rule | None, ...]]
-    """By route: the n-th is the n-th answer and the last repeats; None is the backend's own."""
+    """Responses by route, for the n-th request each; the last one repeats; None is the default."""
     scenario: Scenario
-    """The whole: the rules of the answers come first."""
+    """The complete scenario; the rules for `answers` come first."""
     scripted: bool = False
-    """Whether the case has a scenario of its own."""
+    """True if the case has its own scenario."""
 
 
 NOTHING: Final = Server(answers={}, scenario=Scenario())
-"""The backend as it is."""
+"""The unchanged backend."""
 _ANSWER: Final[Shape[Rule | None]] = Shape(
     RULE.kinds,
     "an answer, such as {status = 503}",
@@ -62,7 +62,7 @@ def _read(value: object, where: str) -> Server:
 
 
 def _numbered(route: str, answers: Sequence[Rule | None]) -> Sequence[Rule | None]:
-    """Let the n-th answer be for the n-th request, and the last for all that follow."""
+    """Apply the n-th answer to the n-th request, and the last one to all later requests."""
     last = len(answers)
     spans = [Span(n, None if n == last else n) for n in range(1, last + 1)]
     return [
@@ -74,7 +74,7 @@ def _numbered(route: str, answers: Sequence[Rule | None]) -> Sequence[Rule | Non
 def _whole(
     answers: Mapping[str, Sequence[Rule | None]], scenario: Scenario, where: str
 ) -> Scenario:
-    """Return one scenario of both; raises ScenarioError with all that makes no sense in it."""
+    """Return the scenario that combines both; raises ScenarioError with all contradictions."""
     rules = [
         (f"{where}.{route} {number}", rule)
         for route, numbered in answers.items()
@@ -97,14 +97,14 @@ def _whole(
 
 
 def _check_job(rule: Rule, where: str) -> None:
-    """Refuse an answer with a part of a job: a client may check what it gets."""
+    """Raise ScenarioError for an incomplete job object, because clients may check jobs."""
     job = rule.head.json.get("job") if is_table(rule.head.json) else None
     if is_table(job) and (missing := [key for key in JOB_MEMBERS if key not in job]):
         raise ScenarioError(f"{where}.json.job: a complete job also has {', '.join(missing)}")
 
 
 def _placed(error: ScenarioError, places: Sequence[str], where: str) -> ScenarioError:
-    """Name the places of the case instead of those of the scenario that is made of it."""
+    """Return an error that names places in the case instead of places in the combined scenario."""
 
     def place(found: re.Match[str]) -> str:
         number = int(found[2])

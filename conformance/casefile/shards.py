@@ -1,7 +1,7 @@
-"""Shards: equal parts of the work, so that several machines can share one run.
+"""Shards: parts of the cases, so that several machines can share one run.
 
 The shard of a case depends only on its id and the number of shards. So every machine divides the
-cases in the same way, in any order, and adding a case does not move the others.
+cases in the same way, and a new case does not move the others.
 """
 
 import hashlib
@@ -19,29 +19,29 @@ _WRITTEN: Final = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 
 @frozen
 class Shard:
-    """One of `of` shards, counted from 1."""
+    """One of `of` shards; `number` starts at 1."""
 
     number: int
     of: int
 
     @classmethod
     def read(cls, written: str) -> Self | None:
-        """Read `2/4`; None if that is not a shard."""
+        """Parse a shard such as `2/4`; None if the text is not a shard."""
         found = _WRITTEN.fullmatch(written)
         if found is None or int(found[1]) > int(found[2]):
             return None
         return cls(int(found[1]), int(found[2]))
 
     def has(self, name: str) -> bool:
-        """Tell whether the thing with this name belongs to the shard."""
+        """Tell whether the item with this name belongs to the shard."""
         return shard_of(name, self.of) == self.number
 
     def part(self, things: Sequence[T], name_of: Callable[[T], str]) -> tuple[T, ...]:
-        """Return the things that belong to the shard, in their order."""
+        """Return the items that belong to the shard, in order."""
         return tuple(each for each in things if self.has(name_of(each)))
 
     def places(self, count: int) -> range:
-        """Return the places of the shard in a series of `count`, such as the schedules of a seed."""
+        """Return the shard's indices in a series of `count`, such as the schedules of a seed."""
         return range(self.number - 1, count, self.of)
 
     def __str__(self) -> str:
@@ -52,5 +52,5 @@ WHOLE: Final = Shard(1, 1)
 
 
 def shard_of(name: str, of: int) -> int:
-    """Return the number of the shard of a name, from 1: its SHA-256 modulo the number of shards."""
+    """Return the shard of a name, from 1: its SHA-256 modulo the number of shards."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()) % of + 1

@@ -1,7 +1,7 @@
-"""Where a rule comes from: the kind of its source and the places that are cited.
+"""Where a rule comes from: the kind of its source, and what it cites.
 
-What each kind counts for, and the statements that a published rule can cite, are in
-`spec/sources.md`.
+`spec/sources.md` explains what each kind counts for, and lists the statements that a published
+rule can cite.
 """
 
 import re
@@ -25,7 +25,7 @@ _SECTION: Final = re.compile(
 
 
 class SourceKind(Enum):
-    """What carries a rule."""
+    """The kinds of sources that a rule can have."""
 
     PUBLISHED = "published"
     INTERFACE = "interface"
@@ -42,14 +42,14 @@ class Source:
     cites: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return it as the specification writes it: `published: W-2, R-1`."""
+        """Return the source as the specification writes it: `published: W-2, R-1`."""
         return f"{self.kind.value}: {', '.join(self.cites)}" if self.cites else self.kind.value
 
     def counts(self, profile: str, *, strict: bool = False) -> bool:
-        """Tell whether a broken rule of this source fails a client under `profile`.
+        """Tell whether a broken rule with this source makes a client fail under `profile`.
 
-        A proposal counts under `hardened`, because a declared profile is a contract, and under the
-        other profiles only if `strict`.
+        A proposal counts under `hardened`, because a declared profile is a contract. Under other
+        profiles it counts only if `strict`.
         """
         match self.kind:
             case SourceKind.PUBLISHED | SourceKind.INTERFACE | SourceKind.STANDARD:
@@ -66,7 +66,7 @@ def load_statements(path: Path) -> tuple[str, ...]:
     """Return the ids of the published statements in `sources.md`; raises ReadingError."""
     found = tuple(_ROW.findall(path.read_text("utf-8")))
     if not found:
-        raise ReadingError(path.name, "it has no table of statements with anchors")
+        raise ReadingError(path.name, "has no table of statements with anchors")
     return found
 
 
@@ -88,7 +88,7 @@ SOURCE: Final[Shape[Source]] = converted(text(), _source)
 
 
 def check_statements(where: str, source: Source, statements: Collection[str]) -> None:
-    """Refuse a statement that `sources.md` does not have; raises ScenarioError."""
+    """Raise ScenarioError if the source cites a statement that `sources.md` does not have."""
     if source.kind is SourceKind.PUBLISHED:
         for cite in source.cites:
             _among(where, cite, statements, "statement of sources.md")

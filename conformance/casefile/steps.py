@@ -1,6 +1,6 @@
-"""The steps of a case: what is done to the client and its backend, one after the other.
+"""The steps of a case: what is done to the client and its backend, in order.
 
-There is no step that sleeps: steps wait on events, never on time.
+No step sleeps: steps wait for events, never for time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,13 +50,13 @@ def _read(value: object, where: str) -> Step:
 
 
 STEP: Final[Shape[Step]] = evolve(_STEP, read=_read)
-"""One step."""
+"""A single step."""
 
 
 def named(steps: Sequence[Step], where: str) -> tuple[Step, ...]:
-    """Return the steps with every operation named; raises ScenarioError with all mistakes.
+    """Return the steps with a name for every operation; raises ScenarioError with all mistakes.
 
-    A step names only operations that come before it.
+    A step can refer only to operations of earlier steps.
     """
     found: list[Step] = []
     names: list[str] = []
@@ -85,13 +85,13 @@ def _named(step: Step, where: str, names: list[str]) -> Step:
     if name.partition("#")[0] != verb:
         raise ScenarioError(f"{where}: {name!r} names another operation; write {default!r}")
     if name in names:
-        raise ScenarioError(f"{where}: a second operation {name!r}")
+        raise ScenarioError(f"{where}: a second operation is named {name!r}")
     names.append(name)
     return evolve(step, name=name)
 
 
 def references(step: Step) -> Iterator[tuple[str, str]]:
-    """Yield the events that a step names, each with its word."""
+    """Yield the events that a step refers to, each with the key that refers to it."""
     after = () if isinstance(step, Await | Until) else step.after
     yield from (("after", each) for each in after)
     match step:
@@ -106,12 +106,12 @@ def references(step: Step) -> Iterator[tuple[str, str]]:
 
 
 def operations_of(steps: Sequence[Step]) -> tuple[str, ...]:
-    """Return the names of the operations that a case asks for, in order."""
+    """Return the names of the operations that a case performs, in order."""
     return tuple(step.name for step in steps if isinstance(step, Operate))
 
 
 def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
-    """Refuse a step that opens a gate which nothing waits at, and a gate that no step opens."""
+    """Raise ScenarioError if a step opens a gate that nothing waits at, or no step opens a gate."""
     waited_at = {
         *(gate for rule in scenario.rules for gate in gates_of_rule(rule)),
         *(gate for job in scenario.jobs for gate in gates_of_job(job)),
@@ -125,7 +125,7 @@ def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
     opened = {step.gate for step in steps if isinstance(step, OpenGate)}
     for name in sorted(opened - waited_at):
         meant = nearest(name, waited_at) if waited_at else "the server has no gate"
-        raise ScenarioError(f"{where}: opens the gate {name!r}, and nothing waits at it; {meant}")
+        raise ScenarioError(f"{where}: opens the gate {name!r}, but nothing waits at it; {meant}")
     for name in sorted(waited_at - opened):
-        meant = nearest(name, opened) if opened else f"a gate that stays shut is called {NEVER!r}"
-        raise ScenarioError(f"{where}: waits at the gate {name!r}, and no step opens it; {meant}")
+        meant = nearest(name, opened) if opened else f"a gate that stays closed is called {NEVER!r}"
+        raise ScenarioError(f"{where}: waits at the gate {name!r}, but no step opens it; {meant}")

@@ -1,8 +1,8 @@
 """Templates: one case with `each` becomes one case per value, with stable ids.
 
-`{status}` in a string is replaced by the text of the value, and a string that is exactly
-`"{status}"` by the value itself, with its type. The string `"<null>"` becomes the null that TOML
-does not have.
+`{status}` inside a string is replaced by the text of the value; a string that is exactly
+`"{status}"` is replaced by the value itself, with its type. The string `"<null>"` becomes null,
+which TOML does not have.
 """
 
 import re
@@ -22,7 +22,7 @@ EACH: Final[Shape[Mapping[str, tuple[Json, ...]] | tuple[Mapping[str, Json], ...
 
 
 def expand(where: str, values: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
-    """Yield the cases that one table of a case file is for; raises ScenarioError."""
+    """Yield the cases to which a table of a case file expands; raises ScenarioError."""
     if "each" not in values:
         yield {key: _substitute(value, {}) for key, value in values.items()}
         return
@@ -73,7 +73,7 @@ def _substitute(value: Json, parameters: Mapping[str, Json]) -> Json:
 
 
 def _fill(text: str, parameters: Mapping[str, Json]) -> Json:
-    """Fill the places of known parameters; other braces are the text's own (JSON has many)."""
+    """Fill in the known parameters; other braces stay, because JSON has many."""
     whole = _PLACE.fullmatch(text)
     if whole and whole[1] in parameters:
         return parameters[whole[1]]

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""The words of a case as it is written."""
+"""The vocabulary of case files."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -38,7 +38,7 @@ class Trigger:
     """A call of a callback."""
 
     callback: str = needed(one_of(CALLBACKS), "the callback")
-    nth: int = word(integer(1, 1_000_000), "which of its calls", default=1)
+    nth: int = word(integer(1, 1_000_000), "the number of the call", default=1)
 
 
 def _below_one(sample: float, where: str) -> float:
@@ -55,14 +55,14 @@ _SAMPLES: Final = array(
 
 @frozen(kw_only=True)
 class Config:
-    """What the client is opened with; what is left out is the kit's own choice."""
+    """The configuration of the client; the kit chooses values that are left out."""
 
     token: str | None = word(text(), "the bearer token", default=None)
     org: str | None = word(text(), "the organisation", default=None)
     project: str | None = word(text(), "the project", default=None)
     name: str | None = word(text(), "the job's name", default=None)
     job: str | None = word(text(), "the id of a job that exists", default=None)
-    last_event_id: str | None = word(text(), "where to continue from", default=None)
+    last_event_id: str | None = word(text(), "the cursor to resume from", default=None)
     initial_ms: float | None = word(_NUMBER, "the first delay", default=None)
     max_ms: float | None = word(_NUMBER, "the longest delay", default=None)
     max_attempts: float | None = word(
@@ -70,13 +70,13 @@ class Config:
     )
     idle_ms: float | None = word(_NUMBER, "how long a stream may be silent", default=None)
     progress_ms: float | None = word(
-        _NUMBER, "how long the stream may be without progress", default=None
+        _NUMBER, "how long a stream may make no progress", default=None
     )
     throw_in: Trigger | None = word(_TRIGGER, "the callback that throws", default=None)
     abort_in: Trigger | None = word(_TRIGGER, "the callback that aborts", default=None)
     cancel_in: Trigger | None = word(_TRIGGER, "the callback that cancels", default=None)
     input: Mapping[str, Json] | None = word(
-        mapping(anything()), "what the job is submitted with", default=None
+        mapping(anything()), "the config that the job is submitted with", default=None
     )
     rng: tuple[float, ...] = word(_SAMPLES, "the client's random samples", default=())
 
@@ -86,31 +86,33 @@ CONFIG: Final[Shape[Mapping[str, Json]]] = kept_table(table(Config, "a configura
 
 @frozen(kw_only=True)
 class CaseWords:
-    """One case as it is written; a template has `each` as well."""
+    """One case as it is written; a template also has `each`."""
 
     id: str = needed(
         matching(
             r"[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+(\[[^\[\]\s]+\])?",
             "an id, such as budget.ping-is-not-progress",
         ),
-        "the name of the case, which never changes",
+        "the id of the case, which never changes",
     )
-    requires: tuple[str, ...] = needed(array(text(), least=1), "the rules that it is about")
+    requires: tuple[str, ...] = needed(array(text(), least=1), "the rules that the case is about")
     level: Level = word(choice(Level), "how binding it is", default=Level.MUST)
     profiles: tuple[str, ...] = word(
         array(one_of(PROFILE_NAMES)), "the profiles [default: all that have the rules]", default=()
     )
     needs: tuple[str, ...] = word(
-        array(one_of((*CAPABILITIES, *PROBED))), "what a driver must be able to do", default=()
+        array(one_of((*CAPABILITIES, *PROBED))),
+        "the capabilities that the driver needs",
+        default=(),
     )
     why: str = needed(text(), "why the rule matters")
     config: Mapping[str, Json] = word(CONFIG, "the configuration of the client", default=EMPTY)
     server: Server = word(SERVER, "what the backend does", default=NOTHING)
     hold: tuple[str, ...] = word(array(EVENT), "sleeps that a step ends", default=())
-    steps: tuple[Step, ...] = word(array(STEP), "what is done", default=(), name="step")
+    steps: tuple[Step, ...] = word(array(STEP), "the steps", default=(), name="step")
     premise: PremiseWords = word(
         table(PremiseWords, "what must have happened first"),
-        "what must have happened before the rule can be judged",
+        "what must have happened for the rules to be judged",
         default=PremiseWords(),
     )
     applies: AppliesWords = word(
@@ -121,7 +123,7 @@ class CaseWords:
     expect: ExpectWords = needed(
         table(ExpectWords, "what is expected"), "what is expected of the client"
     )
-    since: str = word(VERSION, "the version of the specification in which it appeared", default="1")
+    since: str = word(VERSION, "the version of the specification that introduced it", default="1")
 
 
 CASE: Final[Shape[CaseWords]] = table(CaseWords, "a case")

@@ -43,16 +43,16 @@ from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP
 
 MOCK: Final = (sys.executable, "-P", "-m", "mock_server", "control")
-"""The control program of the mock, which is judged if nothing else is named."""
+"""The control program of the mock, the backend that is judged if none is given."""
 _MOCK_SILENCE: Final = 2.0
-"""The mock promises a comment every half second, so that its silence is quickly judged."""
+"""The mock sends a comment every half second, so its silence can be judged quickly."""
 _NOTHING: Final = (
     "arkor-conformance: no case was selected, so nothing was judged; "
     "`arkor-conformance list --backend` lists the cases"
 )
 _LANES: Final = 4
 _WATCH: Final = 50.0
-"""Seconds that a job is watched that is not the kit's: a little longer than a silence may be."""
+"""Seconds to watch a job that the kit did not create: slightly more than the allowed silence."""
 _ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 TOKEN: Final = "ARKOR_TOKEN"  # noqa: S105 - the name of a variable
 OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
@@ -97,13 +97,13 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default="",
     metavar="ID",
     show_default="the kit's own jobs",
-    help="Only follow this job: nothing is created or cancelled.",
+    help="Only follow this job; create and cancel nothing.",
 )
 @click.option(
     "--control",
     "controls",
     is_flag=True,
-    help="Use the program after --, which controls the backend (arkor-control/1).",
+    help="Use the program after -- to control the backend (arkor-control/1).",
 )
 @click.option("--yes", is_flag=True, help="Create jobs without asking first.")
 @click.option(
@@ -126,7 +126,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default=_WATCH,
     metavar="SECONDS",
     type=options.WATCH,
-    help="How long to watch the job of --follow, unless it ends sooner.",
+    help="How long to watch the job of --follow if it does not end.",
 )
 @options.profiles
 @options.case_ids
@@ -138,7 +138,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
 @options.reports(required=False)
 @options.strict
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[-- PROGRAM [ARGUMENT]...]")
-def command(  # noqa: PLR0913 - one for each option
+def command(  # noqa: PLR0913 - one per option
     *,
     base_url: str,
     org: str,
@@ -164,8 +164,8 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> int:
     """Judge a backend: the mock, or the one at --base-url.
 
-    The token comes from the environment variable ARKOR_TOKEN. ARKOR_OTHER_TOKEN may have the token
-    of another tenant, which must not be able to see the jobs.
+    Set ARKOR_TOKEN to the token for the backend. You may set ARKOR_OTHER_TOKEN to the token of
+    another tenant, which must not see the jobs.
 
     \b
     example:
@@ -273,7 +273,7 @@ def _bounds(factor: float, *, own_mock: bool) -> Bounds:
 
 
 def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path | None) -> Target:
-    """Return what is judged; raises UsageError and ReadingError."""
+    """Return the target to judge; raises UsageError and ReadingError."""
     body = JOB_BODY
     if job_file is not None:
         body = read_toml(job_file.name, read_text(job_file), _job_body)
@@ -291,7 +291,7 @@ def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path 
 
 
 def _token(variable: str, base_url: str) -> str:
-    """Read a token from the environment; it is for the backend at --base-url alone."""
+    """Read a token from the environment; "" without --base-url, so that it goes nowhere else."""
     token = os.environ.get(variable, "") if base_url else ""
     if not fits_a_header(token):
         raise UsageError(variable, "has characters that cannot be sent in a header")
@@ -302,18 +302,16 @@ def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:
     job = Table("the job file", file)
     job.text("name")
     if not job.table("config").values:
-        raise ReadingError(
-            "the job file", "has an empty [config] table; write what to train into it"
-        )
+        raise ReadingError("the job file", "has an empty [config] table; add what to train")
     return file
 
 
 def _play(
     plan: BackendPlan, interruption: Interruption, max_jobs: int | None, *, yes: bool
 ) -> Outcome:
-    """Play; a run that is interrupted comes to what has been judged by then.
+    """Play the cases; return the results so far if the run is interrupted.
 
-    Raises NoBackend if nothing can be judged; its message has no token in it.
+    Raises NoBackend if nothing can be judged; its message contains no token.
     """
     judging = Judging.at_terminal(len(plan.cases))
     with judging.bar as bar:
@@ -350,7 +348,7 @@ def _play(
 
 
 async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None:
-    """Ask before jobs are created that may cost something; raises UsageError."""
+    """Ask before creating jobs that may cost money; raises UsageError and NoBackend."""
     text = (
         f"This creates up to {amounts.jobs} jobs in {target.org}/{target.project} at {target.url} "
         f"({len(cases)} cases), and cancels them at the end. A broken backend may create up to 10 more, "
@@ -367,8 +365,8 @@ async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -
 
 
 async def _confirmed() -> bool:
-    """Whether one may go on; Ctrl-C is for the event loop, also while nothing has been typed."""
-    if sys.platform == "win32":  # no event loop waits for a console there
+    """Return whether the user agrees; Ctrl-C interrupts the event loop even before any input."""
+    if sys.platform == "win32":  # no event loop can wait for console input there
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return click.confirm("Go on?", err=True)

@@ -1,4 +1,4 @@
-"""`arkor-conformance mutants --backend`: judge the backend kit by broken backends."""
+"""`arkor-conformance mutants --backend`: judge the backend kit with broken backends."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def broken_backends_tried(
     enough: bool,
     everything: bool,
 ) -> int:
-    """Try the backends with these names or of these families, all without a name."""
+    """Try the broken backends with these names or families; all if none are given."""
     requirements = backend_requirements()
     every = [*broken_backends(requirements), *benign_backends(requirements)]
     wanted = named(every, names)
@@ -56,10 +56,10 @@ def broken_backends_tried(
     page.print(
         f"{len(found.trials) - len(found.survivors)} of {len(found.trials)} broken backends caught "
         f"for the right reason; {len(found.controls) - len(found.blamed)} of {len(found.controls)} "
-        f"sound ones pass; {found.seconds:.0f} s"
+        f"benign ones pass; {found.seconds:.0f} s"
     )
     if names:
-        page.print("only some mutants were played, so cases that catch none were not looked for")
+        page.print("only some mutants were played, so cases that catch none are not reported")
     else:
         page.print(f"{len(idle)} of {len(cases)} cases catch no mutant")
     return Exit.FAILED if found.survivors or found.blamed or idle else Exit.OK
@@ -84,4 +84,4 @@ def _tell(page: Page, trial: BackendTrial, *, everything: bool) -> None:
         page.print(Text(f"{'':<9}{trial.problem}"))
     if not trial.caught:
         for case, why in trial.wrong.items():
-            page.print(Text(f"{'':<9}{case} says {why}"))
+            page.print(Text(f"{'':<9}{case} reports {why}"))

@@ -1,4 +1,4 @@
-"""`arkor-conformance show` of a case about backends."""
+"""`arkor-conformance show` for a case that judges backends."""
 
 import inspect
 
@@ -10,12 +10,12 @@ from conformance.plain import say
 
 
 def is_known(case_id: str) -> bool:
-    """Tell whether a case about backends has this id."""
+    """Tell whether a backend case has this id."""
     return case_id in backend_cases()
 
 
 def show(case_id: str) -> None:
-    """Show a case: what it does is a function of this package; raises UsageError for another id."""
+    """Show a case, except its steps, which are Python code; raises UsageError for another id."""
     listing = "`arkor-conformance list --backend`"
     (case,) = select(tuple(backend_cases().values()), [case_id], listing=listing)
     requirements = backend_requirements()

@@ -1,4 +1,4 @@
-"""Baselines on the command line: written by `run`, and read by the commands that know failures."""
+"""Baselines on the command line: writing them, and reading the known failures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from conformance.verdict.result import CaseResult
 
 
 def check_new_baseline(path: Path, earlier: Path | None) -> None:
-    """Raise ReadingError if a baseline cannot be written, or would replace what it does not update."""
+    """Raise ReadingError if a baseline cannot be written or would replace an unrelated file."""
     if path.exists() and (earlier is None or not path.samefile(earlier)):
         raise UsageError(
             f"--write-baseline {path}",
@@ -35,7 +35,7 @@ def write_baseline(
 ) -> None:
     """Write the known failures of the client or backend `name`; raises ReadingError if that fails.
 
-    A run that is not `whole` was interrupted and does not tell what fails, so nothing is written.
+    Writes nothing if the run is not `whole`: an interrupted run does not show all failures.
     """
     if not whole:
         say(f"{path} was not written, because the run was interrupted", err=True)
@@ -53,11 +53,11 @@ def _counted(renewed: Renewed) -> str:
     kept = f"{len(renewed.kept)} kept, " if renewed.kept else ""
     new = len(renewed.new)
     said = f"{kept}{new} new"
-    return f"{said}; write a reason into each new one" if new else said
+    return f"{said}; add a reason to each new one" if new else said
 
 
 def passing_over(path: Path | None, rules: Mapping[str, Requirement]) -> PassingOver:
-    """Read what a search goes on past; nothing without a baseline."""
+    """Return the known failures that a search ignores; empty without a baseline."""
     if path is None:
         return PassingOver.of((), ())
     known = read_baseline(path, rules)
@@ -67,7 +67,7 @@ def passing_over(path: Path | None, rules: Mapping[str, Requirement]) -> Passing
 
 
 def without_reasons(known: Sequence[Known], where: str) -> str:
-    """Say how many known failures have no reason yet; empty if all have one."""
+    """Return a message that counts the known failures without a reason; empty if all have one."""
     number = sum(each.unsaid for each in known)
     if not number:
         return ""

@@ -1,4 +1,4 @@
-"""`arkor-conformance compare`: saved runs next to each other, or one client or backend over time."""
+"""`arkor-conformance compare`: compare saved runs of several clients or backends, or of one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ _NOTHING = "the runs have no profile and case in common, so nothing was compared
     metavar="PATH",
     type=options.FILE,
     show_default="none",
-    help="Write everything as a page (*.html) or as a comment for CI (*.md); may be repeated.",
+    help="Write the full comparison as a page (*.html) or as a CI comment (*.md); may be repeated.",
 )
 @click.option(
     "--fail-on-regression",
@@ -38,14 +38,14 @@ _NOTHING = "the runs have no profile and case in common, so nothing was compared
 def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression: bool) -> int:
     """Compare saved runs (run.json), of clients or of backends.
 
-    Runs of one client or backend are its history, in the order given.
+    Runs of one client or backend are compared as its history, in the order given.
 
     \b
     example:
       arkor-conformance compare mine.json theirs.json --report compare.html
       arkor-conformance compare before.json after.json --fail-on-regression
     """  # noqa: D301 - \b is click's mark for lines to keep
-    if len(runs) < 2:  # noqa: PLR2004 - one run alone cannot be compared
+    if len(runs) < 2:  # noqa: PLR2004 - a single run has nothing to compare with
         raise click.UsageError("give at least two saved runs, such as before.json after.json")
     check_names(reports)
     for path in reports:
@@ -66,6 +66,6 @@ def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression
     for path in reports:
         say(f"wrote {path}")
     if not reports:
-        say("For every rule and case that differs, add --report compare.html")
+        say("To see every rule and case that differs, add --report compare.html")
     worse = fail_on_regression and changed(contrast.whole.cases, Change.BROKE)
     return Exit.FAILED if worse else Exit.OK

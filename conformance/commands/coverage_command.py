@@ -1,4 +1,4 @@
-"""`arkor-conformance coverage`: requirements by cases by mutants."""
+"""`arkor-conformance coverage`: the cases and mutants for each requirement."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,12 +16,12 @@ _Judged = tuple[Mapping[str, Requirement], Sequence[Judging], Sequence[Breaking]
 
 
 @click.command()
-@click.option("--holes", is_flag=True, help="Only the requirements that lack a case or a mutant.")
-@click.option("--backend", "of_backends", is_flag=True, help="Show the requirements of a backend.")
+@click.option("--holes", is_flag=True, help="Show only requirements without a case or a mutant.")
+@click.option("--backend", "of_backends", is_flag=True, help="Show the requirements for backends.")
 def command(*, holes: bool, of_backends: bool) -> int:
     """Show each requirement with its source and its numbers of cases and mutants.
 
-    The status is 1 if a requirement lacks one of them.
+    The exit status is 1 if a requirement has no case or no mutant.
 
     \b
     example:
@@ -40,7 +40,7 @@ def command(*, holes: bool, of_backends: bool) -> int:
     missing = [line for line in lines if line.hole]
     strange = unknown_rules(requirements, mutants)
     for rule_id in strange:
-        say(f"{rule_id}: a mutant breaks it, but no requirement has this id")
+        say(f"{rule_id}: a mutant breaks this rule, but no requirement has this id")
     sources = ", ".join(
         f"{count} {kind.value}" for kind, count in by_source(requirements.values()).items()
     )

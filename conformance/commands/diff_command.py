@@ -1,4 +1,4 @@
-"""`arkor-conformance diff`: two clients on the same schedules, and where they first part."""
+"""`arkor-conformance diff`: play the same schedules with two clients, and show how they differ."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ _SIDES: Final = ("left", "right")
 
 @frozen
 class Played:
-    """What one client did on a schedule: a step that the other did not take, and what it broke."""
+    """One client's behaviour on a schedule: where it differs from the other, and its breaches."""
 
     seen: str
     broken: tuple[Broken, ...]
@@ -41,7 +41,7 @@ class Played:
 
 @frozen
 class Difference:
-    """Where two clients part: on which schedule, about what, and what each of them did."""
+    """A schedule on which two clients differ, the subject, and what each client did."""
 
     place: int
     schedule: Schedule
@@ -60,7 +60,7 @@ class Difference:
 @options.patience(PATIENCE)
 @options.baseline
 @options.out("parted.toml", "the smallest schedule on which they differ, as a case file")
-@click.option("--shrink/--no-shrink", default=True, help="Make that schedule smaller first.")
+@click.option("--shrink/--no-shrink", default=True, help="Minimise that schedule first.")
 def command(
     *,
     left: str,
@@ -74,9 +74,9 @@ def command(
     out: Path,
     shrink: bool,
 ) -> int:
-    """Play the same schedules of faults with two drivers, and show where they first differ.
+    """Play the same fault schedules with two drivers, and show the first difference.
 
-    LEFT and RIGHT are their command lines, each in quotes.
+    LEFT and RIGHT are command lines of drivers, each in quotes.
 
     \b
     example:
@@ -102,7 +102,7 @@ def command(
             f"seed {seed}: schedule {found.place + 1} shows a{'n' * bool(otherwise)}{otherwise} difference"
         )
         if shrink:
-            say("making it smaller …")
+            say("minimising it …")
             found = anyio.run(search.smallest, found, backend_options=LOOP)
     except DriverUnusable as error:
         say(f"arkor-conformance: no comparison: {error}", err=True)
@@ -112,7 +112,7 @@ def command(
     rule = cited(found.schedule, found.left.broken or found.right.broken, known)
     case = as_case(f"diff-{seed}", found.schedule, known, rule)
     write_file(out, case_file(case), "--out")
-    say(f"written to {out}; to play it alone: arkor-conformance run --file {out} -- DRIVER")
+    say(f"written to {out}; to play it: arkor-conformance run --file {out} -- DRIVER")
     return Exit.FAILED
 
 
@@ -127,7 +127,7 @@ def _words(name: str, line: str) -> Sequence[str]:
 
 
 def told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
-    """Yield what each side did, and which rule it breaks with that."""
+    """Yield lines that say what each side did, and which rule that breaks."""
     yield f"Under {found.schedule.profile} the two differ at {found.about}:"
     width = max(len(found.left.seen), len(found.right.seen))
     for name, side in (("left", found.left), ("right", found.right)):
@@ -147,7 +147,7 @@ def told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
 
 @frozen
 class _Search:
-    """Looks for a schedule on which two clients differ in a way that is not known."""
+    """Searches for a schedule on which two clients differ in a way that is not known."""
 
     plan: Plan
     commands: tuple[Sequence[str], Sequence[str]]
@@ -155,7 +155,7 @@ class _Search:
     passing: PassingOver
 
     async def profiles(self, wanted: str | None) -> tuple[str, ...]:
-        """Return the profiles to play: those that both declare; raises DriverUnusable if none."""
+        """Return the profiles that both drivers declare; raises DriverUnusable if there is none."""
         declared = [
             await _declared(side, each, self.plan.patience)
             for side, each in zip(_SIDES, self.commands, strict=True)
@@ -166,13 +166,13 @@ class _Search:
         shared = [name for name in PROFILE_NAMES if all(name in own for own in declared)]
         if not shared:
             each = [f"{side} {', '.join(own)}" for side, own in zip(_SIDES, declared, strict=True)]
-            raise DriverUnusable(f"they have no profile in common ({'; '.join(each)})")
+            raise DriverUnusable(f"the drivers have no profile in common ({'; '.join(each)})")
         if len(shared) < len(PROFILE_NAMES) and wanted is None:
             say(f"under {', '.join(shared)}, which both declare")
         return (wanted,) if wanted is not None else tuple(shared)
 
     async def first(self, schedules: Sequence[Schedule]) -> Difference | None:
-        """Return the first schedule on which the two differ; counts those that are passed over."""
+        """Return the first schedule on which the clients differ; counts the known ones passed."""
         for start in range(0, len(schedules), BATCH):
             found = await self._first_of(schedules[start : start + BATCH], start, counts=True)
             if found is not None:
@@ -180,7 +180,7 @@ class _Search:
         return None
 
     async def smallest(self, found: Difference) -> Difference:
-        """Return the smallest schedule on which they still differ, as far as single steps lead."""
+        """Return a schedule on which they still differ and which no single step can reduce."""
         while True:
             steps = list(smaller(found.schedule))
             smaller_one = await self._first_of(steps, 0, counts=False) if steps else None
@@ -208,7 +208,7 @@ class _Search:
         return None
 
     def _known(self, found: Difference) -> Known | None:
-        """Return the entry that explains a difference, if all that either side breaks is known."""
+        """Return the baseline entry that explains a difference, if every breach in it is known."""
         profile = found.schedule.profile
         broken_here = [each.broken for each in (found.left, found.right) if each.broken]
         entries = [self.passing.covers(profile, each) for each in broken_here]
@@ -259,7 +259,7 @@ def _difference(
 
 
 def _observed(trace: Trace) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield what a client lets be seen, each kind in its own order."""
+    """Yield the observable behaviour of a client, grouped by kind, each kind in order."""
     yield "request", [_request(fact) for _, fact in trace.of(Requested)]
     yield "callback", [fact.name for _, fact in trace.of(CallbackRan)]
     reconnects = (fact for _, fact in trace.of(Slept) if fact.purpose != "idle")

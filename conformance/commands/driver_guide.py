@@ -1,4 +1,4 @@
-"""Where the driver guide is, for the commands that point to it."""
+"""The path of the driver guide, to which several commands refer."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ from conformance.casefile.requirements import specification_directory
 
 
 def guide() -> Path:
-    """Return the guide in the checkout that this is run in, or else the one that is installed."""
+    """Return the path of the guide in the source checkout, or else of the installed one."""
     here = Path("spec", "driver-guide.md")
     return here if here.is_file() else specification_directory() / here.name

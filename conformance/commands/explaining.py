@@ -1,4 +1,4 @@
-"""`arkor-conformance mutants --causes`: whether the report names what is wrong with a broken client."""
+"""`arkor-conformance mutants --causes`: check that the causes name each mutant's fault."""
 
 from collections.abc import Sequence
 from itertools import starmap
@@ -26,14 +26,14 @@ async def explain(
     patience: float,
     lanes: int,
 ) -> int:
-    """Print the causes that are found for each broken client, and how often they are right.
+    """Print the causes found for each broken client, and how often they are right.
 
-    The status is FAILED if the first cause of a client with one fault is not that fault or its hint
-    is wrong, or if a client that shows both of its two faults does not have both causes.
+    Return FAILED if the first cause of a client with one fault does not name that fault, if its
+    hint is wrong, or if a client that shows both of its two faults does not get both causes.
     """
     requirements = load_requirements()
     templates = {case.template for case in cases}
-    # The record is of all cases, and which profile a template is played under depends on its place.
+    # The record needs all cases, since a template's place among them decides its profile.
     plays = [c for c in one_of_each_template(load_cases(requirements)) if c.template in templates]
     explainer = await Explainer.prepared(plays, requirements, patience, lanes)
     found: list[Explanation] = []
@@ -52,7 +52,7 @@ async def explain(
 
 
 def _sum_up_pairs(page: Page, found: Sequence[Explanation]) -> int:
-    """Print in how many pairs both faults were reached, in how many both have a cause, and the rest."""
+    """Print how many pairs reached both faults, how many of these got both causes, the rest."""
     reached = [each for each in found if each.reached]
     explained = sum(each.right for each in reached)
     for each in found:

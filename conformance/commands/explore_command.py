@@ -1,4 +1,4 @@
-"""`arkor-conformance explore`: seeded random schedules of faults against the oracle."""
+"""`arkor-conformance explore`: play seeded random fault schedules against the oracle."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ BATCH = 50
 @options.seed
 @options.schedules(500)
 @options.shard(
-    "Only every N-th schedule of the seed, starting with the I-th; together, N shards play all of them."
+    "Play only every N-th schedule of the seed, starting with the I-th; N shards together play all."
 )
 @options.profile
 @options.lanes("drivers", None)
@@ -62,7 +62,7 @@ def command(
     shrink: bool,
     driver: Sequence[str],
 ) -> int:
-    """Try a client on random schedules of faults; shrink the first that it does not survive.
+    """Play random fault schedules with a client; minimise the first that breaks a rule.
 
     \b
     example:
@@ -90,7 +90,7 @@ def command(
         number = ours[tried - 1] + 1
         say(f"{which}: schedule {number} found the client wrong{search.otherwise}")
         if shrink:
-            say("making it smaller …")
+            say("minimising it …")
             found = anyio.run(search.smallest, found, backend_options=LOOP)
         case = evolve(as_case(f"seed-{seed}", found.schedule, known, found.rule), file=str(out))
         write_file(out, case_file(case), "--out")
@@ -119,14 +119,14 @@ def command(
 
 
 def rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
-    """Yield the schedules of a seed, profile after profile, without end."""
+    """Yield the schedules of a seed without end, one profile after the other."""
     for number in itertools.count():
         yield roll(seed, number, profiles[number % len(profiles)])
 
 
 @frozen
 class _Found:
-    """A schedule on which the client was wrong, with the rule that it breaks if one can be cited."""
+    """A schedule on which the client was wrong, and the broken rule, if one can be cited."""
 
     place: int
     schedule: Schedule
@@ -136,7 +136,7 @@ class _Found:
 
 @define
 class _Search:
-    """Looks for a schedule on which a client is wrong in a way that is not known."""
+    """Searches for a schedule on which a client is wrong in a way that is not known."""
 
     plan: Plan
     rules: Mapping[str, Requirement]
@@ -145,7 +145,7 @@ class _Search:
 
     @property
     def otherwise(self) -> str:
-        """What a verdict leaves out."""
+        """The qualification for messages when known failures are ignored; empty otherwise."""
         return " in another way" if self.passing.is_used else ""
 
     async def first(self, schedules: Iterator[Schedule]) -> tuple[int, _Found | None]:
@@ -159,7 +159,7 @@ class _Search:
         return tried, None
 
     async def smallest(self, found: _Found) -> _Found:
-        """Return the smallest schedule that is still wrong, as far as single steps lead."""
+        """Return a schedule that is still wrong and which no single step can reduce."""
         while True:
             steps = list(smaller(found.schedule))
             smaller_one = await self._first_of(steps) if steps else None
@@ -170,7 +170,7 @@ class _Search:
     async def _first_of(
         self, schedules: Sequence[Schedule], tried: int | None = None
     ) -> _Found | None:
-        """Return the first that is wrong; `tried` counts those that are passed over."""
+        """Return the first wrong schedule; `tried` counts schedules with known failures."""
         cases = [as_case(f"try-{n}", each, self.rules) for n, each in enumerate(schedules)]
         places = {case.id: n for n, case in enumerate(cases)}
         found: dict[int, _Found] = {}
@@ -189,7 +189,7 @@ class _Search:
                 found[place] = _Found(place, schedule, rule, seen[0].said)
 
         def wanted(case: Case) -> bool:
-            """Tell whether a case could still be the first that is wrong."""
+            """Tell whether a case could still be the first wrong one."""
             return all(places[case.id] < place for place in found)
 
         outcome = await run(evolve(self.plan, cases=cases, wanted=wanted), hear)

@@ -1,4 +1,4 @@
-"""`arkor-conformance init`: begin a driver, in a new directory."""
+"""`arkor-conformance init`: create a driver in a new directory."""
 
 import shlex
 import shutil
@@ -28,7 +28,7 @@ _PLUMBING: Final = "| `drive.mjs` | talks to the kit; do not change it |\n"
 
 @frozen
 class _Starter:
-    """What is written for a language; `own` are its files by where they come from."""
+    """The starting files for a language; `own` maps file names to their source files."""
 
     program: str
     driver: str
@@ -39,7 +39,7 @@ class _Starter:
     plumbing: str = ""
 
     def files(self) -> Mapping[str, str]:
-        """Return the text of each file by its place."""
+        """Return the text of each file by its path."""
         words = {
             "DRIVER_FILE": self.driver,
             "DRIVER": f"{self.program} {self.driver}",
@@ -83,10 +83,10 @@ _LANGUAGES: Final = {
 @click.argument("language", type=click.Choice(tuple(_LANGUAGES)))
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 def command(*, language: str, directory: Path) -> int:
-    """Start a driver in python or node: write one into DIR, with a stand-in for the client.
+    """Create a driver in python or node in DIR, with a stand-in for the client.
 
-    The driver passes `smoke` as it is. A workflow for GitHub runs the kit and keeps the reports.
-    Nothing is overwritten.
+    The driver passes `smoke` unchanged. A GitHub workflow runs the kit and keeps the reports.
+    Existing files are never overwritten.
 
     \b
     example:
@@ -98,21 +98,19 @@ def command(*, language: str, directory: Path) -> int:
     for name, text in files.items():
         _put(directory, name, text)
     say(f"Written to {directory}: {', '.join(files)}")
-    say(
-        f"Replace {starter.client}, a stand-in, with your client; fill in what {starter.driver} marks"
-    )
-    say("with YOURS. Type next:\n")
+    say(f"Replace {starter.client}, a stand-in, with your client, and complete the parts of")
+    say(f"{starter.driver} that are marked YOURS. Then run:\n")
     driver = f"{_program(starter.program)} {starter.driver}"
     say(f"  cd {shlex.quote(str(directory))}")
     say(f"  arkor-conformance smoke -- {driver}")
     say(f"  arkor-conformance run --filter 'create.accepted*' -- {driver}")
     say(f"  arkor-conformance run --report report.html -- {driver}\n")
-    say(f"What each part of the driver means: {guide().resolve()}")
+    say(f"The driver guide explains each part: {guide().resolve()}")
     return Exit.OK
 
 
 def _check(directory: Path, files: Mapping[str, str]) -> None:
-    """Raise UsageError if anything is in the way, before anything is written."""
+    """Raise UsageError if a file is in the way, before anything is written."""
     places = {name: directory / name for name in files}
     parents = {parent for place in places.values() for parent in place.parents}
     try:
@@ -145,7 +143,7 @@ def _filled(name: str, words: Mapping[str, str]) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command that starts the driver: the Python in which the kit is, if it needs one."""
+    """Return the command that starts the driver; Python is the one that runs the kit."""
     if name != "python":
         return name
     found = shutil.which(name)

@@ -1,7 +1,7 @@
-"""Being told to end: Ctrl-C, SIGTERM and SIGHUP all end a command in the same orderly way.
+"""Handle signals that end a command: Ctrl-C, SIGTERM and SIGHUP all end it in the same orderly way.
 
-The event loop turns SIGINT into a cancellation, so that drivers are ended and what has been judged
-is kept. The other signals become a SIGINT, and the exit status tells which one it was.
+The event loop turns SIGINT into a cancellation, so that drivers are ended and results so far are
+kept. The other signals are turned into a SIGINT, and the exit status shows the original signal.
 """
 
 import signal
@@ -10,19 +10,19 @@ from typing import Final
 
 from attrs import define
 
-# Windows has no SIGHUP; its SIGBREAK is Ctrl-Break, or a console that is closed.
+# Windows has no SIGHUP; its SIGBREAK means Ctrl-Break or a closed console.
 _NAMES: Final = frozenset({"SIGTERM", "SIGHUP", "SIGBREAK"})
 _OTHERS: Final = tuple(each for each in signal.Signals if each.name in _NAMES)
 
 
 @define
 class Interruption:
-    """The signal that ended the command, SIGINT if it was none of the others."""
+    """The signal that ended the command; SIGINT unless another one arrived."""
 
     number: signal.Signals = signal.SIGINT
 
     def install(self) -> None:
-        """From now on, end in order; a signal that was ignored stays ignored, as under nohup."""
+        """Handle the signals from now on; ignored signals stay ignored, as under nohup."""
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # what event loops look for
         for number in _OTHERS:
@@ -31,7 +31,7 @@ class Interruption:
 
     @property
     def status(self) -> int:
-        """The exit status, as a shell gives it: 130 for Ctrl-C, 143 for SIGTERM."""
+        """The exit status in shell convention: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + self.number
 
     def __str__(self) -> str:
@@ -40,6 +40,6 @@ class Interruption:
     def _take(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - its signature
         self.number = signal.Signals(number)
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # In the background of a shell SIGINT is ignored: no event loop waits for it.
+            # SIGINT is ignored in a shell's background jobs, so no event loop waits for it.
             raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)

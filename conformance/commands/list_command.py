@@ -1,4 +1,4 @@
-"""`arkor-conformance list`: what there is to be judged."""
+"""`arkor-conformance list`: list the cases."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from conformance.verdict.statuses import Exit
 @click.command()
 @options.profiles
 @options.patterns
-@click.option("--backend", "of_backends", is_flag=True, help="List the cases about backends.")
+@click.option("--backend", "of_backends", is_flag=True, help="List the cases for backends.")
 def command(*, profiles: Sequence[str], patterns: Sequence[str], of_backends: bool) -> int:
     """List the cases: id, level, requirements, profiles.
 
@@ -38,7 +38,7 @@ def command(*, profiles: Sequence[str], patterns: Sequence[str], of_backends: bo
 
 
 def _backends() -> Sequence[Case]:
-    """Return the cases about backends, each once with all of its profiles."""
+    """Return the backend cases, each once with all of its profiles."""
     from conformance.backends.cases import backend_cases  # noqa: PLC0415 - loads h11 and anyio
     from conformance.backends.requirements import backend_requirements  # noqa: PLC0415
     from conformance.backends.verdict import as_cases  # noqa: PLC0415

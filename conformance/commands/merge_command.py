@@ -1,4 +1,4 @@
-"""`arkor-conformance report merge`: one run of its shards, and its verdict."""
+"""`arkor-conformance report merge`: merge the shards of a run, and judge the result."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,11 +22,11 @@ from conformance.strict_data import ReadingError
 @options.files("The shards are of")
 @options.reports(required=False)
 def command(*, shards: Sequence[Path], files: Sequence[Path], reports: Sequence[Path]) -> int:
-    """Make one run of its shards, and judge it.
+    """Merge the shards of a run, and judge the whole run.
 
-    Each SHARD is the run.json of a `run --shard`. The verdict, the reports and the exit status are
-    those of a run without shards. Ends with status 3 if a shard or a case is missing or there twice,
-    or if the shards are not of one run. Stale known failures are looked for here, not in the shards.
+    Each SHARD is the run.json of a `run --shard`. The verdict, reports and exit status are those
+    of a run without shards. The exit status is 3 if a shard or case is missing or duplicated, or
+    if the shards are not from one run. Stale known failures are checked here, not in the shards.
 
     \b
     example:
@@ -43,7 +43,7 @@ def command(*, shards: Sequence[Path], files: Sequence[Path], reports: Sequence[
 
 
 def _read(paths: Sequence[Path]) -> Sequence[Saved]:
-    """Read the shards; raises ReadingError with what is wrong with any of them."""
+    """Read the shards; raises ReadingError with the mistakes in all of them."""
     read: list[Saved] = []
     wrong: list[ReadingError] = []
     for path in paths:

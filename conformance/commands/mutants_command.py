@@ -1,4 +1,4 @@
-"""`arkor-conformance mutants`: judge the kit by broken clients."""
+"""`arkor-conformance mutants`: judge the kit with broken clients."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -50,12 +50,12 @@ _MOST_FAILURES: Final = 3
     multiple=True,
     metavar="NAME",
     show_default="all",
-    help="Only this mutant, or this family of mutants; may be repeated.",
+    help="Only this mutant or family of mutants; may be repeated.",
 )
 @options.case_ids
 @options.patterns
 @options.shard(
-    "Only part I of N of the mutants, divided by name; cases that catch none are not reported."
+    "Only part I of N of the mutants, divided by name; does not report cases that catch none."
 )
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)
@@ -64,33 +64,33 @@ _MOST_FAILURES: Final = 3
     "--cited",
     "cited",
     is_flag=True,
-    help="Play each template once with each mutant; list rules that are cited but not broken.",
+    help="Play each template once with each mutant; list the rules that are cited but not broken.",
 )
 @click.option(
     "--draw",
     type=options.COUNT,
     metavar="N",
     show_default="all",
-    help="With --cited or --causes: only N mutants, chosen at random by --seed.",
+    help="With --cited or --causes: only N mutants, chosen at random with --seed.",
 )
 @click.option(
     "--causes",
     "explained",
     is_flag=True,
-    help="Play each template once with each mutant; show whether the first cause is the right one.",
+    help="Play each template once with each mutant; show whether the first cause is right.",
 )
 @click.option(
     "--pairs",
     type=options.COUNT,
     metavar="N",
     show_default="single mutants",
-    help="With --causes: N clients with two faults each, chosen at random by --seed.",
+    help="With --causes: N clients with two faults each, chosen at random with --seed.",
 )
 @options.seed
 @click.option(
     "--enough",
     is_flag=True,
-    help="Stop as soon as each mutant is caught and each case has caught one.",
+    help="Stop once each mutant is caught and each case has caught one.",
 )
 @click.option("--attached", is_flag=True, help="Play the attached form of every case that has one.")
 @click.option(
@@ -100,7 +100,7 @@ _MOST_FAILURES: Final = 3
     help="Use broken backends instead of broken clients.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every case that catches a mutant.")
-def command(  # noqa: PLR0911 - one for each way to judge the kit
+def command(  # noqa: PLR0911 - one per way to judge the kit
     *,
     names: Sequence[str],
     ids: Sequence[str],
@@ -119,10 +119,10 @@ def command(  # noqa: PLR0911 - one for each way to judge the kit
     everything: bool,
     of_backends: bool,
 ) -> int:
-    """Judge the kit: it must catch each broken client by a rule that the client breaks.
+    """Judge the kit: it must catch each broken client, by a rule that the client breaks.
 
-    A broken client is called a mutant. The status is 1 if a mutant survives, if a case catches no
-    mutant, or if the reference client fails under the same conditions.
+    A broken client is called a mutant. The exit status is 1 if a mutant survives, if a case catches
+    no mutant, or if the reference client fails under the same conditions.
 
     \b
     example:
@@ -195,16 +195,16 @@ def _judged(judge: Callable[[], Awaitable[int]]) -> int:
 
 
 class Named(Protocol):
-    """A mutant: a broken client or a broken backend."""
+    """The name of a mutant, whether it is a broken client or a broken backend."""
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The full name."""
         ...
 
     @property
     def family(self) -> str:
-        """The first part of its name."""
+        """The first part of the name."""
         ...
 
 
@@ -212,7 +212,7 @@ _N = TypeVar("_N", bound=Named)
 
 
 def named(mutants: Sequence[_N], names: Sequence[str]) -> Sequence[_N]:
-    """Return the mutants of these names and families, all without a name; raises UsageError."""
+    """Return the mutants with these names or families; all without names; raises UsageError."""
     known = {name for mutant in mutants for name in (mutant.name, mutant.family)}
     for name in names:
         if name not in known:
@@ -221,7 +221,7 @@ def named(mutants: Sequence[_N], names: Sequence[str]) -> Sequence[_N]:
 
 
 def _check(*, cited: bool, explained: bool, draw: int | None, pairs: int | None) -> None:
-    """Raise UsageError if these options do not go together."""
+    """Raise UsageError if these options cannot be combined."""
     if cited and explained:
         raise UsageError("--causes", "give either --cited or --causes")
     if pairs is not None and not explained:
@@ -235,7 +235,7 @@ def _check(*, cited: bool, explained: bool, draw: int | None, pairs: int | None)
 def _clients(
     mutants: Sequence[Mutant], draw: int | None, pairs: int | None, seed: int
 ) -> Sequence[tuple[Mutant, ...]]:
-    """Return what `--causes` is to explain: pairs of mutants if there are to be any, or single ones."""
+    """Return the clients that `--causes` must explain: pairs of mutants, or single ones."""
     if pairs is None:
         return [(each,) for each in _drawn(mutants, draw, seed)]
     if drawn := drawn_pairs(mutants, pairs, seed):
@@ -244,7 +244,7 @@ def _clients(
 
 
 def _drawn(mutants: Sequence[Mutant], number: int | None, seed: int) -> Sequence[Mutant]:
-    """Return so many of the mutants, drawn at random; all of them in their order if None."""
+    """Return `number` mutants drawn at random; all of them in order if it is None."""
     if number is None or number >= len(mutants):
         return mutants
     return Random(seed).sample(mutants, number)  # noqa: S311 - a sample, not a secret
@@ -256,13 +256,13 @@ class _Page:
     everything: bool
 
     def list_of(self, mutants: Sequence[Mutant]) -> int:
-        """Print what mutants there are."""
+        """Print the mutants."""
         for mutant in mutants:
             self.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
         return Exit.OK
 
     def tell(self, found: Trial | Control) -> None:
-        """Print what became of a mutant, or of the reference in its place."""
+        """Print the result for a mutant, or for the reference under the same conditions."""
         if isinstance(found, Control):
             self._control(found)
         elif found.caught:
@@ -271,7 +271,7 @@ class _Page:
             self._survivor(found)
 
     def sum_up(self, found: KillMatrix, cases: Sequence[Case], idle: Sequence[Case] | None) -> None:
-        """Print the verdict, and what it rests upon."""
+        """Print the verdict, and the counts that support it."""
         for each in found.survivors:
             self._survivor(each)
         for case in idle or ():
@@ -294,7 +294,7 @@ class _Page:
             )
         if idle is None:
             self.console.print(
-                "only some mutants were played, so cases that catch none were not looked for"
+                "only some mutants were played, so cases that catch none are not reported"
             )
         else:
             self.console.print(f"{len(idle)} of {len(cases)} cases catch no mutant")
@@ -302,7 +302,7 @@ class _Page:
     async def citations(
         self, mutants: Sequence[Mutant], cases: Sequence[Case], patience: float, lanes: int
     ) -> int:
-        """Print what each mutant is accused of; false accusations make the status FAILED."""
+        """Print the rules cited for each mutant; return FAILED if any of them is not broken."""
         wrong = 0
         for mutant in mutants:
             found = await citations(mutant, cases, patience, lanes)
@@ -315,11 +315,11 @@ class _Page:
                 self._line("", f"{rule:<12} {len(names):>4} cases  {about}  {first}".rstrip())
             for each in found.unexplained:
                 self._line("", f"unexplained: {each}")
-        self.console.print(f"{len(mutants) - wrong} of {len(mutants)} mutants only rightly accused")
+        self.console.print(f"{len(mutants) - wrong} of {len(mutants)} mutants cited correctly")
         return Exit.FAILED if wrong else Exit.OK
 
     def _line(self, head: str, text: str) -> None:
-        """Print one line; what is wrong has its head in capitals."""
+        """Print one line; the head of a failure is in capitals."""
         style = "bold red" if head.isupper() else "green"
         self.console.print(Text.assemble((f"{head:<10}", style), text))
 
@@ -334,7 +334,7 @@ class _Page:
 
     def _survivor(self, found: Trial) -> None:
         self._line("SURVIVES", f"{found.mutant.name}  breaks {' '.join(found.mutant.breaks)}")
-        self._line("", found.unusable or f"{found.played} plays about what it breaks")
+        self._line("", found.unusable or f"{found.played} plays of cases about those rules")
         for kill in found.wrong_reason[:1]:
             self._line("", f"wrong reason: {_words(kill)}: {kill.finding.actual}")
 

@@ -1,4 +1,4 @@
-"""The options that several commands of the kit share, each with one name and one meaning."""
+"""The options that several commands share, so that each has one name and one meaning."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +20,7 @@ _PATIENCE: Final = (0.05, 3600.0)
 
 
 def _typed(read: Callable[[str], _N]) -> Callable[[_N | str], _N]:
-    """Return `read` as click needs it: the words of its ValueError are kept."""
+    """Return `read` for use as a click type, which reports the message of its ValueError."""
 
     def reading(given: _N | str) -> _N:
         try:
@@ -32,26 +32,26 @@ def _typed(read: Callable[[str], _N]) -> Callable[[_N | str], _N]:
 
 
 COUNT: Final = _typed(partial(numbers.whole, least=1))
-"""A whole number from 1 on."""
+"""A whole number of at least 1."""
 _LANES: Final = _typed(partial(numbers.whole, least=1, most=_MOST_LANES))
 _SEED: Final = _typed(partial(numbers.whole, least=-(10**18)))
 FACTOR: Final = _typed(partial(numbers.seconds, least=0.01, most=100.0, what="a number"))
-"""What times are multiplied by."""
+"""A factor for times."""
 HOURS: Final = _typed(partial(numbers.seconds, least=0.2, most=1000.0, what="a number of hours"))
 FLEET: Final = _typed(partial(numbers.whole, least=1, most=1_000_000))
-"""How many clients; a million take 6 GB."""
+"""A number of clients; a million take 6 GB."""
 OUTAGE: Final = _typed(partial(numbers.seconds, least=0.0, most=86_400.0))
 CAPACITY: Final = _typed(
     partial(numbers.seconds, least=1.0, most=1e6, what="a number of connections")
 )
 NUMBER: Final = _typed(partial(numbers.whole, least=0))
-"""A whole number from 0 on."""
+"""A whole number of at least 0."""
 WATCH: Final = _typed(partial(numbers.seconds, least=1.0, most=86_400.0))
 _WAIT: Final = _typed(partial(numbers.seconds, least=_PATIENCE[0], most=_PATIENCE[1]))
 
 
 def profiles(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--profile`, which may be repeated."""
+    """Add `--profile`, which may be repeated, to a command."""
     return click.option(
         "--profile",
         "profiles",
@@ -64,7 +64,7 @@ def profiles(function: Callable[_P, int]) -> Callable[_P, int]:
 
 
 def profile(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--profile`, at most one."""
+    """Add `--profile`, at most once, to a command."""
     return click.option(
         "--profile",
         type=click.Choice(PROFILE_NAMES),
@@ -75,7 +75,7 @@ def profile(function: Callable[_P, int]) -> Callable[_P, int]:
 
 
 def case_ids(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--case`."""
+    """Add `--case` to a command."""
     text = "Only this case, or the cases of this template; may be repeated."
     return click.option(
         "--case", "ids", multiple=True, metavar="CASE", show_default="all", help=text
@@ -83,7 +83,7 @@ def case_ids(function: Callable[_P, int]) -> Callable[_P, int]:
 
 
 def files(what: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
-    """Return what adds `--file`, whose help begins with `what`."""
+    """Return a decorator that adds `--file`; the help text begins with `what`."""
     return click.option(
         "--file",
         "files",
@@ -96,7 +96,7 @@ def files(what: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
 
 
 def patterns(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--filter`."""
+    """Add `--filter` to a command."""
     text = "Only cases whose id matches, such as 'budget.*'; may be repeated."
     return click.option(
         "--filter", "patterns", multiple=True, metavar="PATTERN", show_default="all", help=text
@@ -117,14 +117,14 @@ def _shard(context: click.Context, option: click.Parameter, given: str | None) -
 
 
 def shard(text: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
-    """Return what adds `--shard`; `text` says what is divided."""
+    """Return a decorator that adds `--shard` with this help text."""
     return click.option(
         "--shard", callback=_shard, metavar="I/N", show_default="everything", help=text
     )
 
 
 def lanes(what: str, default: int | None) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
-    """Return what adds `-j`, the number of `what` at once; without a default, as many as help."""
+    """Return a decorator that adds `-j`; a default of None lets the kit choose."""
     return click.option(
         "-j",
         "--lanes",
@@ -137,24 +137,24 @@ def lanes(what: str, default: int | None) -> Callable[[Callable[_P, int]], Calla
 
 
 def patience(seconds: float) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
-    """Return what adds `--patience`, `seconds` unless given."""
+    """Return a decorator that adds `--patience` with this default in seconds."""
     return click.option(
         "--patience",
         default=seconds,
         metavar="SECONDS",
         type=_WAIT,
-        help="How long to wait for a silent driver.",
+        help="How long to wait for a driver that does not respond.",
     )
 
 
 def seed(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--seed`."""
+    """Add `--seed` to a command."""
     text = "The seed of all random choices."
     return click.option("--seed", default=0, type=_SEED, metavar="N", help=text)(function)
 
 
 def schedules(count: int) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
-    """Return what adds `--schedules`, `count` unless given."""
+    """Return a decorator that adds `--schedules` with this default."""
     return click.option(
         "--schedules",
         default=count,
@@ -165,14 +165,14 @@ def schedules(count: int) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
 
 
 def out(name: str, content: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
-    """Return what adds `-o`, the file to write; `name` unless given."""
+    """Return a decorator that adds `-o`, the output file, with this default name."""
     return click.option(
         "-o", "--out", default=name, metavar="FILE", type=FILE, help=f"Where to write {content}."
     )
 
 
 def baseline(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--baseline` of a command that plays random schedules."""
+    """Add `--baseline` to a command that plays random schedules."""
     text = "Continue past schedules that break only rules in this baseline (TOML)."
     return click.option("--baseline", metavar="FILE", type=FILE, show_default="none", help=text)(
         function
@@ -180,7 +180,7 @@ def baseline(function: Callable[_P, int]) -> Callable[_P, int]:
 
 
 def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--baseline` of a command that judges."""
+    """Add `--baseline` to a command that judges."""
     text = (
         "Known failures in TOML: a [[known]] table for each, with case and reason, and optionally "
         "profile, assertion and expires."
@@ -191,10 +191,10 @@ def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
 
 
 def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--write-baseline`."""
+    """Add `--write-baseline` to a command."""
     text = (
-        "Write the current failures as known failures; each needs a reason. With --baseline FILE it "
-        "updates that file."
+        "Write the current failures as known failures; add a reason to each. With --baseline "
+        "FILE it updates that file."
     )
     return click.option(
         "--write-baseline",
@@ -207,13 +207,13 @@ def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
 
 
 def strict(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--strict`."""
+    """Add `--strict` to a command."""
     text = "Let proposed rules count under every profile."
     return click.option("--strict", is_flag=True, help=text)(function)
 
 
 def reports(*, required: bool) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
-    """Return what adds `--report`, which may be repeated."""
+    """Return a decorator that adds `--report`, which may be repeated."""
     return click.option(
         "--report",
         "reports",
@@ -228,7 +228,7 @@ def reports(*, required: bool) -> Callable[[Callable[_P, int]], Callable[_P, int
 
 
 def driver(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add the operand for a driver, after `--`."""
+    """Add the driver argument, after `--`, to a command."""
     return click.argument(
         "driver", nargs=-1, type=click.UNPROCESSED, metavar="[-- DRIVER [ARGUMENT]...]"
     )(function)

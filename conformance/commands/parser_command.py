@@ -43,11 +43,11 @@ _MOST_CHUNKS: Final = 6
     default=20,
     metavar="N",
     type=click.IntRange(0, 10_000),
-    help="How many random cuts of each stream to try.",
+    help="How many random splits of each stream to try.",
 )
 @options.seed
 @options.patience(_PATIENCE)
-@click.option("--strict", is_flag=True, help="Let proposals count.")
+@click.option("--strict", is_flag=True, help="Let proposed rules count.")
 @click.option(
     "-o",
     "--out",
@@ -67,10 +67,10 @@ def command(
     out: Path | None,
     driver: Sequence[str],
 ) -> int:
-    """Judge a bare event-stream parser: this project's own, or the one given after --.
+    """Judge an event-stream parser without a client: this project's, or the one given after --.
 
-    It gets every stream of the specification in one piece, as given, byte by byte, cut in two at
-    every point, and cut at random. Section 14 of the driver guide says what it has to print.
+    The parser gets every stream of the specification whole, as given, byte by byte, split in two at
+    every point, and split at random. Section 14 of the driver guide specifies its output.
 
     \b
     example:
@@ -108,7 +108,7 @@ def _chosen(ids: Sequence[str]) -> Sequence[Stream]:
 
 
 class _Judgement:
-    """What a run says about a parser. `broken` are the rules that count and are broken."""
+    """The result of a run for a parser. `broken` has the broken rules that count."""
 
     def __init__(self, run: ParserRun, rules: Mapping[str, Requirement], *, strict: bool) -> None:
         self._run = run
@@ -121,7 +121,7 @@ class _Judgement:
         self.kept = tuple(rule for rule in kept if rule not in found)
 
     def lines(self) -> Iterator[str]:
-        """Yield what the screen shows: the first failure of each rule in full, and the verdict."""
+        """Yield the lines to print: the first failure of each rule in full, then the verdict."""
         for rule in (*self.broken, *self.advised):
             yield from self._rule(rule)
         run = self._run
@@ -129,7 +129,7 @@ class _Judgement:
         if run.introduced is not None:
             yield one_line(f"{_name(run.introduced)} {self.verdict}.")
         yield (
-            f"{judged} streams in {run.parses} cuts (seed {run.seed}): {len(run.passed)} right, "
+            f"{judged} streams in {run.parses} splits (seed {run.seed}): {len(run.passed)} right, "
             f"{len(run.failures)} wrong, {len(run.left_out)} not judged. "
             f"Rules: {len(self.kept)} hold, {len(self.broken)} broken"
             + (f", {len(self.advised)} broken that do not count" if self.advised else "")
@@ -138,7 +138,7 @@ class _Judgement:
 
     @property
     def verdict(self) -> str:
-        """The verdict in words; it names what the parser does not report."""
+        """The verdict as text; it names the event features that the parser does not report."""
         if not self._run.passed and not self._run.failures:
             return "was not judged: no stream applies to it"
         if self.broken:

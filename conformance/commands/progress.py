@@ -1,4 +1,4 @@
-"""The progress of a run at a terminal: what was judged, what failed, and the time left."""
+"""Show the progress of a run on a terminal: judged cases, failures, time left."""
 
 import sys
 from typing import Self
@@ -11,7 +11,7 @@ from conformance.verdict.result import CaseResult
 
 
 class Judging:
-    """Shows a bar while cases are judged; used in a `with` block of its `bar`."""
+    """Shows a progress bar while cases are judged; enter its `bar` as a context manager."""
 
     def __init__(self, total: int, console: Console, *, shown: bool) -> None:
         self.bar = Progress(
@@ -30,20 +30,20 @@ class Judging:
 
     @classmethod
     def at_terminal(cls, total: int) -> Self:
-        """Show a bar on standard error if it is a terminal."""
-        # rich would also draw a bar where FORCE_COLOR is set
+        """Show a bar on standard error, only if that is a terminal."""
+        # rich alone would also draw a bar if FORCE_COLOR is set
         return cls(total, Screen(stderr=True), shown=sys.stderr.isatty())
 
     def expect(self, total: int) -> None:
-        """Show how many cases there are to judge; fewer than at first if not every profile is."""
+        """Set how many cases there are to judge: fewer than at first if profiles are skipped."""
         self.bar.update(self._task, total=total)
 
     def add(self, result: CaseResult) -> None:
-        """Count a result."""
+        """Count the result of a case."""
         self.count(failed=result.verdict.fails)
 
     def count(self, *, failed: bool) -> None:
-        """Count a case that was judged."""
+        """Count a judged case."""
         self._failed += failed
         colour = "[bold red]" if self._failed else ""
         self.bar.update(self._task, advance=1, failed=f"{colour}{self._failed} failed")

@@ -1,4 +1,4 @@
-"""`arkor-conformance report`: the reports of a saved run, made again; `report merge` makes one run."""
+"""`arkor-conformance report`: write reports of a saved run; `report merge` merges shards."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from conformance.verdict.statuses import Exit
 
 
 class _WithMerge(click.Command):
-    """The command `report`, which leaves the work to `report merge` if that is its first word."""
+    """The command `report`, which delegates to `report merge` if `merge` is its first argument."""
 
     def make_context(
         self,
@@ -25,7 +25,7 @@ class _WithMerge(click.Command):
         """Return the context of the command that is meant."""
         if args[:1] != ["merge"]:
             return super().make_context(info_name, args, parent, **extra)
-        from conformance.commands import merge_command  # noqa: PLC0415 - loads what plays a run
+        from conformance.commands import merge_command  # noqa: PLC0415 - loads the runner
 
         name = f"{info_name} merge"
         return merge_command.command.make_context(name, args[1:], parent, **extra)
@@ -35,9 +35,9 @@ class _WithMerge(click.Command):
 @click.argument("run", type=options.FILE)
 @options.reports(required=True)
 def command(*, run: Path, reports: tuple[Path, ...]) -> int:
-    """Make the reports of RUN, a saved run.json, again.
+    """Write reports of RUN, a saved run.json.
 
-    Shards become one run with `report merge`, which has a help of its own.
+    To merge shards into one run, use `report merge`, which has its own --help.
 
     \b
     example:

@@ -50,7 +50,7 @@ _NAMED = 3
 
 
 def _max_hung(context: click.Context, option: click.Parameter, given: str | None) -> int | None:
-    """Read `N` or `none`, which is 0; None if it was not given."""
+    """Parse `N` or `none`, which gives 0; None if the option is absent."""
     if given is None or given == "none":
         return None if given is None else 0
     if not (given.isascii() and given.isdigit() and 0 < int(given) <= _MOST_HUNG):
@@ -170,7 +170,7 @@ def command(
         part = part_of(
             shard, scope, ids=ids, patterns=patterns, profiles=plan.profiles, known=baselined
         )
-    # Whether a known failure is stale shows only when all shards are there.
+    # Only all shards together show whether a known failure is stale.
     stale = weighed.stale if shard is None else ()
     run = record(
         outcome,
@@ -197,7 +197,7 @@ def command(
 
 
 def concluded(status: int, stale: Sequence[str], problem: str) -> int:
-    """Say what else is wrong, and return the exit status."""
+    """Print the remaining problems, and return the exit status."""
     for line in stale:
         say(f"stale baseline: {line}", err=True)
     if problem:
@@ -208,11 +208,11 @@ def concluded(status: int, stale: Sequence[str], problem: str) -> int:
 def _to_merge(shard: Shard, *, reported: bool) -> str:
     if not reported:
         return f"To merge it with the other shards: add --report shard-{shard.number}.json"
-    return f"When all {shard.of} shards are there: arkor-conformance report merge SHARD.json ..."
+    return f"When you have all {shard.of} shards: arkor-conformance report merge SHARD.json ..."
 
 
 def _explain(outcome: Outcome, plan: Plan, requirements: Mapping[str, Requirement]) -> Diagnosis:
-    """Compare the failures with the reference; an interrupted run is not kept waiting for it."""
+    """Compare the failures with the reference; skips this if the run was interrupted."""
     if outcome.interrupted:
         return explain(outcome, {}, requirements)
     try:
@@ -222,7 +222,7 @@ def _explain(outcome: Outcome, plan: Plan, requirements: Mapping[str, Requiremen
 
 
 def deliver(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
-    """Write the reports and print the verdict; each even if the other fails."""
+    """Write the reports and print the verdict, even if one of the two fails."""
     try:
         write_run(reports, run)
     except ReadingError as error:
@@ -235,7 +235,7 @@ def deliver(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
 
 
 def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> None:
-    """Say what to type to see more, and to judge another client."""
+    """Print commands that show more, or that judge another client."""
     to_see_more(run, reported=reported)
     if not own_driver:
         say("Your own client: arkor-conformance run -- node my-driver.mjs")
@@ -243,7 +243,7 @@ def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> 
 
 
 def to_see_more(run: Mapping[str, Json], *, reported: bool) -> None:
-    """Say what to type to see more."""
+    """Print commands that show more."""
     found = causes(Table("run", run))
     if found and not found[0].values.flag("warning"):
         say(f"To run only the first failure: {found[0].results[0].text('rerun')}")
@@ -252,7 +252,7 @@ def to_see_more(run: Mapping[str, Json], *, reported: bool) -> None:
 
 
 def status_of(outcome: Outcome, run: Mapping[str, Json], stale: Sequence[str]) -> Exit:
-    """Return the exit status of a run that was not interrupted, from its results and its record."""
+    """Return the exit status of a run that was not interrupted, from its results and record."""
     status = exit_of(outcome.results)
     if status is Exit.OK and outcome.stopped:
         return Exit.UNUSABLE
@@ -264,7 +264,7 @@ def status_of(outcome: Outcome, run: Mapping[str, Json], stale: Sequence[str]) -
 
 
 def _nothing(plan: Plan, chosen: int, shard: Shard | None) -> str:
-    """Say why there is nothing to play."""
+    """Return the reason why there is no case to play."""
     if chosen and not plan.cases:
         return (
             f"{shard} has none of the {chosen} cases chosen, so nothing was judged; "
@@ -274,18 +274,18 @@ def _nothing(plan: Plan, chosen: int, shard: Shard | None) -> str:
         return _NOTHING
     said = [f"{each.id} is a case of {', '.join(each.profiles)}" for each in plan.cases[:_NAMED]]
     more = f"; and {len(plan.cases) - _NAMED} more" if len(plan.cases) > _NAMED else ""
-    return f"{'; '.join(said)}{more}; none is one of {', '.join(plan.profiles)}: nothing was judged"
+    return f"{'; '.join(said)}{more}; none is in {', '.join(plan.profiles)}: nothing was judged"
 
 
 def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:
-    """Say why there is no verdict."""
+    """Return the message for a run without a verdict."""
     named = str(error).startswith((driver[0], "the driver "))
     said = str(error) if named else f"the driver {error}"
     return f"arkor-conformance: no verdict: {said}"
 
 
 def _play(plan: Plan, interruption: Interruption) -> Outcome:
-    """Play; a run that is interrupted comes to what has been judged by then."""
+    """Play the cases; return the results so far if the run is interrupted."""
     judging = Judging.at_terminal(len(assignments(plan)))
     with judging.bar as bar:
 

@@ -1,4 +1,4 @@
-"""`arkor-conformance show`: one case as a reader wants it."""
+"""`arkor-conformance show`: show one case in readable form."""
 
 import json
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ from conformance.plain import say
 
 @click.command()
 @click.argument("case_id", metavar="CASE")
-@click.option("--backend", "of_backends", is_flag=True, help="Show a case about backends.")
+@click.option("--backend", "of_backends", is_flag=True, help="Show a case for backends.")
 def command(*, case_id: str, of_backends: bool) -> int:
-    """Show one case: its rules and their sources, its premise, what it does and expects.
+    """Show one case: its rules with their sources, its premise, its steps and expectations.
 
-    CASE is the id of a case, or of a template, which names several cases. Without
-    --backend, a case about backends is shown only if no case about clients has this id.
+    CASE is the id of a case, or of a template, which covers several cases. Without --backend, a
+    backend case is shown only if no client case has this id.
 
     \b
     example:
@@ -61,15 +61,15 @@ def command(*, case_id: str, of_backends: bool) -> int:
 
 
 def head(rule: Requirement) -> str:
-    """Return the line above the text of a rule."""
+    """Return the heading above the text of a rule."""
     return f"{rule.id} · {rule.level.value} · {', '.join(rule.profiles)} · {rule.source}"
 
 
 def _before(case: Case) -> Iterator[str]:
-    """Yield what must be so before the rules are judged."""
+    """Yield lines on what must hold before the case can judge its rules."""
     if case.applies:
         requests = ", ".join(shape.request for shape in case.applies)
-        yield f"\nApplies to a client only if its {requests} is as 'applies' says."
+        yield f"\nApplies to a client only if its {requests} matches 'applies'."
     if case.premise:
         yield "\nPremise: if the client does not do this, the case cannot judge its rules."
         yield from (f"  {_premise(each)}" for each in case.premise)
@@ -86,8 +86,8 @@ def _premise(premise: Premise) -> str:
         case FirstSleeps(delays=delays):
             return f"the first back-off delays are: {', '.join(map(str, delays))} ms"
         case Carries(callback=callback, member=member):
-            return f"the first call of {callback} has a text as its {member}"
+            return f"the first call of {callback} has a string as its {member}"
         case Result(operation=operation):
-            return f"{operation} settles as 'premise.result' says"
+            return f"{operation} settles as in 'premise.result'"
         case never:
             assert_never(never)

@@ -1,4 +1,4 @@
-"""`arkor-conformance simulate`: real sessions against the real backend, in memory, in virtual time."""
+"""`arkor-conformance simulate`: the real session and backend, in memory, in virtual time."""
 
 import json
 import sys
@@ -47,14 +47,14 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     type=options.NUMBER,
     metavar="J",
     show_default="all",
-    help="Only the job with this number, which a failure shows.",
+    help="Only the job with this number, as printed with a failure.",
 )
 @click.option(
     "--faults",
     "given",
     metavar="JSON",
     show_default="drawn by --seed",
-    help="These faults instead, as a failure shows them; needs --job and --profile.",
+    help="Inject these faults, as printed with a failure; needs --job and --profile.",
 )
 @click.option("--hours", default=24.0, type=options.HOURS, metavar="H", help="How long a job is.")
 @click.option(
@@ -68,7 +68,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     type=options.FLEET,
     metavar="N",
     show_default="single jobs",
-    help="Simulate N clients instead that lose their streams at the same moment; each takes 6 KB.",
+    help="Instead, simulate N clients that lose their streams at the same time; each takes 6 KB.",
 )
 @click.option(
     "--outage",
@@ -89,7 +89,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     default=_ALL,
     type=click.Choice((*STRATEGIES, _ALL)),
     metavar="NAME",
-    help=f"With --fleet: how delays are spread: {', '.join(STRATEGIES)}, or all of them.",
+    help=f"With --fleet: how delays are randomised: {', '.join(STRATEGIES)}, or all of them.",
 )
 @click.option(
     "--plot",
@@ -105,7 +105,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="Write the figures as JSON, too.",
+    help="Also write the figures as JSON.",
 )
 def command(
     context: click.Context,
@@ -127,10 +127,10 @@ def command(
     """Simulate jobs through random faults, or a fleet through an outage.
 
     Faults of the network, the backend, the callbacks and the clock are injected. The client is the
-    session of the library and the backend is that of the mock; only time and the network are
-    simulated, so a day takes milliseconds. If a job breaks a promise of the protocol, its faults are
-    shrunk to the fewest that still break one, the command that repeats the failure is printed, and
-    the exit status is 1.
+    library's session and the backend is the mock's; only time and the network are simulated, so a
+    day takes milliseconds. If a job breaks a promise of the protocol, its faults are reduced to the
+    fewest that still break one, the command that repeats the failure is printed, and the exit
+    status is 1.
 
     \b
     example:
@@ -171,7 +171,7 @@ def command(
 
 
 def _become(name: str) -> None:
-    """Break the session of this process as a mutant does; raises UsageError."""
+    """Replace the session in this process with the mutant's; raises UsageError."""
     known = {mutant.name: mutant for mutant in all_mutants()}
     if name not in known:
         raise UsageError(f"--mutant {name}", f"no such mutant; {nearest(name, known)}")
@@ -179,7 +179,7 @@ def _become(name: str) -> None:
 
 
 def _check_mode(context: click.Context, fleet: int | None) -> None:
-    """Refuse options that the chosen mode would ignore; raises UsageError."""
+    """Raise UsageError for options that the chosen mode would ignore."""
     refused = _OF_FLEETS if fleet is None else _OF_JOBS
     why = "applies only to a fleet; add --fleet N" if fleet is None else "does not apply to a fleet"
     for option in context.command.params:
@@ -212,7 +212,7 @@ def _repeated(search: Search, number: int, faults: Faults, figures: Path | None)
         }
         _write(figures, about)
     say(f"job {number} of seed {search.seed} under {search.profile.name}: {in_words(faults)}")
-    say(why or "it keeps every promise")
+    say(why or "the job keeps every promise")
     return Exit.FAILED if why else Exit.OK
 
 
@@ -237,7 +237,7 @@ def _jobs(
 
 @contextmanager
 def _progress(total: int) -> Generator[Callable[[], None]]:
-    """Show a bar at a terminal, and yield what moves it on by one."""
+    """Show a progress bar on a terminal; yield the function that advances it by one."""
     if not sys.stderr.isatty():
         yield lambda: None
         return
@@ -314,7 +314,7 @@ def _of_fleets(results: Sequence[FleetResult]) -> Table:
 
 
 def _table(*names: str, title: str | None = None) -> Table:
-    """Return a table whose first column is text; the others are numbers."""
+    """Return a table with text in the first column and numbers in the others."""
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     for number, name in enumerate(names):
         table.add_column(name, justify="right" if number else "left")

@@ -1,4 +1,4 @@
-"""`arkor-conformance smoke`: does a driver work? Its client is not judged."""
+"""`arkor-conformance smoke`: check that a driver works, without judging its client."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
@@ -44,24 +44,24 @@ _RESULTS: Mapping[str, str] = {
     "cancel": "{ ok = true }",
     "abort": "{ ok = true }",
 }
-"""What each command of the case must come to."""
+"""The expected result of each command."""
 _OPTIONAL = ("cancel", "abort")
-"""The commands that a driver may leave out: each has a capability of the same name."""
+"""The commands that a driver may omit; each has a capability of the same name."""
 
 _PATIENCE = 2.0
 _ROUNDS = 100
-"""A client that does not sleep what it announced needs a few turns of both loops to show a request;
-so many more cost a driver that does sleep some milliseconds."""
+"""How many turns to wait: a client that does not really sleep needs a few turns of both event loops
+to send a request. For a driver that sleeps, they cost a few milliseconds."""
 
 
 @click.command()
 @options.patience(_PATIENCE)
 @options.driver
 def command(*, patience: float, driver: Sequence[str]) -> int:
-    """Check a driver: try every command with it, and show the conversation.
+    """Check a driver by trying every command, and show the conversation.
 
-    The client behind the driver is not judged. A command whose capability the driver does not
-    declare is left out.
+    The client behind the driver is not judged. Commands whose capability the driver does not
+    declare are skipped.
 
     \b
     example:
@@ -111,7 +111,7 @@ def command(*, patience: float, driver: Sequence[str]) -> int:
 
 
 async def _play(plan: Plan, known: Mapping[str, Requirement]) -> Outcome:
-    """Play what the driver declares, under the first profile that it names."""
+    """Play the declared commands, under the first profile that the driver declares."""
     async with driver_of(plan.command, plan.patience, plan.time) as connection:
         identity = connection.introduced()
     (case,) = read_case_file("smoke", _case_for(identity.capabilities), known)
@@ -119,7 +119,7 @@ async def _play(plan: Plan, known: Mapping[str, Requirement]) -> Outcome:
 
 
 def _case_for(capabilities: Collection[str]) -> str:
-    """Return the case, as a case file, without the commands that the driver does not declare."""
+    """Return the text of a case file without the commands that the driver does not declare."""
     tried = [each for each in _RESULTS if each not in _OPTIONAL or each in capabilities]
     return _CASE.format(
         steps=", ".join(f'{{ do = "{each}" }}' for each in tried),

@@ -1,4 +1,4 @@
-"""`arkor-conformance states`: check every state that the session can reach."""
+"""`arkor-conformance states`: check every reachable state of the session."""
 
 import json
 import sys
@@ -44,7 +44,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     type=click.Choice(tuple(WORLDS)),
     metavar="NAME",
     show_default="all",
-    help=f"Only this world, which is what can happen: {', '.join(WORLDS)}.",
+    help=f"Only this world, a set of possible events: {', '.join(WORLDS)}.",
 )
 @click.option(
     "--mutant",
@@ -57,7 +57,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     default=MOST,
     type=options.COUNT,
     metavar="STATES",
-    help="How many states of a world to explore at most.",
+    help="How many states to explore per world at most.",
 )
 @click.option(
     "-o",
@@ -73,14 +73,14 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="Write the counter-example as a case, for `run --file`, if a case can express it.",
+    help="Write the counter-example as a case, for `run --file`, if possible.",
 )
 @click.option(
     "--replay",
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="Make the moves of this trace again instead; status 1 if it still fails.",
+    help="Instead, replay the moves of this trace; exit status 1 if it still fails.",
 )
 @click.option(
     "--json",
@@ -101,12 +101,12 @@ def command(
     replay: Path | None,
     figures: Path | None,
 ) -> int:
-    """Check every state that the session of the library can reach.
+    """Check every reachable state of the library's session.
 
-    A state is that of the session, the backend, the network, the application and its callbacks
-    together. Whatever can happen next is tried in each of them, breadth first, and every promise of
-    the protocol is checked after every move. A promise that is broken is shown with the fewest moves
-    that break it; the status is then 1.
+    A state combines those of the session, the backend, the network, the application and its
+    callbacks. In each state, every possible next move is tried, breadth first, and every promise of
+    the protocol is checked after every move. A broken promise is shown with the fewest moves that
+    break it, and the exit status is then 1.
 
     \b
     example:
@@ -138,11 +138,11 @@ def command(
 
 
 def _write_case(found: Explored, breach: Breach, path: Path) -> None:
-    """Write a breach as a case, or say why it cannot be one."""
+    """Write a breach as a case, or print why that is not possible."""
     try:
         schedule = schedule_of(found.profile.name, breach.moves)
     except NotACase as error:
-        say(f"it cannot be a case: {error}")
+        say(f"it cannot be written as a case: {error}")
         return
     known = load_requirements()
     rule = breach.promise.rule
@@ -184,7 +184,7 @@ def _explored(
 
 @contextmanager
 def _progress() -> Generator[Callable[[str], None]]:
-    """Show a line at a terminal, and yield what changes it."""
+    """Show a status line on a terminal; yield the function that changes it."""
     seen = sys.stderr.isatty()
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Screen(stderr=True), transient=True, disable=not seen) as bar:
@@ -236,12 +236,12 @@ def _tell_failure(
 def _tell(
     page: Page, setting: Setting, profile: Profile, breach: Breach, *, filtered: bool
 ) -> None:
-    """Show the moves of a breach, and the promise that the last one breaks."""
+    """Print the moves of a breach, and the promise that the last move breaks."""
     page.print(Text(f"\n{setting.name} under {profile.name}: {setting.about}"))
     steps = told(lambda: setting.world(profile, filtered=filtered), breach)
     for number, step in enumerate(steps, 1):
         if breach.loop is not None and number == breach.loop + 1:
-            page.print("  from here on again and again:")
+            page.print("  from here on, repeated for ever:")
         page.print(Text(f"  {number:>2}  {step.move}"))
         for did in step.did:
             page.print(Text(f"        the session {did}"))
@@ -250,7 +250,7 @@ def _tell(
 
 
 def _replayed(path: Path) -> int:
-    """Make the moves of a trace again."""
+    """Replay the moves of a trace."""
     trace = read_trace(path)
     mutant = _mutant(f"--replay {path}", trace.mutant) if trace.mutant else None
     setting, profile = WORLDS[trace.world], _BY_NAME[trace.profile]
@@ -261,7 +261,7 @@ def _replayed(path: Path) -> int:
             found = played(lambda: setting.world(profile, filtered=filtered), trace.breach)
         except NotPossible as error:
             what = MOVES[str(error)]
-            say(f"it no longer fails: '{what}' cannot happen any more where the trace has it")
+            say(f"it no longer fails: '{what}' is no longer possible at that point of the trace")
             return Exit.OK
         if found is None:
             say(f"it no longer fails: {trace.breach.promise.rule} holds after these moves")

@@ -1,6 +1,6 @@
-"""Write the reports of a run. All of them are made from the same data, `run.json`.
+"""Write the reports of a run, all from the same data, `run.json`.
 
-The name of a file decides which report is written.
+The name of a file selects the report.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ Writer = Callable[[Mapping[str, Json]], str]
 
 
 def _page(run: Mapping[str, Json]) -> str:
-    from conformance.reports.page import page  # noqa: PLC0415 - loads jinja2 only for a page
+    from conformance.reports.page import page  # noqa: PLC0415 - only a page needs jinja2
 
     return page(run)
 
@@ -30,7 +30,7 @@ _ALL: Final[Mapping[str, Writer]] = {
     "badge.json": badge,
     "report.html": _page,
 }
-"""The files that are written into a directory."""
+"""The files that are written to a report directory."""
 _BY_ENDING: Final[Mapping[str, Writer]] = {
     "badge.json": badge,
     ".json": as_json,
@@ -57,7 +57,7 @@ def check_reports(paths: Sequence[Path]) -> None:
 
 
 def check_file(path: Path, what: str) -> None:
-    """Raise ReadingError if a file cannot be written; leaves nothing behind."""
+    """Raise ReadingError if a file cannot be written; does not leave a file behind."""
     try:
         exists = path.exists()
         if exists and not path.is_file():
@@ -90,9 +90,9 @@ def _check_new_directory(path: Path) -> None:
 
 
 def write_run(paths: Sequence[Path], run: Mapping[str, Json]) -> None:
-    """Write the reports of a run; the same run gives the same bytes.
+    """Write the reports of a run; the same run always gives the same bytes.
 
-    If some cannot be written, the others are written first; then ReadingError is raised.
+    If some cannot be written, the others are written first, then ReadingError is raised.
     """
     failed: list[ReadingError] = []
     for path in paths:
@@ -115,7 +115,7 @@ def _write(path: Path, run: Mapping[str, Json]) -> None:
 
 
 def write_file(path: Path, text: str, what: str) -> None:
-    """Write a file that `check_file` found writable; raises ReadingError if it no longer is."""
+    """Write a file that `check_file` accepted; raises ReadingError if it is no longer writable."""
     try:
         _put(path, text)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Write a run as a badge, in the JSON that shields.io reads from an endpoint.
+"""Write a run as a badge: JSON that a shields.io endpoint badge reads.
 
-The badge is green only if every judged profile plainly conforms; otherwise its text says what is
-missing.
+The badge is green only if every judged profile conforms without restriction; otherwise its text
+says what is missing.
 """
 
 import json
@@ -17,7 +17,7 @@ _DIGITS: Final = 8
 
 
 def badge(run: Mapping[str, Json]) -> str:
-    """Return the badge; its label names the version of the specification and the set of cases."""
+    """Return the badge; its label has the specification's version and the set of cases."""
     top = Table("run", run)
     about = top.table("specification")
     profiles = [each for each in top.tables("profiles") if each.text("rank") not in UNRANKED]
@@ -34,7 +34,7 @@ def badge(run: Mapping[str, Json]) -> str:
 
 
 def _message(profiles: Sequence[Table]) -> Iterator[str]:
-    """Yield each verdict with the profiles that it applies to."""
+    """Yield each verdict with the names of its profiles."""
     found: dict[str, list[str]] = {}
     for profile in profiles:
         remarks = profile.texts("remarks")

@@ -1,7 +1,7 @@
-"""Pick what a reader should see first of a failure: its cause, and the decisive lines of its trace.
+"""Select what a reader should see first of a failure: its cause and the decisive trace lines.
 
-Terminal, Markdown and JUnit show the same lines: the events before the first divergence and the last
-events before the case was closed. If the client goes in circles, they show the first lap instead.
+Terminal, Markdown and JUnit reports show the same lines: the events before the first divergence and
+the last events before the case was closed. If the client loops, they show the first loop instead.
 """
 
 import re
@@ -17,9 +17,9 @@ from conformance.trace.describe import KIT, timeline
 
 FAILING: Final = ("error", "fail", "inconclusive")
 LED: Final = 6
-"""How many events are shown before a divergence."""
+"""The number of events shown before a divergence."""
 LAST: Final = 5
-"""How many events are shown before the case was closed."""
+"""The number of events shown before the case was closed."""
 _LAPS: Final = 3
 _LONGEST_LAP: Final = 40
 _MOST_OF_A_LAP: Final = 14
@@ -36,28 +36,28 @@ class Line:
 
 @frozen
 class Cause:
-    """A cause, with its failures; `number` counts from 1."""
+    """A cause with its failures; `number` starts at 1."""
 
     number: int
     values: Table
     results: Sequence[Table]
     total: int
-    """How many failures there are in all; of warnings, how many warnings."""
+    """The number of all failures in the run, or of all warnings if the cause is a warning."""
     judged: str
-    """Which side of the protocol: `client` or `backend`."""
+    """The side of the protocol that was judged: `client` or `backend`."""
 
     @property
     def rule(self) -> str:
-        """The rule that the client breaks; empty if none explains it."""
+        """The rule that the client breaks; empty if no rule explains the failures."""
         return self.values.text("rule")
 
     @property
     def cases(self) -> Sequence[str]:
-        """The ids of the cases, each once."""
+        """The ids of the cases, without duplicates."""
         return tuple(dict.fromkeys(result.text("case") for result in self.results))
 
     def others(self, most: int, shown: Callable[[str], str] = str) -> str:
-        """Return a line about the cases after the first; empty if there are none."""
+        """Return a line about the cases after the first; empty if there is only one."""
         names = self.cases[1:]
         if not names:
             return ""
@@ -66,12 +66,12 @@ class Cause:
 
     @property
     def step(self) -> str:
-        """What the client does wrong, and when."""
+        """What the client does wrong, and on what occasion."""
         return _step_of(self.values, self.judged)
 
     @property
     def sentence(self) -> str:
-        """The cause in one sentence: how many failures, the step, the rule."""
+        """The cause in one sentence: the number of failures, the step, the rule."""
         if self.judged == BACKEND:
             return self._of_a_backend
         number, alike = len(self.results), self.values.count("alike")
@@ -91,7 +91,7 @@ class Cause:
 
     @property
     def _of_a_backend(self) -> str:
-        """A backend's cause: the rule, the first case that breaks it, and how many more do."""
+        """A backend's cause: the rule, the first case that breaks it, and how many others do."""
         said = self.step.removesuffix(".")
         said = f"warning: {said}" if self.values.flag("warning") else said
         more = len(self.cases) - 1
@@ -101,7 +101,7 @@ class Cause:
 
     @property
     def hints(self) -> Sequence[str]:
-        """What the kit's broken clients tell about it, a line each."""
+        """Lines that help to find the bug, such as a similar broken client of the kit."""
         lines: list[str] = []
         if self.values.flag("follows"):
             lines.append("It may be a consequence of a cause above.")
@@ -114,7 +114,7 @@ class Cause:
 
 
 def sentence_of(begins: Table, judged: str = "client") -> str:
-    """Return how one failure begins, as a sentence."""
+    """Return the beginning of one failure as a sentence."""
     return f"{_capital(_step_of(begins, judged))}."
 
 
@@ -140,7 +140,7 @@ class _Entry:
 
 
 def causes(run: Table) -> Sequence[Cause]:
-    """Return the causes of a run: those of failures first, the largest first."""
+    """Return the causes of a run: failures before warnings, the largest first."""
     results = run.tables("results")
     found = run.tables("causes")
     totals = dict.fromkeys((True, False), 0)
@@ -159,18 +159,18 @@ def causes(run: Table) -> Sequence[Cause]:
 
 
 def rules_of(result: Table) -> Sequence[str]:
-    """Return the rules that the findings of a result cite; without any, those of its case."""
+    """Return the rules that the findings of a result cite, or else the rules of its case."""
     cited = {rule for each in result.tables("findings") for rule in each.texts("requires")}
     return sorted(cited) or result.texts("requires")
 
 
 def names_its_rule(finding: Table, result: Table) -> bool:
-    """Tell whether a finding is about nothing but the one rule that is shown already."""
+    """Tell whether a finding names only the one rule that the report shows anyway."""
     return [finding.text("assertion")] == list(rules_of(result))
 
 
 def decisive(result: Table, run: Table, longest: int = 200) -> Sequence[Line]:
-    """Return the lines of a trace that best show what happened."""
+    """Return the trace lines that best show what happened."""
     entries = _entries(result, run)
     here = parted_at(result)
     chosen: dict[int, _Entry] = {}
@@ -190,7 +190,7 @@ def decisive(result: Table, run: Table, longest: int = 200) -> Sequence[Line]:
 def parted_at(result: Table) -> Json:
     """Return the number of the event at which a client went wrong; None if there is none.
 
-    That is where it leaves the reference, or else the event of the first finding.
+    This is the event at which it diverges from the reference, or else that of the first finding.
     """
     if (side := _side(result, "client")) is not None:
         return side.raw("event")
@@ -199,7 +199,7 @@ def parted_at(result: Table) -> Json:
 
 
 def reference_step(result: Table, run: Table, longest: int = 200) -> str:
-    """Return the step of the reference at which the client leaves it, as a line of a trace."""
+    """Return the reference's step where the client diverges from it, as a line of a trace."""
     side = _side(result, "reference")
     if side is None or result.raw("reference") is None:
         return ""
@@ -212,14 +212,14 @@ def reference_step(result: Table, run: Table, longest: int = 200) -> str:
 
 
 def cells(result: Table) -> str:
-    """Return where the client and the reference are in the state table when they part."""
+    """Return the state-table cells of client and reference where they diverge."""
     sides = [_side(result, whose) for whose in ("client", "reference")]
     client, reference = ("" if side is None else side.text("cell") for side in sides)
     return client if client == reference else f"{client}; the reference: {reference}"
 
 
 def _side(result: Table, whose: str) -> Table | None:
-    """Return where the client or the reference was when they parted; None if they did not."""
+    """Return the side of the client or the reference where they diverge; None if they do not."""
     if result.raw("begins") is None or result.table("begins").raw(whose) is None:
         return None
     return result.table("begins").table(whose)
@@ -241,7 +241,7 @@ def _entries(result: Table, run: Table) -> Sequence[_Entry]:
 
 
 def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
-    """Return what happened before the kit closed the case, or left the streams of a backend."""
+    """Return the events before the kit closed the case, or the streams to a backend."""
     for place, entry in enumerate(entries):
         if entry.kind == "called" and entry.text == "calls close":
             return entries[:place]
@@ -252,7 +252,7 @@ def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
 
 
 def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry], str]:
-    """Return the first lap of a client that goes in circles, and a line that says how it went on."""
+    """Return the first loop of a client that loops, and a line about the events after it."""
     total = len(entries) + omitted
     found = _lap(entries, of_requests=True) or _lap(entries, of_requests=False)
     if found is None:

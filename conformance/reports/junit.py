@@ -10,7 +10,7 @@ from conformance.strict_data import Json, Table
 
 
 def junit(run: Mapping[str, Json]) -> str:
-    """Return one suite per profile; warnings and known failures do not count as failures."""
+    """Return one test suite per profile; warnings and known failures do not count as failures."""
     top = Table("run", {key: seen(value) for key, value in run.items()})
     root = Element("testsuites", name="arkor-conformance")
     found = causes(top)
@@ -39,7 +39,7 @@ def _suite(profile: Table, run: Table, found: Sequence[Cause]) -> Element:
 
 
 def _properties(profile: Table, run: Table, found: Sequence[Cause]) -> Element:
-    """Return the verdict and the counts of the suite, and the specification that it was judged by."""
+    """Return the properties of a suite: verdict, counts, specification and cause sentences."""
     about = run.table("specification")
     properties = Element("properties")
     said = [
@@ -60,7 +60,7 @@ def _properties(profile: Table, run: Table, found: Sequence[Cause]) -> Element:
 
 
 def _unfinished(said: str) -> Element:
-    """Return a suite with an error, so that an incomplete run does not look complete."""
+    """Return a suite with an error, so that an incomplete run cannot pass as complete."""
     counted = {"tests": "1", "errors": "1", "failures": "0", "skipped": "0", "time": "0.000"}
     suite = Element("testsuite", {"name": "not played", **counted})
     case = SubElement(suite, "testcase", name="the whole run", classname="run", time="0.000")

@@ -1,6 +1,6 @@
 """Write a run as Markdown for the summary of a CI job, in GitHub's dialect.
 
-Text from the client is put in code, where nothing is markup; all other text is escaped.
+Text from the client is in code spans, which have no markup; all other text is escaped.
 """
 
 import re
@@ -124,7 +124,7 @@ def _failure(result: Table, run: Table) -> Iterator[str]:
 
 
 def _trace(result: Table, run: Table) -> Iterator[str]:
-    """Yield the decisive lines as a code block, fenced by more backticks than they contain."""
+    """Yield the decisive lines as a code block, with a fence longer than any backticks in them."""
     lines = [f"{'>' if each.here else ' '} {each.text}" for each in decisive(result, run)]
     if lines:
         fence = "`" * max(3, _backticks("\n".join(lines)) + 1)
@@ -132,17 +132,17 @@ def _trace(result: Table, run: Table) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """Escape everything that Markdown would read as markup."""
+    """Escape all characters that Markdown would read as markup."""
     return _MARKUP.sub(r"\\\1", one_line(text))
 
 
 def _html(text: str) -> str:
-    """Escape text inside HTML inside Markdown, for both."""
+    """Escape text for HTML inside Markdown."""
     return "".join(c if c.isalnum() or c in " -.:" else f"&#{ord(c)};" for c in one_line(text))
 
 
 def _code(text: str, *, longest: int = _LONGEST) -> str:
-    """Return a code span, fenced by more backticks than the text contains in a row."""
+    """Return a code span whose fence is longer than any run of backticks in the text."""
     plain = shortened(one_line(text), longest)
     if not plain:
         return "(nothing)"
@@ -152,5 +152,5 @@ def _code(text: str, *, longest: int = _LONGEST) -> str:
 
 
 def _backticks(text: str) -> int:
-    """Return the length of the longest row of backticks."""
+    """Return the length of the longest run of backticks."""
     return max((len(run) for run in re.findall(r"`+", text)), default=0)

@@ -1,4 +1,4 @@
-"""Where each rule is published: the addresses that reports link to."""
+"""The web addresses of the rules, to which reports link."""
 
 import re
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ _DISTRIBUTION: Final = "arkor-proto"
 _LABEL: Final = "Documentation"
 _HEADING: Final = re.compile(r"#+ (.+)")
 _PAGE: Final = "protocol.md"
-"""The page that the package's metadata names; the others are next to it."""
+"""The page in the package's metadata; the other pages are in the same place."""
 PAGES: Final = (_PAGE, "backend.md")
 _RULE: Final = re.compile(r"> \*\*(ARK-[A-Z]{3}-[0-9]+)\*\* (· [A-Z]+)")
 
 
 def documentation() -> str:
-    """Return the address of the specification, as the package's metadata has it; "" without one."""
+    """Return the specification's address from the package's metadata; "" if there is none."""
     try:
         urls: list[str] = metadata(_DISTRIBUTION).get_all("Project-URL") or []
-    except PackageNotFoundError:  # a checkout that is not installed
+    except PackageNotFoundError:  # a source checkout that is not installed
         return ""
     of_pages = (url.removeprefix(f"{_LABEL}, ") for url in urls if url.startswith(f"{_LABEL}, "))
     return next(of_pages, "")
@@ -30,7 +30,7 @@ def documentation() -> str:
 
 @cache
 def addresses() -> Mapping[str, str]:
-    """Return the address of each rule; none if it is not known where they are published."""
+    """Return the address of each rule by id; empty if the specification's address is not known."""
     page = documentation()
     if not page:
         return {}
@@ -41,10 +41,10 @@ def addresses() -> Mapping[str, str]:
 
 
 def places(page: str = _PAGE) -> Mapping[str, str]:
-    """Return the fragment of each rule of a page: its section, and its own text in it.
+    """Return the URL fragment of each rule of a page: its section, and a text fragment within it.
 
-    The anchors of the sections are the same on GitHub and on the site. A browser that does not find
-    the text shows the section.
+    Section anchors are the same on GitHub and on the site. A browser that does not find the text
+    shows the section.
     """
     found: dict[str, str] = {}
     section = ""
@@ -53,8 +53,8 @@ def places(page: str = _PAGE) -> Mapping[str, str]:
         if heading := _HEADING.fullmatch(line):
             section = re.sub(r"[^\w -]", "", heading[1].lower()).replace(" ", "-")
         elif named := _RULE.match(line):
-            # A browser goes to the first place with this text; of a rule that is also the example
-            # of how to read one, that is the wrong place.
+            # A browser goes to the first occurrence of this text, which is the wrong place for the
+            # rule that is also the example of how to read one.
             said = quote(f"{named[1]} {named[2]}").replace("-", "%2D")
             found[named[1]] = section if named[1] in found else f"{section}:~:text={said}"
     return found

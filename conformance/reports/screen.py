@@ -1,7 +1,7 @@
 """Print to the terminal with rich, safely.
 
 Text from a client must not move the cursor, set the window title or change colours, so control
-characters are spelled out just before they are written. `plain.say` does the same for plain lines.
+characters are escaped just before printing. `plain.say` does the same for plain lines.
 """
 
 from collections.abc import Iterable
@@ -13,29 +13,29 @@ from rich.segment import Segment
 from conformance.plain import visible
 
 _LEAST_WIDTH: Final = 60
-"""The fewest columns of a page; with fewer, a table has no room for the verdict."""
+"""The fewest columns of a page; a narrower table has no room for the verdict."""
 
 
 class Screen(Console):
-    """A rich console that emits its own control codes and spells out those in texts."""
+    """A rich console that emits its own control codes but escapes those in texts."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Render as rich does, with the text of every segment made visible."""
+        """Render as rich does, with control characters in every segment escaped."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))
 
 
 class Page(Screen):
-    """A screen for a report that stays readable on a narrow terminal.
+    """A screen for reports that stay readable on a narrow terminal.
 
-    If a line is too long, the terminal wraps it; but text that rich cuts off would be lost.
+    The terminal wraps lines that are too long, while rich would cut them off.
     """
 
     @property
     def size(self) -> ConsoleDimensions:
-        """The size of the terminal, but never narrower than a table needs."""
+        """The size of the terminal, but at least as wide as a table needs."""
         found = super().size
         return ConsoleDimensions(max(found.width, _LEAST_WIDTH), found.height)
 

@@ -1,4 +1,4 @@
-"""Render a page that needs no network and no other file: its styles, scripts and data are in it."""
+"""Render a page that works offline as a single file, with its styles, scripts and data embedded."""
 
 from pathlib import Path
 from typing import Final
@@ -10,10 +10,9 @@ _HERE: Final = Path(__file__).parent
 
 
 def rendered(template: str, styles: str, *, folder: Path = _HERE, **values: object) -> str:
-    """Return the page of a template that extends `standalone.html`; every value is escaped.
+    """Return the page of a template in `folder` that extends `standalone.html`.
 
-    `styles` are CSS of this project: they and values that are Markup are embedded as they are.
-    The template is in `folder`.
+    Every value is escaped, except Markup and `styles`, which must be CSS of this project.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, _HERE]),
@@ -23,5 +22,5 @@ def rendered(template: str, styles: str, *, folder: Path = _HERE, **values: obje
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    style = Markup(styles)  # noqa: S704 - files of this project
+    style = Markup(styles)  # noqa: S704 - CSS files of this project
     return environment.get_template(template).render(style=style, **values)

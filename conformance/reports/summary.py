@@ -1,4 +1,4 @@
-"""Word the summary of a run: the counts of each profile, and the cases that did not apply.
+"""The wording of a run's summary: counts per profile, notes, and cases that did not apply.
 
 All reports use these functions, so that they agree.
 """
@@ -10,12 +10,12 @@ from conformance.plain import cut, one_line
 from conformance.strict_data import Table
 
 UNRANKED = ("nothing ran", "not declared by the driver")
-"""The ranks of profiles that were not judged at all."""
+"""The ranks of profiles that were not judged."""
 _WHOLE: Final = "conforms"
 _BROKEN: Final = "does not conform"
 _LONGEST_NAME: Final = 120
 BACKEND: Final = "backend"
-"""What `judged` is in a run about a backend."""
+"""The value of `judged` in a run against a backend."""
 
 
 def plural(number: int, word: str) -> str:
@@ -24,7 +24,7 @@ def plural(number: int, word: str) -> str:
 
 
 def in_a_sentence(run: Table) -> str:
-    """Say who was judged, how it came out and on what that rests."""
+    """Return the summary sentence: what was judged, the result, and how many cases passed."""
     name = cut(who(run), _LONGEST_NAME)
     profiles = [each for each in run.tables("profiles") if each.text("rank") not in UNRANKED]
     broken = [each for each in profiles if each.text("rank") == _BROKEN]
@@ -44,7 +44,7 @@ def in_a_sentence(run: Table) -> str:
 
 
 def who(run: Table) -> str:
-    """Name what was judged: its name and version, or the address of a backend without a name."""
+    """Return the name and version of what was judged, or the address of an unnamed backend."""
     client = run.table("client")
     name = one_line(f"{client.text('implementation')} {client.text('version')}")
     unnamed = run.raw("backend") is not None and name == one_line(_address(run))
@@ -58,7 +58,7 @@ def _address(run: Table) -> str:
 def _passed(run: Table) -> tuple[int, int]:
     """Return how many cases passed, and how many were judged.
 
-    A client plays a case once for each profile; a backend's case is played once for all of them.
+    A client plays a case once per profile; a backend plays it once for all profiles.
     """
     verdicts: dict[tuple[str, str], set[str]] = {}
     once = run.text("judged") == BACKEND
@@ -75,7 +75,7 @@ def _listed(profiles: Sequence[Table]) -> str:
 
 
 def level(profile: Table, name: str) -> str:
-    """Return how the rules of a level came out: `3 rules broken (41 cases)`."""
+    """Return the results of a level's rules, such as `3 rules broken (41 cases)`."""
     counted = profile.table(name)
     broken, cases = len(counted.texts("broken")), counted.count("cases")
     parts = [f"{plural(broken, 'rule')} broken ({plural(cases, 'case')})"] if broken else []
@@ -104,14 +104,14 @@ def sources(profile: Table) -> str:
 
 
 def notes(profile: Table, judged: str) -> Iterator[str]:
-    """Yield what else a reader must know to understand the verdict on a profile."""
+    """Yield remarks that a reader needs to understand the verdict on a profile."""
     if said := sources(profile):
         yield said
     missed = profile.table("not_reached")
     if number := missed.count("cases"):
         because = missed.table("because")
         rules = ", ".join(f"{rule} ({because.count(rule)})" for rule in because.values)
-        why = f", because the {judged} broke {rules} before" if rules else ""
+        why = f", because the {judged} first broke {rules}" if rules else ""
         own = "its own rule" if number == 1 else "their own rules"
         yield f"{plural(number, 'case')} could not judge {own}{why}"
     if number := profile.count("unruled"):
@@ -121,7 +121,7 @@ def notes(profile: Table, judged: str) -> Iterator[str]:
 
 
 def all_notes(run: Table) -> Iterator[str]:
-    """Yield the notes on every profile, once where several profiles have the same."""
+    """Yield the notes on every profile; a note on several profiles is yielded once."""
     found: dict[str, list[str]] = {}
     for profile in run.tables("profiles"):
         for note in notes(profile, run.text("judged")):
@@ -130,19 +130,19 @@ def all_notes(run: Table) -> Iterator[str]:
 
 
 def missing(run: Table) -> str:
-    """Return in one line how many cases were not played and why; empty if none is missing."""
+    """Return a line about the cases that were not played and why; empty if there are none."""
     return "" if run.raw("partial") is None else one_line(run.table("partial").text("said"))
 
 
 def left_out(group: Table) -> str:
-    """Return one line about a group of cases that did not apply, with the reason."""
+    """Return a line about a group of cases that did not apply, with the reason."""
     musts = len(group.texts("musts"))
     rules = f", {plural(musts, 'MUST rule')} not judged at all" if musts else ""
     return f"{plural(group.count('cases'), 'case')} n/a{rules}: {group.text('why')}"
 
 
 def counts(profile: Table) -> str:
-    """Return how many cases had which verdict."""
+    """Return the number of cases by verdict."""
     counted = profile.table("counts")
     parts = [f"{counted.count(verdict)} {verdict}" for verdict in counted.values]
     if unplayed := profile.count("unplayed"):

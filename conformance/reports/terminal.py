@@ -1,6 +1,6 @@
-"""Print the report on the terminal, for readers who see the kit for the first time.
+"""Print the report on the terminal, for readers who use the kit for the first time.
 
-It is made from the same data as all other reports.
+It uses the same data as all other reports.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,12 +55,12 @@ _LEAST_WIDTH: Final = 100
 
 @define
 class Report:
-    """Prints a run."""
+    """Prints the report of a run."""
 
     screen: Screen
 
     def print(self, run: Mapping[str, Json]) -> None:
-        """Print everything: failures first, the verdict last, right above the prompt."""
+        """Print everything: failures first, and the verdict last, just above the prompt."""
         top = Table("run", {key: seen(value) for key, value in run.items()})
         results = top.tables("results")
         found = causes(top)
@@ -81,7 +81,7 @@ class Report:
         self._say(top.table("specification").text("said"))
 
     def _summary_of(self, found: Sequence[Cause]) -> None:
-        """Print each cause in a sentence, and what is known of it besides."""
+        """Print the sentence of each cause, with its hints."""
         for cause in found[:_MOST_SENTENCES]:
             style = "yellow" if cause.values.flag("warning") else "red"
             self.screen.print()
@@ -154,7 +154,7 @@ class Report:
 
 
 def _pairs() -> Grid:
-    """Return a grid of names and values; long values are folded, never cut off."""
+    """Return a grid of names and values; long values wrap instead of being cut off."""
     grid = Grid.grid(padding=(0, 2))
     grid.add_column()
     grid.add_column(overflow="fold")
@@ -172,7 +172,7 @@ def _rules(result: Table, rules: Table) -> RenderableType:
 
 def _finding(finding: Table, *, named: bool) -> RenderableType:
     grid = _pairs()
-    missed = "  (it did not reach the rule of this case)"
+    missed = "  (the rule of this case was not reached)"
     missed = missed if finding.flag("not_reached") else ""
     head = Text.assemble((finding.text("assertion"), "bold"), (missed, "dim"))
     shown = [head] if named or missed else []
@@ -201,7 +201,7 @@ def _levels(profile: Table) -> tuple[str, str]:
 
 
 def verdict(profile: Table) -> Text:
-    """Return the verdict on a profile, styled; a plain one is in capitals."""
+    """Return the styled verdict on a profile; CONFORMS and failures are in capitals."""
     rank, words = profile.text("rank"), profile.text("verdict")
     head, style = _RANKS[rank]
     beginning = rank if words.startswith(rank) else "conforms"

@@ -1,4 +1,4 @@
-"""The cases about a backend, a file for each family."""
+"""The cases that judge a backend, one file per family."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,6 @@ _FAMILIES = (create, stream, order, resume, end, cancel, isolation, limits)
 
 
 def backend_cases() -> Mapping[str, BackendCase]:
-    """Return every case about a backend, by id."""
+    """Return every case for backends, by id."""
     assert all(each.__name__.startswith(__name__) for each in _FAMILIES)
     return declared()

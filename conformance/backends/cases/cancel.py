@@ -1,4 +1,4 @@
-"""Cancel: accepted, carried out, told to everybody, and only once."""
+"""Cancel cases: accepted, carried out, reported to every follower, and idempotent."""
 
 from contextlib import suppress
 
@@ -27,7 +27,7 @@ async def _accepted(play: Play) -> Cancelled:
 
 @case("cancel.accepted", "47")
 async def accepted(play: Play) -> None:
-    """At any other answer cancel() raises an error, and its caller thinks that the job goes on."""
+    """At any other status, cancel() raises an error and its caller thinks that the job goes on."""
     found = await _cancelled(play)
     if not found.answer.ok:
         play.stop("47", "a 2xx", found.answer.told, found.answer.event)
@@ -68,7 +68,7 @@ async def takes_no_more_events(play: Play) -> None:
 
 @case("cancel.told-to-every-follower", "49")
 async def told_to_every_follower(play: Play) -> None:
-    """A follower that is not told keeps waiting for a job that has stopped."""
+    """A follower that receives no terminal frame keeps waiting for a job that has stopped."""
     found = await _accepted(play)
     if found.status not in OVER:
         raise NotReached(f"the job is {found.status} after its cancel", "ARK-SRV-48")
@@ -96,7 +96,7 @@ async def told_to_a_later_follower(play: Play) -> None:
         raise NotReached(f"the job is {status} after its cancel", "ARK-SRV-48")
     for cursor in (None, ids[-1]):
         follower = await play.follow(job, cursor)
-        if cursor is not None and follower.status in {204, 410}:  # there is no more to come
+        if cursor is not None and follower.status in {204, 410}:  # nothing more will be sent
             continue
         await follower.until(lambda each: each.terminal is not None, play.bounds.event)
         await follower.until_end(play.bounds.end)
@@ -147,7 +147,7 @@ async def _keeps(play: Play, word: str, status: str) -> None:
 
 @case("cancel.against-completion", "51", words=("job", "emit", "finish"))
 async def against_completion(play: Play) -> None:
-    """If a cancel races the end of a job, one of them wins, and every follower sees which."""
+    """If a cancel races the end of a job, one of them wins, and every follower sees which one."""
     for turn in range(play.amounts.races):
         job, _ = await play.running_job(1)
         followers = [await play.follow(job) for _ in range(2)]
@@ -169,11 +169,11 @@ async def against_completion(play: Play) -> None:
 
 
 async def _race(play: Play, job: str, delay: float) -> None:
-    """Cancel a job while it completes, the end coming `delay` seconds later."""
+    """Cancel a job while it completes; the completion starts `delay` seconds later."""
 
     async def finish() -> None:
         await anyio.sleep(delay)
-        with suppress(NotReached):  # the cancel came first, and the program was told so
+        with suppress(NotReached):  # the cancel won, so the control program refuses
             await play.make("finish", job=job)
 
     async def cancel() -> None:
@@ -183,7 +183,7 @@ async def _race(play: Play, job: str, delay: float) -> None:
 
 
 def _outcome(follower: Follower) -> str:
-    """Return which terminal frames a follower got."""
+    """Return the terminal frames that a follower received."""
     kinds = [block.type or "" for block in follower.blocks if block.type in TERMINAL]
     ends = ["end" for block in follower.blocks if block.event == "end"]
     return ", ".join(kinds or ends[:1]) or "nothing"

@@ -1,4 +1,4 @@
-"""Creates: what an accepted one answers, what a key means, and what makes no job."""
+"""Create cases: the response to an accepted create, idempotency keys, and invalid bodies."""
 
 import json
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ _CONFLICT: Final = 409
 
 
 async def _created(play: Play) -> Answer:
-    """Return the answer to a create: of the job that every run follows, or of one of its own."""
+    """Return the response to a new create or, without a control program, the run's one create."""
     if play.controls("job"):
         return await play.create()
     return (await _created_once(play))[0]
 
 
 async def _created_once(play: Play) -> tuple[Answer, Seen]:
-    """Return the create of the job that every run follows."""
+    """Return the response to the create of the job that every run follows, and that job."""
     seen = await play.seen()
     if seen.created is None:
         raise NotReached("--follow creates nothing")
@@ -33,7 +33,7 @@ async def _created_once(play: Play) -> tuple[Answer, Seen]:
 
 @case("create.accepted", "1")
 async def accepted(play: Play) -> None:
-    """The id in the answer is the only handle on the job, and the job costs money."""
+    """The id in the response is the only handle on the job, and the job costs money."""
     answer = await _created(play)
     if not answer.ok:
         raise NotReached(f"the response to the create was {answer.told}")
@@ -64,7 +64,7 @@ async def known_at_once(play: Play) -> None:
 
 @case("create.moves-unfollowed", "2", words=("job", "emit", "finish"))
 async def moves_unfollowed(play: Play) -> None:
-    """A job runs without followers: calling start() alone is a valid use of the protocol."""
+    """A job runs without followers: clients may call start() and never follow the job."""
     job = await play.quiet_job()
     await play.emit(job, 3)
     running = await play.status_within(job, ("running", *OVER), play.bounds.agrees)
@@ -77,7 +77,7 @@ async def moves_unfollowed(play: Play) -> None:
 
 
 async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
-    """Return the creates with keys, and the ids of those with one key."""
+    """Return the creates with keys, and the ids of the jobs that one key returned."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.play)
     ids = _ids(keyed.overlapping)
@@ -88,7 +88,7 @@ async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
 
 @case("create.same-key-again", "6")
 async def same_key_again(play: Play) -> None:
-    """A client that lost the answer sends the create again, and every extra job costs money."""
+    """A client that lost the response repeats the create, and every extra job costs money."""
     keyed, ids = await _keyed(play)
     if keyed.again.job_id != ids[0]:
         actual = f"job {keyed.again.job_id}" if keyed.again.job_id else keyed.again.told
@@ -110,7 +110,7 @@ async def same_key_overlapping(play: Play) -> None:
 
 @case("create.same-key-raced", "6", words=("job",))
 async def same_key_raced(play: Play) -> None:
-    """Looking up a key and creating its job must be one step, or two requests slip through."""
+    """Key lookup and job creation must be atomic, or concurrent creates make several jobs."""
     for turn in range(5):
         key = f"kit-race-{play.random.getrandbits(64):016x}"
         await play.ledger.spend()
@@ -126,7 +126,7 @@ async def same_key_raced(play: Play) -> None:
 
 @case("create.same-key-other-body", "7")
 async def same_key_other_body(play: Play) -> None:
-    """Reusing a key with another body is a bug in the client, and the client must learn of it."""
+    """Reusing a key with another body is a bug in the client, so the client must get an error."""
     keyed, _ = await _keyed(play)
     if not keyed.other_body.refuses:
         play.stop("7", "a 4xx, such as 422", keyed.other_body.told, keyed.other_body.event)
@@ -134,7 +134,7 @@ async def same_key_other_body(play: Play) -> None:
 
 @case("create.two-keys", "8")
 async def two_keys(play: Play) -> None:
-    """Two trainers may submit the same job: the key tells them apart, not the body."""
+    """Two users may submit the same job: the key distinguishes the jobs, not the body."""
     keyed, ids = await _keyed(play)
     if not keyed.other_key.ok:
         raise NotReached(
@@ -169,7 +169,7 @@ async def _makes_nothing(play: Play, body: bytes, kind: str = "application/json"
 
 @case("create.not-json", "9")
 async def not_json(play: Play) -> None:
-    """A body that was cut off on the way must not become a job."""
+    """A request body that was truncated in transit must not create a job."""
     await _makes_nothing(play, b'{"name": "arkor-conformance", "config": {')
 
 
@@ -201,7 +201,7 @@ async def without_a_config(play: Play) -> None:
 
 @case("create.errors-have-a-message", "10")
 async def errors_have_a_message(play: Play) -> None:
-    """The client shows this text to its user, who has nothing else to go by."""
+    """The client shows this text to its user, who has no other information about the error."""
     missing = await play.look("arkor-conformance-no-such-job")
     bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
     for answer in (missing, bare):

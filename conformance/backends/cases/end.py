@@ -1,4 +1,4 @@
-"""The end of a job: once, for everybody, and the response ends as well."""
+"""Cases about the end of a job: one terminal event for every follower, then the response ends."""
 
 from typing import Final
 
@@ -45,13 +45,13 @@ async def one_terminal_event(play: Play) -> None:
 
 @case("end.completed", "44", words=("job", "emit", "finish"))
 async def completed(play: Play) -> None:
-    """The stream must say that the job has completed, or its followers wait for ever."""
+    """The stream must report that the job completed, or its followers wait for ever."""
     await _ends_with(play, "finish", "training.completed")
 
 
 @case("end.failed", "44", words=("job", "emit", "fail"))
 async def failed(play: Play) -> None:
-    """The stream must say that the job has failed, or its followers wait for ever."""
+    """The stream must report that the job failed, or its followers wait for ever."""
     await _ends_with(play, "fail", "training.failed")
 
 
@@ -69,7 +69,7 @@ async def _ends_with(play: Play, word: str, kind: str) -> None:
 
 @case("end.terminal-event-of-an-unfollowed-job", "44", words=("job", "emit", "finish"))
 async def terminal_event_of_an_unfollowed_job(play: Play) -> None:
-    """The terminal event must be in the log, for followers that come later."""
+    """The terminal event must be in the log, for followers that connect later."""
     job, _ = await play.ended_job()
     follower = await play.follow(job)
     await follower.until(lambda each: each.terminal is not None, play.bounds.event)
@@ -80,7 +80,7 @@ async def terminal_event_of_an_unfollowed_job(play: Play) -> None:
 
 @case("end.nothing-after-it", "45", passive=True)
 async def nothing_after_it(play: Play) -> None:
-    """A client stops reading at the terminal event, so it loses whatever comes later."""
+    """A client stops reading at the terminal event, so it never sees later events."""
     seen = await _ended(play)
     for each in (*seen.streams, seen.second):
         _nothing_after(play, each)
@@ -99,7 +99,7 @@ def _nothing_after(play: Play, follower: Follower) -> None:
 
 @case("end.response-ends", "45", passive=True)
 async def response_ends(play: Play) -> None:
-    """A response that stays open holds a connection, and a client that waits for its end."""
+    """A response that stays open wastes a connection and blocks a client that waits for its end."""
     seen = await _ended(play)
     for each in (*seen.streams, seen.second):
         _ends_in_time(play, each)
@@ -128,7 +128,7 @@ def _ends_in_time(play: Play, follower: Follower) -> None:
 
 @case("end.of-a-failed-job", "45", "46", words=("job", "emit", "fail"))
 async def of_a_failed_job(play: Play) -> None:
-    """A failed job ends its stream, and the job route says that it failed."""
+    """After a job fails, its stream ends and the job route reports the failure."""
     job, _ = await play.running_job()
     follower = await play.follow(job)
     await play.make("fail", job=job, error="out of memory")
@@ -144,7 +144,7 @@ async def of_a_failed_job(play: Play) -> None:
 
 @case("end.whole-body", "32", passive=True)
 async def whole_body(play: Play) -> None:
-    """To a client a body without its last chunk is a broken connection, and counts as a failure."""
+    """To a client, a body without its last chunk is a broken connection and counts as a failure."""
     seen = await _ended(play)
     for each in (*seen.streams, seen.second):
         if each.terminal is not None and not each.ended_whole and not each.ended.startswith("left"):

@@ -1,4 +1,4 @@
-"""Isolation: who may see and do what, on every route and at every open."""
+"""Isolation cases: who may see and change what, on every route and at every open."""
 
 from typing import Final
 
@@ -41,7 +41,7 @@ async def _no_entry(play: Play, route: str) -> None:
 
 @case("isolation.create-needs-a-token", "11")
 async def create_needs_a_token(play: Play) -> None:
-    """A create spends its owner's money."""
+    """A create spends the job owner's money."""
     await _no_entry(play, "create")
 
 
@@ -53,7 +53,7 @@ async def job_needs_a_token(play: Play) -> None:
 
 @case("isolation.stream-needs-a-token", "11")
 async def stream_needs_a_token(play: Play) -> None:
-    """A stream reveals what its owner trains, for hours."""
+    """A stream reveals for hours what its owner trains."""
     await _no_entry(play, "stream")
 
 
@@ -78,14 +78,14 @@ async def unauthorised_says_how(play: Play) -> None:
         if follower.status == _UNAUTHORISED:
             looked = True
             if not follower.header("www-authenticate"):
-                play.stop("12", "WWW-Authenticate", "a 401 of the stream without it")
+                play.stop("12", "WWW-Authenticate", "a 401 of the stream route without it")
     if not looked:
         raise NotReached("no request got a 401")
 
 
 @case("isolation.resume-with-a-bad-token", "13")
 async def resume_with_a_bad_token(play: Play) -> None:
-    """A cursor does not replace a token: authorisation is checked at every open."""
+    """A cursor does not replace a token: the backend must check authorisation at every open."""
     job, ids = await play.job_with_events()
     if not ids:
         raise NotReached("the job has no event to resume from")
@@ -186,7 +186,7 @@ async def create_in_an_unknown_project(play: Play) -> None:
 
 @case("isolation.no-passing-refusal", "5")
 async def no_passing_refusal(play: Play) -> None:
-    """Clients give up at 401, 403, 410 and 426, so a brief problem needs another status."""
+    """Clients give up at 401, 403, 410 and 426, so a temporary problem needs another status."""
     job = await _job(play)
     refused: list[int] = []
     for _ in range(_OPENS):
@@ -209,7 +209,7 @@ async def revoked_token(play: Play) -> None:
     """Once a leaked token is revoked, the streams that it opened must not go on for hours."""
     said = None if play.control is None else play.control.said
     if said is None or not (said.other_token and said.other_org and said.other_project):
-        raise NotReached("the control program gave no other_token, other_org and other_project")
+        raise NotReached("the control program returned no other_token, other_org and other_project")
     token, org, project = said.other_token, said.other_org, said.other_project
     made = await play.create(token=token, org=org, project=project)
     if not made.job_id:
@@ -219,7 +219,7 @@ async def revoked_token(play: Play) -> None:
         raise NotReached(f"the response to the open was {follower.status}")
     await play.make("revoke", token=token)
     ended = await follower.until_end(play.bounds.revoked)
-    if follower.terminal is None:  # its token cannot cancel it any more
+    if follower.terminal is None:  # the revoked token cannot cancel the job
         await play.make("finish", job=made.job_id)
     play.ledger.over(made.job_id)
     if not ended:
@@ -227,4 +227,4 @@ async def revoked_token(play: Play) -> None:
             "16", f"the end of the stream within {play.bounds.revoked:g} s", "a stream that goes on"
         )
     if follower.terminal is not None:
-        raise NotReached("the job ended before the stream could be ended for its token")
+        raise NotReached("the job ended before the revocation could end its stream")

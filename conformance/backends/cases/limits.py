@@ -1,4 +1,4 @@
-"""Limits: slow readers, dropped connections, and the corners of HTTP that clients meet."""
+"""Limit cases: slow readers, dropped connections, and rarely used parts of HTTP."""
 
 from contextlib import suppress
 from typing import Final, NoReturn
@@ -20,7 +20,7 @@ _NO_JOB: Final = "arkor-conformance-no-such-job"
 
 
 async def _beside_a_slow_reader(play: Play, job: str) -> str:
-    """Open a stream of a job, read nothing, and let megabytes of events happen; return the last."""
+    """Follow a job without reading, emit megabytes of events, and return the id of the last one."""
     await play.follow(job, receive_buffer=_SMALL, read=False)
     ids: list[str] = []
     for _ in range(_ENOUGH // (_BIG * 8)):
@@ -32,7 +32,7 @@ async def _beside_a_slow_reader(play: Play, job: str) -> str:
 
 @case("limits.slow-reader-and-another-follower", "52", words=("job", "emit"))
 async def slow_reader_and_another_follower(play: Play) -> None:
-    """A laptop that sleeps must not stop the streams of other followers."""
+    """A sleeping laptop must not hold up the streams of other followers."""
     job = await play.quiet_job()
     other = await play.follow(job, await _beside_a_slow_reader(play, job))
     for _ in range(_ROUNDS):
@@ -46,7 +46,7 @@ async def slow_reader_and_another_follower(play: Play) -> None:
 
 @case("limits.slow-reader-and-other-routes", "52", words=("job", "emit"))
 async def slow_reader_and_other_routes(play: Play) -> None:
-    """A replay that never waits for its reader can freeze the process, with every other route."""
+    """A replay that does not wait for a slow reader can freeze the whole process."""
     job = await play.quiet_job()
     await _beside_a_slow_reader(play, job)
     other = await play.quiet_job()
@@ -58,7 +58,7 @@ async def slow_reader_and_other_routes(play: Play) -> None:
 
 @case("limits.dropped-streams", "53", slow=True)
 async def dropped_streams(play: Play) -> None:
-    """Each drop that goes unnoticed keeps a slot, until none is left."""
+    """A dropped stream that the backend does not notice keeps its slot, until no slot is left."""
     job, _ = await play.job_with_events()
     play.quiet, number = True, 0
     try:
@@ -68,7 +68,7 @@ async def dropped_streams(play: Play) -> None:
                 _is_full(play, number, play.got(follower))
             await follower.leave(reset=number % 2 == 0)
     except Limited as error:
-        if error.status == _TOO_MANY:  # of them in this time, which says nothing of slots
+        if error.status == _TOO_MANY:  # a rate limit, which does not show whether slots leak
             raise
         _is_full(play, number, f"{error.status}")
     except Unreachable as error:
@@ -86,8 +86,8 @@ def _is_full(play: Play, number: int, got: str) -> NoReturn:
 
 @case("limits.refusal-says-when", "54", alone=True)
 async def refusal_says_when(play: Play) -> None:
-    """A client that is refused because of load must learn when to return, or returns too early."""
-    with suppress(NotReached):  # it may be what was refused
+    """A client that is refused because of load must learn when to retry, or it retries too soon."""
+    with suppress(NotReached):  # the limit may have refused this very request
         await play.supply.seen()
     limits = [each for each in play.supply.limits if each.status in _LOADED]
     if not limits:
@@ -118,7 +118,7 @@ async def absolute_form(play: Play) -> None:
 
 @case("limits.expect-continue", "56")
 async def expect_continue(play: Play) -> None:
-    """A client that sends `Expect: 100-continue` waits before it sends its body."""
+    """A client that sends `Expect: 100-continue` waits for a response before it sends its body."""
     if play.supply.followed:
         raise NotReached(NOTHING_MADE)
     path = play.target.jobs()
@@ -143,7 +143,7 @@ async def expect_continue(play: Play) -> None:
 
 @case("limits.head-of-the-stream", "57")
 async def head_of_the_stream(play: Play) -> None:
-    """A HEAD that runs the endless stream handler never ends, and keeps its connection."""
+    """If HEAD runs the endless stream handler, the response never ends and keeps its connection."""
     job = await play.any_job()
     wire = await play.connect()
     answer = await play.ask("stream", play.target.job(job, "/events/stream"), "HEAD", on=wire)
@@ -177,7 +177,7 @@ async def encoded_letter(play: Play) -> None:
 
 @case("limits.encoded-slash", "58")
 async def encoded_slash(play: Play) -> None:
-    """`%2F` is a character within a segment, and does not separate two segments."""
+    """`%2F` is a character within a path segment, not a separator of segments."""
     job = await play.any_job()
     path = play.target.jobs(f"/{quote(job, safe='')}%2Fcancel")
     answer = await play.ask("cancel", path, "POST")
@@ -192,7 +192,7 @@ async def encoded_slash(play: Play) -> None:
 
 @case("limits.half-close", "59")
 async def half_close(play: Play) -> None:
-    """A client may close its sending side once its request is sent."""
+    """A client may close its sending side after it has sent its request."""
     wire = await play.connect()
     path = play.target.job(_NO_JOB)
     headers = play.headers()

@@ -1,4 +1,4 @@
-"""Order: one log, the same for everybody."""
+"""Order cases: one log, in the same order for every follower."""
 
 from conformance.backends.blocks import STARTED, Block
 from conformance.backends.declare import case
@@ -11,7 +11,7 @@ _MANY = 6
 
 @case("order.started-first", "31", passive=True)
 async def started_first(play: Play) -> None:
-    """A client marks the job as running at `training.started`, and calls its callback once."""
+    """A client marks the job as running at `training.started` and calls its callback once."""
     seen = await play.seen()
     kinds = [block.type for block in seen.first.frames]
     if STARTED in kinds and (kinds[0] != STARTED or kinds.count(STARTED) > 1):
@@ -26,7 +26,7 @@ async def started_first(play: Play) -> None:
 
 @case("order.steps-rise", "31", passive=True)
 async def steps_rise(play: Play) -> None:
-    """A loss chart that jumps back shows events out of order."""
+    """If `step` falls, the events are out of order and loss charts jump back."""
     seen = await play.seen()
     before = None
     for block in seen.first.frames:
@@ -41,7 +41,7 @@ async def steps_rise(play: Play) -> None:
 
 @case("order.ids-are-unique", "28", passive=True)
 async def ids_are_unique(play: Play) -> None:
-    """If two events have the same id, a resume from it skips what is between them."""
+    """If two events have the same id, a resume from it skips the events between them."""
     seen = await play.seen()
     for each in (seen.first, seen.second):
         ids = list(each.ids)
@@ -64,7 +64,7 @@ async def ids_are_unique_in_a_long_log(play: Play) -> None:
 
 
 def _is_repeat(follower: Follower, cursor: str) -> bool:
-    """Tell whether an id came again with the very same event: that is a repetition, not a clash."""
+    """Tell whether an id was repeated with the identical event: a repetition, not a clash."""
     found = {block.raw for block in follower.frames if block.id == cursor}
     return len(found) == 1
 
@@ -104,7 +104,7 @@ async def characters_survive(play: Play) -> None:
 
 @case("order.two-followers", "37", passive=True)
 async def two_followers(play: Play) -> None:
-    """Two windows on one job are common: neither may take events from the other."""
+    """A user may follow one job in two windows: neither may take events from the other."""
     seen = await play.seen()
     if not (seen.first.is_stream and seen.second.is_stream):
         raise NotReached("two streams could not be opened", "ARK-SRV-17")
@@ -162,7 +162,7 @@ async def begins_at_the_beginning(play: Play) -> None:
 
 @case("order.late-follower", "38", words=("job", "emit"))
 async def late_follower(play: Play) -> None:
-    """A follower that comes late must get what happened before it came."""
+    """A follower that connects late must still get the earlier events."""
     job, ids = await play.running_job()
     for _ in range(2):
         follower = await play.follow(job)
@@ -174,7 +174,7 @@ async def late_follower(play: Play) -> None:
 
 @case("order.after-the-end", "38", words=("job", "emit", "finish"))
 async def after_the_end(play: Play) -> None:
-    """A follower that comes after the end must still get the whole log."""
+    """A follower that connects after the end must still get the whole log."""
     job, ids = await play.ended_job()
     follower = await play.follow(job)
     await follower.until(lambda each: each.terminal is not None, play.bounds.event)

@@ -1,4 +1,4 @@
-"""Resume: after `Last-Event-ID: x` nothing is missing and nothing comes again."""
+"""Resume cases: after `Last-Event-ID: x`, no event is missing and none is repeated."""
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +16,7 @@ from conformance.backends.supply import NOT_ENDED
 from conformance.backends.wire import LEFT, now
 
 _MOST: Final = 60
-"""At so many places of a log a resume is tried."""
+"""The most places of a log to resume from."""
 _BURST: Final = 40
 _SPOT_CHECKS: Final = 20
 _CERTAINTY: Final = 0.99
@@ -28,7 +28,7 @@ _LOADED: Final = (408, 425, 429)
 
 
 def _places(ids: Sequence[str]) -> list[int]:
-    """Return the places of a log to resume from, at most `_MOST`, the first and last among them."""
+    """Return up to `_MOST` places of a log to resume from, including the first and the last."""
     if len(ids) <= _MOST:
         return list(range(len(ids)))
     step = (len(ids) - 1) / (_MOST - 1)
@@ -36,7 +36,7 @@ def _places(ids: Sequence[str]) -> list[int]:
 
 
 async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str) -> None:
-    """Resume at every place of a log that has ended; the last event has its own case."""
+    """Resume at every place of an ended log except the last event, which has its own case."""
     for place in _places(ids):
         if place == len(ids) - 1:
             continue
@@ -50,7 +50,7 @@ async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str
 def _slice(  # noqa: PLR0917 - a log, a place, and the rules about both sides of it
     play: Play, follower: Follower, ids: Sequence[str], place: int, lost: str, again: str
 ) -> None:
-    """Check that a stream which has ended brought the log from `place` on."""
+    """Check that an ended stream sent the log from `place` on."""
     got = list(follower.ids)
     cursor = ids[place]
     earlier = set(ids[: place + 1])
@@ -70,21 +70,21 @@ def _slice(  # noqa: PLR0917 - a log, a place, and the rules about both sides of
 
 @case("resume.every-id-lacks-nothing", "33", passive=True)
 async def every_id_lacks_nothing(play: Play) -> None:
-    """The events after the cursor are those that the client has not seen."""
+    """A resumed stream must contain every event after the cursor."""
     seen = await play.supply.ended()
     await _whole(play, seen.job, list(seen.ids), "33", "")
 
 
 @case("resume.every-id-repeats-nothing", "34", passive=True)
 async def every_id_repeats_nothing(play: Play) -> None:
-    """An event that comes twice calls the client's callback twice."""
+    """An event that is sent twice calls the client's callback twice."""
     seen = await play.supply.ended()
     await _whole(play, seen.job, list(seen.ids), "", "34")
 
 
 @case("resume.of-a-long-log", "33", "34", words=("job", "emit", "finish"))
 async def of_a_long_log(play: Play) -> None:
-    """A page size or a scan limit can cut a replay short, or make recent ids unknown."""
+    """A page size or a scan limit can truncate a replay, or make recent ids unknown."""
     job = await play.quiet_job()
     ids = [each for _ in range(4) for each in await play.emit(job, 150)]
     keep = play.control.said.keep if play.control is not None else None
@@ -100,7 +100,7 @@ async def of_a_long_log(play: Play) -> None:
 
 @case("resume.while-it-runs", "33", "34", words=("job", "emit"))
 async def while_it_runs(play: Play) -> None:
-    """A resume of a running job brings first what was missed, then what is new."""
+    """A resume of a running job sends the missed events first, then the new ones."""
     job, ids = await play.running_job(5)
     followers = [await play.follow(job, cursor) for cursor in ids]
     later = await play.emit(job, 2)
@@ -112,7 +112,7 @@ async def while_it_runs(play: Play) -> None:
 
 @case("resume.after-a-drop", "33", "34", words=("job", "emit", "drop"))
 async def after_a_drop(play: Play) -> None:
-    """The usual resume: the stream breaks, the job goes on, the client returns with its last id."""
+    """The usual resume: the stream breaks, the job continues, the client sends its last id."""
     job, ids = await play.running_job()
     for how in ("fin", "rst"):
         follower = await play.follow(job)
@@ -123,13 +123,13 @@ async def after_a_drop(play: Play) -> None:
         ids += await play.emit(job, 2)
         again = await play.follow(job, ids[-3])
         if not await again.until_ids(ids[-2:], play.bounds.event):
-            play.stop("33", f"the events of the break, {ids[-2:]}", play.got(again))
+            play.stop("33", f"the events emitted during the break, {ids[-2:]}", play.got(again))
         _slice(play, again, ids, len(ids) - 3, "33", "34")
 
 
 @case("resume.when-a-follower-has-left", "3", words=("job", "emit", "finish"))
 async def when_a_follower_has_left(play: Play) -> None:
-    """A client that leaves must not take the job or its log with it."""
+    """When a client leaves, its job must continue and the log must stay."""
     job, ids = await play.running_job()
     for reset in (False, True):
         follower = await play.follow(job)
@@ -149,14 +149,14 @@ async def when_a_follower_has_left(play: Play) -> None:
 
 @case("resume.at-the-end", "42", passive=True)
 async def at_the_end(play: Play) -> None:
-    """A client that resumes after the last event must learn that nothing more will come."""
+    """A client that resumes after the last event must learn that there are no more events."""
     seen = await play.supply.ended()
     await _at_the_end(play, seen.job, seen.ids[-1])
 
 
 @case("resume.at-the-end-of-a-failed-job", "42", words=("job", "emit", "fail"))
 async def at_the_end_of_a_failed_job(play: Play) -> None:
-    """A client that resumes after a failure must learn that nothing more will come."""
+    """A client that resumes after a failure must learn that there are no more events."""
     job, _ = await play.running_job()
     last = (await play.make("fail", job=job)).get("id")
     if not isinstance(last, str):
@@ -180,7 +180,7 @@ async def _at_the_end(play: Play, job: str, cursor: str) -> None:
 
 @case("resume.at-the-end-without-a-word", "60", passive=True)
 async def at_the_end_without_a_word(play: Play) -> None:
-    """To a client an empty 200 is a failure; with an unlimited budget it reconnects for ever."""
+    """An empty 200 counts as a failure; with an unlimited budget a client reconnects for ever."""
     seen = await play.supply.ended()
     follower = await play.follow(seen.job, seen.ids[-1])
     if follower.status in {_NO_CONTENT, _GONE}:
@@ -192,9 +192,9 @@ async def at_the_end_without_a_word(play: Play) -> None:
 
 
 async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]) -> None:
-    """Check that a cursor which cannot be honoured is refused with a signal.
+    """Check that the backend refuses a cursor that it cannot honour, or signals the gap.
 
-    A frame of an unknown type before any event of the log is one.
+    A frame of an unknown type before any event of the log counts as a signal.
     """
     if _REFUSED <= follower.status < _BROKEN and follower.status not in _LOADED:
         return
@@ -217,7 +217,7 @@ async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]
 
 @case("resume.unknown-cursor", "39", passive=True)
 async def unknown_cursor(play: Play) -> None:
-    """If an unknown cursor is served silently, the client cannot know what it missed."""
+    """If the backend silently accepts an unknown cursor, the client cannot know what it missed."""
     seen = await play.supply.ended()
     cursor = f"arkor-conformance-{play.random.getrandbits(64):016x}"
     follower = await play.follow(seen.job, cursor)
@@ -241,7 +241,7 @@ async def cursor_of_another_job(play: Play) -> None:
     job, ids = await play.running_job(3)
     cursor = next((each for each in theirs if each not in ids), None)
     if cursor is None:
-        raise NotReached("both jobs use the same ids, so the cursor is known to both")
+        raise NotReached("both jobs use the same ids, so either accepts the cursor")
     follower = await play.follow(job, cursor)
     if follower.is_stream:
         await play.emit(job, 1)
@@ -254,7 +254,7 @@ async def cursor_of_another_job(play: Play) -> None:
 
 @case("resume.forgotten-cursor", "40", words=("job", "emit", "forget"))
 async def forgotten_cursor(play: Play) -> None:
-    """A stream that silently starts with the oldest kept event hides the gap before it."""
+    """A stream that silently starts at the oldest kept event hides the gap before it."""
     job, ids = await play.running_job(8)
     await play.make("forget", job=job, keep=2)
     follower = await play.follow(job, ids[0])
@@ -263,7 +263,7 @@ async def forgotten_cursor(play: Play) -> None:
 
 @case("resume.kept-cursor-after-forgetting", "33", "34", words=("job", "emit", "forget"))
 async def kept_cursor_after_forgetting(play: Play) -> None:
-    """A client must still be able to resume among the events that are kept."""
+    """A client must still be able to resume from an event that is kept."""
     job, ids = await play.running_job(8)
     await play.make("forget", job=job, keep=4)
     follower = await play.follow(job, ids[-3])
@@ -287,7 +287,7 @@ async def without_a_cursor_after_forgetting(play: Play) -> None:
 async def _held(
     play: Play, job: str, cursor: str, meanwhile: Callable[[], Awaitable[None]]
 ) -> Follower:
-    """Resume, do something while the stream is held between its replay and its live phase."""
+    """Resume, and await `meanwhile` while the stream is held between replay and live phase."""
     await play.make("hold", job=job)
     follower = await play.follow(job, cursor, wait=False)
     await play.make("held", job=job)
@@ -334,7 +334,7 @@ async def hand_off_of_the_terminal_event(play: Play) -> None:
 
 
 def amiss(ids: Sequence[str], rest: Sequence[str]) -> str:
-    """Say what is wrong first in a stream that should begin the rest of a log; empty if it does."""
+    """Describe the first error in a stream that resumes with `rest`; return "" if there is none."""
     for place, came in enumerate(ids):
         if place < len(rest) and came == rest[place]:
             continue
@@ -346,7 +346,7 @@ def amiss(ids: Sequence[str], rest: Sequence[str]) -> str:
 
 @define
 class _Hammered:
-    """Resumes at random moments while events are added."""
+    """Resumes a job at random moments while events are added to it."""
 
     play: Play
     job: str
@@ -356,14 +356,14 @@ class _Hammered:
     done: bool = False
 
     async def emit(self, most: int) -> None:
-        """Add events in bursts until enough resumes were made."""
+        """Emit events in bursts until enough resumes have been made."""
         while not self.done and len(self.log) < most:
             size = self.play.random.randrange(1, 6)
             self.log += await self.play.emit(self.job, size)
         self.done = True
 
     async def resume(self, wanted: int) -> None:
-        """Resume again and again from an id near the end, and read what comes until after it."""
+        """Resume repeatedly from an id near the end of the log, and read past the hand-off."""
         while self.tried < wanted and not self.done:
             place = max(0, len(self.log) - 1 - self.play.random.randrange(4))
             cursor = self.log[place]
@@ -371,7 +371,7 @@ class _Hammered:
             follower = await self.play.follow(self.job, cursor)
             if not follower.is_stream:
                 raise NotReached(f"the response to a resume was {follower.status}")
-            # An event that was not there when the stream was opened came over the hand-off.
+            # An event that is newer than the open of the stream crossed the hand-off.
             await follower.until(self._brings_more_than(set(self.log)), self.play.bounds.event)
             await follower.leave()
             self.got.append((cursor, list(follower.ids)))
@@ -380,7 +380,7 @@ class _Hammered:
         return lambda each: self.done or any(one not in known for one in each.ids)
 
     def check(self, rule: str) -> None:
-        """Compare what came with the log."""
+        """Compare the received events with the log."""
         where = {each: place for place, each in enumerate(self.log)}
         for number, (cursor, ids) in enumerate(self.got, 1):
             if wrong := amiss(ids, self.log[where[cursor] + 1 :]):
@@ -392,7 +392,7 @@ class _Hammered:
 async def hand_off_hammered(play: Play) -> None:
     """An event that arrives between the replay and the live phase is easily lost or repeated.
 
-    Thousands of resumes at random moments look for it.
+    The case resumes thousands of times at random moments.
     """
     job = await play.quiet_job()
     hammered = _Hammered(play, job)
@@ -422,7 +422,7 @@ async def hand_off_hammered(play: Play) -> None:
 async def hand_off_spot_check(play: Play) -> None:
     """An event that arrives between the replay and the live phase is easily lost or repeated.
 
-    Without a control program, a few resumes of a running job look for it.
+    Without a control program, the case resumes a running job only a few times.
     """
     seen = await play.supply.ended()
     play.adopt(seen.play)
@@ -441,13 +441,13 @@ async def hand_off_spot_check(play: Play) -> None:
 
 @case("resume.leaves-no-trace", "3", passive=True, uncontrolled=True)
 async def leaves_no_trace(play: Play) -> None:
-    """Followers that come and leave must not stop the job."""
+    """Followers that connect and leave must not stop the job."""
     seen = await play.seen()
     if not seen.spots:
         raise NotReached("no follower left while the job was running")
     stream = seen.streams[-1]
     if seen.terminal is None and seen.status not in OVER and stream.ended not in {"", LEFT}:
-        play.stop("3", "the job to go on to its end", play.got(stream))
+        play.stop("3", "the job to continue to its end", play.got(stream))
     if seen.terminal is None:
         raise NotReached(NOT_ENDED)
 
@@ -468,7 +468,7 @@ async def _restarted(play: Play) -> tuple[str, list[str], Follower]:
 
 @case("resume.over-a-restart", "43", words=("job", "emit", "rotate"), alone=True)
 async def over_a_restart(play: Play) -> None:
-    """A deployment is the most common reason for a resume."""
+    """Deployments restart the backend, and are the most common reason for a resume."""
     job, ids, live = await _restarted(play)
     for place in range(len(ids)):
         follower = await play.follow(job, ids[place])
@@ -495,7 +495,7 @@ async def ids_after_a_restart(play: Play) -> None:
 
 @case("resume.live-after-a-restart", "43", words=("job", "emit", "rotate"), alone=True)
 async def live_after_a_restart(play: Play) -> None:
-    """A client returns after the restart, and must get what is new."""
+    """A client that reconnects after the restart must get the new events."""
     job, ids, _ = await _restarted(play)
     follower = await play.follow(job, ids[-2])
     later = await play.emit(job, 3)

@@ -1,4 +1,4 @@
-"""Streams: how they begin, what they carry, and that nothing is held back."""
+"""Stream cases: how streams begin, what they carry, and that no event is held back."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ _MANY: Final = 10
 
 
 async def _streams(play: Play) -> Seen:
-    """Return the job that was followed; only its streams are looked at."""
+    """Return the job that the run followed, if its first stream got a response."""
     seen = await play.seen()
     if not seen.first.status:
         raise NotReached("the stream got no response", "ARK-SRV-20")
@@ -36,7 +36,7 @@ async def _read(play: Play) -> tuple[Follower, Follower]:
 
 @case("stream.head-of-a-quiet-job", "20", words=("job",))
 async def head_of_a_quiet_job(play: Play) -> None:
-    """Without a head, a client cannot tell a stream that has no event yet from a dead one."""
+    """Without a response head, a client cannot tell a stream without events from a dead one."""
     job = await play.quiet_job()
     follower = await play.follow(job, head=play.bounds.head)
     if follower.head_at is None or not follower.status:
@@ -86,7 +86,7 @@ async def first_bytes_of_a_quiet_job(play: Play) -> None:
 
 @case("stream.status-and-type", "17", passive=True)
 async def status_and_type(play: Play) -> None:
-    """A client treats any other answer as an error, or reads garbage from it as events."""
+    """A client treats any other status or media type as an error, or parses garbage as events."""
     seen = await _streams(play)
     for each in (seen.first, seen.second):
         if not each.is_stream:
@@ -97,7 +97,7 @@ async def status_and_type(play: Play) -> None:
 
 @case("stream.status-of-a-resume", "17", words=("job", "emit"))
 async def status_of_a_resume(play: Play) -> None:
-    """A resume is answered like a first open: with an event stream."""
+    """The response to a resume is an event stream, like that to a first open."""
     job, ids = await play.running_job()
     follower = await play.follow(job, ids[0])
     if not follower.is_stream:
@@ -139,7 +139,7 @@ async def not_cached(play: Play) -> None:
 
 @case("stream.one-at-a-time", "22", words=("job", "emit"))
 async def one_at_a_time(play: Play) -> None:
-    """A path that buffers releases an event only when the next one pushes it out.
+    """A buffering proxy releases an event only when the next one pushes it out.
 
     Each event is emitted after the previous one has arrived, and all of them are small.
     """
@@ -156,7 +156,7 @@ async def one_at_a_time(play: Play) -> None:
 
 @case("stream.terminal-frame-at-once", "22", words=("job", "emit", "finish"))
 async def terminal_frame_at_once(play: Play) -> None:
-    """No event follows the last one to push it out of a buffer."""
+    """No event follows the terminal event to push it out of a buffer."""
     job, ids = await play.running_job(1)
     follower = await play.follow(job)
     await follower.until_ids(ids, play.bounds.event)
@@ -168,7 +168,7 @@ async def terminal_frame_at_once(play: Play) -> None:
 
 @case("stream.keeps-up-with-the-job-route", "22", passive=True)
 async def keeps_up_with_the_job_route(play: Play) -> None:
-    """An event that the job route lists should reach the stream at about the same time."""
+    """An event that the job route lists should arrive on the stream at about the same time."""
     seen = await _streams(play)
     play.streams(seen.first)
     blocks = list(seen.frames)
@@ -179,7 +179,7 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
             continue
         compared += 1
         arrived = look.arrived
-        if seen.by_itself:  # else the kit has waited for the events before it looked
+        if seen.by_itself:  # else the kit waited for the events before it asked the job route
             late = look.at + play.bounds.event
             arrived = sum(block.at <= late for block in blocks)
         if arrived < len(events):
@@ -244,7 +244,7 @@ def _often(allowed: float) -> str:
 
 
 def _slack(allowed: float) -> float:
-    """Return what a measurement may be off by."""
+    """Return by how many seconds a measurement may be off."""
     return min(2.0, allowed * 0.25)
 
 
@@ -285,7 +285,7 @@ async def signals_have_no_id(play: Play) -> None:
 
 @case("stream.keep-alives-have-no-id", "29", words=("job", "emit", "finish"))
 async def keep_alives_have_no_id(play: Play) -> None:
-    """Keep-alives come while a job is silent, and an id of theirs would become the cursor."""
+    """Keep-alives are sent while a job is silent, and an id in one would become the cursor."""
     job, ids = await play.running_job()
     follower = await play.follow(job)
     await follower.until_ids(ids, play.bounds.event)
@@ -310,7 +310,7 @@ async def _signals(play: Play, *followers: Follower) -> None:
 
 @case("stream.retry", "30", passive=True)
 async def retry(play: Play) -> None:
-    """Clients may wait as long as `retry` says: too long delays them, too short floods you."""
+    """Clients wait as long as `retry` asks: too long delays them, too short floods the backend."""
     for each, place, block in await _blocks(play):
         value = block.retry
         if value is not None and not (

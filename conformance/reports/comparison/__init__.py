@@ -1,1 +1,1 @@
-"""Saved runs next to each other: several clients or backends, or one over time."""
+"""Compare saved runs: several clients or backends, or one over time."""

@@ -1,6 +1,6 @@
-"""Compare runs: the basis that all of them share, how each rule and case came out, what changed.
+"""Compare runs: what they have in common, the results of each rule and case, what changed.
 
-Only what all runs of a comparison have is compared. What is left out is counted and said.
+Only profiles and verdicts that all runs have are compared; the rest is counted and reported.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,7 +20,7 @@ _BROKEN: Final = frozenset({Standing.BROKEN.value, Standing.KNOWN.value})
 
 
 class Change(Enum):
-    """What became of a rule or a case from one run to another."""
+    """How the result of a rule or a case changed from one run to another."""
 
     BROKE = "broke"
     FIXED = "fixed"
@@ -28,7 +28,7 @@ class Change(Enum):
     FOUND = "broken, and not judged before"
     LOST = "was broken, and is no longer judged"
     WARNED = "a new warning"
-    UNWARNED = "a warning less"
+    UNWARNED = "no longer a warning"
 
 
 _OF_SEVERITIES: Final[Mapping[tuple[int | None, int | None], Change]] = {
@@ -46,10 +46,10 @@ _OF_SEVERITIES: Final[Mapping[tuple[int | None, int | None], Change]] = {
 
 @frozen
 class Row:
-    """A rule or a case: for each side how it came out under each profile.
+    """The results of a rule or a case: for each side, the result under each profile.
 
-    `severities` are 2 where a rule that counts is broken, 1 for warnings, 0 where all is well, and
-    None where nothing was judged.
+    `severities` are 2 if a rule that counts is broken, 1 for a warning, 0 if all is well, and
+    None if nothing was judged.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether the sides that judged it came to different results."""
+        """Whether the sides that judged it have different results."""
         known = [
             {each[profile] for each in self.severities} - {None} for profile in self.severities[0]
         ]
@@ -71,15 +71,15 @@ class Row:
 
     @property
     def judged(self) -> bool:
-        """Whether any side judged it."""
+        """Whether at least one side judged it."""
         return any(found is not None for each in self.severities for found in each.values())
 
     def is_broken_on(self, side: int) -> bool:
-        """Tell whether a rule that counts is broken on a side."""
+        """Tell whether a side breaks a rule that counts."""
         return 2 in self.severities[side].values()  # noqa: PLR2004 - see above
 
     def changes(self) -> Mapping[Change, tuple[str, ...]]:
-        """Return what changed from the first side to the last, with the profiles."""
+        """Return the changes from the first side to the last, each with its profiles."""
         found: dict[Change, list[str]] = {}
         before, after = self.severities[0], self.severities[-1]
         for profile, was in before.items():
@@ -91,16 +91,16 @@ class Row:
 
 @define
 class Contrast:
-    """Two or more runs compared."""
+    """A comparison of two or more runs."""
 
     sides: tuple[Side, ...]
     profiles: tuple[str, ...] = field(init=False)
-    """Those that every run judged."""
+    """The profiles that every run judged."""
     keys: tuple[Key, ...] = field(init=False)
-    """The verdicts that every run has."""
+    """The cases and profiles for which every run has a verdict."""
 
     def __attrs_post_init__(self) -> None:
-        """Find what all sides have."""
+        """Find the profiles and verdicts that all sides have."""
         self.profiles = tuple(
             name for name in PROFILE_NAMES if all(name in side.profiles for side in self.sides)
         )
@@ -113,17 +113,17 @@ class Contrast:
 
     @property
     def is_history(self) -> bool:
-        """Whether these are runs of one client or of one backend, in the order of time."""
+        """Whether the runs are of one client or one backend, in chronological order."""
         return is_history(self.sides)
 
     @property
     def judged(self) -> str:
-        """What all runs are about: `client` or `backend`."""
+        """The side of the protocol that was judged: `client` or `backend`."""
         return self.sides[0].judged
 
     @cached_property
     def rules(self) -> Sequence[Row]:
-        """Every rule that some side was judged by."""
+        """One row for every rule by which any side was judged."""
         standings = [_standings(side, self.keys, self.profiles) for side in self.sides]
         names = dict.fromkeys(
             rule for each in standings for found in each.values() for rule in found
@@ -141,7 +141,7 @@ class Contrast:
 
     @cached_property
     def cases(self) -> Sequence[Row]:
-        """Every case that all sides have."""
+        """One row for every case that all sides have."""
         profiles: dict[str, list[str]] = {}
         for case, profile in self.keys:
             profiles.setdefault(case, []).append(profile)
@@ -176,33 +176,33 @@ class Contrast:
         return severity
 
     def rule(self, name: str) -> Rule:
-        """Return a rule, in the words of the last run that has it."""
+        """Return a rule as the last run that has it describes it."""
         found = (side.rules[name] for side in reversed(self.sides) if name in side.rules)
         return next(found, Rule(id=name, level="", text=""))
 
     def broken(self, side: int) -> Sequence[str]:
-        """Return the MUST rules that count and that a side breaks."""
+        """Return the MUST rules that a side breaks and that count."""
         return [row.name for row in self.rules if row.is_broken_on(side)]
 
     @cached_property
     def steps(self) -> "Sequence[Contrast]":
-        """Return each run compared with the one before it; empty if there is one step only."""
+        """Return comparisons of each run with the previous one; empty if there are only two."""
         pairs = list(zip(self.sides, self.sides[1:], strict=False))
         return [Contrast(pair) for pair in pairs] if len(pairs) > 1 else ()
 
     @cached_property
     def whole(self) -> "Contrast":
-        """The first run compared with the last."""
+        """The comparison of the first run with the last."""
         first, *between, last = self.sides
         return Contrast((first, last)) if between else self
 
     def only_in(self, side: Side) -> int:
-        """Return how many verdicts of a side are left out."""
+        """Return the number of a side's verdicts that the comparison leaves out."""
         return len(side.verdicts.keys() - set(self.keys))
 
 
 def changed(rows: Sequence[Row], change: Change) -> Mapping[str, tuple[str, ...]]:
-    """Return the names of the rows that changed like this, with the profiles in which they did."""
+    """Return the names of the rows with this change, each with its profiles."""
     found = ((row.name, row.changes().get(change, ())) for row in rows)
     return {name: profiles for name, profiles in found if profiles}
 
@@ -210,7 +210,7 @@ def changed(rows: Sequence[Row], change: Change) -> Mapping[str, tuple[str, ...]
 def _standings(
     side: Side, keys: Collection[Key], profiles: Sequence[str]
 ) -> Mapping[str, Mapping[str, str]]:
-    """Return how each rule came out in these cases alone, by profile."""
+    """Return the standing of each rule by profile, judged only by these cases."""
     broken: dict[str, set[str]] = {profile: set() for profile in profiles}
     known: dict[str, set[str]] = {profile: set() for profile in profiles}
     about: dict[str, set[str]] = {profile: set() for profile in profiles}

@@ -1,7 +1,7 @@
 """Write a comparison as one HTML page that needs no network and no other file.
 
-It shares the colours of the page of a run; all of it is there without a script, which only chooses
-between light and dark.
+It shares the colours of a run's page. Everything is visible without JavaScript, which only
+chooses between light and dark.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class _Step:
 
 @frozen
 class _Case:
-    """How one case came out on each side, and what was found."""
+    """The results and findings of one case on each side."""
 
     name: str
     own: list[tuple[str, list[Part]]]
@@ -50,7 +50,7 @@ class _Case:
 
 
 def page(contrast: Contrast) -> str:
-    """Return the page; every text of a run is escaped."""
+    """Return the page; all texts from the runs are escaped."""
     rows = worth_showing(contrast)
     shown = {row.name for row in rows}
     return rendered(
@@ -74,7 +74,7 @@ def _cells(contrast: Contrast, row: Row) -> list[tuple[str, list[Part]]]:
 
 
 def _cases(contrast: Contrast, section: Section) -> list[tuple[str, list[_Case]]]:
-    """Return the cases of a section, by the rule that they cite."""
+    """Return the cases of a section, grouped by the first rule that they cite."""
     shared = {row.name: row for row in contrast.cases}
 
     def case(row: Row) -> _Case:
@@ -95,7 +95,7 @@ def _steps(contrast: Contrast) -> Iterator[_Step]:
 
 
 def _tone(severity: int | None) -> str:
-    """Return the class that colours a severity."""
+    """Return the CSS class for a severity."""
     match severity:
         case 2:
             return "fail"

@@ -1,4 +1,4 @@
-"""Write the reports of a comparison; the name of a file decides which."""
+"""Write the reports of a comparison; the name of a file selects the format."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from conformance.strict_data import UsageError
 
 
 def _page(contrast: Contrast) -> str:
-    from conformance.reports.comparison.page import page  # noqa: PLC0415 - loads jinja2 for a page
+    from conformance.reports.comparison.page import page  # noqa: PLC0415 - only a page needs jinja2
 
     return page(contrast)
 
@@ -20,10 +20,12 @@ _BY_ENDING: Final[Mapping[str, Callable[[Contrast], str]]] = {".html": _page, ".
 
 
 def check_names(paths: Sequence[Path]) -> None:
-    """Raise UsageError for a report whose name does not say what it should be."""
+    """Raise UsageError for a report whose suffix names no known format."""
     for path in paths:
         if path.suffix not in _BY_ENDING:
-            raise UsageError(f"report {path}", "a comparison is written as *.html or *.md")
+            raise UsageError(
+                f"report {path}", "unknown kind of report; use a name that ends in .html or .md"
+            )
 
 
 def write(paths: Sequence[Path], contrast: Contrast) -> None:

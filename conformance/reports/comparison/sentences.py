@@ -1,4 +1,4 @@
-"""The sentences of a comparison, which all of its reports share."""
+"""The sentences of a comparison, shared by all of its reports."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
@@ -33,12 +33,12 @@ MARKS: Final[Mapping[str, str]] = {
     "known-failure": "✗",
     "n/a": "·",
 }
-"""One sign for each standing of a rule and each verdict on a case."""
+"""The sign for each standing of a rule and each verdict on a case."""
 
 
 @frozen
 class Part:
-    """One line of a cell: a result, and the profiles that have it if not all have the same."""
+    """One line of a cell: a result, and its profiles if not all profiles have it."""
 
     word: str
     severity: int | None
@@ -51,7 +51,7 @@ class Part:
 
 
 def cell(row: Row, side: int) -> Sequence[Part]:
-    """Return the lines of one cell, what is worst first."""
+    """Return the lines of one cell, the worst result first."""
     found: dict[str, list[str]] = {}
     for profile, word in row.cells[side].items():
         found.setdefault(word, []).append(profile)
@@ -72,7 +72,7 @@ def worth_showing(contrast: Contrast) -> Sequence[Row]:
 
 
 def basis(contrast: Contrast) -> Iterator[str]:
-    """Yield what a reader must know about the basis, above all what the comparison leaves out."""
+    """Yield notes on what is compared, most of all on what the comparison leaves out."""
     sides = contrast.sides
     yield from (f"{side.name} is {side.partial}." for side in sides if side.partial)
     yield from _different(sides, "specification", [side.specification for side in sides])
@@ -94,7 +94,7 @@ def basis(contrast: Contrast) -> Iterator[str]:
 
 
 def _different(sides: Sequence[Side], what: str, values: Sequence[str]) -> Iterator[str]:
-    """Yield that a setting is not the same for all: each value, and the sides that have it."""
+    """Yield a note if a setting differs between sides: each value, and the sides that have it."""
     found: dict[str, list[str]] = {}
     for side, value in zip(sides, values, strict=True):
         found.setdefault(value, []).append(side.name)
@@ -108,7 +108,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def in_a_sentence(contrast: Contrast) -> str:
-    """Say in one sentence what the comparison shows."""
+    """Return the sentence that summarises the comparison."""
     return _of_a_history(contrast) if contrast.is_history else _side_by_side(contrast)
 
 
@@ -147,7 +147,7 @@ def _side_by_side(contrast: Contrast) -> str:
 
 
 def _breaking(contrast: Contrast) -> Iterator[str]:
-    """Yield how many MUST rules each side breaks; of many sides, those at both ends."""
+    """Yield how many MUST rules each side breaks; with many sides, only the fewest and the most."""
     counts = [(len(contrast.broken(n)), side.name) for n, side in enumerate(contrast.sides)]
     if len(counts) <= _MOST_NAMED:
         yield from (f"{name} breaks {number or 'none'}" for number, name in counts)
@@ -158,13 +158,13 @@ def _breaking(contrast: Contrast) -> Iterator[str]:
 
 
 def some(names: Sequence[str]) -> str:
-    """Return the first of some names, and how many more there are."""
+    """Return the first few names, and how many more there are."""
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def count_of_cases(contrast: Contrast) -> str:
-    """Say how many cases changed or differ."""
+    """Return a sentence that says how many cases changed or differ."""
     if not contrast.is_history:
         differ = sum(row.differs for row in contrast.cases)
         return f"{differ:,} of {plural(len(contrast.cases), 'case')} had a different result."
@@ -184,13 +184,13 @@ _COUNTED: Final[Mapping[Change, str]] = {
     Change.STILL: "still broken",
     Change.FOUND: "broken and not judged before",
     Change.LOST: "broken before and no longer judged",
-    Change.WARNED: "newly warned of",
-    Change.UNWARNED: "no longer a warning",
+    Change.WARNED: "with a new warning",
+    Change.UNWARNED: "no longer with a warning",
 }
 
 
 def new_and_removed(step: Contrast) -> str:
-    """Say how many cases only one of two runs has; empty if both have the same."""
+    """Return how many cases only one of two runs has; empty if both have the same."""
     before, after = ({case for case, _ in side.verdicts} for side in step.sides)
     parts = [
         f"{plural(len(found), 'case')} {word}"
@@ -201,7 +201,7 @@ def new_and_removed(step: Contrast) -> str:
 
 
 def step_in_a_line(step: Contrast) -> str:
-    """Say what changed from one run to the next."""
+    """Return a line about the changes from one run to the next."""
     first, last = step.sides
     parts: list[str] = []
     for change, word in ((Change.BROKE, "broke"), (Change.FIXED, "fixed")):
@@ -217,7 +217,7 @@ def step_in_a_line(step: Contrast) -> str:
 
 @frozen
 class Section:
-    """Cases to be listed under one heading, by the rule that they cite first."""
+    """Cases under one heading, grouped by the first rule that they cite."""
 
     title: str
     explains: str
@@ -225,12 +225,12 @@ class Section:
 
     @property
     def count(self) -> int:
-        """How many cases it has."""
+        """The number of its cases."""
         return sum(map(len, self.cases.values()))
 
 
 def sections(contrast: Contrast) -> Iterator[Section]:
-    """Yield the cases that a reader may want to see: in a history by what became of them."""
+    """Yield the cases worth showing: those that differ, in a history grouped by their change."""
     if not contrast.is_history:
         rows = [row for row in contrast.cases if row.differs]
         if rows:
@@ -250,8 +250,8 @@ _TITLES: Final[Mapping[Change, tuple[str, str]]] = {
     Change.FIXED: ("Fixed", "Failed in the first run, and passes in the last."),
     Change.STILL: ("Still broken", "Fails in the first run and in the last."),
     Change.LOST: ("No longer judged", "Failed in the first run; the last could not judge them."),
-    Change.WARNED: ("New warnings", "A rule is now broken that does not make a run fail."),
-    Change.UNWARNED: ("Warnings that are gone", "A rule now holds that did not make the run fail."),
+    Change.WARNED: ("New warnings", "A rule that does not make a run fail is now broken."),
+    Change.UNWARNED: ("Former warnings", "A rule that caused a warning now holds."),
 }
 
 
@@ -264,7 +264,7 @@ def _by_rule(contrast: Contrast, rows: Sequence[Row]) -> Mapping[str, Sequence[R
 
 
 def _rule_of(contrast: Contrast, row: Row) -> str:
-    """Return the rule that a case cites first: that of the last run that has a finding."""
+    """Return the rule that a case cites first, in the last run that has a finding."""
     for side in reversed(contrast.sides):
         for profile in row.cells[0]:
             if cited := side.verdicts[row.name, profile].cited:
@@ -273,7 +273,7 @@ def _rule_of(contrast: Contrast, row: Row) -> str:
 
 
 def findings(contrast: Contrast, row: Row) -> Iterator[tuple[str, str, tuple[str, str, str]]]:
-    """Yield the first finding of each run in a case: the run, the profile, and what was found."""
+    """Yield the first finding of each run in a case, with the names of the run and the profile."""
     for side in contrast.sides:
         for profile in row.cells[0]:
             finding = side.verdicts[row.name, profile].finding

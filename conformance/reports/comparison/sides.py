@@ -1,4 +1,4 @@
-"""What a comparison needs of a saved run: its verdicts by case and profile, and how its rules came out."""
+"""The parts of a saved run that a comparison needs: verdicts by case and profile, and rules."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,24 +11,24 @@ from conformance.reports.summary import UNRANKED, missing
 from conformance.strict_data import Json, Table, UsageError
 
 Key = tuple[str, str]
-"""A case and a profile."""
+"""The id of a case, and a profile."""
 _LONGEST_NAME: Final = 40
 
 
 @frozen(kw_only=True)
 class Verdict:
-    """How one case came out under one profile, with its first finding in words."""
+    """The verdict on one case under one profile, with its first finding."""
 
     word: str
     requires: tuple[str, ...]
     cited: tuple[str, ...]
-    """The rules that its findings cite, those of the first finding first."""
+    """The rules that the findings cite, starting with those of the first finding."""
     finding: tuple[str, str, str] | None
-    """The assertion, what was expected and what was seen."""
+    """The assertion, the expected and the actual result; None without a finding."""
 
     @property
     def severity(self) -> int | None:
-        """2 if a rule that counts is broken, 1 if it is a warning, 0 if all is well, else None."""
+        """2 if a rule that counts is broken, 1 for a warning, 0 if all is well, else None."""
         return _SEVERITY.get(self.word)
 
 
@@ -53,43 +53,43 @@ class Rule:
 
 @frozen(kw_only=True)
 class Profile:
-    """The verdict of a run under one profile, in its own words."""
+    """The verdict of a run under one profile, as the run states it."""
 
     name: str
     rank: str
     verdict: str
     standings: Mapping[str, str]
     uncounted: frozenset[str]
-    """Broken rules that do not count under this profile."""
+    """Broken rules that do not count under the profile."""
 
 
 @frozen(kw_only=True)
 class Side:
-    """One saved run."""
+    """One saved run in a comparison."""
 
     name: str
-    """What it is called in the comparison, different for each side."""
+    """The name of the run in the comparison, different for each side."""
     path: Path
     judged: str
-    """Which side of the protocol the run is about: `client` or `backend`."""
+    """The side of the protocol that was judged: `client` or `backend`."""
     client: str
-    """The name of the client or of the backend."""
+    """The name of the client or backend."""
     version: str
     kit: str
     specification: str
     cases: str
-    """The hash of the cases that it could have played."""
+    """The hash of all cases in force."""
     time: str
     strict: bool
     partial: str
     profiles: Mapping[str, Profile]
-    """Those that were judged."""
+    """The profiles that were judged."""
     rules: Mapping[str, Rule]
     verdicts: Mapping[Key, Verdict]
 
 
 def sides_of(runs: Iterable[tuple[Path, Mapping[str, Json]]]) -> tuple[Side, ...]:
-    """Return the sides of a comparison, each with a name of its own; runs may be read one by one."""
+    """Return the sides of a comparison, each with a unique name; reads the runs one at a time."""
     sides = [_side(path, Table("run", run)) for path, run in runs]
     stems = [side.path.stem for side in sides]
     paths = [str(side.path) for side in sides]
@@ -114,7 +114,7 @@ def check_same_side(sides: Sequence[Side]) -> None:
         if side.judged != first.judged:
             raise UsageError(
                 str(side.path),
-                f"is a run about a {side.judged}, and {first.path} is about a {first.judged}; "
+                f"judges a {side.judged}, but {first.path} judges a {first.judged}; "
                 "compare clients with clients and backends with backends",
             )
 

@@ -1,4 +1,4 @@
-"""Print a comparison on one screen: the sentence, the basis, the verdicts, the rules that differ."""
+"""Print a comparison on one screen: summary, notes, verdicts, and the rules that differ."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -21,7 +21,7 @@ from conformance.reports.screen import Screen
 from conformance.reports.summary import plural
 
 _LINES: Final = 20
-"""How many lines may be used up by everything but the sentences."""
+"""How many lines everything but the sentences may use."""
 _LEAST_ROWS: Final = 4
 _MOST_NOTES: Final = 5
 _MOST_SIDES: Final = 8
@@ -31,12 +31,12 @@ _LONGEST: Final = 22
 
 @define
 class ShortForm:
-    """Prints what matters most of a comparison."""
+    """Prints the most important parts of a comparison."""
 
     screen: Screen
 
     def print(self, contrast: Contrast) -> None:
-        """Print the short form."""
+        """Print the comparison."""
         self._say(in_a_sentence(contrast), "bold")
         notes = list(basis(contrast))
         for note in notes[:_MOST_NOTES]:
@@ -69,7 +69,7 @@ class ShortForm:
     def _rules(self, contrast: Contrast, room: int) -> None:
         rows = worth_showing(contrast)
         if not rows:
-            self._say("No rule is broken in any of them.", "green")
+            self._say("No rule is broken in any run.", "green")
             return
         grid = Grid(box=None, pad_edge=False, padding=(0, 2))
         grid.add_column("rule", header_style="dim", no_wrap=True)

@@ -1,7 +1,7 @@
 """Write a run as one HTML page that needs no network and no other file.
 
-This module packs the data and embeds it safely. What the page does with the data is in `page.html`,
-`page.css` and the scripts next to them.
+This module packs the data and embeds it safely. `page.html`, `page.css` and the scripts next to
+them decide how the page shows the data.
 """
 
 import json
@@ -24,16 +24,16 @@ _SCRIPTS: Final = (
     *("page", "overview", "backend", "causes", "filters", "lists"),
     *("case", "timeline", "diagram", "start"),
 )
-"""Joined in this order they are one script: the first has what all need, the last starts it."""
+"""The scripts in the order in which they are joined: the first has shared code, the last starts."""
 
 
 def page(run: Mapping[str, Json]) -> str:
-    """Return the page; text from the client is only embedded as data."""
+    """Return the page; text from the client is embedded only as data."""
     top = Table("run", run)
     return rendered(
         "page/page.html",
         (_HERE / "page.css").read_text("utf-8"),
-        # The script is files of this package; what came from outside is `data` and `title` alone.
+        # The script is from this package; only `data` and `title` come from outside.
         script=Markup("".join(_script())),  # noqa: S704 - ours, or escaped
         data=Markup(_embedded(_Packing().run(top))),  # noqa: S704 - ours, or escaped
         partial=missing(top),
@@ -53,18 +53,18 @@ def _script() -> Iterator[str]:
 def _embedded(value: Json) -> str:
     """Return JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    # Only "<" could begin a tag or a comment there; escaped, the string stays the same.
+    # Only "<" could begin a tag or comment there; a JSON escape does not change the string.
     return text.replace("<", "\\u003c")
 
 
 @define
 class _Packing:
-    """Packs a run. Thousands of results share a few texts, so each text is stored once."""
+    """Packs a run: thousands of results share a few texts, so each text is stored once."""
 
     _places: dict[str, int] = field(factory=dict[str, int], init=False)
 
     def run(self, run: Table) -> Json:
-        """Return the data of the page, with every text made visible."""
+        """Return the data of the page, with control characters in texts escaped."""
         judged = run.text("judged")
         results = [self._result(result, judged) for result in run.tables("results")]
         return {
@@ -95,11 +95,11 @@ class _Packing:
 
     @staticmethod
     def _published(requirements: Table) -> Json:
-        """Return where the rules of the run can be read."""
+        """Return the web addresses of the rules in the run."""
         return {rule: at for rule, at in addresses().items() if requirements.has(rule)}
 
     def _profile(self, profile: Table) -> Json:
-        """Return a profile with its summary, in the words that all reports share."""
+        """Return a profile with its summary, worded as in all other reports."""
         said = {"MUST": level(profile, "MUST"), "SHOULD": level(profile, "SHOULD")}
         kept = ("name", "rank", "verdict", "unplayed", "counts", "rules")
         return seen({**{key: profile.raw(key) for key in kept}, "said": said})
@@ -133,7 +133,7 @@ def _event(event: Table) -> Json:
 
 
 def _cause(cause: Cause) -> Json:
-    """Return a cause in the words that all reports share; its failures are places in `results`."""
+    """Return a cause, worded as in all other reports; `results` has indices into the results."""
     return {
         "sentence": visible(cause.sentence),
         "hints": seen(list(cause.hints)),

@@ -1,6 +1,6 @@
-// What the first view has only in a run about a backend: where it is, and how long the kit waits.
+// The parts of the overview that only a run against a backend has.
 
-// Where the backend is, what makes it do things, and what the run did there.
+// The address of the backend, its control program, and the jobs of the run.
 function aboutBackend(command) {
   const { address, org, project, followed, jobs } = run.backend,
     words = run.client.capabilities.length;
@@ -8,24 +8,24 @@ function aboutBackend(command) {
     ["Address", make("code", {}, address)],
     ["Project", make("code", {}, `${org}/${project}`)],
     ["Control program", command ? make("code", {}, command) : words ? "the mock's own" : "none"],
-    followed ? ["Job followed", make("code", {}, followed)] : ["Jobs made", String(jobs)],
+    followed ? ["Job followed", make("code", {}, followed)] : ["Jobs created", String(jobs)],
   ];
 }
 
 const WAITS = {
-  connect_ms: "for a connection",
-  answer_ms: "for a whole answer that is not a stream",
-  head_ms: "for the head of a stream that has nothing to send yet (ARK-SRV-20)",
-  first_ms: "for the first bytes after the head (ARK-SRV-21)",
-  event_ms: "for an event that is in the log (ARK-SRV-22)",
+  connect_ms: "for a connection to open",
+  answer_ms: "for a complete response that is not a stream",
+  head_ms: "for the response head of a stream without events (ARK-SRV-20)",
+  first_ms: "for the first byte after the response head (ARK-SRV-21)",
+  event_ms: "for an event in the log to reach the stream (ARK-SRV-22)",
   silence_ms: "while a stream sends nothing (ARK-SRV-23)",
   end_ms: "from a terminal frame to the end of the response (ARK-SRV-45)",
   known_ms: "until every route knows a new job (ARK-SRV-4)",
   agrees_ms: "until the job route agrees with the stream (ARK-SRV-46)",
   cancelled_ms: "until a cancelled job is over (ARK-SRV-48)",
   revoked_ms: "until a revoked token ends an open stream (ARK-SRV-16)",
-  job_ms: "for the end of a job that the kit cannot finish itself",
-  control_ms: "for an answer of the control program",
+  job_ms: "for a job to end that the kit cannot finish itself",
+  control_ms: "for a response of the control program",
 };
 
 function bounds() {
@@ -52,13 +52,13 @@ function bounds() {
   );
 }
 
-// A rule in the text leads to its own text.
+// Rule ids in a text link to the text of their rule.
 function waitsFor(said) {
   const [before, rule, after] = said.split(/(ARK-SRV-\d+)/);
   return rule ? [before, ruleLink(rule), after] : [said];
 }
 
-// The words of the control program, and the bounds.
+// The commands of the control program, and the time limits of the kit.
 function theBackend() {
   const words = run.client.capabilities;
   return [
@@ -67,8 +67,8 @@ function theBackend() {
       "p",
       {},
       ...(words.length
-        ? ["Its words: ", make("code", {}, words.join(", "))]
-        : ["None: the kit could only do what any client can."]),
+        ? ["Its commands: ", make("code", {}, words.join(", "))]
+        : ["None, so the kit could only do what any client can."]),
     ),
     make("h2", {}, "How long the kit waits"),
     bounds(),

@@ -1,6 +1,6 @@
-// The view of one case: how it begins, its findings, the command that reruns it, its traces.
+// The view of one case: its first wrong step, findings, rerun command and traces.
 
-// The way back to the list that the reader came from.
+// The link back to the list that the reader came from.
 function wayBack() {
   const { view, cause } = state();
   if (view === "requirements") return ["← Requirements", link({ case: "" })];
@@ -9,7 +9,7 @@ function wayBack() {
   return ["← All cases", link({ case: "", view: "cases" })];
 }
 
-// How the failure begins, and which others begin like it.
+// The first wrong step of a failure, and the cause that it shares with other failures.
 function beginning(result) {
   if (!result.said) return [];
   const cause = run.causes[result.cause];
@@ -36,7 +36,7 @@ function beginning(result) {
   ];
 }
 
-// How a case about a backend fails is its finding, so only the others are told of here.
+// The finding already explains the failure of a backend case, so this shows only a shared cause.
 function sharing(result, cause) {
   if (cause.results.every((each) => each.case === result.case)) return [];
   const number = String(result.cause + 1);
@@ -96,7 +96,7 @@ function oneCase(result) {
   ];
   if (result.reason)
     parts.push(
-      make("h3", {}, result.verdict === "n/a" ? "Why it did not run" : "What the kit knows"),
+      make("h3", {}, result.verdict === "n/a" ? "Why it did not run" : "Details"),
       make("pre", {}, result.reason),
     );
   parts.push(
@@ -115,7 +115,7 @@ function oneCase(result) {
               "p",
               { class: "small soft", style: "margin:0" },
               finding.not_reached
-                ? `The ${run.judged} did not get as far as the rule of this case. Before that, it broke `
+                ? `The ${run.judged} did not reach the rule of this case, because it first broke `
                 : "Breaks ",
               ...finding.requires.flatMap((id) => [ruleLink(id), " "]),
             )
@@ -144,7 +144,7 @@ function oneCase(result) {
       ),
     );
   parts.push(
-    make("h3", {}, "Run it alone"),
+    make("h3", {}, "Run only this case"),
     rerun(result.rerun),
     make("h3", {}, "Requirements"),
     ruleList(unique([...result.requires, ...cited(result)])),

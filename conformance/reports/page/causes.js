@@ -1,4 +1,4 @@
-// What is broken and why: each cause in a sentence, and inside it the failures that it explains.
+// The causes: each is one sentence that opens to show the failures it explains.
 
 for (const cause of run.causes) cause.results = cause.results.map((place) => run.results[place]);
 
@@ -10,7 +10,7 @@ const inCause = (result, changes = {}) =>
     ...changes,
   });
 
-// A sentence in which its rule leads to the text of the rule, where it is named first.
+// A sentence as nodes; the first mention of its rule links to the text of the rule.
 function withRule(sentence, rule) {
   const [before, ...after] = rule ? sentence.split(new RegExp(`\\b${rule}\\b`)) : [sentence];
   return after.length
@@ -18,7 +18,7 @@ function withRule(sentence, rule) {
     : prose(before);
 }
 
-// The step of each of the two at which they part, and where in the state table each is then.
+// The steps at which client and reference diverge, each with its cell in the state table.
 function parting({ begins, reference, ...result }) {
   if (!begins?.client) return null;
   const side = (name, { event, cell }, whose) => {
@@ -46,7 +46,7 @@ function parting({ begins, reference, ...result }) {
   );
 }
 
-// The most typical failure, in short.
+// The most typical failure of a cause, in short.
 function example(results) {
   const [result] = results,
     [finding] = result.findings;
@@ -70,14 +70,14 @@ function example(results) {
       make(
         "a",
         { href: inCause(result, { beside: result.reference ? "1" : "" }) },
-        result.reference ? "Compare what happened with the reference" : "See what happened",
+        result.reference ? "Compare the timeline with the reference's" : "See the timeline",
       ),
     ),
     rerun(result.rerun),
   );
 }
 
-// One case, with a mark for each profile under which it fails.
+// One case, with a tag for each profile under which it fails.
 function failure(results) {
   return make(
     "li",
@@ -97,7 +97,7 @@ function failure(results) {
   );
 }
 
-// A <details> whose content is made when it is opened first.
+// A <details> element that creates its content when it is first opened.
 function lazily(attributes, head, content) {
   const box = make(
     "details",
@@ -127,7 +127,7 @@ function ofTemplate([name, results]) {
   );
 }
 
-// Published rules first, then those with most failures.
+// Sort rules by source, published ones first, then by their number of failures.
 const rank = (id) => SOURCES.indexOf(sourceOf(id));
 function byRule(results) {
   return grouped(results, (each) => about(each)[0] ?? "")
@@ -187,7 +187,7 @@ function oneCause(cause, place, all) {
   return box;
 }
 
-// Results that failed without a finding, as when the kit itself could not go on.
+// Results that failed without a finding, for example because the kit itself failed.
 const unexplained = run.results.filter(
   (result) => TROUBLE.includes(result.verdict) && result.cause === null,
 );
@@ -196,7 +196,7 @@ function causeList() {
   const parts = [];
   if (run.causes.length)
     parts.push(
-      make("h2", { class: "near" }, broken ? "What is broken" : "What to look at"),
+      make("h2", { class: "near" }, broken ? "What is broken" : "What to check"),
       make("div", { class: "sheet" }, ...run.causes.map(oneCause)),
     );
   if (unexplained.length)

@@ -4,7 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const PHONE = matchMedia("(max-width: 640px)");
 // There is only room for two diagrams beside each other on a wide screen.
 const TIGHT = matchMedia("(max-width: 960px)");
-// Who sends the requests: in a run about a backend that is the kit, which has no application.
+// The sender of the requests: in a run against a backend it is the kit, which has no application.
 const ACTING = ofBackend ? "kit" : "client";
 const WIDE = {
   lanes: { application: 90, client: 350, backend: 740 },
@@ -74,8 +74,8 @@ function ends(event, lane) {
   }
 }
 
-// The timeline has the full text. A label leaves out data, messages and the query, and the path too
-// if there is no room for it, because the label begins with the route.
+// The timeline has the full text. A label leaves out data, messages and the query, and also the
+// path if space is short, because the label begins with the route.
 function label(event, room) {
   const ofApplication = ["settled", "callbackran"].includes(event.kind);
   const plain = ofApplication
@@ -91,7 +91,7 @@ function label(event, room) {
   );
 }
 
-// Break a text into lines of at most so many letters; SVG does not.
+// Break a text into lines of at most `room` letters, because SVG does not wrap text.
 function linesOf(said, room) {
   const lines = [""];
   for (const word of said
@@ -127,7 +127,7 @@ function lookOf(event, mark) {
   return event.kind === "called" || !(event.who in WIDE.lanes) ? "kit" : event.who;
 }
 
-// What is said below an event: what is wrong with it, and the cell of the state table.
+// The remarks below an event: what is wrong with it, and its cell in the state table.
 function remarks(mark, plan) {
   if (!mark) return [];
   const room = Math.floor((plan.width - 48) / (plan.letter * 1.08));
@@ -197,7 +197,7 @@ function drawEvent(event, y, mark, plan) {
   return part;
 }
 
-// The names of the lanes stay where they can be seen while the diagram scrolls below them.
+// The names of the lanes stay visible while the diagram scrolls below them.
 function heads(name, plan, titled) {
   const svg = draw("svg", { viewBox: `0 0 ${plan.width} 30`, "aria-hidden": "true" });
   for (const [lane, x] of Object.entries(plan.lanes))
@@ -214,7 +214,7 @@ const planOf = (beside) => {
   return beside && !TIGHT.matches ? HALF : WIDE;
 };
 
-// How far below the top of its diagram the first difference is.
+// The distance from the top of a diagram to its first difference.
 function depthOf(trace, marks, plan) {
   const place = trace.findIndex((event) => isMain(marks.get(event.n)));
   return trace
@@ -222,7 +222,7 @@ function depthOf(trace, marks, plan) {
     .reduce((sum, each) => sum + heightOf(each, marks, plan), 0);
 }
 
-// The first difference is `depth` below the top, so that it is level with that of the other trace.
+// The first difference is drawn `depth` below the top, level with that of the other trace.
 function figure(name, trace, marks, { plan, depth, titled }) {
   const lead = Math.min(depth - depthOf(trace, marks, plan), STEP * MOST_LEVELLED);
   let y = TOP;

@@ -1,6 +1,6 @@
-// The filters of the lists: a text, and chips with the number of rows that each would leave.
+// The filters of the lists: a text field, and chips with the number of rows that each would leave.
 
-// An entry is what a filter lets through or not; a row of a list is shown if one of its entries is.
+// A filter accepts or rejects entries; a row of a list is shown if one of its entries is accepted.
 const OPTIONS = {
   verdict: RANKS,
   profile: profiles,
@@ -60,7 +60,7 @@ function withWords(entries, { q = "" }) {
 }
 const matching = (entries, now) => withWords(entries, now).filter((entry) => lets(entry, now));
 
-// How many rows each value of a filter would leave, the other filters being as they are.
+// The number of rows that each value of a filter would leave while the other filters stay the same.
 function countsOf(entries, now, key) {
   const found = new Map(OPTIONS[key].map((value) => [value, new Set()]));
   for (const entry of entries)
@@ -88,7 +88,7 @@ function chip(key, value, pick) {
   );
 }
 
-// The chips of one filter; without those that no entry has, and none if every entry has the same.
+// The chips of one filter, without values that no entry has; none if all entries share one value.
 function chipsOf(key, entries, pick) {
   const known = OPTIONS[key].filter((value) =>
     entries.some((entry) => entry.values[key].includes(value)),
@@ -118,7 +118,7 @@ function recount(box, entries) {
   box.querySelector("#clear").hidden = !Object.keys(NO_FILTER).some((key) => now[key]);
 }
 
-// The tools above a list. `fill` is called after each change, with the entries that are left.
+// The tools above a list. After each change, `fill` is called with the entries that match.
 function filters(placeholder, entries, fill) {
   const change = (changes) => {
     history.replaceState(null, "", link(changes));

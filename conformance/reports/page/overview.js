@@ -1,4 +1,4 @@
-// The first view: verdicts, what is broken and why, the matrix of profiles and families, who was judged.
+// The overview: verdicts, causes, the matrix of profiles and families, and what was judged.
 
 const LOOKS = {
   conforms: "pass",
@@ -51,11 +51,11 @@ function card(profile) {
   );
 }
 
-// Cases that did not apply, by what was missing.
+// The cases that did not apply, grouped by what was missing.
 function leftOut() {
   if (!run.not_applicable.length) return [];
   return [
-    make("h2", {}, "What did not apply"),
+    make("h2", {}, "Cases that did not apply"),
     make(
       "dl",
       { class: "versus" },
@@ -126,7 +126,7 @@ function matrix() {
   );
 }
 
-// What the start-up probe found out about truncated bodies.
+// Whether the client recognises truncated bodies, as the start-up probe found out.
 const CUT = {
   "truncation.chunks": "truncated chunked bodies",
   "truncation.length": "bodies shorter than their Content-Length",
@@ -145,7 +145,7 @@ function stack() {
   return [text("dt", "", "HTTP stack"), text("dd", "", said.join("; ") + (why ? ` (${why})` : ""))];
 }
 
-// What was judged, by what, when and where.
+// What was judged, with which kit, when and where.
 function facts() {
   const command = run.client.command.join(" ");
   const about = [
@@ -173,7 +173,7 @@ function overview() {
   ];
   if (run.notes.length)
     parts.push(
-      make("h2", {}, "What else to know"),
+      make("h2", {}, "Notes"),
       make("ul", { class: "besides" }, ...run.notes.map((note) => text("li", "", note))),
     );
   parts.push(...leftOut(), make("h2", {}, "Profiles and families"), matrix());
@@ -181,7 +181,7 @@ function overview() {
   return parts;
 }
 
-// The profiles and capabilities of the client, and what its driver leaves out.
+// The client's profiles, capabilities and declared gaps.
 function theClient() {
   const { client } = run;
   const parts = [

@@ -1,5 +1,5 @@
 "use strict";
-// What all views of the page share. Text from the client is inserted as text, never as markup.
+// Shared by all views of the page. Text from the client is inserted as text, never as markup.
 const run = JSON.parse(document.getElementById("run").textContent);
 const RANKS = ["error", "fail", "inconclusive", "warn", "known-failure", "pass", "n/a"];
 const SIGNS = {
@@ -35,17 +35,17 @@ const grouped = (results, key) => {
 
 const worst = (verdicts) => RANKS.find((verdict) => verdicts.includes(verdict)) ?? "n/a";
 const cited = (result) => result.findings.flatMap((finding) => finding.requires);
-// In a run about a backend the kit acts as the client: it sends the requests.
+// In a run against a backend, the kit acts as the client: it sends the requests.
 const ofBackend = run.judged === "backend";
-// The last profile has the most rules of a backend, so its cases have every family, in their order.
+// The last profile has the most backend rules, so its cases have every family, in order.
 const families = unique(
   (ofBackend ? [...run.results].reverse() : run.results).map((result) => result.family),
 );
 if (ofBackend) families.reverse();
 const broken = run.results.some((result) => TROUBLE.includes(result.verdict));
 
-// A result whose findings cite rules is listed under those, any other under all rules of its case. How
-// a rule came out under a profile is worked out by the kit, not here.
+// A result is listed under the rules that its findings cite, or else under all rules of its case.
+// The kit decides how each rule stands under a profile; the page only shows it.
 const STANDINGS = { "known to be broken": "known-failure", holds: "pass" };
 const onRule = new Map(Object.keys(run.requirements).map((id) => [id, []]));
 const about = (result) =>
@@ -72,7 +72,7 @@ const tag = (verdict, said = verdict) =>
     said,
   );
 
-// The events of a trace; `whose` is a result, or the reference's trace in it.
+// The events of a trace; `whose` is a result or its reference.
 const traceOf = (whose) =>
   whose.trace.map(([n, ms, place]) => {
     const [who, to, kind, text] = run.events[place];
@@ -88,7 +88,7 @@ function link(changes, keep = true) {
 const toCase = (result) => link({ case: result.name });
 const toCases = (changes) => link({ view: "cases", ...changes }, false);
 
-// The specification puts names between backticks.
+// Text in which backticks mark names, as in the specification.
 const prose = (said) =>
   said.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
 

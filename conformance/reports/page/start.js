@@ -1,4 +1,4 @@
-// Show the view that the fragment names, and switch between light and dark.
+// Shows the view that the fragment names, and switches between light and dark.
 let shown = null;
 const KEYS = {
   case: [
@@ -89,7 +89,7 @@ function show() {
   shown = view;
 }
 
-// What is far from the screen is laid out when it comes near, and then moves what is below it.
+// Content far from the viewport is laid out only when it comes near, which moves what is below.
 function reach(id, frames = 5) {
   byId(id)?.scrollIntoView({ behavior: "instant" });
   if (frames) requestAnimationFrame(() => reach(id, frames - 1));

@@ -1,12 +1,12 @@
-// The traces of one case as text: that of the client, and on demand that of the reference beside it.
+// The traces of one case as text: the client's and, on demand, the reference's beside it.
 
-// What is said at the event at which a case goes wrong.
+// The remark at the event at which a case goes wrong.
 function wrongIn({ begins, findings: [finding] }) {
   return ofBackend ? `expected ${finding.expected}; got ${finding.actual}` : begins.said;
 }
 
-// What is marked in a trace, by the number of the event: a tone, what is said of it, and a cell of
-// the state table. A client that does nothing more is marked at an event of its own, without number.
+// The marks of a trace by event number: a tone, a remark, and a cell of the state table. A client
+// that does nothing more is marked at an extra event without a number.
 function marksOf(result) {
   const client = new Map(),
     reference = new Map(),
@@ -26,8 +26,8 @@ function marksOf(result) {
   return { client, reference };
 }
 
-// A trace in which each event knows how many are left out before it, with the event that stands for
-// "nothing more" where the kit closes the case.
+// A trace in which each event has the number of events left out before it. An extra event "does
+// nothing more" is added where the kit closes the case.
 function markedTrace(whose, marks) {
   const trace = traceOf(whose);
   trace.forEach((event, place) => {
@@ -80,7 +80,7 @@ function timeline(trace, marks, said) {
   return make("ol", { class: "sheet events", "aria-label": said }, ...rows);
 }
 
-// The diagrams and the timelines: those of the client, and those of the reference if they are wanted.
+// The diagrams and the timelines: the client's and, if requested, the reference's.
 function traces(sides) {
   const beside = sides.length > 1,
     plan = planOf(beside),
@@ -123,13 +123,13 @@ function whatHappened(result) {
         byId("beside").focus({ preventScroll: true });
       },
     },
-    "The reference beside it",
+    "Show the reference beside it",
   );
   const first = drawn[0].querySelector(".here");
   const jump = make(
     "button",
     { type: "button", id: "jump", onclick: () => first.scrollIntoView({ block: "center" }) },
-    result.begins?.client ? "Go to the first difference" : "Go to what is wrong",
+    result.begins?.client ? "Go to the first difference" : "Go to the failure",
   );
   return [
     make(

@@ -1,1 +1,1 @@
-"""A run as plain data, `run.json`: how it is made, written, checked and read."""
+"""A run as plain data, `run.json`: creating, writing, checking and reading it."""

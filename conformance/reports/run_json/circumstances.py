@@ -1,4 +1,4 @@
-"""When and where a run was made, so that a report can be read a year later."""
+"""When and where a run took place, so that its report makes sense years later."""
 
 import platform
 from datetime import UTC, datetime
@@ -8,14 +8,14 @@ from attrs import frozen
 
 @frozen
 class Circumstances:
-    """The date, in UTC to the second, and the machine: its system, its processor and its Python."""
+    """The date, in UTC to the second, and the machine: its system, processor and Python version."""
 
     date: str
     host: str
 
     @classmethod
     def here(cls) -> "Circumstances":
-        """Return those of this moment. The name of the machine is left out: it may be private."""
+        """Return the current date and machine, without the host name, which may be private."""
         python = f"{platform.python_implementation()} {platform.python_version()}"
         system = f"{platform.system()} {platform.release()} {platform.machine()}"
         return cls(datetime.now(UTC).isoformat(timespec="seconds"), f"{system}, {python}")

@@ -1,4 +1,4 @@
-"""Turn the diagnosis of a run into plain data: the causes, and how each failure begins."""
+"""Turn the diagnosis of a run into plain data: its causes, and how each failure begins."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,17 +14,17 @@ from conformance.verdict.result import CaseResult
 
 @frozen
 class Explained:
-    """The diagnosis, with each failure by the place of its result."""
+    """The diagnosis of a run, with failures and causes by the index of the result."""
 
     diagnosis: Diagnosis
     results: Sequence[CaseResult]
     failures: Mapping[int, Failure]
     causes_of: Mapping[int, int]
-    """The place of the cause, by the place of the result."""
+    """The index of the cause, by the index of the result."""
 
     @classmethod
     def of(cls, diagnosis: Diagnosis, results: Sequence[CaseResult]) -> "Explained":
-        """Prepare the diagnosis of these results."""
+        """Index the diagnosis by these results."""
         return cls(
             diagnosis,
             results,
@@ -37,7 +37,7 @@ class Explained:
         )
 
     def causes(self) -> Sequence[Json]:
-        """Return the causes, in their order."""
+        """Return the causes, in order."""
         return [self._cause(each) for each in self.diagnosis.causes]
 
     def _cause(self, cause: Cause) -> Json:
@@ -56,12 +56,12 @@ class Explained:
         }
 
     def parted(self, place: int) -> int | None:
-        """Return the number of the event at which a client leaves the reference, if there is one."""
+        """Return the number of the event at which client and reference diverge, or None."""
         failure = self.failures.get(place)
         return None if failure is None or not failure.parting else failure.parting.client.seq
 
     def result(self, place: int, events: Events) -> Mapping[str, Json]:
-        """Return what is known of a result: its cause, how it begins, and the reference's trace."""
+        """Return what the diagnosis knows of a result: cause, first wrong step, reference trace."""
         failure = self.failures.get(place)
         if failure is None:
             return {"cause": None, "begins": None, "reference": None}

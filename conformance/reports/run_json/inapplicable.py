@@ -1,7 +1,7 @@
 """Group the cases that did not apply to a client by what was missing.
 
-There is one group for each capability that the driver does not declare, one for each operation that
-it answers with `unsupported`, and one for each other reason.
+Each capability that the driver does not declare is a group, as is each operation that it answers
+with `unsupported`, and each other reason.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from conformance.words import PROBED, VIRTUAL_CLOCK
 def groups(outcome: Outcome, tallies: Mapping[str, Tally]) -> Iterator[Json]:
     """Yield the groups, largest first, for the profiles that the driver declares.
 
-    A case with two reasons is in two groups; it counts once even if it has several profiles.
+    A case with two reasons is in two groups. A group counts a case once, whatever its profiles.
     """
     found: dict[str, list[CaseResult]] = {}
     for result in outcome.results:
@@ -64,7 +64,7 @@ def _why(name: str, results: Sequence[CaseResult]) -> str:
 
 
 def _message(results: Sequence[CaseResult]) -> str:
-    """Return the reason that the driver gave most often when it could not open a case."""
+    """Return the driver's most frequent reason why it could not open a case."""
     said = Counter(_refusal(result) for result in results)
     ((message, _),) = said.most_common(1)
     return message

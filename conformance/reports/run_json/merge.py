@@ -1,8 +1,8 @@
-"""Make one run of its shards; the verdict is worked out again, from the results of all of them.
+"""Merge the shards of a run into one run, and derive its verdicts from all results.
 
-The shards must be of one run, each must be there once, and each must have the results of its own
-cases. A case that a shard says it did not play, because it was stopped, makes the merged run partial,
-as it would have made a run without shards.
+The shards must be from the same run, each must be present exactly once, and each must have the
+results of its own cases. A case that a shard did not play because it was stopped makes the merged
+run partial, as it would make a run without shards.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ _SIGHTS: Final[Mapping[str, Sight]] = {sight.value: sight for sight in Sight}
 
 @frozen
 class Merged:
-    """A whole run: as `run.json`, its outcome, and what is stale about its known failures."""
+    """A merged run: its `run.json`, its outcome, and the stale known failures of its baseline."""
 
     data: Mapping[str, Json]
     outcome: Outcome
@@ -47,7 +47,7 @@ class Merged:
 
 @frozen
 class _Told:
-    """One result, as values and as it was written, with the events that its trace refers to."""
+    """One result, as values and as written in its shard, with the events of that shard."""
 
     result: words.Result
     data: Mapping[str, Json]
@@ -62,9 +62,9 @@ def merge(
     own: Sequence[Case],
     today: date,
 ) -> Merged:
-    """Merge the shards of a run whose cases are in `catalogue`; `own` are the cases of the kit.
+    """Merge the shards of a run with the cases in `catalogue`; `own` are the kit's own cases.
 
-    Raises ReadingError if they are not the shards of one run, or if anything is missing or doubled.
+    Raises ReadingError if they are not shards of one run, or if anything is missing or duplicated.
     """
     pieces = sorted(map(Piece.of, runs), key=lambda piece: piece.part.number)
     check_alike(pieces)
@@ -93,7 +93,7 @@ def merge(
 
 
 def _circumstances(pieces: Iterable[Piece]) -> Circumstances:
-    """Return when the last shard ended, and the machines."""
+    """Return the date of the shard that ended last, and all machines."""
     runs = [piece.run for piece in pieces]
     hosts = "; ".join(dict.fromkeys(run.host for run in runs))
     return Circumstances(max(run.date for run in runs), hosts)
@@ -105,7 +105,7 @@ def _diagnosis(
     outcome: Outcome,
     requirements: Mapping[str, Requirement],
 ) -> Diagnosis:
-    """Find the causes of all failures, by how each of them begins in its shard."""
+    """Find the causes of all failures, from the first wrong step recorded in each shard."""
     found = [
         Failure(
             place=place,
@@ -133,12 +133,12 @@ def _diagnosis(
 
 
 def _check_kit(piece: Piece, cases: Sequence[Case]) -> None:
-    """Raise ReadingError if this kit is not the one that made the shards."""
+    """Raise ReadingError unless the shards were made by this version of the kit with its cases."""
     kit, about = piece.run.kit, piece.run.specification
     if kit != __version__:
         raise ReadingError(
             piece.where,
-            f"made by version {kit} of the kit, so merge it with that version; this is {__version__}",
+            f"written by version {kit} of the kit; merge it with that version, not {__version__}",
         )
     if about.cases == digest(cases):
         return
@@ -160,7 +160,7 @@ def _check_rules(pieces: Iterable[Piece], requirements: Mapping[str, Requirement
 
 
 def _in_order(pieces: Iterable[Piece], plan: Plan) -> Sequence[_Told]:
-    """Return the results of all shards in the order of a run without shards."""
+    """Return the results of all shards in the order that a run without shards would have."""
     found: dict[tuple[str, str], _Told] = {}
     for piece in pieces:
         written = Table(piece.where, piece.saved.data)
@@ -173,7 +173,7 @@ def _in_order(pieces: Iterable[Piece], plan: Plan) -> Sequence[_Told]:
 
 
 def _results(told: Iterable[_Told], explained: Explained) -> Mapping[str, Json]:
-    """Return the results as they were written, with one list of events for all of them."""
+    """Return the results as the shards have them, with one shared list of events."""
     events = _Events()
     results: list[Json] = []
     for place, each in enumerate(told):
@@ -189,13 +189,13 @@ def _results(told: Iterable[_Told], explained: Explained) -> Mapping[str, Json]:
 
 @define
 class _Events:
-    """The events of all shards, each once."""
+    """The distinct events of all shards."""
 
     written: list[Json] = field(factory=list[Json])
     _places: dict[words.Event, int] = field(factory=dict[words.Event, int])
 
     def trace(self, told: _Told, entries: Iterable[words.Entry]) -> list[Json]:
-        """Return a trace with the places of its events in this list."""
+        """Return a trace with the indices of its events in this list."""
         found: list[Json] = []
         for entry in entries:
             place = self._places.setdefault(told.events[entry.place], len(self._places))
@@ -245,7 +245,7 @@ def _timing(piece: Piece) -> Timing:
 
 
 def _stack(found: Iterable[Mapping[str, str] | None]) -> Stack | None:
-    """Return what the start-up probe of any shard found; the others had no case that needs it."""
+    """Return what the start-up probe of a shard found; probes run only if a case needs them."""
     for each in found:
         if each is not None:
             sights = {name: _SIGHTS[said] for name, said in each.items() if said in _SIGHTS}

@@ -1,4 +1,4 @@
-"""Check the shards of a run before they are merged: all of one run, none missing, none there twice."""
+"""Check the shards of a run before a merge: all from one run, each present exactly once."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,32 +31,32 @@ class Piece:
 
     @classmethod
     def of(cls, saved: Saved) -> "Piece":
-        """Take a saved run as a shard; raises ReadingError if it is not one."""
+        """Wrap a saved run that is a shard; raises ReadingError if it is not one."""
         if saved.run.judged == BACKEND:
             raise ReadingError(
                 saved.where,
-                "is a run about a backend, which has no shards; there is nothing to merge",
+                "is a run against a backend; only runs against clients have shards to merge",
             )
         part = saved.run.shard
         if part is None:
             raise ReadingError(saved.where, "is not a shard: it was run without --shard")
         if part.number > part.of:
-            raise ReadingError(saved.where, f"there is no shard {part.number} of {part.of}")
+            raise ReadingError(saved.where, f"shard {part.number} of {part.of} does not exist")
         return cls(saved, part)
 
     @property
     def run(self) -> words.Run:
-        """Its content."""
+        """The content of the saved run."""
         return self.saved.run
 
     @property
     def shard(self) -> Shard:
-        """Which of the shards it is."""
+        """The number of the shard, and of how many."""
         return Shard(self.part.number, self.part.of)
 
     @property
     def where(self) -> str:
-        """The file that it was read from."""
+        """The path of the file, for messages."""
         return self.saved.where
 
 
@@ -69,7 +69,7 @@ def part_of(
     profiles: Sequence[str],
     known: Sequence[Known],
 ) -> Mapping[str, Json]:
-    """Return the part of a run that a shard is, as plain data: all that a merge must know of it."""
+    """Return all that a merge needs to know about a shard, as plain data."""
     return {
         "number": shard.number,
         "of": shard.of,
@@ -82,13 +82,13 @@ def part_of(
 
 
 def refuse(mistakes: Sequence[ReadingError]) -> None:
-    """Raise ReadingError with all of the mistakes, if there are any."""
+    """Raise ReadingError with all of the mistakes; return if there are none."""
     if mistakes:
         raise ReadingError(mistakes[0].where, mistakes[0].problem, mistakes[1:])
 
 
 def check_alike(pieces: Sequence[Piece]) -> None:
-    """Raise ReadingError if the shards are not of one run; one line for each that is of another."""
+    """Raise ReadingError if the shards are not from one run, with a line per deviating shard."""
     first = pieces[0]
     found: list[ReadingError] = []
     for piece in pieces[1:]:
@@ -100,7 +100,7 @@ def check_alike(pieces: Sequence[Piece]) -> None:
         if differing:
             what, ours, theirs = differing[0]
             here, there = _short(ours), _short(theirs)
-            problem = f"another run: its {what} is {here}, that of {first.where} is {there}"
+            problem = f"is from another run: its {what} is {here}, that of {first.where} is {there}"
             found.append(ReadingError(piece.where, problem))
     probed = [piece for piece in pieces if piece.run.stack is not None]
     found += [
@@ -112,7 +112,7 @@ def check_alike(pieces: Sequence[Piece]) -> None:
 
 
 def _kind(piece: Piece) -> Iterator[tuple[str, str]]:
-    """Yield what all shards of a run have in common, each with its name."""
+    """Yield each property that all shards of a run must share, with its name."""
     run, part = piece.run, piece.part
     yield "kit", f"version {run.kit}"
     yield "specification", f"version {run.specification.version}"
@@ -138,7 +138,7 @@ def _told(names: Sequence[str]) -> str:
 
 
 def check_complete(pieces: Sequence[Piece], planned: Sequence[Assignment]) -> None:
-    """Raise ReadingError if a shard, or a case of a shard, is missing or doubled."""
+    """Raise ReadingError if a shard, or a case of a shard, is missing or duplicated."""
     of = pieces[0].part.of
     given: dict[int, list[str]] = {}
     for piece in pieces:
@@ -168,7 +168,7 @@ def _missing(numbers: Sequence[int], of: int) -> str:
 
 
 def _check_cases(piece: Piece, needed: set[tuple[str, str]]) -> Iterator[ReadingError]:
-    """Yield what is wrong with the cases of a shard, in one line for each kind of mistake."""
+    """Yield an error for each kind of mistake in a shard's cases: repeated, foreign, missing."""
     counted = Counter((result.case, result.profile) for result in piece.run.results)
     doubled = [key for key, number in counted.items() if number > 1]
     foreign = [key for key in counted if key not in needed]
@@ -176,13 +176,13 @@ def _check_cases(piece: Piece, needed: set[tuple[str, str]]) -> Iterator[Reading
     missing = [key for key in sorted(needed - set(counted)) if key[1] in declared]
     left = 0 if piece.run.partial is None else piece.run.partial.left
     if doubled:
-        yield ReadingError(piece.where, f"has cases twice: {_named(doubled)}")
+        yield ReadingError(piece.where, f"has repeated cases: {_named(doubled)}")
     if foreign:
         yield ReadingError(
             piece.where, f"has cases that do not belong to {piece.shard}: {_named(foreign)}"
         )
     if len(missing) != left:
-        but = f", although it says that {left} were not played" if left else ""
+        but = f", although it declares only {left} as not played" if left else ""
         yield ReadingError(
             piece.where, f"lacks {len(missing)} of its cases{but}: {_named(missing)}"
         )

@@ -1,7 +1,7 @@
-"""Turn a run into plain data, from which all reports are made (`run.json`).
+"""Turn a run into plain data, `run.json`, from which all reports are made.
 
-Its shape is in `spec/schemas/run.schema.json`. Every verdict and count that a report shows is worked
-out here, so that all reports agree.
+`spec/schemas/run.schema.json` describes the format. All verdicts and counts in reports are derived
+here, so that all reports agree.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ def record(
 ) -> Mapping[str, Json]:
     """Return the run as plain data. `command` starts the driver; empty for the reference.
 
-    `part` describes the shard, if it is one.
+    `part` describes the shard; None for a whole run.
     """
     events = Events()
     command_of = partial(rerun, command=command, mode=outcome.timing.mode)
@@ -68,7 +68,7 @@ def results(
     events: Events,
     command_of: Callable[[CaseResult], str],
 ) -> Sequence[Json]:
-    """Return the results, each with its trace and what is known of its cause."""
+    """Return the results, each with its trace and what the diagnosis knows of it."""
     return [
         {
             **Telling.of(each, events, explained.parted(place)).result(command_of(each)),
@@ -88,7 +88,7 @@ def summary(
     circumstances: Circumstances,
     part: Mapping[str, Json] | None = None,
 ) -> Mapping[str, Json]:
-    """Return everything of a run but its results and events: the verdicts, and what they rest upon."""
+    """Return the run without results and events: the verdicts and the data that support them."""
     by_profile: dict[str, list[CaseResult]] = {
         name: [] for name, planned in scope.chosen.items() if planned
     }
@@ -176,7 +176,7 @@ def _client(outcome: Outcome, command: Sequence[str]) -> Json:
 
 
 def profile(name: str, results: Sequence[CaseResult], found: Claim, counted: Tally) -> Json:
-    """Return the verdict on a profile, and what it rests upon."""
+    """Return the verdict on a profile and the counts that support it."""
     counts = Counter(result.verdict for result in results)
     return {
         "name": name,
@@ -209,7 +209,7 @@ def _level(counted: Tally, level: Level) -> Json:
 
 
 def partial_run(stopped: str, left: int, total: int) -> Json:
-    """Return how many cases are missing from a run and why, or null if it is complete."""
+    """Return how many cases were not played and why, or null if the run is complete."""
     if not stopped:
         return None
     why = shortened(stopped, LONGEST_LINE)
@@ -222,7 +222,7 @@ def partial_run(stopped: str, left: int, total: int) -> Json:
 
 
 def _stack(stack: Stack | None) -> Json:
-    """Return what the start-up probe found, or null if no case needed it."""
+    """Return the result of the start-up probe, or null if no case needed it."""
     if stack is None:
         return None
     return {"why": stack.why, **{word: sight.value for word, sight in stack.sights.items()}}

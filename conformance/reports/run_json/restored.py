@@ -1,4 +1,4 @@
-"""Make a result of a saved run a result again: what a verdict depends on, without its events."""
+"""Restore results of a saved run: the parts on which a verdict depends, without the events."""
 
 from conformance.casefile.model import Case
 from conformance.reports.run_json import words
@@ -8,7 +8,7 @@ from conformance.verdict.time_modes import Timing, Unjudged
 
 
 def restored(told: words.Result, case: Case, timing: Timing) -> CaseResult:
-    """Return a result of a run in this time, with all that a verdict depends on."""
+    """Return a result with all that a verdict depends on; `timing` is that of its run."""
     return CaseResult(
         case=timing.adapt(case).case if told.trace else case,
         profile=told.profile,
@@ -35,7 +35,7 @@ def _finding(told: words.Finding) -> Finding:
 
 
 def _trace(told: words.Result) -> Trace:
-    """Return of a trace what a verdict depends on: whether it was played, and what was refused."""
+    """Return a trace with what a verdict depends on: whether it was played, and refusals."""
     trace = Trace()
     if told.trace:
         trace.append(Called("open"), 0.0)

@@ -1,7 +1,6 @@
-"""A run as a file: how `run.json` is written, and read again without trusting it.
+"""Write a run to `run.json`, and read such a file without trusting it.
 
-Every key of the file is checked (`spec/schemas/run.schema.json`), so that a report made from it
-need not.
+Reading checks every key (`spec/schemas/run.schema.json`), so that code that makes reports need not.
 """
 
 import json
@@ -18,11 +17,11 @@ from mock_server.strict.shapes import ScenarioError, shown
 
 _LISTS: Final = ("causes", "events", "results")
 _MOST: Final = 1 << 28
-"""The largest file that is read, in bytes: reading takes ten times as much memory."""
+"""The largest file that is read, in bytes; parsing it takes about ten times as much memory."""
 
 
 def as_json(run: Mapping[str, Json]) -> str:
-    """Return the text of `run.json`: one event or result a line, ASCII alone: nothing hides."""
+    """Return the text of `run.json`: one event or result per line, with non-ASCII escaped."""
     parts = [f"{_dumped(key)}: {_lines(key, value)}" for key, value in run.items()]
     body = ",\n".join(parts)
     return f"{{\n{body}\n}}\n"
@@ -30,7 +29,7 @@ def as_json(run: Mapping[str, Json]) -> str:
 
 @frozen
 class Saved:
-    """A saved run: where it was read, its content, and the same as values."""
+    """A saved run: its path, its content as plain data, and its content as values."""
 
     where: str
     data: Mapping[str, Json]
@@ -38,12 +37,12 @@ class Saved:
 
 
 def load(path: Path) -> Mapping[str, Json]:
-    """Read a saved run as plain data; raises ReadingError as `read_saved`."""
+    """Read a saved run as plain data; raises ReadingError like `read_saved`."""
     return read_saved(path).data
 
 
 def read_saved(path: Path) -> Saved:
-    """Read a saved run; raises ReadingError with every mistake, or why there is no file."""
+    """Read a saved run; raises ReadingError with all mistakes, or with the reason why it fails."""
     if path.is_dir():
         raise ReadingError(str(path), "is a directory; give its run.json")
     text = read_text(path, _MOST)
@@ -61,7 +60,7 @@ def _checked(where: str, value: Mapping[str, object]) -> Saved:
 
 
 def _is_plain(value: Mapping[str, object]) -> TypeGuard[Mapping[str, Json]]:
-    """Tell that a run, whose values have been read as words, has JSON alone."""
+    """Narrow the type of a run that has been read successfully, and so is plain JSON."""
     return SCHEMA in value.values()
 
 

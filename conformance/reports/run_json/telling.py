@@ -1,7 +1,7 @@
-"""Turn one result into plain data: its findings, how its operations settled, and its trace.
+"""Turn one result into plain data: its findings, settled operations and trace.
 
-Tokens are hidden here and long texts shortened. Nonces are replaced too: the reader sees `job-1`,
-and an event that occurs in many traces has the same text in all of them.
+Tokens are removed and long texts shortened. Nonces are replaced, so that readers see `job-1` and an
+event that occurs in many traces has the same text in all of them.
 """
 
 import json
@@ -34,13 +34,13 @@ class Events:
     )
 
     def place(self, event: Event, text: str) -> int:
-        """Return the index of this event in the list; its time and number are not compared."""
+        """Return the index of this event in the list; its time and number are ignored."""
         kind = type(event.fact).__name__.lower()
         key = (actor(event.fact), arrow(event.fact), kind, text, event.names)
         return self._places.setdefault(key, len(self._places))
 
     def distinct(self) -> Sequence[Json]:
-        """Return every event: who, to whom (or null), kind, text, names."""
+        """Return each distinct event: who, to whom (or null), kind, text, names."""
         return [
             {"who": who, "to": to, "kind": kind, "text": text, "names": list(names)}
             for who, to, kind, text, names in self._places
@@ -55,17 +55,17 @@ class Telling:
     secrets: tuple[str, ...]
     known: Events
     parted: int | None = None
-    """The number of the event at which the client and the reference part, if there is one."""
+    """The number of the event at which client and reference diverge; None if there is none."""
 
     @classmethod
     def of(cls, result: CaseResult, known: Events, parted: int | None = None) -> "Telling":
-        """Prepare for `result`; longer secrets are hidden first, as they may contain shorter ones."""
+        """Prepare for `result`; longer secrets are removed first: they may contain others."""
         known_secrets = {*secrets_of(result.case), *result.secrets} - {""}
         found = sorted(known_secrets, key=len)
         return cls(result, tuple(reversed(found)), known, parted)
 
     def result(self, command: str) -> Mapping[str, Json]:
-        """Return the result; `command` runs this case alone."""
+        """Return the result; `command` runs only this case."""
         case, events = self.told.case, self._events()
         reason = self.text(self.told.reason, len(self.told.reason))
         return {
@@ -91,7 +91,7 @@ class Telling:
         }
 
     def whole_trace(self) -> Json:
-        """Return the trace alone, with its details: that of the reference."""
+        """Return only the trace and its details, for a trace of the reference."""
         events = self._events()
         return {
             "omitted": len(self.told.trace.events) - len(events),
@@ -107,7 +107,7 @@ class Telling:
         return shortened(text, longest)
 
     def _events(self) -> Sequence[Event]:
-        """Return the first events, the last, and those around each divergence."""
+        """Return the first and last events, and the events around each divergence."""
         events = self.told.trace.events
         last = len(events) - _LAST_EVENTS
         points = [f.event.seq for f in self.told.findings if f.event is not None]
@@ -121,7 +121,7 @@ class Telling:
         ]
 
     def _operations(self) -> Iterator[Json]:
-        """Yield how each operation that was called settled, in the order of the calls."""
+        """Yield how each called operation settled, in the order of the calls."""
         for _, fact in self.told.trace.of(Called):
             if fact.operation in _OF_THE_KIT:
                 continue
@@ -140,18 +140,18 @@ class Telling:
         }
 
     def _event(self, event: Event) -> Json:
-        """Return an event: its number, milliseconds, and its place in the list of events."""
+        """Return an event: its number, its time in milliseconds, its index in the event list."""
         text = self.text(tell(event.fact), LONGEST_LINE)
         return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
 
     def _details(self, events: Sequence[Event]) -> Json:
-        """Return the details of events by number."""
+        """Return the details of events, by their numbers."""
         found = {event.seq: _detail(event.fact) for event in events}
         return {str(n): self.text(said, LONGEST_TEXT) for n, said in found.items() if said}
 
 
 def _detail(fact: Fact) -> str:
-    """Return the whole request, or the full text of an event that is too long for its line."""
+    """Return the whole request, or the full text of an event whose line is shortened."""
     match fact:
         case Requested(headers=headers, body=body):
             head = [

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""The words of `run.json`, by which a saved run is checked."""
+"""The vocabulary of `run.json`, which is used to check a saved run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -46,9 +46,9 @@ _SECONDS: Final = number(0, 2**53)
 class Client:
     """The client, or the backend, that was judged."""
 
-    implementation: str = needed(_TEXT, "its name")
-    version: str = needed(_TEXT, "its version")
-    profiles: tuple[str, ...] = needed(_TEXTS, "what it declares")
+    implementation: str = needed(_TEXT, "the name of the client or backend")
+    version: str = needed(_TEXT, "the version of the client or backend")
+    profiles: tuple[str, ...] = needed(_TEXTS, "the profiles that the client declares")
     capabilities: tuple[str, ...] = needed(
         _TEXTS, "the capabilities of the driver; for a backend, the commands of its control program"
     )
@@ -60,7 +60,7 @@ class Client:
 
 @frozen(kw_only=True)
 class Backend:
-    """Where the backend was that was judged, and what the run did there."""
+    """The backend that was judged: where it was, and what the run did there."""
 
     address: str = needed(_TEXT, "its URL at the end of the run")
     org: str = needed(_TEXT, "the organisation")
@@ -71,25 +71,25 @@ class Backend:
 
 @frozen(kw_only=True)
 class Time:
-    """The clock that the run was judged by."""
+    """The clock by which the run was judged."""
 
-    mode: str = needed(one_of(TIMES), "its name")
-    said: str = needed(_TEXT, "in words")
+    mode: str = needed(one_of(TIMES), "the name of the time mode")
+    said: str = needed(_TEXT, "the time mode in words")
 
 
 @frozen(kw_only=True)
 class Partial:
-    """What was not played."""
+    """The cases that were not played."""
 
     why: str = needed(_TEXT, "the reason")
     left: int = needed(_COUNT, "how many cases were not played")
-    of: int = needed(_COUNT, "of how many")
-    said: str = needed(_TEXT, "in words")
+    of: int = needed(_COUNT, "how many cases were chosen")
+    said: str = needed(_TEXT, "what was not played, in words")
 
 
 @frozen(kw_only=True)
 class Part:
-    """Which part of a run a shard is, and of which run: what a merge needs to know."""
+    """The part of a run that a shard is, with all that a merge needs to know."""
 
     number: int = needed(integer(1, MOST), "the number of the shard")
     of: int = needed(integer(1, MOST), "how many shards there are")
@@ -104,19 +104,19 @@ class Part:
 
 @frozen(kw_only=True)
 class Specification:
-    """What the client was judged by."""
+    """The rules and cases by which the client was judged."""
 
-    version: str = needed(_TEXT, "its version")
+    version: str = needed(_TEXT, "the version of the specification")
     cases: str = needed(_TEXT, "SHA-256 of all cases in force as canonical JSON, in hex")
-    said: str = needed(_TEXT, "both in words")
+    said: str = needed(_TEXT, "the version and the cases, in words")
 
 
 @frozen(kw_only=True)
 class Counted:
     """The results of the rules of one level."""
 
-    broken: tuple[str, ...] = needed(_TEXTS, "the rules that some case breaks")
-    cases: int = needed(_COUNT, "how many cases break one of them")
+    broken: tuple[str, ...] = needed(_TEXTS, "the rules that are broken in at least one case")
+    cases: int = needed(_COUNT, "how many cases break one of these rules")
     known: int = needed(_COUNT, "rules that only known failures break")
     hold: int = needed(_COUNT, "rules that hold")
     not_judged: int = needed(_COUNT, "rules that no case reached")
@@ -126,16 +126,18 @@ class Counted:
 class Apart:
     """Broken rules that do not count under a profile."""
 
-    broken: tuple[str, ...] = needed(_TEXTS, "the rules")
-    cases: int = needed(_COUNT, "how many cases break them")
+    broken: tuple[str, ...] = needed(_TEXTS, "the ids of the rules")
+    cases: int = needed(_COUNT, "how many cases break these rules")
 
 
 @frozen(kw_only=True)
 class NotReached:
     """Cases that did not reach their own rule."""
 
-    cases: int = needed(_COUNT, "how many")
-    because: Mapping[str, int] = needed(_COUNT_BY_NAME, "by the rule that the client broke first")
+    cases: int = needed(_COUNT, "how many cases")
+    because: Mapping[str, int] = needed(
+        _COUNT_BY_NAME, "how many cases, by the rule that was broken first"
+    )
 
 
 _LEVEL: Final = table(Counted, "the results of the rules of one level")
@@ -146,10 +148,12 @@ class Profile:
     """The verdict under one profile."""
 
     name: str = needed(_TEXT, "the profile")
-    rank: Rank = needed(choice(Rank), "the verdict, as one word")
+    rank: Rank = needed(choice(Rank), "the kind of verdict")
     verdict: str = needed(_TEXT, "the claim in words, without percentages")
     holds: tuple[str, ...] = needed(_TEXTS, "the parts of the protocol that were judged")
-    lacks: tuple[str, ...] = needed(_TEXTS, "why the claim does not cover the whole protocol")
+    lacks: tuple[str, ...] = needed(
+        _TEXTS, "the reasons why the claim does not cover the whole protocol"
+    )
     remarks: tuple[str, ...] = needed(_TEXTS, "what could only be judged in part")
     unplayed: int = needed(_COUNT, "cases that were chosen but not played")
     counts: Mapping[str, int] = needed(
@@ -167,7 +171,9 @@ class Profile:
     unruled: int = needed(
         _COUNT, "cases that failed because of the driver itself, so that no rule is cited"
     )
-    rules: Mapping[str, Standing] = needed(mapping(choice(Standing)), "by id")
+    rules: Mapping[str, Standing] = needed(
+        mapping(choice(Standing)), "the standing of each rule, by id"
+    )
 
 
 @frozen(kw_only=True)
@@ -175,8 +181,8 @@ class Group:
     """Cases that did not apply for the same reason."""
 
     name: str = needed(_TEXT, "a capability, an operation, or what else was missing")
-    why: str = needed(_TEXT, "the reason")
-    cases: int = needed(_COUNT, "how many")
+    why: str = needed(_TEXT, "the reason why they did not apply")
+    cases: int = needed(_COUNT, "how many cases")
     musts: tuple[str, ...] = needed(_TEXTS, "MUST rules that no case could judge without it")
 
 
@@ -184,28 +190,30 @@ class Group:
 class Rule:
     """A rule of the specification."""
 
-    level: Level = needed(choice(Level), "how binding it is")
-    source: str = needed(_TEXT, "where it comes from")
-    text: str = needed(_TEXT, "what it says")
-    why: str = needed(_TEXT, "its reason")
-    profiles: tuple[str, ...] = needed(_TEXTS, "where it applies")
-    excluded: str = needed(_TEXT, "why no case can judge it, or empty")
+    level: Level = needed(choice(Level), "how binding the rule is")
+    source: str = needed(_TEXT, "the source of the rule")
+    text: str = needed(_TEXT, "the text of the rule")
+    why: str = needed(_TEXT, "the reason for the rule")
+    profiles: tuple[str, ...] = needed(_TEXTS, "the profiles in which the rule applies")
+    excluded: str = needed(_TEXT, "why no case can judge the rule; empty if one can")
 
 
 @frozen(kw_only=True)
 class Event:
-    """Something that happened."""
+    """An event that occurs in a trace."""
 
-    who: str = needed(_TEXT, "the party that did it")
+    who: str = needed(_TEXT, "the party that acts")
     to: str | None = needed(nullable(_TEXT), "the party that it is for, or null")
     kind: str = needed(_TEXT, "the kind of event")
-    text: str = needed(_TEXT, "in words")
-    names: tuple[str, ...] = needed(_TEXTS, "how a case refers to it, such as stream#2.frame#1")
+    text: str = needed(_TEXT, "the event in words")
+    names: tuple[str, ...] = needed(
+        _TEXTS, "the names by which cases refer to it, such as stream#2.frame#1"
+    )
 
 
 @frozen(kw_only=True)
 class Finding:
-    """Where a client did not meet an expectation."""
+    """A place where a client did not meet an expectation."""
 
     assertion: str = needed(_TEXT, "the expectation")
     requires: tuple[str, ...] = needed(_TEXTS, "the rules that this breaks")
@@ -214,12 +222,12 @@ class Finding:
     event: int | None = needed(
         nullable(integer(1, 2**53)), "the number of the first diverging event, or null"
     )
-    not_reached: bool = needed(flag(), "whether the client did not reach what the case is about")
+    not_reached: bool = needed(flag(), "whether the client did not reach the rule of the case")
 
 
 @frozen(kw_only=True)
 class Unjudged:
-    """An expectation that could not be judged in the time of the run."""
+    """An expectation that the time mode of the run could not judge."""
 
     word: str = needed(_TEXT, "the expectation")
     why: str = needed(_TEXT, "the reason")
@@ -255,7 +263,7 @@ def _entry() -> Shape[Entry]:
 
 @frozen(kw_only=True)
 class Side:
-    """Where the client or the reference was when they diverged."""
+    """The side of the client or of the reference at the point where they diverge."""
 
     event: int | None = needed(
         nullable(integer(1, 2**53)),
@@ -268,8 +276,10 @@ class Side:
 class Begins:
     """How a failure begins: the first step at which the client differs from the reference."""
 
-    kind: str = needed(_TEXT, "what all failures that begin in this way have in common")
-    occasion: str = needed(_TEXT, "when, such as 'after the stream broke off'; may be empty")
+    kind: str = needed(_TEXT, "what all failures that begin like this have in common")
+    occasion: str = needed(
+        _TEXT, "when it happens, such as 'after the stream broke off'; may be empty"
+    )
     said: str = needed(
         _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
     )
@@ -296,22 +306,24 @@ class Reference:
 class Resembles:
     """A broken client of the kit."""
 
-    name: str = needed(_TEXT, "its name")
-    what: str = needed(_TEXT, "what is wrong with it")
+    name: str = needed(_TEXT, "the name of the broken client")
+    what: str = needed(_TEXT, "what is wrong with the broken client")
 
 
 @frozen(kw_only=True)
 class Cause:
-    """What several failures have in common."""
+    """The common cause of several failures."""
 
-    rule: str = needed(_TEXT, "the rule that the client breaks; empty if none explains it")
+    rule: str = needed(_TEXT, "the rule that the client breaks; empty if no rule explains it")
     kind: str = needed(_TEXT, "how most of the failures begin, without any values")
-    occasion: str = needed(_TEXT, "when, such as 'after the stream broke off'; may be empty")
+    occasion: str = needed(
+        _TEXT, "when it happens, such as 'after the stream broke off'; may be empty"
+    )
     said: str = needed(
         _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
     )
     alike: int = needed(_COUNT, "how many of the failures begin with exactly this step")
-    warning: bool = needed(flag(), "whether none of them counts")
+    warning: bool = needed(flag(), "whether none of the failures counts")
     follows: bool = needed(flag(), "whether it may be a consequence of an earlier cause")
     resembles: Resembles | None = needed(
         nullable(table(Resembles, "a broken client")),
@@ -324,20 +336,20 @@ class Cause:
 
 @frozen(kw_only=True)
 class Result:
-    """One case under one profile."""
+    """The result of one case under one profile."""
 
-    case: str = needed(_TEXT, "the case")
-    profile: str = needed(_TEXT, "the profile")
+    case: str = needed(_TEXT, "the id of the case")
+    profile: str = needed(_TEXT, "the name of the profile")
     family: str = needed(_TEXT, "the family of the case")
-    level: Level = needed(choice(Level), "how binding it is")
-    requires: tuple[str, ...] = needed(_TEXTS, "the rules that it is about")
-    why: str = needed(_TEXT, "why they matter")
+    level: Level = needed(choice(Level), "how binding the case is")
+    requires: tuple[str, ...] = needed(_TEXTS, "the rules that the case is about")
+    why: str = needed(_TEXT, "why these rules matter")
     verdict: Verdict = needed(choice(Verdict), "the verdict")
     reason: str = needed(
         _TEXT, "the reason for a verdict without findings; otherwise the driver's log"
     )
     lacking: tuple[str, ...] = needed(
-        _TEXTS, "the missing capabilities, without which it was not played"
+        _TEXTS, "the missing capabilities, because of which it was not played"
     )
     refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
     seconds: float = needed(_SECONDS, "how long it took, by a monotonic clock; not judged")
@@ -358,13 +370,13 @@ class Result:
     operations: tuple[str, ...] = needed(
         _TEXTS, "how each operation settled, if there are findings"
     )
-    endless: bool = needed(flag(), "whether the client went on without end")
+    endless: bool = needed(flag(), "whether the client continued without end")
     unjudged: tuple[Unjudged, ...] = needed(
         array(table(Unjudged, "an expectation that was given up")),
         "the expectations of a played case that could not be judged in the time of the run",
     )
-    omitted: int = needed(_COUNT, "events left out of a long trace")
-    trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "what happened")
+    omitted: int = needed(_COUNT, "how many events are left out of a long trace")
+    trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "the trace of the case")
     details: Mapping[str, str] = needed(
         _TEXT_BY_NAME,
         "if there are findings: details that the text of an event leaves out, by its number",
@@ -418,7 +430,7 @@ class Run:
         array(table(Cause, "a cause"), _MOST), "what the failures have in common, the largest first"
     )
     notes: tuple[str, ...] = needed(_TEXTS, "other remarks for the reader")
-    requirements: Mapping[str, Rule] = needed(mapping(table(Rule, "a rule")), "by id")
+    requirements: Mapping[str, Rule] = needed(mapping(table(Rule, "a rule")), "the rules, by id")
     events: tuple[Event, ...] = needed(
         array(table(Event, "an event"), _MOST),
         "every event of every trace, once; `trace` refers to them",
@@ -429,7 +441,7 @@ class Run:
 
 
 def _check_places(run: Run, _: str) -> None:
-    """Refuse a place in another list that is not there."""
+    """Refuse an index that is outside the list to which it refers."""
     mistakes = Mistakes()
     for n, result in enumerate(run.results, 1):
         whose = {"trace": result.trace}

@@ -108,10 +108,10 @@ COMMANDS = {
     "a list": "[1]",
     "no impl": "impl",
     "strange word": "'fly' is not a known command",
-    "no token": "gave no token",
+    "no token": "returned no token",
     "token with a space": "cannot be sent in a header",
-    "wrong base_url": "wrong base_url",
-    "no base_url": "gave no base_url",
+    "wrong base_url": "invalid base_url",
+    "no base_url": "returned no base_url",
     "away": "cannot connect to 127.0.0.1:9",
 }
 

@@ -84,7 +84,10 @@ def test_start_and_what_is_expected_of_the_create_are_left_out() -> None:
             'step = [{do = "wait"}, {do = "start"}]\nexpect.requests = {stream = 1}',
             "calls start() while or after",
         ),
-        ('step = [{do = "cancel"}]\nexpect.requests = {cancel = 0}', "cancels before there is"),
+        (
+            'step = [{do = "cancel"}]\nexpect.requests = {cancel = 0}',
+            "cancels before the job exists",
+        ),
         (
             'step = [{do = "wait", after = ["create#2.requested"]}]\nexpect.requests = {stream = 1}',
             "waits for create#2.requested",

@@ -208,7 +208,7 @@ def test_a_case_names_each_of_its_gates_on_both_ends() -> None:
     one(GATED.replace("GATE", "mid"))
     with pytest.raises(ReadingError, match=r"opens the gate 'mdi', .* did you mean 'mid'"):
         one(GATED.replace("GATE", "mdi"))
-    with pytest.raises(ReadingError, match="waits at the gate 'mid', and no step opens it"):
+    with pytest.raises(ReadingError, match="waits at the gate 'mid', but no step opens it"):
         one(GATED.replace(', { do = "open_gate", gate = "GATE" }', ""))
     one(GATED.replace(', { do = "open_gate", gate = "GATE" }', "").replace("mid", "never"))
 

@@ -113,7 +113,7 @@ def test_a_rule_without_since_is_as_old_as_the_specification(tmp_path: Path) -> 
             ('version = "2"', 'version = "two"'),
             "version: 'two' (string) is not a version, such as '2'",
         ),
-        (("text =", 'since = "3"\ntext ='), "'since' is 3, the specification is 2"),
+        (("text =", 'since = "3"\ntext ='), "'since' is 3, but the specification is 2"),
         (
             ("text =", 'since = "new"\ntext ='),
             "since: 'new' (string) is not a version, such as '2'",
@@ -137,7 +137,7 @@ def test_an_observed_rule_may_be_a_should(tmp_path: Path) -> None:
 def test_sources_without_statements_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ReadingError) as refused:
         rules_of(tmp_path, SOUND, "| id | statement |\n")
-    assert str(refused.value) == "sources.md: it has no table of statements with anchors"
+    assert str(refused.value) == "sources.md: has no table of statements with anchors"
 
 
 def test_the_specification_has_a_version_and_its_rules_are_not_newer() -> None:

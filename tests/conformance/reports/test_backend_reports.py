@@ -237,14 +237,14 @@ def test_a_backend_is_not_compared_with_a_client(tmp_path: Path) -> None:
     theirs = saved(tmp_path, "client.json", run([result(Verdict.PASS)]))
     done = kit("compare", ours, theirs)
     assert (done.status, done.out) == (2, "")
-    assert f"{theirs}: is a run about a client, and {ours} is about a backend" in done.err
+    assert f"{theirs}: judges a client, but {ours} judges a backend" in done.err
 
 
 def test_runs_about_backends_are_not_merged(tmp_path: Path) -> None:
     path = saved(tmp_path, "run.json", backend_run(BROKEN))
     done = kit("report", "merge", path)
     assert (done.status, done.out) == (3, "")
-    assert "is a run about a backend, which has no shards" in done.err
+    assert "is a run against a backend; only runs against clients have shards" in done.err
 
 
 def test_what_passes_needs_no_cause(capsys: pytest.CaptureFixture[str]) -> None:

@@ -256,7 +256,7 @@ def test_a_case_that_is_missing_or_doubled_is_named(tmp_path: Path) -> None:
     name = json.loads(one_of_them.rstrip(",\n"))["case"]
     for text, said in (
         (second.replace(one_of_them, ""), f"lacks 1 of its cases: {name}@2026-05"),
-        (second.replace(one_of_them, one_of_them * 2), f"has cases twice: {name}@2026-05"),
+        (second.replace(one_of_them, one_of_them * 2), f"has repeated cases: {name}@2026-05"),
         (
             second.replace(one_of_them, one_of_them + result_lines(third)[0]),
             "has cases that do not belong to shard 2 of 3: budget.case-",
@@ -273,7 +273,7 @@ def test_a_shard_that_lacks_more_than_it_says_is_named(tmp_path: Path) -> None:
     dropped = text.replace(result_lines(text)[0], "")
     (line,) = refused([*world.shards()[:2], dropped], tmp_path)
     assert line.startswith(
-        "3.json: lacks 3 of its cases, although it says that 2 were not played: "
+        "3.json: lacks 3 of its cases, although it declares only 2 as not played: "
     )
 
 
@@ -311,7 +311,7 @@ def test_shards_of_different_runs_are_refused(what: str, tmp_path: Path) -> None
     changed = second.replace(here, there)
     assert changed != second
     (line,) = refused([first, changed, third], tmp_path)
-    assert line.startswith(f"2.json: another run: its {said}")
+    assert line.startswith(f"2.json: is from another run: its {said}")
 
 
 def test_shards_whose_probes_saw_different_stacks_are_refused(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_shards_whose_probes_saw_different_stacks_are_refused(tmp_path: Path) ->
 def test_shards_of_another_kit_or_of_other_cases_are_refused(tmp_path: Path) -> None:
     old = [text.replace(f'"kit": "{__version__}"', '"kit": "0.0.9"') for text in World().shards()]
     assert refused(old, tmp_path) == [
-        f"1.json: made by version 0.0.9 of the kit, so merge it with that version; this is {__version__}"
+        f"1.json: written by version 0.0.9 of the kit; merge it with that version, not {__version__}"
     ]
     assert refused(World().shards(), tmp_path, CASES[1:]) == [
         "1.json: its cases are not those of this kit; merge it with the version of the kit that wrote it"
@@ -339,7 +339,7 @@ def test_shards_of_another_kit_or_of_other_cases_are_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("here", "there", "said"),
     [
-        ('"number":2,"of":3', '"number":4,"of":3', "there is no shard 4 of 3"),
+        ('"number":2,"of":3', '"number":4,"of":3', "shard 4 of 3 does not exist"),
         ('"number":2', '"number":0', "shard.number: 0 (integer) is not a whole number from 1"),
         (
             '"requires":["ARK-BUD-1"],"expected"',

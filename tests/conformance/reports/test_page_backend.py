@@ -36,7 +36,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_overview_says_where_the_backend_is_and_what_makes_it_do_things(overview: Page) -> None:
     shown = overview.text(MAIN)
-    for said in (URL, "acme/llm", "python my control.py", "emit, finish, job", "Jobs made"):
+    for said in (URL, "acme/llm", "python my control.py", "emit, finish, job", "Jobs created"):
         assert said in shown
     for said in ("Driver", "The client", "Capabilities"):
         assert said not in shown

@@ -53,7 +53,7 @@ def test_a_counter_example_that_cannot_be_a_case_says_why(tmp_path: Path) -> Non
     mutant = "create.overlapping-starts-submit-twice"
     found = kit("states", "--world", "cancel", "--mutant", mutant, "--case", str(case))
     assert found.status == 1
-    assert "it cannot be a case: it calls start() by itself" in found.out
+    assert "it cannot be written as a case: it calls start() by itself" in found.out
     assert not case.exists()
 
 
