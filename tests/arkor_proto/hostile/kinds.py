@@ -28,7 +28,7 @@ from tests.arkor_proto.hostile.peers import (
 )
 
 OK: Final = b"HTTP/1.1 200 OK\r\n"
-AFTER_PROGRESS: Final = ("goes on", "goes on", BROKEN)
+AFTER_PROGRESS: Final = ("keeps reconnecting", "keeps reconnecting", BROKEN)
 START_BROKEN: Final = "raises TransportError"
 START_REFUSED: Final = "raises ResponseError"
 DEEP: Final = b"[" * 2_000
@@ -106,16 +106,18 @@ _BODIES.add("endless comments", CHUNKED, WAITS, endless=chunk(b": x\n\n" * 500))
 _BODIES.add("endless pings", CHUNKED, WAITS, endless=chunk(b"event: ping\ndata: x\n\n" * 100))
 _BODIES.add("endless blank lines", CHUNKED, WAITS, endless=chunk(b"\n" * 4096))
 _BODIES.add("endless events that are not JSON", CHUNKED, WAITS, endless=chunk(b"data: x\n\n" * 100))
-_BODIES.add("only pings", stream(b"event: ping\ndata: x\n\n"), ("goes on", EMPTY, EMPTY))
-_BODIES.add("only garbage", stream(b"data: \xff\xfe\n\n" * 9), ("goes on", EMPTY, EMPTY))
-_BODIES.add("deeply nested JSON", stream(b"data: " + DEEP + b"\n\n"), ("goes on", EMPTY, EMPTY))
+_BODIES.add("only pings", stream(b"event: ping\ndata: x\n\n"), ("keeps reconnecting", EMPTY, EMPTY))
+_BODIES.add("only garbage", stream(b"data: \xff\xfe\n\n" * 9), ("keeps reconnecting", EMPTY, EMPTY))
+_BODIES.add(
+    "deeply nested JSON", stream(b"data: " + DEEP + b"\n\n"), ("keeps reconnecting", EMPTY, EMPTY)
+)
 _BODIES.add("half an event", stream(COMPLETED[:-1]), EMPTY)
 _BODIES.add("an empty stream", stream(), EMPTY)
 _BODIES.add("bytes that are not UTF-8", stream(b"data: \xc3\n\n", COMPLETED), RESOLVES)
 _BODIES.add(
     "NaN in the terminal event",
     stream(b'data: {"type": "training.completed", "x": NaN}\n\n'),
-    ("goes on", EMPTY, EMPTY),
+    ("keeps reconnecting", EMPTY, EMPTY),
 )
 _BODIES.add("an id that contains NUL", stream(b"id: a\0b\n" + LOG, COMPLETED), RESOLVES)
 _BODIES.add(
@@ -128,7 +130,11 @@ _BODIES.add(
     stream(b"id: " + b"x" * 2000 + b"\n" + LOG[6:]),
     "raises UnsendableCursor",
 )
-_BODIES.add("the same event on every stream", stream(LOG), ("goes on", "goes on", EMPTY))
+_BODIES.add(
+    "the same event on every stream",
+    stream(LOG),
+    ("keeps reconnecting", "keeps reconnecting", EMPTY),
+)
 _BODIES.add(
     "a retry of 5,000 digits", stream(b"retry: " + b"9" * 5000 + b"\n\n", COMPLETED), RESOLVES
 )

@@ -20,7 +20,7 @@ The peer behaves the same on every connection, and the client may reconnect once
 - *gives up (X)*: the failure budget is spent, and X is the last cause.
 - *raises X*: the call ends at once with X.
 - *resolves*: the call returns.
-- *goes on*: every stream ends cleanly after progress, so the client reconnects without end.
+- *keeps reconnecting*: every stream ends cleanly after progress, so the budget is never spent.
 - *waits*: the stream is open, and nothing that the peer sends ends the wait. The test ends it with an abort.
 
 In no row does the client read or wait beyond its own limits: the size of a head, of an event and of a response, and the time for
