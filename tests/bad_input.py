@@ -232,9 +232,10 @@ COMMANDS: Final = (
 _INTRO: Final = """\
 # Bad input
 
-Written by `python -m tests.bad_input`, which runs each of these; a test keeps it true. Whatever
-is wrong with a command line or a file takes one line on standard error, and an exit status that
-[GUIDE.md](../mock_server/GUIDE.md#exit-statuses) explains. The token is in `ARKOR_TOKEN`.
+What the three commands print when a command line or a file is wrong. They print one line on
+standard error; [GUIDE.md](../mock_server/GUIDE.md#exit-statuses) explains the exit statuses. Here
+the token is in `ARKOR_TOKEN`. This file is written by `python -m tests.bad_input`, which runs every
+command line in the table; a test fails if the file is out of date.
 
 | command line | status | it prints |
 |---|---|---|

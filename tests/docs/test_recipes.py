@@ -195,4 +195,4 @@ def test_what_was_not_run_says_so() -> None:
     sections: Sequence[str] = re.split(r"^## ", text, flags=re.MULTILINE)
     marked = [each for each in sections if "```yaml" in each]
     assert len(marked) == 2
-    assert all("Not run by us" in each for each in marked)
+    assert all("We do not run" in each for each in marked)

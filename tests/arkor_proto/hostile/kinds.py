@@ -28,7 +28,7 @@ from tests.arkor_proto.hostile.peers import (
 )
 
 OK: Final = b"HTTP/1.1 200 OK\r\n"
-AFTER_PROGRESS: Final = ("goes on", "goes on", BROKEN)
+AFTER_PROGRESS: Final = ("keeps reconnecting", "keeps reconnecting", BROKEN)
 START_BROKEN: Final = "raises TransportError"
 START_REFUSED: Final = "raises ResponseError"
 DEEP: Final = b"[" * 2_000
@@ -38,25 +38,27 @@ _HEADS.add("nothing at all", b"", BROKEN)
 _HEADS.add("not HTTP", b"SSH-2.0-OpenSSH\r\n\r\n", BROKEN)
 _HEADS.add("an endless status line", b"HTTP/1.1 200 ", BROKEN, endless=b"O" * 4096)
 _HEADS.add("an endless header", OK + b"X: ", BROKEN, endless=b"x" * 4096)
-_HEADS.add("headers without end", OK, BROKEN, endless=b"X: y\r\n" * 500)
+_HEADS.add("endless headers", OK, BROKEN, endless=b"X: y\r\n" * 500)
 _HEADS.add("a header without a colon", OK + b"nonsense\r\n\r\n", BROKEN)
 _HEADS.add("half a head", OK + b"Content-Type: text/ev", BROKEN)
-_HEADS.add("a head with NUL", OK + b"X: a\0b\r\n\r\n", BROKEN)
+_HEADS.add("a head that contains NUL", OK + b"X: a\0b\r\n\r\n", BROKEN)
 _HEADS.add("status 99", b"HTTP/1.1 99 No\r\n\r\n", BROKEN)
 _HEADS.add("status 1000", b"HTTP/1.1 1000 No\r\n\r\n", BROKEN)
 _HEADS.add("HTTP/2 in plain text", b"HTTP/2 200\r\n\r\n", BROKEN)
-_HEADS.add("a flood of 100", b"", BROKEN, endless=b"HTTP/1.1 100 Continue\r\n\r\n", slow=True)
-_HEADS.add("a flood of 103", b"", BROKEN, endless=b"HTTP/1.1 103 Hints\r\n\r\n", slow=True)
+_HEADS.add(
+    "endless 100 responses", b"", BROKEN, endless=b"HTTP/1.1 100 Continue\r\n\r\n", slow=True
+)
+_HEADS.add("endless 103 responses", b"", BROKEN, endless=b"HTTP/1.1 103 Hints\r\n\r\n", slow=True)
 _HEADS.add("101 and another protocol", b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", BROKEN)
 
 _FRAMING = Group("Lengths and chunks")
 _FRAMING.add("a length of -1", STREAM + b"Content-Length: -1\r\n\r\n", BROKEN)
-_FRAMING.add("a length in words", STREAM + b"Content-Length: many\r\n\r\n", BROKEN)
+_FRAMING.add("a length that is not a number", STREAM + b"Content-Length: many\r\n\r\n", BROKEN)
 _FRAMING.add(
     "a length of 5,000 digits", STREAM + b"Content-Length: %b\r\n\r\n" % (b"9" * 5000), BROKEN
 )
 _FRAMING.add(
-    "two lengths that differ",
+    "two different lengths",
     STREAM + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
     BROKEN,
 )
@@ -65,82 +67,88 @@ _FRAMING.add(
     STREAM + b"Content-Length: %d\r\n" % len(COMPLETED) * 2 + b"\r\n" + COMPLETED,
     RESOLVES,
 )
-_FRAMING.add("a length too long", STREAM + b"Content-Length: 999\r\n\r\n" + LOG, AFTER_PROGRESS)
-_FRAMING.add("a length too short", STREAM + b"Content-Length: 9\r\n\r\n" + COMPLETED, EMPTY)
 _FRAMING.add(
-    "a length and chunks",
+    "a length that is too large", STREAM + b"Content-Length: 999\r\n\r\n" + LOG, AFTER_PROGRESS
+)
+_FRAMING.add("a length that is too small", STREAM + b"Content-Length: 9\r\n\r\n" + COMPLETED, EMPTY)
+_FRAMING.add(
+    "both a length and chunks",
     STREAM + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + LAST,
     EMPTY,
 )
 _FRAMING.add("an unknown transfer coding", STREAM + b"Transfer-Encoding: gzip\r\n\r\n", BROKEN)
-_FRAMING.add("a chunk size that is none", CHUNKED + b"zz\r\n", BROKEN)
+_FRAMING.add("a chunk size that is not a number", CHUNKED + b"zz\r\n", BROKEN)
 _FRAMING.add("a chunk of 2**64 bytes", CHUNKED + b"1" + b"0" * 16 + b"\r\n" + LOG, AFTER_PROGRESS)
-_FRAMING.add("a chunk size without end", CHUNKED, BROKEN, endless=b"0" * 4096)
-_FRAMING.add("an extension without end", CHUNKED + b"5;x=", BROKEN, endless=b"y" * 4096)
+_FRAMING.add("an endless chunk size", CHUNKED, BROKEN, endless=b"0" * 4096)
+_FRAMING.add("an endless chunk extension", CHUNKED + b"5;x=", BROKEN, endless=b"y" * 4096)
 _FRAMING.add("a chunk that is cut off", CHUNKED + b"ff\r\n" + LOG, AFTER_PROGRESS)
 _FRAMING.add("no last chunk", CHUNKED + chunk(b": hello\n\n"), BROKEN)
-_FRAMING.add("trailers without end", CHUNKED + b"0\r\n", BROKEN, endless=b"X: y\r\n" * 500)
+_FRAMING.add("endless trailers", CHUNKED + b"0\r\n", BROKEN, endless=b"X: y\r\n" * 500)
 
 _BODIES = Group("The stream")
 _BODIES.add(
-    "a line without end", CHUNKED, "raises EventTooLarge", endless=chunk(b"data: " + b"x" * 4096)
+    "an endless line", CHUNKED, "raises EventTooLarge", endless=chunk(b"data: " + b"x" * 4096)
 )
 _BODIES.add(
-    "a comment without end",
+    "an endless comment",
     CHUNKED + chunk(b":"),
     "raises EventTooLarge",
     endless=chunk(b"x" * 4096),
 )
+_BODIES.add("an endless event", CHUNKED, "raises EventTooLarge", endless=chunk(b"data: x\n" * 500))
 _BODIES.add(
-    "an event without end", CHUNKED, "raises EventTooLarge", endless=chunk(b"data: x\n" * 500)
-)
-_BODIES.add(
-    "an id without end",
+    "an endless id",
     CHUNKED + chunk(b"id: "),
     "raises EventTooLarge",
     endless=chunk(b"x" * 4096),
 )
-_BODIES.add("comments for ever", CHUNKED, WAITS, endless=chunk(b": x\n\n" * 500))
-_BODIES.add("pings for ever", CHUNKED, WAITS, endless=chunk(b"event: ping\ndata: x\n\n" * 100))
-_BODIES.add("blank lines for ever", CHUNKED, WAITS, endless=chunk(b"\n" * 4096))
+_BODIES.add("endless comments", CHUNKED, WAITS, endless=chunk(b": x\n\n" * 500))
+_BODIES.add("endless pings", CHUNKED, WAITS, endless=chunk(b"event: ping\ndata: x\n\n" * 100))
+_BODIES.add("endless blank lines", CHUNKED, WAITS, endless=chunk(b"\n" * 4096))
+_BODIES.add("endless events that are not JSON", CHUNKED, WAITS, endless=chunk(b"data: x\n\n" * 100))
+_BODIES.add("only pings", stream(b"event: ping\ndata: x\n\n"), ("keeps reconnecting", EMPTY, EMPTY))
+_BODIES.add("only garbage", stream(b"data: \xff\xfe\n\n" * 9), ("keeps reconnecting", EMPTY, EMPTY))
 _BODIES.add(
-    "events that are not JSON for ever", CHUNKED, WAITS, endless=chunk(b"data: x\n\n" * 100)
+    "deeply nested JSON", stream(b"data: " + DEEP + b"\n\n"), ("keeps reconnecting", EMPTY, EMPTY)
 )
-_BODIES.add("pings alone", stream(b"event: ping\ndata: x\n\n"), ("goes on", EMPTY, EMPTY))
-_BODIES.add("garbage alone", stream(b"data: \xff\xfe\n\n" * 9), ("goes on", EMPTY, EMPTY))
-_BODIES.add("nested JSON", stream(b"data: " + DEEP + b"\n\n"), ("goes on", EMPTY, EMPTY))
 _BODIES.add("half an event", stream(COMPLETED[:-1]), EMPTY)
-_BODIES.add("nothing", stream(), EMPTY)
+_BODIES.add("an empty stream", stream(), EMPTY)
 _BODIES.add("bytes that are not UTF-8", stream(b"data: \xc3\n\n", COMPLETED), RESOLVES)
 _BODIES.add(
     "NaN in the terminal event",
     stream(b'data: {"type": "training.completed", "x": NaN}\n\n'),
-    ("goes on", EMPTY, EMPTY),
+    ("keeps reconnecting", EMPTY, EMPTY),
 )
-_BODIES.add("an id with NUL", stream(b"id: a\0b\n" + LOG, COMPLETED), RESOLVES)
+_BODIES.add("an id that contains NUL", stream(b"id: a\0b\n" + LOG, COMPLETED), RESOLVES)
 _BODIES.add(
-    "an id of control characters", stream(b"id: a\x01b\n" + LOG[6:]), "raises UnsendableCursor"
+    "an id that contains control characters",
+    stream(b"id: a\x01b\n" + LOG[6:]),
+    "raises UnsendableCursor",
 )
 _BODIES.add(
     "an id of 2,000 bytes",
     stream(b"id: " + b"x" * 2000 + b"\n" + LOG[6:]),
     "raises UnsendableCursor",
 )
-_BODIES.add("the same event for ever", stream(LOG), ("goes on", "goes on", EMPTY))
+_BODIES.add(
+    "the same event on every stream",
+    stream(LOG),
+    ("keeps reconnecting", "keeps reconnecting", EMPTY),
+)
 _BODIES.add(
     "a retry of 5,000 digits", stream(b"retry: " + b"9" * 5000 + b"\n\n", COMPLETED), RESOLVES
 )
 _BODIES.add("a retry of 0", stream(b"retry: 0\n\n"), EMPTY)
 
-_ANSWERS = Group("Other answers than a stream")
+_ANSWERS = Group("Responses that are not a stream")
 _ANSWERS.add(
     "HTML instead of a stream",
     OK + b"Content-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
     (EMPTY, EMPTY, REFUSED),
 )
-_ANSWERS.add("no type", OK + b"Content-Length: 0\r\n\r\n", (EMPTY, EMPTY, REFUSED))
+_ANSWERS.add("no content type", OK + b"Content-Length: 0\r\n\r\n", (EMPTY, EMPTY, REFUSED))
 _ANSWERS.add(
-    "two types",
+    "two content types",
     STREAM + b"Content-Type: text/html\r\nContent-Length: 0\r\n\r\n",
     (EMPTY, EMPTY, REFUSED),
 )
@@ -163,12 +171,12 @@ _ANSWERS.add(
 )
 _ANSWERS.add("999", refusal(999), "gives up (StatusError 999)")
 _ANSWERS.add(
-    "a refusal in HTML of 60 KB",
+    "a refusal with 60 KB of HTML",
     refusal(503, b"<html>\r\n\x1b[2J" * 5000),
     "gives up (StatusError 503)",
 )
 _ANSWERS.add(
-    "a refusal of nested JSON", refusal(503, b'{"d":' + DEEP), "gives up (StatusError 503)"
+    "a refusal with deeply nested JSON", refusal(503, b'{"d":' + DEEP), "gives up (StatusError 503)"
 )
 _ANSWERS.add(
     "a refusal that is cut off",
@@ -176,7 +184,7 @@ _ANSWERS.add(
     "gives up (StatusError 503)",
 )
 _ANSWERS.add(
-    "a refusal without end",
+    "an endless refusal",
     b"HTTP/1.1 503 No\r\n\r\n",
     "gives up (StatusError 503)",
     endless=b"x" * 4096,
@@ -202,14 +210,14 @@ for _to in (
     b"",
 ):
     _ANSWERS.add(
-        f"a redirect to {_to.decode('latin-1') or 'nowhere'}",
+        f"a redirect to {_to.decode('latin-1') or 'an empty location'}",
         refusal(302, b"", b"Location: " + _to),
         "gives up (StatusError 302)",
     )
 
 _ENDS = Group("Silence and endings")
 _ENDS.add("silence before the head", b"", BROKEN, ends=Ends.SILENT, slow=True)
-_ENDS.add("silence in the head", OK + b"X: ", BROKEN, ends=Ends.SILENT, slow=True)
+_ENDS.add("silence within the head", OK + b"X: ", BROKEN, ends=Ends.SILENT, slow=True)
 _ENDS.add(
     "silence after the head",
     CHUNKED,
@@ -218,7 +226,7 @@ _ENDS.add(
     slow=True,
 )
 _ENDS.add(
-    "silence in an event",
+    "silence within an event",
     CHUNKED + chunk(LOG[:-1]),
     (WAITS, WAITS, "gives up (IdleTimeout)"),
     ends=Ends.SILENT,
@@ -228,37 +236,37 @@ _ENDS.add(
     "silence after the terminal event", CHUNKED + chunk(COMPLETED), RESOLVES, ends=Ends.SILENT
 )
 _ENDS.add("a reset before the head", b"", BROKEN, ends=Ends.RESET)
-_ENDS.add("a reset in the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, ends=Ends.RESET)
+_ENDS.add("a reset within the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, ends=Ends.RESET)
 _ENDS.add("no server at the address", b"", NOT_CONNECTED, place=Place.REFUSED)
 _ENDS.add(
     "a connection that is never accepted", b"", NOT_CONNECTED, place=Place.UNREACHABLE, slow=True
 )
-_ENDS.add("a name without an address", b"", NOT_CONNECTED, place=Place.NAMELESS)
+_ENDS.add("a host name without an address", b"", NOT_CONNECTED, place=Place.NAMELESS)
 
 _TLS = Group("TLS")
 _TLS.add("a certificate that is not trusted", b"", NOT_CONNECTED, place=Place.UNTRUSTED)
-_TLS.add("a certificate of another name", b"", NOT_CONNECTED, place=Place.MISNAMED)
+_TLS.add("a certificate for another name", b"", NOT_CONNECTED, place=Place.MISNAMED)
 _TLS.add(
     "no TLS on an https address", b"HTTP/1.1 400 No\r\n\r\n", NOT_CONNECTED, place=Place.NOT_TLS
 )
 _TLS.add("TLS on an http address", b"", BROKEN, place=Place.UNEXPECTED_TLS)
 _TLS.add("a handshake that is never answered", b"", NOT_CONNECTED, place=Place.HANDSHAKE, slow=True)
 _TLS.add("a cut before the head", b"", BROKEN, place=Place.CUT)
-_TLS.add("a cut in the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, place=Place.CUT)
-_TLS.add("a cut in a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT)
+_TLS.add("a cut within the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, place=Place.CUT)
+_TLS.add("a cut within a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT)
 
-_CREATES = Group("The answer to a create")
+_CREATES = Group("The response to a create")
 for _name, _body in {
     "HTML": b"<html>",
-    "nothing": b"",
-    "nested JSON": b'{"job": ' + DEEP,
-    "JSON that is no object": b"[]",
+    "an empty body": b"",
+    "deeply nested JSON": b'{"job": ' + DEEP,
+    "JSON that is not an object": b"[]",
     "a job without an id": b'{"job": {}}',
     "a job whose id is a number": b'{"job": {"id": 7}}',
-    "a job whose id no path can hold": b'{"job": {"id": ".."}}',
+    "a job whose id cannot be in a path": b'{"job": {"id": ".."}}',
     "NaN": b'{"job": {"id": "j", "x": NaN}}',
     "bytes that are not UTF-8": b'{"job": {"id": "\xff"}}',
-    "more than its bound": b" " * 20_000,
+    "a body over the size limit": b" " * 20_000,
 }.items():
     _CREATES.add(_name, answer(_body), START_REFUSED, call=Call.START)
 _CREATES.add(
@@ -268,7 +276,7 @@ _CREATES.add(
     call=Call.START,
 )
 _CREATES.add(
-    "a body without end", CHUNKED_JSON, START_REFUSED, endless=chunk(b" " * 4096), call=Call.START
+    "an endless body", CHUNKED_JSON, START_REFUSED, endless=chunk(b" " * 4096), call=Call.START
 )
 _CREATES.add(
     "a body that falls silent",
@@ -288,14 +296,14 @@ _CREATES.add(
     call=Call.START,
 )
 _CREATES.add(
-    "a refusal of nested JSON",
+    "a refusal with deeply nested JSON",
     refusal(422, b'{"d":' + DEEP),
     "raises StatusError 422",
     call=Call.START,
 )
 
-_CALLS = Group("The answer to a short call")
-_CALLS.add("nested JSON", answer(b'{"job": ' + DEEP), START_REFUSED, call=Call.JOB)
+_CALLS = Group("The response to a short call")
+_CALLS.add("deeply nested JSON", answer(b'{"job": ' + DEEP), START_REFUSED, call=Call.JOB)
 _CALLS.add("HTML", answer(b"<html>"), START_REFUSED, call=Call.JOB)
 _CALLS.add(
     "a content coding",
@@ -304,7 +312,7 @@ _CALLS.add(
     call=Call.JOB,
 )
 _CALLS.add(
-    "a body without end", CHUNKED_JSON, START_REFUSED, endless=chunk(b" " * 4096), call=Call.JOB
+    "an endless body", CHUNKED_JSON, START_REFUSED, endless=chunk(b" " * 4096), call=Call.JOB
 )
 _CALLS.add(
     "a body that falls silent",
@@ -315,7 +323,7 @@ _CALLS.add(
     slow=True,
 )
 _CALLS.add(
-    "a refusal without end",
+    "an endless refusal",
     b"HTTP/1.1 503 No\r\n\r\n",
     "raises StatusError 503",
     endless=b"x" * 4096,

@@ -154,7 +154,7 @@ def gone_on(abort: Callable[[str], None]) -> Callable[[Reconnecting], None]:
     def hear(notice: Reconnecting) -> None:
         heard.append(notice)
         if len(heard) == ENOUGH:
-            abort("goes on")
+            abort("keeps reconnecting")
 
     return hear
 

@@ -26,7 +26,7 @@ ANNOUNCED: Final = '"purpose": purpose})'
 HEARD: Final = 'say({"event": "callback", "name": name, "data": data})'
 
 MISTAKES: Final = {
-    "output is buffered: no flush": (", flush=True", ""),
+    "output is buffered and not flushed": (", flush=True", ""),
     "a debug print on standard output": (HEARD, f"print('heard', name); {HEARD}"),
     "`wait` is awaited before the next line is read": (
         RUN_A_TASK,
@@ -34,19 +34,19 @@ MISTAKES: Final = {
     ),
     "an operation is answered twice": (ANSWERED, f"{ANSWERED}; {ANSWERED}"),
     "a `wake` without an `id` is answered": ("if number is not None:", "if True:"),
-    "a sleep is announced, but not slept": (
+    "a sleep is announced, but the client does not sleep": (
         ANNOUNCED,
         f"{ANNOUNCED}\n        if purpose == 'reconnect':\n            return",
     ),
-    "delays in seconds": ("(deadline - self.now) * 1000", "(deadline - self.now)"),
-    "a default of the driver's own for an absent key": (
+    "delays are given in seconds": ("(deadline - self.now) * 1000", "(deadline - self.now)"),
+    "the driver sets its own default for an absent key": (
         "given, policy = self.config, {}",
         'given, policy = {"initial_ms": 500, **self.config}, {}',
     ),
-    "the client outlives its case": (OPENED, 'if name == "open" and case is None:'),
+    "the client is reused in the next case": (OPENED, 'if name == "open" and case is None:'),
     "an error's kind is guessed from its base class": ('arkor_proto.GaveUp: "gave_up", ', ""),
     "a missing number is left out": ("{**NUMBERS, **data}", "data"),
-    "a capability is declared that the client lacks": (
+    "the driver declares a capability that the client lacks": (
         '"concurrent",',
         '"concurrent", "create", "attach",',
     ),

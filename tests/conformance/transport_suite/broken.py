@@ -33,7 +33,7 @@ _LONG = 600.0
 
 
 class SwallowsErrors(Plain):
-    """Tells the session that every callback went well."""
+    """Reports every callback to the session as successful."""
 
     def answer_of(self, delivery: Deliver, error: Exception | None) -> Handled:  # noqa: ARG002 - the fault
         """Leave the error out."""
@@ -41,14 +41,14 @@ class SwallowsErrors(Plain):
 
 
 class ReadsOn(Plain):
-    """Reads on while a callback runs."""
+    """Continues to read while a callback runs."""
 
     def after_delivery(self) -> None:
         """Read on."""
 
 
 class DoesNotAwait(Plain):
-    """Runs each callback in a thread, and says at once that it is over."""
+    """Runs each callback in a thread, and reports at once that it has ended."""
 
     def call_back(self, delivery: Deliver) -> None:
         """Begin a callback."""
@@ -59,7 +59,7 @@ class DoesNotAwait(Plain):
 
 
 class CallsAfterTheEnd(Plain):
-    """Hands over an event although the wait has been settled meanwhile."""
+    """Delivers an event although the wait has been settled in the meantime."""
 
     def settle(self, operation: Operation, outcome: Outcome) -> None:
         """Call back first."""
@@ -82,7 +82,7 @@ class CallsAfterTheEnd(Plain):
 
 
 class SettlesTwice(Plain):
-    """Gives the next caller of an operation that failed the same outcome once more."""
+    """Gives the old outcome of a failed operation to the next caller too."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -102,7 +102,7 @@ class SettlesTwice(Plain):
 
 
 class LetsAHookFail(Plain):
-    """Lets what a hook raises end the work of the session."""
+    """Lets an exception of a hook end the work of the session."""
 
     def do(self, output: Output) -> None:
         """Call the hook as it is."""
@@ -133,7 +133,7 @@ class FillsItsBuffer(Plain):
 
 
 class IgnoresClose(Plain):
-    """Leaves a connection open that the session wants closed."""
+    """Leaves a connection open that the session has closed."""
 
     def do(self, output: Output) -> None:
         """Do anything but close."""
@@ -142,7 +142,7 @@ class IgnoresClose(Plain):
 
 
 class TakesACutForAnEnd(Plain):
-    """Reports Finished for every body that ends, cut or not."""
+    """Reports Finished for every body that ends, even one that is cut off."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -182,7 +182,7 @@ class TicksLate(Plain):
 
 
 class RepeatsRequests(Plain):
-    """Sends a request again when its connection is lost."""
+    """Repeats a request whose connection was lost."""
 
     def converse(self, number: int, request: Request, opened: socket.socket) -> None:
         """Try twice."""
@@ -194,7 +194,7 @@ class RepeatsRequests(Plain):
 
 
 class SendsFirst(Plain):
-    """Does not read before the whole request has been sent."""
+    """Reads nothing until the whole request has been sent."""
 
     def send(self, opened: socket.socket, data: bytes) -> None:
         """Send all of it."""
@@ -202,7 +202,7 @@ class SendsFirst(Plain):
 
 
 class LeavesHeadersOut(Plain):
-    """Sends only the headers that it knows."""
+    """Sends only some of the headers."""
 
     def headers(self, request: Request) -> list[tuple[bytes, bytes]]:
         """Leave the cursor out."""
@@ -210,7 +210,7 @@ class LeavesHeadersOut(Plain):
 
 
 class StopsAtInterimAnswers(Plain):
-    """Takes an interim answer for the final one."""
+    """Mistakes an interim response for the final one."""
 
     def interim(self, number: int, event: object) -> bool:  # noqa: ARG002 - the fault
         """Stop."""
@@ -218,7 +218,7 @@ class StopsAtInterimAnswers(Plain):
 
 
 class TrustsEveryone(Plain):
-    """Verifies no certificate."""
+    """Does not verify certificates."""
 
     def tls(self) -> ssl.SSLContext:
         """Trust anyone."""
@@ -229,7 +229,7 @@ class TrustsEveryone(Plain):
 
 
 class TakesARaggedEnd(Plain):
-    """Takes a connection under TLS that was cut for one that was closed."""
+    """Mistakes a TLS connection that was cut off for one that was closed."""
 
     def read(self, opened: socket.socket, end: float | None) -> bytes:
         """Make an end of a cut."""
@@ -240,7 +240,7 @@ class TakesARaggedEnd(Plain):
 
 
 class LooksUpWithoutLimit(Plain):
-    """Begins the time for connecting after the look-up."""
+    """Starts the timeout for connecting only after the look-up."""
 
     def first(self, found: "queue.Queue[socket.socket | OSError]", end: float) -> socket.socket:
         """Wait for long."""
@@ -248,7 +248,7 @@ class LooksUpWithoutLimit(Plain):
 
 
 class LimitsEachRead(Plain):
-    """Gives each read of a head the whole time for it."""
+    """Restarts the timeout for the head at each read."""
 
     def read(self, opened: socket.socket, end: float | None) -> bytes:
         """Begin anew."""
@@ -257,7 +257,7 @@ class LimitsEachRead(Plain):
 
 
 class LimitsTheStream(Plain):
-    """Applies the time for the head to the body too."""
+    """Applies the timeout for the head to the body too."""
 
     def read(self, opened: socket.socket, end: float | None) -> bytes:
         """Have a limit always."""
@@ -265,7 +265,7 @@ class LimitsTheStream(Plain):
 
 
 class ConnectsUnderItsLock(Plain):
-    """Lets nothing else happen while it connects."""
+    """Blocks everything else while it connects."""
 
     def connect(self, number: int) -> socket.socket:
         """Keep the lock."""
@@ -274,7 +274,7 @@ class ConnectsUnderItsLock(Plain):
 
 
 class OneAtATime(Plain):
-    """Begins no exchange before the last one is over."""
+    """Runs only one exchange at a time."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -287,7 +287,7 @@ class OneAtATime(Plain):
 
 
 class ForgetsItsCallers(Plain):
-    """Closes its connections, and leaves the callers waiting."""
+    """Closes its connections, but leaves the callers waiting."""
 
     def close(self) -> None:
         """Forget them first."""
@@ -296,7 +296,7 @@ class ForgetsItsCallers(Plain):
 
 
 class LogsRequests(Plain):
-    """Logs what it sends."""
+    """Logs the requests that it sends."""
 
     def send(self, opened: socket.socket, data: bytes) -> None:
         """Log it."""
@@ -305,7 +305,7 @@ class LogsRequests(Plain):
 
 
 class QuotesThePeer(Plain):
-    """Quotes what it could not read."""
+    """Quotes a response that it could not parse in the error."""
 
     def why(self, error: Exception) -> str:
         """Quote it."""
