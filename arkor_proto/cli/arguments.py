@@ -76,7 +76,7 @@ def _add_output(command: Parser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
     text = "begin each line with the local time, or add it to the JSON"
     command.add_argument("--timestamps", action="store_true", help=text)
-    text = "print only how it ends"
+    text = "print only the outcome"
     command.add_argument("-q", "--quiet", action="store_true", help=text)
 
 
