@@ -228,9 +228,9 @@ def test_the_whole_short_form_runs() -> None:
     [
         (["--only", "all"], "invalid choice: 'all'"),
         (["--page"], "expected one argument"),
-        (["--page", "."], ". is a directory; name a file in it"),
+        (["--page", "."], ". is a directory; give the name of a file"),
         (["--json", "no/such/folder/peers.json"], "no/such/folder is not a directory"),
-        (["--page", "a", "--json", "a"], "--page and --json name the same file; name two"),
+        (["--page", "a", "--json", "a"], "--page and --json name the same file; use two files"),
         (["peers.html"], "unrecognized arguments: peers.html"),
     ],
 )
