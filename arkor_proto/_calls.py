@@ -173,7 +173,7 @@ class ChatReader:
         self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
 
     def feed(self, data: bytes) -> list[str]:
-        """Return the text in these bytes; raises ResponseError or EventTooLarge if they are bad.
+        """Return the text in `data`; raises ResponseError or EventTooLarge if it is invalid.
 
         Text that arrived before the error is returned first; `check` or the next call raises then.
         """

@@ -139,7 +139,10 @@ class Outbox:
             self.outputs.append(Close(pending.number))
 
     def keep(self, pending: Pending, data: bytes) -> bool:
-        """Add to the body of a short response; if it is too large, close it and return True."""
+        """Add to the body of a short response; close the exchange if it is too large.
+
+        Returns whether it is.
+        """
         describes = pending.operation is not Operation.CANCEL and is_success(pending.status)
         full = pending.keep(data, self.bounds.create_body if describes else self.bounds.error_body)
         if full:

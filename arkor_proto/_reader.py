@@ -198,5 +198,5 @@ def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
 
 
 def _without(job: TrainingJob, *names: str) -> TrainingJob:
-    """Return `job` without old values of `names` that had the wrong type and are in `extra`."""
+    """Return `job` with `names` removed from `extra`, where values of the wrong type are kept."""
     return evolve(job, extra={k: v for k, v in job.extra.items() if k not in names})

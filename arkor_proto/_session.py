@@ -89,7 +89,7 @@ def _is_sendable(_: object, __: "Attribute[str]", cursor: str) -> None:
 
 
 def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> None:
-    check_kind("job", job, (JobSpec, str), "a JobSpec, or the id of a job that exists")
+    check_kind("job", job, (JobSpec, str), "a JobSpec, or the id of an existing job")
     if isinstance(job, str):
         check_job_id(job)
 

@@ -162,7 +162,7 @@ class EventStreamParser:
         return data.removeprefix(_BOM)
 
     def _with_lf_only(self, data: bytes | bytearray) -> bytes | bytearray:
-        """Convert line ends to LF. A CR ends its line before its LF may arrive (ARK-SSE-6)."""
+        """Convert line ends to LF. A CR ends its line even if its LF comes later (ARK-SSE-6)."""
         if not data:
             return data
         if self._after_cr:
@@ -222,7 +222,7 @@ class EventStreamParser:
                 self._read_lines(lines.decode(errors="replace").split("\n"))
 
     def _read(self, blocks: bytes | bytearray) -> list[ServerSentEvent]:
-        """Read complete blocks: by their shape if they all have the same, else line by line."""
+        """Read complete blocks: all at once if they have the same shape, else line by line."""
         try:
             text = blocks.decode()
         except UnicodeDecodeError:

@@ -404,7 +404,7 @@ class Wait:
                 assert_never(never)
 
     def _go_on(self) -> None:
-        """Back off after the end of a stream, which is a failure unless it was clean."""
+        """Back off after the end of a stream; a clean end after progress is not a failure."""
         if self._ending is None and self._progressed:
             self._back_off(self._budget.clean_end(spread=self._profile.spreads_clean_end), None)
         else:

@@ -103,7 +103,7 @@ def _add_settings(command: Parser) -> None:
 
 
 def _add_waiting(command: Parser) -> None:
-    text = "retry after this many failures in a row, then give up [default: any number]"
+    text = "give up after more than this many failures in a row [default: never]"
     command.add_argument("--max-attempts", type=whole, metavar="N", help=text)
     text = "the delay after the first failure; each failure doubles it [default: %(default)g]"
     initial, longest = DEFAULTS.initial_delay, DEFAULTS.max_delay

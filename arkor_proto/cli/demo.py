@@ -133,7 +133,7 @@ class _Show:
         match record:
             case RequestReceived(route="stream", last_event_id=cursor):
                 self._connects += 1
-                self._say("backend", f"is asked for the stream, {from_where(cursor)}")
+                self._say("backend", f"gets a request for the stream, {from_where(cursor)}")
             case ResponseStarted(route="create", status=200):
                 self._say("backend", "accepts the job")
             case ResponseStarted(route="stream", status=status) if status != HTTPStatus.OK:

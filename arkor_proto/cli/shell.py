@@ -165,5 +165,5 @@ def _bug(error: Exception) -> str:
         os.close(number)
         Path(name).write_text(text, "utf-8", errors="backslashreplace")
     except OSError:
-        return f"{what} (with {_DEBUG}=1 the traceback is shown)"
+        return f"{what} (set {_DEBUG}=1 to see the traceback)"
     return f"{what} with {name}"

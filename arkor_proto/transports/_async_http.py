@@ -81,7 +81,7 @@ class Exchange:
 
     @property
     def unauthorized(self) -> bool:
-        """Whether the response is a 401; to be read before the first `next_report`."""
+        """Whether the response is a 401. This is valid only before the first `next_report`."""
         return is_unauthorized(self._reports)
 
     async def next_report(self) -> Report | None:
@@ -166,7 +166,7 @@ class Connector:
             connection = idle or await self._connect()
         except (*_LOST, UnicodeError) as error:
             where = f"{self.address.host}:{self.address.port}"
-            why = f"none to {where}: {reason(error)}"
+            why = f"cannot connect to {where}: {reason(error)}"
             conversation = Conversation(number, request)
             broken = conversation.broken(why, NotConnected)
             await carry(Exchange(conversation, None, deque([broken])))

@@ -28,11 +28,11 @@ class Clock(Protocol):
     def wait(
         self, select: Callable[[float | None], Ready], deadline: float | None, timer: Timer | None
     ) -> Ready:
-        """Call `select(seconds)`, such that it returns at `deadline` at the latest, for its result.
+        """Call `select` such that it returns by `deadline`, and return its result.
 
-        `select` waits for at most that many seconds, for ever if None, and returns whether the wait
-        was successful. `timer` says what a deadline of the session is for; it is None for a
-        deadline of a connection.
+        `select(seconds)` waits for at most that many seconds, for ever if None, and returns whether
+        the wait was successful. `timer` says what a deadline of the session is for; it is None for
+        a deadline of a connection.
         """
         ...
 

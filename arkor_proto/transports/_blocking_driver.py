@@ -253,7 +253,7 @@ class Driver:
     def _feed(self, event: msg.Input | msg.Deliver) -> None:
         """Give the session an input, after any earlier aborts, and act on its outputs.
 
-        A `Deliver` stands for the input that its event was handled.
+        A `Deliver` as the input means that its event was handled.
         """
         if self._failure is not None:
             return
@@ -354,7 +354,7 @@ class Driver:
     def _fail(self, error: BaseException) -> None:
         """End every current and later operation with `error`."""
         if not isinstance(error, Exception):
-            error = TransportError(f"trainer: ended by {error!r}; attach another one")
+            error = TransportError(f"trainer: stopped by {error!r}; attach a new one")
         self._failure = self._failure or error
         for waiter in self._waiters:
             waiter.outcome = waiter.outcome or msg.Rejected(self._failure)

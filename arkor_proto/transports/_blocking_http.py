@@ -65,7 +65,7 @@ class Connector:
 
     @property
     def forked(self) -> bool:
-        """Whether this process was forked during a wait, when another thread may have a lock."""
+        """Whether this process was forked during a wait, so that a lock may never be released."""
         pid = os.getpid()
         if self._owner != pid and not self.busy:
             self._close_idle()  # nothing was in progress, so the child can use the client
@@ -296,7 +296,7 @@ class Exchange:
             failures.append(error)
         reasons = "; ".join(dict.fromkeys(_tcp.reason(each) for each in failures))
         why = reasons or "the host name does not resolve"
-        raise NotConnected(f"none to {address.host}:{address.port}: {why}")
+        raise NotConnected(f"cannot connect to {address.host}:{address.port}: {why}")
 
     def _look_up(self, deadline: float) -> _Found:
         address = self.connector.address

@@ -82,7 +82,7 @@ class Conversation:
             events = [head, h11.Data(data=request.body), h11.EndOfMessage()]
             return b"".join(self.connection.send(event) or b"" for event in events)
         except h11.LocalProtocolError as error:
-            raise TransportError(f"request: not valid in HTTP: {error}") from error
+            raise TransportError(f"request: not valid HTTP: {error}") from error
 
     def receive(self, data: bytes) -> list[Report]:
         """Take bytes from the peer, b"" at the end; return the resulting reports."""

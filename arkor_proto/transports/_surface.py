@@ -134,7 +134,7 @@ class CheckpointSurface(ABC):
         self, whom: Endpoint, messages: Sequence[JsonObject], options: JsonObject | None
     ) -> Request:
         if self.step is None:
-            raise ValueError("infer: the checkpoint has no step, so it cannot be named")
+            raise ValueError("infer: the checkpoint has no step, so it cannot be identified")
         return chat_request(whom, messages, job_id=self.job_id, step=self.step, options=options)
 
 

@@ -37,7 +37,7 @@ class Timeouts:
     chat_silence: float = 60.0
     """For the longest pause within the response to an inference."""
     token: float = 60.0
-    """For a token provider to return."""
+    """For one call of the token provider."""
 
 
 def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:

@@ -2,7 +2,7 @@
 
 `_blocking_driver.py` runs the session and explains which thread does what; `_blocking_http.py`
 transfers the bytes. Callbacks run in the thread that waits. Each request in progress has its own
-thread, which ends with the response; there are no other threads.
+thread, which ends with the response; between calls there are no threads.
 
 Every method may be called from any thread, and `Trainer.abort` also from a signal handler. Ctrl-C,
 or any other signal whose handler raises, ends a call at any point and leaves the trainer usable. If
