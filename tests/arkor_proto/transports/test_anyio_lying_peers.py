@@ -152,7 +152,9 @@ async def test_a_refused_connection_says_where_and_why() -> None:
 
 async def test_a_host_that_nobody_knows_is_named() -> None:
     async with client_of("http://nowhere.invalid") as client:
-        with pytest.raises(TransportError, match=r"^connection: cannot connect to nowhere\.invalid:80: \w+"):
+        with pytest.raises(
+            TransportError, match=r"^connection: cannot connect to nowhere\.invalid:80: \w+"
+        ):
             await client.me()
 
 
