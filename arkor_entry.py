@@ -1,7 +1,7 @@
-"""Where the commands `arkor-mock` and `arkor-conformance` begin.
+"""The entry points of the commands `arkor-mock` and `arkor-conformance`.
 
-A module of its own, beside the packages: it has to run where a file of the user's hides one of
-them, to say so in one line.
+This module is outside the packages, so that it still runs, and reports the problem in one line, if
+a user's file hides one of them.
 """
 
 import sys
@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 NOT_STARTED = 3
-"""The exit status when a command cannot run here at all."""
-# A file that only our package of this name has.
+"""The exit status of a command that cannot start."""
+# For each package, a file that only our package of this name has.
 _MARKS = {
     "arkor_proto": "_sse.py",
     "mock_server": "mitm/addon.py",
@@ -20,19 +20,19 @@ _MARKS = {
 
 
 def mock() -> int:
-    """Run `arkor-mock`; returns its exit status."""
+    """Run `arkor-mock` and return its exit status."""
     if hidden := hiding("arkor_proto", "mock_server"):
         return _refuse("arkor-mock", hidden)
-    from mock_server.__main__ import main  # noqa: PLC0415 - see above
+    from mock_server.__main__ import main  # noqa: PLC0415 - only if nothing hides it
 
     return main()
 
 
 def conformance() -> int:
-    """Run `arkor-conformance`, which ends the process; returns a status when it cannot."""
+    """Run `arkor-conformance`, which ends the process; return a status only if it cannot start."""
     if hidden := hiding("arkor_proto", "mock_server", "conformance"):
         return _refuse("arkor-conformance", hidden)
-    from conformance.__main__ import main  # noqa: PLC0415 - see above
+    from conformance.__main__ import main  # noqa: PLC0415 - only if nothing hides it
 
     main()
     return 0
@@ -44,27 +44,27 @@ def _refuse(command: str, why: str) -> int:
 
 
 def hiding(*packages: str) -> str | None:
-    """Say which file or directory of the user's hides one of our packages, if one does."""
+    """Return a message if a user's file or directory hides one of our packages, else None."""
     for package in packages:
         where = _found(package)
         if where and not any(_is_ours(place, package) for place in where[1]):
             return (
-                f"{where[0]} hides the package {package!r} of arkor-proto; rename it, or start "
-                "where it is not found first"
+                f"{where[0]} hides the package {package!r} of arkor-proto; rename it, or run the "
+                "command from another directory"
             )
     return None
 
 
 def _is_ours(place: Path, package: str) -> bool:
-    """Tell whether a package is ours by its place; one that is in an archive cannot be looked at."""
+    """Return whether the package at `place` is ours; one in an archive is assumed to be."""
     return (place / _MARKS[package]).exists() or not place.is_dir()
 
 
 def _found(package: str) -> tuple[str, Sequence[Path]] | None:
-    """Return where Python finds a package, and the directories that it is made of."""
+    """Return the file or directory where Python finds a package, and the package's directories."""
     try:
         spec = find_spec(package)
-    except (ImportError, ValueError):  # a module without a spec was put into sys.modules
+    except (ImportError, ValueError):  # sys.modules has a module without a spec
         module = sys.modules.get(package)
         origin = getattr(module, "__file__", None)
         return (str(origin), []) if origin else None

@@ -1,6 +1,6 @@
 """The Arkor trainer protocol: a sans-IO core with thin transports."""
 
-# First: a signal during the imports before it would show a traceback.
+# This import must be first: a signal that arrives before it shows a traceback.
 import arkor_proto._early_signals  # pyright: ignore[reportUnusedImport] # noqa: F401 - imported for its effect
 from arkor_proto._address import Origin
 from arkor_proto._backoff import Jitter, Random, ReconnectPolicy

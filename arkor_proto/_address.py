@@ -1,7 +1,7 @@
 """Strict parsing of a base URL into scheme, host and port (RFC 3986 §3.2, RFC 9110 §4.2).
 
-What the standard library's `urlsplit` accepts varies between Python versions: junk after the
-bracket of an IPv6 address, port 0, signs and spaces in a port. Here each of these is an error.
+The standard library's `urlsplit` accepts some invalid URLs, depending on the Python version: junk
+after the bracket of an IPv6 address, port 0, signs and spaces in a port. Here they are errors.
 """
 
 import re
@@ -39,7 +39,7 @@ class Origin(Value):
 
     @property
     def compared(self) -> tuple[str, str, int]:
-        """The key for comparing origins. It omits the zone, which only means something locally."""
+        """The key for comparing origins, without the zone, which has only a local meaning."""
         return self.scheme, self.host.partition("%")[0].lower(), self.port
 
 
@@ -63,14 +63,14 @@ def read_origin(url: str) -> Origin:
 
 def _bracketed(authority: str) -> tuple[str, str, str]:
     """Return the address to connect to, the one to display, and the text after the bracket."""
-    from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415 - few addresses need it
+    from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415 - only for IPv6
     from urllib.parse import unquote  # noqa: PLC0415 - as above
 
     found = _BRACKETS.fullmatch(authority)
     if found is None or not (found["rest"] == "" or found["rest"].startswith(":")):
         raise ValueError("an IPv6 address must look like [::1] or [::1]:8080")
     address, percent, zone = found["host"].partition("%")
-    # In a URL the sign itself is written %25 (RFC 6874 §2); people copy it as it is.
+    # In a URL the % is written %25 (RFC 6874 §2), but people often copy the address unescaped.
     zone = unquote(zone.removeprefix("25") if zone != "25" else "", errors="strict")
     try:
         IPv6Address(address)
@@ -82,17 +82,18 @@ def _bracketed(authority: str) -> tuple[str, str, str]:
 
 
 def _name(name: str) -> str:
-    """Return the name to connect to; a trailing dot keeps the resolver from appending domains."""
+    """Return the name to connect to. A trailing dot keeps the resolver from appending domains."""
     undotted = name.removesuffix(".")
     labels = undotted.lower().split(".")
     if not _NAME.fullmatch(name) or "" in labels:
         raise ValueError("the host must be a name, an IPv4 address or an IPv6 address in brackets")
-    # Resolvers know neither by the dot: RFC 6761 §6.3 has no domains to try, an address even less.
+    # Resolvers may not find these with a dot. It is not needed: they append no domain to
+    # `localhost` (RFC 6761 §6.3) or to an address.
     return undotted if labels[-1] == "localhost" or labels[-1].isdigit() else name
 
 
 def _port(rest: str) -> int | None:
-    """Return the port in `:port`; None if it is missing or empty: the default (RFC 9110 §4.2.3)."""
+    """Return the port in `:port`, None for the default: no or an empty port (RFC 9110 §4.2.3)."""
     digits = rest.removeprefix(":")
     if not digits:
         return None

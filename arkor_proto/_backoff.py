@@ -18,22 +18,22 @@ from arkor_proto._value import Value
 Random: TypeAlias = Callable[[], float]
 """Returns a float in [0, 1), such as `random.Random(seed).random`."""
 
-# 2.0 ** -1074 is the smallest positive float: doubling it this often passes the largest one.
+# 2.0 ** -1074 is the smallest positive float: doubled this often, it exceeds the largest one.
 _EXPONENT_LIMIT: Final = 2200
 
 
 class Jitter(Enum):
-    """How a delay is randomised. The names are the ones in common use."""
+    """How a delay is randomised. The names are those in common use."""
 
     NONE = "none"
     PROPORTIONAL = "proportional"
     """Within ±25 % of the nominal delay, but never above the cap (ARK-BAK)."""
     EQUAL = "equal"
-    """Half of the nominal delay, and up to as much again."""
+    """From half of the nominal delay to all of it."""
     FULL = "full"
-    """Anything from zero to the nominal delay."""
+    """From zero to the nominal delay."""
     DECORRELATED = "decorrelated"
-    """From the initial delay to three times the previous one, below the cap."""
+    """From the initial delay to three times the previous delay, but never above the cap."""
 
 
 def _duration(_: object, attribute: "Attribute[float]", value: float) -> None:
@@ -54,8 +54,8 @@ class ReconnectPolicy(Value):
     """How long to wait before the next attempt, and how many attempts may fail in a row.
 
     `initial_delay` and `max_delay` are in seconds. `max_attempts` is the number of consecutive
-    failures that are retried (None: unlimited), so n allows n + 1 opens. Raises ValueError for
-    negative or non-finite values, TypeError for values of another type.
+    failures that are retried (None: unlimited), so n allows n + 1 attempts. Raises ValueError for
+    negative or non-finite values, TypeError for values of the wrong type.
     """
 
     initial_delay: float = field(default=1.0, validator=_duration)
@@ -76,7 +76,7 @@ class ReconnectPolicy(Value):
     def delay(self, attempt: int, random: Random | None, previous: float | None = None) -> float:
         """Return the delay before the next attempt; without a random source, the nominal delay.
 
-        `previous` is the delay that was used last; only decorrelated jitter uses it.
+        `previous` is the last delay; only decorrelated jitter uses it.
         """
         nominal = self.nominal_delay(attempt)
         if random is None:
@@ -85,7 +85,7 @@ class ReconnectPolicy(Value):
             case Jitter.NONE:
                 return nominal
             case Jitter.PROPORTIONAL:
-                # Cutting the range at the cap, not the sample, keeps clients from being exactly at the cap.
+                # The range is capped, not the sample: otherwise many clients wait exactly the cap.
                 return _between(0.75 * nominal, min(1.25 * nominal, self.max_delay), random)
             case Jitter.EQUAL:
                 return _between(nominal / 2, nominal, random)
@@ -105,10 +105,10 @@ def _between(low: float, high: float, random: Random) -> float:
 
 @define(eq=False, repr=False)
 class Budget:
-    """Counts consecutive failures and works out the delay after each of them.
+    """Counts consecutive failures and computes the delay after each of them.
 
-    `floor` asks come from the server (`retry:` for the life of the stream, `Retry-After` for the
-    next delay only); a profile that does not honour them never calls `ask`.
+    The server can set a minimum, the floor: `retry:` for the life of the stream, `Retry-After` for
+    the next delay only. Under a profile that does not honour them, `ask` is never called.
     """
 
     policy: ReconnectPolicy
@@ -119,12 +119,12 @@ class Budget:
     _once_floor: float = field(default=0.0, alias="once_floor")
 
     def progressed(self) -> None:
-        """Forget the failures: the stream moved on (ARK-BUD)."""
+        """Reset the failure count, because there was progress (ARK-BUD)."""
         self.failures = 0
         self._previous = None
 
     def ask(self, *, stream: float | None = None, once: float | None = None) -> None:
-        """Record the delay that the server asks for, in seconds."""
+        """Record the minimum delay that the server asks for, in seconds."""
         if stream is not None:
             self._stream_floor = stream
         if once is not None:
@@ -141,7 +141,7 @@ class Budget:
         return delay
 
     def clean_end(self, *, spread: bool) -> float:
-        """Return the delay after a clean end that followed progress: the base delay, uncounted."""
+        """Return the delay after a clean end that followed progress, which is not a failure."""
         return self._raised(self.policy.delay(0, self.random if spread else None))
 
     def _raised(self, delay: float) -> float:
@@ -150,7 +150,7 @@ class Budget:
         self._once_floor = 0.0
         if delay >= floor:
             return delay
-        # Never earlier than asked, and not all clients at the same moment either.
+        # No client returns earlier than asked, and they do not all return at the same moment.
         return (
             floor if self.random is None else _between(floor, min(1.25 * floor, cap), self.random)
         )

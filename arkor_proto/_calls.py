@@ -1,7 +1,7 @@
-"""Calls outside a trainer: who am I, projects, a token, inference. One request, one answer.
+"""Calls outside a trainer: the account, projects, an anonymous token, inference.
 
-This module builds the requests and reads the answers: `CallAnswer` reads any of them, `ChatReader`
-the answer to an inference, streamed or whole (ARK-WIR). No function here does I/O.
+This module builds the requests and reads the responses: `CallAnswer` reads any of them,
+`ChatReader` the response to an inference, streamed or whole (ARK-WIR). No function here does I/O.
 """
 
 import json
@@ -30,7 +30,7 @@ from arkor_proto._wire import (
 )
 
 DONE: Final = "[DONE]"
-"""The data of the last frame of a streamed answer."""
+"""The data of the last frame of a streamed response."""
 _LONGEST_ERROR: Final = 2_000
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FIRST_HALF: Final = re.compile("[\ud800-\udbff]$")
@@ -65,7 +65,7 @@ def chat_request(
     step: int,
     options: JsonObject | None = None,
 ) -> Request:
-    """Return the request for inference on a checkpoint; the answer may stream."""
+    """Return the request for inference on a checkpoint; the response may be a stream."""
     adapter = {"kind": "checkpoint", "jobId": job_id, "step": step}
     body = {"messages": list(messages), "adapter": adapter, "stream": True, **(options or {})}
     accept = "text/event-stream, application/json"
@@ -76,7 +76,7 @@ def chat_request(
 
 @define(eq=False, repr=False)
 class CallAnswer:
-    """The part of a call's answer that has arrived so far."""
+    """The part of a call's response that has arrived so far."""
 
     hider: Hider
     bounds: Bounds
@@ -85,9 +85,9 @@ class CallAnswer:
     _refusal: bytearray = field(init=False, factory=bytearray)
 
     def take(self, report: Report) -> bytes | None:
-        """Return the next piece of a 2xx answer's body, b"" at its end; None for anything else.
+        """Return the next piece of a 2xx response's body, b"" at its end; None for anything else.
 
-        Raises StatusError once a refusal has been read as far as its bound.
+        Raises StatusError once a refusal has been read to its end or up to the bound.
         """
         match report:
             case Responded():
@@ -115,7 +115,7 @@ class CallAnswer:
 
     @property
     def refused(self) -> Responded | None:
-        """The head of a refusal, whether or not its body has arrived; None for any other answer."""
+        """The head of a refusal, whether or not its body has arrived; None for other responses."""
         return None if self.head is None or is_success(self.head.status) else self.head
 
     def refusal(self, head: Responded) -> StatusError:
@@ -125,16 +125,16 @@ class CallAnswer:
 
 @define(eq=False, repr=False)
 class WholeBody:
-    """Collects the body of a 2xx answer that is read as a whole."""
+    """Collects the body of a 2xx response that is read as a whole."""
 
     hider: Hider
     bounds: Bounds
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, b"" at its end; always returns False, for "keep reading".
+        """Take a piece of the body, b"" at its end; always returns False: "keep reading".
 
-        Raises ResponseError for an answer that is too large, compressed or a web page.
+        Raises ResponseError for a response that is too large, compressed or a web page.
         """
         self.body += data
         problem = coding_problem(head.headers)
@@ -149,11 +149,11 @@ class WholeBody:
 
 @define(eq=False, repr=False)
 class ChatReader:
-    """Reads one answer: `feed` returns the pieces of text as they arrive, `text` is all of them.
+    """Reads the response to an inference; `feed` returns text as it arrives, `text` is all of it.
 
-    `max_size` bounds one event of a stream, and the whole text, in bytes and in characters.
-    `hider` removes secrets from the backend's error messages. `done` is set once a streamed answer
-    is complete; anything after that need not be read.
+    `max_size` limits one event of a stream, in bytes, and the whole text, in characters. `hider`
+    removes secrets from the backend's error messages. `done` is set once a streamed response is
+    complete; anything after that need not be read.
     """
 
     headers: Headers
@@ -173,9 +173,9 @@ class ChatReader:
         self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
 
     def feed(self, data: bytes) -> list[str]:
-        """Take bytes of the body; raises ResponseError or EventTooLarge if the answer is not valid.
+        """Return the text in `data`; raises ResponseError or EventTooLarge if it is invalid.
 
-        Pieces that arrived before the error are returned; `check` or the next call then raises it.
+        Text that arrived before the error is returned first; `check` or the next call raises then.
         """
         self.check()
         if self._parser is None:
@@ -201,7 +201,7 @@ class ChatReader:
             raise self._failure
 
     def finish(self) -> list[str]:
-        """Take the end of the body; raises ResponseError if the answer is incomplete."""
+        """Return the text that is left at the end; raises ResponseError if it is incomplete."""
         self.check()
         if self._parser is None:
             piece = _whole(self._content(self._body, "message"))
@@ -225,7 +225,7 @@ class ChatReader:
                 continue
             if event.data == DONE:
                 self.done = True
-                self._failure = None  # what follows the end is not looked at
+                self._failure = None  # anything after the end is ignored
             elif piece := self._joined(self._content(event.data, "delta")):
                 size += len(piece)
                 if size > self.max_size:
@@ -271,10 +271,10 @@ def _whole(text: str) -> str:
 
 
 def _error_in(answer: JsonObject) -> str:
-    """Return the error message in an answer, "" if it is not an error.
+    """Return the error message in a response, "" if it is not an error.
 
-    `error` is a text or an object with a `message`; without `choices`, a `detail` or a `message`
-    is the error.
+    The message is `error`, a text or an object with a `message`; in a response without `choices`,
+    it may also be `detail` or `message`.
     """
     error = answer.get("error")
     if error is None and "choices" not in answer:

@@ -1,6 +1,6 @@
 """Argument checks whose errors name the argument and say what to pass instead.
 
-A wrong type is a TypeError, a wrong value a ValueError. Most are attrs validators.
+A wrong type is a TypeError, a wrong value a ValueError. Most of the checks are attrs validators.
 """
 
 import json
@@ -21,7 +21,7 @@ Validator: TypeAlias = Callable[[object, "Attribute[Value]", Value], None]
 
 
 def wrong_kind(name: str, value: object, right: str) -> TypeError:
-    """Return the error for `value`. It shows only the type: the value may be a secret."""
+    """Return the error for `value`. It shows only the type, because the value may be a secret."""
     kind = type(value).__name__
     article = "an" if kind[:1].lower() in {*"aeiou"} else "a"
     shown = "None" if value is None else f"{article} {kind}"
@@ -44,7 +44,7 @@ def of_kind(kinds: Kinds, right: str) -> Validator[Value]:
 
 
 def is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
-    """Raise ValueError if the value is not a base URL (an attrs validator)."""
+    """Raise ValueError if the value is not a base URL (attrs validator)."""
     try:
         read_origin(value)
     except ValueError as error:
@@ -58,24 +58,24 @@ def is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
 
 
 def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
-    """Raise ValueError for an empty value or one a header cannot carry (an attrs validator)."""
+    """Raise ValueError if the value is empty or cannot be sent in a header (attrs validator)."""
     check_header_value(attribute.name, value)
 
 
 def check_header_value(name: str, value: str) -> None:
-    """Raise ValueError for an empty value or one a header cannot carry, without showing it."""
+    """Raise ValueError if a value is empty or cannot be sent in a header; do not show it."""
     if not _VISIBLE.fullmatch(value):
         raise ValueError(f"{name}: cannot be sent in a header; use visible ASCII only")
 
 
 def is_token(_: object, attribute: "Attribute[str]", value: str) -> None:
-    """Raise ValueError for a token that a header cannot carry (an attrs validator)."""
+    """Raise ValueError if a token cannot be sent in a header (attrs validator)."""
     if value:
         is_header_value(_, attribute, value)
 
 
 def is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
-    """Raise ValueError for a text that UTF-8 cannot encode (an attrs validator)."""
+    """Raise ValueError if a text cannot be encoded as UTF-8 (attrs validator)."""
     if any("\ud800" <= char <= "\udfff" for char in value):
         raise ValueError(
             f"{attribute.name}: {value!r} contains surrogates, which UTF-8 cannot encode"

@@ -1,9 +1,9 @@
 """JSON decoding as RFC 8259 defines it.
 
 Python's own decoder accepts `NaN` as a number, refuses long integers, and gives up at a depth that
-depends on the caller's stack. The rules here do not depend on it: `NaN` and `Infinity` are not
-JSON (ARK-EVT-20), a number beyond the range of a double is null (ARK-EVT-22), and a value nested
-more deeply than `MAX_DEPTH` cannot be read (ARK-SEC-10).
+depends on the caller's stack. Here, `NaN` and `Infinity` are not JSON (ARK-EVT-20), a number beyond
+the range of a double is null (ARK-EVT-22), and a value nested more deeply than `MAX_DEPTH` is
+refused (ARK-SEC-10).
 """
 
 import json
@@ -18,10 +18,11 @@ JsonLoads: TypeAlias = Callable[[str], object]
 """Decodes one JSON text; raises ValueError for anything else."""
 
 BEYOND: Final = 2**1024 - 2**970
-"""The smallest integer that a double rounds to infinity."""
+"""The smallest integer that rounds to infinity as a double."""
 
 _DIGITS: Final = len(str(BEYOND))
-# A text of this length is too short for a value that is too deep, and for such a whole number.
+# A text of at most this length is too short for a value nested too deeply, and for an integer
+# beyond the range of a double.
 _SHORT: Final = 2 * MAX_DEPTH
 
 
@@ -30,7 +31,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _whole_number(digits: str) -> int | None:
-    # int() refuses more than 4,300 digits, or as many as the process allows.
+    # int() refuses more digits than the process allows, 4,300 by default.
     return int(digits) if len(digits.lstrip("-")) <= _DIGITS else None
 
 
@@ -46,7 +47,7 @@ def decode_json(text: str) -> object:
     checking every number of every frame would cost too much. `bounded` handles these.
     """
     try:
-        # `decode` looks for white space on either side first, which takes half as long as the rest.
+        # `decode` also skips white space on either side, which takes half as long as the rest.
         value, end = _scan(text, 0)
         size = len(text)
         if end == size:
@@ -67,7 +68,7 @@ def _decode_at_leisure(text: str) -> object:
 def decode_with(loads: JsonLoads, text: str) -> object:
     """Return the value of one JSON text, using a decoder that may accept another dialect.
 
-    `decode_json` decides about texts that it refuses, and about those it may have misread.
+    `decode_json` reads the texts that `loads` refuses, and those that it may have misread.
     """
     try:
         value = loads(text)
@@ -77,7 +78,7 @@ def decode_with(loads: JsonLoads, text: str) -> object:
         return decode_json(text)
     if len(text) > _SHORT:
         return bounded(value)
-    # A decoder may hand out the same object again, and this one is taken apart.
+    # A decoder may return the same object again, and the caller takes this one apart.
     return {**value} if is_dict(value) else value
 
 

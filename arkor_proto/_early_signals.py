@@ -1,11 +1,11 @@
-"""Handling of signals while a command is still being imported: it ends at once, with one line.
+"""Ends a command at once, with one line, if a signal arrives while its modules are imported.
 
 Until its imports are done, a command cannot report an interruption, and it has not done anything
 yet. This affects only a process that was started as one of our commands: in any other process,
 importing the package leaves the signal handlers alone.
 
-The imports of this module can be interrupted as well, so there are as few as possible: `signal`
-takes longer to import than everything here, while `_signal`, written in C, is built in.
+A signal may also arrive during the imports of this module, so there are as few as possible:
+`signal` takes longer to import than this whole module, while `_signal`, written in C, is built in.
 """
 
 import os
@@ -19,21 +19,21 @@ _MODULES = {
 
 
 def is_command() -> bool:
-    """Tell whether this process runs one of our commands: as a script, or with `python -m`."""
+    """Return whether this process runs one of our commands, as a script or with `python -m`."""
     called = sys.argv[0] if sys.argv else ""
-    if called == "-m":  # only the interpreter knows the name of the module so far
+    if called == "-m":  # so far, only `sys.orig_argv` has the name of the module
         return any(
             each in sys.orig_argv or f"-m{each}" in sys.orig_argv for each in _MODULES.values()
         )
     name = os.path.basename(called).removesuffix(".exe")  # noqa: PTH119 - pathlib is slow
-    if name == "__main__.py":  # `python -m` of a package that has imported itself by now
+    if name == "__main__.py":  # `python -m`, once the package has been imported
         name = os.path.basename(os.path.dirname(called))  # noqa: PTH119, PTH120 - as above
         return name in _MODULES.values()
     return name in _MODULES
 
 
 def quit_on_signals() -> None:
-    """Exit with 128 + the signal's number on SIGINT and SIGTERM, unless they are ignored."""
+    """On SIGINT and SIGTERM, exit with 128 + the signal's number, unless they are ignored."""
     signal = sys.modules["_signal"]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _quit)

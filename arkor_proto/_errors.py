@@ -1,8 +1,8 @@
-"""Every exception of the protocol.
+"""The exceptions of this library.
 
-The core puts them into outcomes as values, and a transport raises them. If the core itself raises,
-the caller has a bug (`LocalProtocolError`); remote failures reach the application as the outcome
-of an operation.
+The core puts them into outcomes as values, and a transport raises them. If the core itself raises
+one, the caller has a bug (`LocalProtocolError`); remote failures reach the application as the
+outcome of an operation.
 """
 
 from collections.abc import Mapping
@@ -15,28 +15,28 @@ class ArkorError(Exception):
     """Base class of every error that this library raises or puts into an outcome."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The default rebuilds from `args` alone, which other signatures do not take: an error
-        # could not cross a process boundary.
+        # The default calls the class with `args`, which fails for subclasses with other
+        # signatures: their errors could not be pickled and sent to another process.
         return _restored, (type(self), self.args, self.__dict__)
 
 
 def _restored(
     kind: type[ArkorError], args: tuple[object, ...], state: dict[str, object]
 ) -> ArkorError:
-    error = kind.__new__(kind, *args)  # which sets `args`, whatever the signature of `__init__`
+    error = kind.__new__(kind, *args)  # sets `args`, whatever the signature of `__init__`
     error.__dict__.update(state)
     return error
 
 
 class LocalProtocolError(ArkorError):
-    """The caller broke the rules of the session. This is a local bug; no state has changed."""
+    """The caller used the session incorrectly: a bug in the caller. No state has changed."""
 
 
 class EventTooLarge(ArkorError):
     """One event of a stream exceeded the size limit.
 
     `limit` is in bytes. `events` are the complete events that the same `feed` call had parsed
-    before it reached the limit, so that nothing that arrived is lost.
+    before it reached the limit, so that they are not lost.
     """
 
     def __init__(self, limit: int, events: tuple[ServerSentEvent, ...] = ()) -> None:
@@ -49,7 +49,7 @@ class EventTooLarge(ArkorError):
 
 
 class TransportError(ArkorError):
-    """The network failed: no connection, a broken one, or bytes that are not HTTP."""
+    """The network failed: no connection, a lost connection, or bytes that are not HTTP."""
 
 
 class NotConnected(TransportError):
@@ -65,15 +65,15 @@ class StreamEnded(TransportError):
 
 
 class ResponseError(ArkorError):
-    """The backend answered, but not in the way the protocol promises."""
+    """The backend responded, but not as the protocol requires."""
 
 
 class StatusError(ResponseError):
     """The backend refused the request.
 
-    `status` is the HTTP status, `message` the backend's own words (`error` of its JSON body, else
-    the raw text, else `cloud-api <status>`), `body` its JSON body where it had one, `headers` the
-    response's headers with lower-case names.
+    `status` is the HTTP status, `message` the backend's error message (`error` of its JSON body,
+    else the raw text, else `cloud-api <status>`), `body` the JSON body if there was one, `headers`
+    the response's headers with lower-case names.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class StatusError(ResponseError):
 
 
 class UnsendableCursor(ArkorError):
-    """The last event id cannot be sent as a header, so the stream cannot be resumed (ARK-RES)."""
+    """The last event id cannot be sent in a header, so the stream cannot be resumed (ARK-RES)."""
 
     def __init__(self, cursor: str, why: str) -> None:
         super().__init__(
@@ -105,8 +105,8 @@ class UnsendableCursor(ArkorError):
 class GaveUp(ArkorError):
     """The failure budget is exhausted.
 
-    `attempts` is the number of consecutive failures and `cause` the last of them. A later process
-    needs `job_id` and `cursor` to resume from here.
+    `attempts` is the number of consecutive failures and `cause` the last of them. With `job_id`
+    and `cursor`, a later process can resume from here.
     """
 
     def __init__(self, attempts: int, cause: Exception, *, job_id: str, cursor: str) -> None:

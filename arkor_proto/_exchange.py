@@ -1,7 +1,7 @@
-"""One request and its answer, and the queue of a session's outputs.
+"""One request and its response, and the queue of a session's outputs.
 
-The table (`_table.Exchange`) decides which reports of the network are possible; the bounds decide
-how much of an answer is kept and for how long (ARK-SEC).
+The table (`_table.Exchange`) decides which reports from the network are possible. The bounds limit
+how much of a response is kept and how long it may take (ARK-SEC).
 """
 
 from collections import deque
@@ -42,7 +42,7 @@ _UPGRADE_REQUIRED: Final = 426
 
 @frozen(repr=False, eq=False)
 class Answer(Value):
-    """The part of an answer that was read; `broken` says why it is incomplete, if it is."""
+    """The part of a response that was read; `broken` says why it is incomplete, if it is."""
 
     status: int
     headers: Headers
@@ -51,13 +51,13 @@ class Answer(Value):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the status is of the 2xx class."""
+        """Whether the status is 2xx."""
         return is_success(self.status)
 
 
 @define(eq=False, repr=False)
 class Pending:
-    """A request in flight and the answer so far. `deadline` is for the whole answer."""
+    """A request in flight and its response so far. `deadline` is for the whole response."""
 
     number: int
     operation: Operation
@@ -81,16 +81,16 @@ class Pending:
             self.headers = report.headers
 
     def end_by(self, deadline: float) -> None:
-        """Set the time by which the answer must be complete."""
+        """Set the time by which the response must be complete."""
         self.deadline = deadline
 
     def keep(self, data: bytes, bound: int) -> bool:
-        """Add to a short answer's body; return whether it has reached `bound`, in bytes."""
+        """Add to the body of a short response; return whether it exceeds `bound`, in bytes."""
         self._body += data[: bound + 1 - len(self._body)]
         return len(self._body) > bound
 
     def answer(self, broken: Exception | None = None) -> Answer:
-        """Return the answer so far."""
+        """Return the response so far."""
         return Answer(self.status, self.headers, bytes(self._body), broken)
 
 
@@ -109,7 +109,7 @@ class Outbox:
     def note(self, report: Report) -> Pending | None:
         """Apply a report to its exchange; return the exchange, None if it was already over.
 
-        Raises LocalProtocolError for an impossible report; then nothing has changed.
+        Raises LocalProtocolError for an impossible report, which changes nothing.
         """
         number = report.exchange
         pending = self.pending.get(number)
@@ -139,7 +139,10 @@ class Outbox:
             self.outputs.append(Close(pending.number))
 
     def keep(self, pending: Pending, data: bytes) -> bool:
-        """Add to a short answer's body; if it is too large, close the exchange and return True."""
+        """Add to the body of a short response; close the exchange if it is too large.
+
+        Returns whether it is.
+        """
         describes = pending.operation is not Operation.CANCEL and is_success(pending.status)
         full = pending.keep(data, self.bounds.create_body if describes else self.bounds.error_body)
         if full:
@@ -153,11 +156,11 @@ class Outbox:
             self.outputs.append(Settle(operation, outcome))
 
     def notify(self, notice: Notice) -> None:
-        """Tell the application something."""
+        """Queue a notice for the application."""
         self.outputs.append(Notify(notice))
 
     def status_error(self, answer: Answer) -> StatusError:
-        """Return the error for an answer; a refused client version also queues a notice."""
+        """Return the error for a refusal; for a refused client version, also queue a notice."""
         error = read_error(answer.status, answer.headers, answer.body, self.hider)
         if answer.status == _UPGRADE_REQUIRED:
             words = (error.body.get(k) for k in ("currentVersion", "supportedRange", "upgrade"))

@@ -53,9 +53,9 @@ OPTIONS: Final[_Kinds] = {
     "dataset_split": _TEXT,
     "dry_run": _SWITCH,
 }
-"""The other options of a training."""
+"""The other training options, with the kind of value that each takes."""
 _OTHERWISE_ON_THE_WIRE: Final = {"r": "loraR", "alpha": "loraAlpha"}
-"""The options whose name on the wire is not simply the camelCase form."""
+"""The options whose name on the wire is not the camelCase form of their name."""
 DATASETS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "huggingface": (("name",), ("split", "subset")),
     "blob": (("url",), ("token",)),
@@ -74,8 +74,8 @@ def job_spec(
     """Return the job to train; `lora` and `options` take the snake_case names of ARK-WIR.
 
     An absent key is not sent; None, 0 and False are. A dataset is sent unchanged. Raises ValueError
-    for an unknown name or type of dataset and for values that JSON cannot hold, and TypeError for
-    arguments and options of another type.
+    for an unknown option or type of dataset and for values that JSON cannot hold, and TypeError for
+    arguments and options of the wrong type.
     """
     check_kind("model", model, str, "the name of the model as a str")
     if not model:
@@ -105,7 +105,7 @@ def _check_dataset(dataset: JsonObject) -> None:
     for key in (*required, *optional):
         value = dataset.get(key)
         if (value is None or value == "") and key in required:
-            raise ValueError(f"dataset: a {kind} dataset has a {key!r}, and this one does not")
+            raise ValueError(f"dataset: {key!r} is missing; a {kind} dataset needs it")
         if value is not None and not isinstance(value, str):
             raise wrong_kind(f"dataset[{key!r}]", value, "a str")
 

@@ -1,8 +1,8 @@
-"""JSON into typed values, and back.
+"""Converts JSON to typed values and back.
 
-The shapes are those of ARK-WIR and ARK-EVT. Decoding is as tolerant as the protocol allows: a key
-that is unknown, or whose value has an unexpected type, is kept in `extra`; only a missing
-essential value is an error.
+ARK-WIR and ARK-EVT define the JSON. Decoding is as tolerant as the protocol allows: a key that is
+unknown, or whose value has an unexpected type, is kept in `extra`; only a missing essential value
+is an error.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ EVENT_TYPES: Final[Mapping[type[TrainingEvent], str]] = {
     TrainingFailed: "training.failed",
 }
 
-_OBJECT: Final = "the object that json.loads makes of the text"
+_OBJECT: Final = "the object that json.loads returns for the text"
 
 TERMINAL_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
 """The statuses of a job that has ended."""
@@ -59,19 +59,19 @@ def check_job_id(job_id: str) -> str:
 def read_object(body: bytes, what: str, problem: str = "") -> JsonObject:
     """Return the JSON object in `body`; raises ResponseError if there is none.
 
-    `problem` is the explanation for a body that is not JSON, taken from the response's head.
+    `problem` explains why the body is not JSON, if the response's head shows it.
     """
     try:
         value = bounded(decode_json(body.decode("utf-8-sig")))
     except ValueError as error:
         raise ResponseError(f"{what}: {problem or f'the response is not JSON: {error}'}") from error
     if not is_object(value):
-        raise ResponseError(f"{what}: the answer is {type(value).__name__}, not a JSON object")
+        raise ResponseError(f"{what}: the response is {type(value).__name__}, not a JSON object")
     return value
 
 
 def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
-    """Return the job in an answer `{"job": {…}}`; raises ResponseError if there is none."""
+    """Return the job in a response `{"job": {…}}`; raises ResponseError if there is none."""
     job = read_object(body, what, problem).get("job")
     if not is_object(job) or not isinstance(job.get("id"), str):
         raise ResponseError(f'{what}: the response has no job; expected {{"job": {{"id": …}}}}')
@@ -82,7 +82,7 @@ def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
 
 
 def read_end(body: bytes, job_id: str) -> TrainingJob | None:
-    """Return the job `job_id` from an answer, None unless the answer says that it has ended."""
+    """Return the job `job_id` from a response, None unless the response says that it has ended."""
     try:
         job = read_job(body, "job")
     except ResponseError:
@@ -93,7 +93,7 @@ def read_end(body: bytes, job_id: str) -> TrainingJob | None:
 class _Fields:
     """Takes the members of an object one by one, leaving those with an unexpected type.
 
-    A null is treated as absent. Raises ValueError for values that JSON does not have.
+    A null counts as absent. Raises ValueError for values that JSON does not have.
     """
 
     __slots__ = ("rest",)
@@ -140,7 +140,7 @@ class _Fields:
 def decode_job(source: JsonObject) -> TrainingJob:
     """Return the job that a JSON object describes; raises ValueError if it has no usable id.
 
-    Raises TypeError if `source` is not a mapping, such as the text of the JSON.
+    Raises TypeError if `source` is not a mapping but, for example, the text of the JSON.
     """
     check_kind("decode_job", source, Mapping, _OBJECT)
     taken = _Fields(source)
@@ -166,17 +166,17 @@ def decode_event(source: JsonObject) -> TrainingEvent | None:
     """Return the event that a frame's data describes, None for a type that this version ignores.
 
     Raises ValueError for values that JSON does not have or that are nested too deeply, and
-    TypeError if `source` is not a mapping, such as the text of the JSON.
+    TypeError if `source` is not a mapping but, for example, the text of the JSON.
     """
     check_kind("decode_event", source, Mapping, _OBJECT)
     return take_event(dict(source))
 
 
 def take_event(rest: dict[str, object]) -> TrainingEvent | None:
-    """Like `decode_event`, but consumes the dict: whatever is left in it becomes `extra`.
+    """Do the same as `decode_event`, but consume the dict: what is left of it becomes `extra`.
 
-    Nearly all frames are logs whose members have the usual types. This function has a fast path for
-    them that takes a third of the time.
+    Nearly all frames are logs whose members have the usual types; for them there is a fast path
+    that takes a third of the time.
     """
     if rest.get("type") != "training.log":
         return _any_event(rest)
@@ -185,7 +185,7 @@ def take_event(rest: dict[str, object]) -> TrainingEvent | None:
     epoch, rate = pop("epoch", None), pop("learningRate", None)
     speed, timestamp = pop("samplesPerSecond", None), pop("timestamp", None)
     job_id = pop("jobId", None)
-    if (  # infinity less infinity is not 0
+    if (  # infinity minus infinity is not 0
         type(step) is int
         and 0 <= step < _MANY
         and (loss is None or (type(loss) is float and loss - loss == 0.0))
@@ -205,7 +205,7 @@ def take_event(rest: dict[str, object]) -> TrainingEvent | None:
         draft.epoch, draft.learning_rate, draft.samples_per_second = epoch, rate, speed
         draft.job_id, draft.timestamp, draft.extra = job_id, timestamp, rest
         draft.__class__ = TrainingLog
-        return draft  # type: ignore[return-value]  # it has just become one
+        return draft  # type: ignore[return-value]  # its class was just changed
     taken = {"step": step, "loss": loss, "evalLoss": eval_loss, "epoch": epoch}
     taken |= {"learningRate": rate, "samplesPerSecond": speed}
     return _any_event({**rest, **taken, "timestamp": timestamp, "jobId": job_id})

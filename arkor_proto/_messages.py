@@ -1,7 +1,7 @@
 """The inputs and the outputs of a session: two closed unions.
 
-Exchanges and deliveries are identified by numbers, counted from 1. All messages are frozen except
-the three that are made for every frame: making a frozen value takes five times as long.
+Exchanges and deliveries are numbered from 1. All messages are frozen except the three that are
+created for every frame: creating a frozen value takes five times as long.
 """
 
 from enum import Enum
@@ -79,7 +79,7 @@ class Finished(Value):
 class Broken(Value):
     """The exchange failed: no connection, a lost connection, or bytes that are not HTTP.
 
-    With `final=True` another attempt would not help: a wait ends with `error` itself.
+    With `final=True` another attempt would not help, and a wait ends with `error`.
     """
 
     exchange: int
@@ -92,7 +92,7 @@ class Handled(Value):
     """The application has finished with an event; `error` is what its callback raised.
 
     With `heard=False` no callback was called: the cursor goes back to before the event, so that the
-    next stream brings it again.
+    next stream delivers it again.
     """
 
     delivery: int
@@ -166,7 +166,7 @@ class Timer(Enum):
 
 @frozen(repr=False, eq=False)
 class Send(Value):
-    """Send `request` and report what happens to it as `exchange`."""
+    """Send `request`, and report what happens to it under the number `exchange`."""
 
     exchange: int
     request: Request
@@ -196,7 +196,7 @@ class Notify(Value):
 
 @frozen(repr=False, eq=False)
 class Settle(Value):
-    """`operation` is over, for every caller that requested it since it was last settled."""
+    """`operation` is over for every caller that has requested it since it was last settled."""
 
     operation: Operation
     outcome: Outcome
@@ -204,14 +204,14 @@ class Settle(Value):
 
 @frozen(repr=False, eq=False)
 class Idle(Value):
-    """Nothing to do until the next input, or until `until` if that is not None."""
+    """There is nothing to do until the next input, or until the time `until` if it is not None."""
 
     until: float | None = None
     timer: Timer | None = None
 
 
 class Done(Value):
-    """Nothing is in progress: only a new imperative from the application can change anything."""
+    """Nothing is in progress, and nothing will happen until the application requests something."""
 
     __slots__ = ()
 

@@ -12,7 +12,7 @@ from arkor_proto._value import Value
 
 
 class Progress(Enum):
-    """What counts as progress: it resets the failure count and makes a clean end free."""
+    """What counts as progress. It resets the failure count; a clean end after it is no failure."""
 
     ANY_FRAME = "any frame from the server"
     JSON_FRAME = "a frame whose data is valid JSON, except a ping"
@@ -20,9 +20,9 @@ class Progress(Enum):
 
 
 class CallbackErrors(Enum):
-    """What an exception from an application's callback does to the wait."""
+    """The effect on the wait of an exception from the application's callback."""
 
-    RETRY = "goes down the failure path: the stream is reopened, the event is not redelivered"
+    RETRY = "counts as a failure: the stream is reopened, the event is not redelivered"
     REJECT = "rejects the wait at once with that same exception"
 
 
@@ -40,9 +40,9 @@ class Profile(Value):
     permanent_statuses: frozenset[int] = field(repr=False)
     """Statuses that end the wait at once instead of spending the failure budget."""
     not_found_grace: float
-    """How long after the create a 404 on opening the stream is not permanent."""
+    """How long after the create a 404 for the stream is retried and does not end the wait."""
     stream_statuses: frozenset[int] = field(repr=False)
-    """Statuses whose response is read as a stream."""
+    """Statuses of responses that are read as a stream."""
     requires_event_stream: bool
     """Whether only `text/event-stream` is read as a stream, and a 204 ends the wait."""
     honours_server_delay: bool
@@ -50,15 +50,16 @@ class Profile(Value):
     spreads_clean_end: bool
     """Whether jitter also applies to the delay after a clean end of the stream."""
     byte_timeout: float | None
-    """Longest silence on an open stream."""
+    """The longest allowed silence on an open stream."""
     progress_timeout: float | None
-    """Longest time without progress on an open stream, even if keep-alives arrive."""
+    """The longest allowed time without progress on an open stream, even if keep-alives arrive."""
     asks_for_the_job: bool
-    """Whether the job is read after a stream ends with nothing new or loses its terminal frame."""
+    """Whether the job is requested after a stream that brought nothing new or whose terminal frame
+    was not JSON."""
     idempotency_key: bool
-    """Whether the create has an `Idempotency-Key`, kept across retries of the same start."""
+    """Whether the create has an `Idempotency-Key`, which retries of the same start reuse."""
     refreshes_token: bool
-    """Whether a request is sent once more after a 401, with a new token from the provider."""
+    """Whether a request is sent once more after a 401, with a new token from the token provider."""
 
     @classmethod
     def named(cls, name: str) -> "Profile":

@@ -1,8 +1,8 @@
-"""Turns the bytes of a stream into what its frames mean: events, the cursor, progress.
+"""Turns the bytes of a stream into events, and keeps track of the cursor and of progress.
 
-It decides how each frame affects the resume cursor (ARK-RES) and the job as last known (ARK-EVT),
-and whether it counts as progress under the profile (ARK-BUD). One reader serves all connections of
-a wait; call `open` for each new one.
+It decides how each frame affects the cursor (ARK-RES) and the known state of the job (ARK-EVT), and
+whether it counts as progress under the profile (ARK-BUD). One reader serves all connections of a
+wait; call `open` for each new one.
 """
 
 import re
@@ -37,7 +37,7 @@ _SAYS_TERMINAL: Final = re.compile(r'"type"\s*:\s*"training\.(?:completed|failed
 
 
 class Control(Enum):
-    """What a frame can mean other than an event."""
+    """What a frame can mean if it is not an event."""
 
     PING = "a keep-alive"
     END = "the stream is over for good"
@@ -49,11 +49,11 @@ Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 
 @define(eq=False, repr=False)
 class FrameReader:
-    """The frames of a wait, in order, over all of its connections.
+    """The frames of a wait, in order, across all of its connections.
 
     `cursor` is the last event id of the frames taken so far; `lost_end` is true if the last skipped
-    frame was meant to be terminal. For the current connection, `empty` is true while it has sent
-    only keep-alives, and `too_large` is set once it exceeds the size limit on events.
+    frame was meant to be terminal. For the current connection, `empty` is true as long as only
+    keep-alives have arrived, and `too_large` is set once an event exceeds the size limit.
     """
 
     _profile: Profile
@@ -83,16 +83,16 @@ class FrameReader:
         return self._parser.retry
 
     def open(self) -> None:
-        """Start a new connection, dropping unfinished and untaken frames of the old one."""
+        """Start reading a new connection, and drop the remaining frames of the old one."""
         self._parser = EventStreamParser(self.cursor, self._max_event_size)
         self._queue.clear()
         self._remember(self.cursor)
         self.empty = True
         self.too_large = None
-        self._progressed = False  # what a wait that was left had taken is no progress of this one
+        self._progressed = False  # progress in an earlier wait does not count in this one
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the current connection."""
+        """Parse bytes from the current connection."""
         try:
             self._queue += self._parser.feed(data)
         except EventTooLarge as error:
@@ -118,7 +118,7 @@ class FrameReader:
         return meaning
 
     def take_progress(self) -> bool:
-        """Return whether a frame taken since the last call is progress under the profile."""
+        """Return whether a frame taken since the last call counts as progress."""
         progressed, self._progressed = self._progressed, False
         return progressed
 
@@ -152,12 +152,12 @@ class FrameReader:
         return FrameSkipped(text, why)
 
     def _counts(self, frame: ServerSentEvent, meaning: Meaning) -> bool:
-        """Return whether a frame is progress, under a profile that does not count every frame."""
+        """Return whether a frame is progress under a profile that does not count every frame."""
         new = self._counts_json or not frame.has_id or self._remember(frame.last_event_id)
         return new and meaning is not Control.PING and type(meaning) is not FrameSkipped
 
     def _remember(self, cursor: str) -> bool:
-        """Record that `cursor` was seen; return whether it is new, among those still remembered."""
+        """Remember a cursor; return whether it is new, that is, not among the last 1,024."""
         key = _key(cursor)
         if key in self._seen:
             return False
@@ -169,10 +169,10 @@ class FrameReader:
 
 
 def _key(cursor: str) -> str | bytes:
-    """Return the key to remember an id by: a digest if it is too long to keep 1,024 of them."""
+    """Return the key to remember an id by: a digest for a long id, because 1,024 are kept."""
     if len(cursor) <= _SHORT_ID:
         return cursor
-    from hashlib import blake2b  # noqa: PLC0415 - it loads OpenSSL, for ids that hardly any backend sends
+    from hashlib import blake2b  # noqa: PLC0415 - loads OpenSSL, and long ids are rare
 
     return blake2b(cursor.encode(), digest_size=16).digest()
 
@@ -186,7 +186,7 @@ def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
             started_at = event.timestamp or job.started_at
             return evolve(_without(job, "status"), status="running", started_at=started_at)
         case TrainingCompleted():
-            # What went wrong before did not keep the job from its end (ARK-EVT-24).
+            # An earlier error did not prevent the job from completing (ARK-EVT-24).
             status, error = "completed", None
         case TrainingFailed():
             status, error = "failed", event.error
@@ -198,5 +198,5 @@ def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
 
 
 def _without(job: TrainingJob, *names: str) -> TrainingJob:
-    """Return `job` without unexpectedly typed members, which would otherwise be kept in it."""
+    """Return `job` with `names` removed from `extra`, where values of the wrong type are kept."""
     return evolve(job, extra={k: v for k, v in job.extra.items() if k not in names})

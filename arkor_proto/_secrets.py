@@ -1,4 +1,4 @@
-"""Hides secrets in reprs, in members with telling names, and in what a backend echoes.
+"""Hides secrets in reprs, in JSON members named like a secret, and in what a backend echoes.
 
 The secrets are the token and every string in a job's configuration whose name marks it as secret.
 """
@@ -11,14 +11,14 @@ from attrs import define, field
 from arkor_proto._walk import JsonObject, rebuilt
 
 _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "set-cookie", "token"})
-# A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
+# A shorter token is a placeholder, and removing it would garble the backend's messages.
 _LEAST_SECRET: Final = 8
-# Tokens live for minutes: a backend echoes none but the latest few.
+# Tokens are valid for minutes, so a backend echoes only the latest few.
 _MOST_LEARNED: Final = 8
 
 
 def masked(value: object) -> object:
-    """Return `value` with the contents of every member that is named like a secret replaced."""
+    """Return `value` with the value of every member named like a secret replaced by `***`."""
     return rebuilt(value, _masked_member)
 
 
@@ -27,7 +27,7 @@ def _masked_member(name: str, value: object) -> object:
 
 
 def masked_repr(value: object) -> str:
-    """Return a repr of a JSON value that shows no secret."""
+    """Return the repr of a JSON value without its secrets."""
     return repr(masked(value))
 
 
@@ -37,7 +37,7 @@ def hidden_repr(_: object) -> str:
 
 
 def headers_repr(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return a repr of header fields that shows no secret."""
+    """Return the repr of header fields without their secrets."""
     return masked_repr({name.decode("latin-1"): value for name, value in headers})
 
 
@@ -56,12 +56,12 @@ def secrets_in(value: object) -> set[str]:
 
 @define(repr=False, eq=False)
 class Hider:
-    """Removes secrets from what a backend echoes (ARK-SEC), except for mere placeholders."""
+    """Removes secrets from what a backend echoes (ARK-SEC), except short placeholders."""
 
     _given: tuple[str, ...] = ()
     _learned: tuple[str, ...] = field(default=(), init=False)
     _secrets: tuple[str, ...] = field(init=False)
-    """All of them, longest first, because one may be a prefix of another."""
+    """All secrets, longest first, because one may be a prefix of another."""
 
     def __attrs_post_init__(self) -> None:
         self._sort()

@@ -1,7 +1,8 @@
-"""One trainer as a fold over (now, input): this runs the machines of `_table.py`.
+"""The session of one trainer, which runs the state machines of `_table.py`.
 
-This module has the interface to the driver, the create and the cancel; the stream is in `_wait.py`.
-The time and the source of random numbers are arguments, so recorded inputs replay bit for bit.
+This module handles the create and the cancel, and is the interface to the driver; the stream is in
+`_wait.py`. The time and the source of random numbers are arguments, so recorded inputs replay bit
+for bit.
 
 A driver calls `handle` with what happened, and `poll` until it returns `Idle` or `Done`; no other
 call order matters. Remote faults never raise here: they become the outcome of an operation.
@@ -88,7 +89,7 @@ def _is_sendable(_: object, __: "Attribute[str]", cursor: str) -> None:
 
 
 def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> None:
-    check_kind("job", job, (JobSpec, str), "a JobSpec, or the id of a job that exists")
+    check_kind("job", job, (JobSpec, str), "a JobSpec, or the id of an existing job")
     if isinstance(job, str):
         check_job_id(job)
 
@@ -97,8 +98,8 @@ def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> No
 class SessionConfig(Value):
     """The settings of a session. Raises ValueError for an id or a cursor that cannot be sent.
 
-    `job` is the job to submit, or the id of an existing job. `last_event_id` resumes after a saved
-    cursor. `idempotency_key` is sent with the create under profiles that require one.
+    `job` is the job to submit, or the id of an existing job. `last_event_id` is a saved cursor to
+    resume after. `idempotency_key` is sent with the create under profiles that require one.
     """
 
     endpoint: Endpoint = field(validator=of_kind(Endpoint, "an Endpoint"))
@@ -115,13 +116,12 @@ class SessionConfig(Value):
 
 
 class Session:
-    """A trainer without I/O: create, follow and cancel of one job.
+    """A trainer without I/O: it creates, follows and cancels one job.
 
-    `random` returns floats in [0, 1) and spreads the delays; without it they are nominal.
-    `json_loads` is a faster decoder for the data of frames; it need not be strict: texts that it
-    refuses, and those that decoders disagree about, are read by the core's own. Raises ValueError
-    when the profile needs an idempotency key and the configuration has none, TypeError for
-    arguments of another type.
+    `random` returns floats in [0, 1), which randomise the delays; without it they are nominal.
+    `json_loads` is a faster decoder for the data of frames. It need not be strict: the core's own
+    decoder reads the texts that it refuses or may misread. Raises ValueError if the profile needs
+    an idempotency key and the configuration has none, TypeError for arguments of the wrong type.
     """
 
     def __init__(
@@ -160,17 +160,17 @@ class Session:
 
     @property
     def job(self) -> TrainingJob | None:
-        """The job as last known; None before the create was accepted."""
+        """The last known state of the job; None until the backend has accepted the create."""
         return self._wait.job
 
     @property
     def last_event_id(self) -> str:
-        """The cursor: the id of the last frame taken from the stream, "" if there is none."""
+        """The cursor: the id of the last frame taken from the stream, "" if it has none."""
         return self._wait.last_event_id
 
     @property
     def job_state(self) -> Job:
-        """What is known of the job on the backend."""
+        """What is known about the job on the backend."""
         return self._machines.job
 
     @property
@@ -184,9 +184,9 @@ class Session:
         return self._machines.stop
 
     def hide(self, secret: str) -> None:
-        """Remove `secret`, like the endpoint's token, from what the backend echoes from now on.
+        """From now on, remove `secret` from what the backend echoes, like the endpoint's token.
 
-        This is for tokens renewed during the session; the eight added last are hidden.
+        This is for tokens renewed during the session. Only the eight added last are removed.
         """
         check_kind("secret", secret, str, "a str")
         self._outbox.hider.learn(secret)
@@ -197,7 +197,7 @@ class Session:
         return self.poll()
 
     def handled(self, delivery: int, now: float) -> Output:
-        """Do the same as `step(Handled(delivery), now)`, the input for nearly every event."""
+        """Do the same as `step(Handled(delivery), now)`, the most frequent input, but faster."""
         wait = self._wait
         if type(now) is not float or not wait.now <= now < inf:
             return self.step(Handled(delivery), now)
@@ -208,7 +208,7 @@ class Session:
     def handle(self, event: Input, now: float) -> None:
         """Take one input at `now`, in seconds on any monotonic clock.
 
-        Raises LocalProtocolError for an impossible input; then nothing has changed.
+        Raises LocalProtocolError for an impossible input, which changes nothing.
         """
         check_kind("now", now, (int, float), "a number of seconds")
         before = self._wait.now
@@ -226,13 +226,13 @@ class Session:
                 case imperative:
                     self._asked(imperative)
         except LocalProtocolError:
-            self._wait.go_to(before)  # what is refused changes nothing, not even the time
+            self._wait.go_to(before)  # a refused input changes nothing, not even the time
             raise
 
     def poll(self) -> Output:
-        """Return what to do next; `Idle` and `Done` are repeated on every further call.
+        """Return what to do next; further calls return the same `Idle` or `Done` again.
 
-        `Deliver` is the last output before `Idle` or `Done` whenever there is one.
+        If there is a `Deliver`, it is the last output before `Idle` or `Done`.
         """
         if self._outputs:
             return self._outputs.popleft()

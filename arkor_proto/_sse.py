@@ -1,18 +1,19 @@
 """Event streams: bytes in, events out, after WHATWG HTML §9.2.
 
-Theory of operation. First every line end becomes an LF and the BOM goes. What is left is cut after
-its last blank line. After the cut is an unfinished block; it is kept as bytes, so that it takes no
-more memory than its size, and only its `retry` takes effect already. Before the cut are complete
-blocks. They are decoded in one go, which is safe because an LF ends even a broken UTF-8 sequence,
-and read by `_read_lines`: the standard's own algorithm, line by line. It is the reference.
+Theory of operation. First, the BOM is removed and every line end is converted to LF. The result is
+split after its last blank line. The second part is an unfinished block; it is kept as bytes, so
+that it takes no more memory than its size, and only its `retry` takes effect at once. The first
+part is complete blocks. They are decoded in one go, which is safe because an LF ends even a broken
+UTF-8 sequence, and parsed by `_read_lines`, which is the standard's algorithm, line by line. All
+faster paths give the same results.
 
 The blocks of a stream nearly always look alike. The field names of one block make a pattern, its
-`_Shape`, which reads many blocks like it at once; blocks that do not match exactly are read line
+`_Shape`, which parses many similar blocks at once; blocks that do not match exactly are parsed line
 by line.
 
-Choices where the standard is silent: an empty `retry` is ignored and a huge one is clamped. Also,
-the cursor starts as the one that the stream was resumed with; taken literally, the standard would
-erase it at the first blank line (ARK-RES-3).
+Where the standard is silent, an empty `retry` is ignored and a huge one is clamped. Also, the
+cursor starts as the id that the stream was resumed with; taken literally, the standard would erase
+it at the first blank line (ARK-RES-3).
 """
 
 import re
@@ -29,7 +30,7 @@ from arkor_proto._event import ServerSentEvent
 from arkor_proto._value import Value
 
 RETRY_LIMIT: Final = 2**53 - 1
-"""The longest reconnection time reported, in milliseconds: exact in every JSON reader."""
+"""The longest reconnection time, in milliseconds; every JSON decoder reads it exactly."""
 
 _SAFE: Final = len(str(RETRY_LIMIT))
 _BOM: Final = b"\xef\xbb\xbf"
@@ -38,11 +39,11 @@ _LF: Final = ord("\n")
 _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 
 _LARGE: Final = 1024
-"""In characters: a text of this length may be one long line, or many blocks."""
+"""A text of this many characters or more may be one long line, or many blocks."""
 _FEW_LINES: Final = 4
-"""With fewer lines than this in a large text, it is faster to find them one by one."""
+"""If a large text starts with fewer lines than this, it is faster to find them one by one."""
 _PAUSE: Final = 64
-"""How many texts are read without looking for a shape after one that did not fit."""
+"""After a text that did not match its shape, this many are read without looking for a shape."""
 
 _FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n){1,3})\n")
 _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
@@ -51,7 +52,7 @@ _VALUES: Final = {"id": r"([^\n\0]*)", "event": "(.+)", "data": "(.*)"}
 
 @frozen(repr=False, eq=False)
 class _Shape(Value):
-    """The field names of a block's lines: `data`, and perhaps `id` and `event`, each of them once.
+    """The field names of a block's lines: `data`, and optionally `id` and `event`, each one once.
 
     `event`, `data` and `id` are group numbers, 0 for an absent field.
     """
@@ -60,7 +61,7 @@ class _Shape(Value):
     """Matches a text that is exactly one block."""
     blocks: re.Pattern[str]
     """Finds blocks. A match starts at the line end before the block: if it could start inside a
-    line, a search would read the rest of a long line again for every "id: " in it."""
+    line, a search would scan the rest of a long line again for every "id: " in it."""
     event: int
     data: int
     id: int
@@ -95,20 +96,20 @@ class EventStreamParser:
 
     @property
     def last_event_id(self) -> str:
-        """The cursor: the id in force at the last blank line, to resume the stream with."""
+        """The cursor to resume the stream with: the last event id as of the last blank line."""
         return self._cursor
 
     @property
     def retry(self) -> int | None:
-        """The reconnection time the stream asked for, in milliseconds, at most `2**53 - 1`."""
+        """The reconnection time that the stream set, in milliseconds, at most `2**53 - 1`."""
         return self._retry
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
         """Take the next bytes of the body and return the events they complete, in order.
 
         Raises `EventTooLarge` once one event exceeds the limit: its `events` are those completed
-        before, and the parser is closed. Raises `LocalProtocolError` if the parser is closed, and
-        TypeError if `data` is not bytes.
+        before, and the parser is then closed. Raises `LocalProtocolError` if the parser is closed,
+        and TypeError if `data` is not bytes.
         """
         if type(data) is not bytes and not isinstance(data, bytearray):
             data = _as_bytes(data)
@@ -116,7 +117,7 @@ class EventStreamParser:
             blocks = _without_cr(data) if _CR in data else data
             shape = self._shape
             if shape is not None and len(blocks) < _LARGE:
-                # One block like the one before it is what a live stream nearly always brings.
+                # A live stream nearly always sends one block at a time, all of the same shape.
                 try:
                     found = shape.fits(blocks.decode())
                 except UnicodeDecodeError:
@@ -131,7 +132,7 @@ class EventStreamParser:
         return self._take(data)
 
     def close(self) -> None:
-        """End the stream: an unfinished event is discarded, and its id with it (ARK-SSE-8)."""
+        """End the stream and discard an unfinished event together with its id (ARK-SSE-8)."""
         self._open = self._between_blocks = False
         self._block.clear()
 
@@ -161,7 +162,7 @@ class EventStreamParser:
         return data.removeprefix(_BOM)
 
     def _with_lf_only(self, data: bytes | bytearray) -> bytes | bytearray:
-        """Make line ends LF. A CR ends its line at once; its LF may come later (ARK-SSE-6)."""
+        """Convert line ends to LF. A CR ends its line even if its LF comes later (ARK-SSE-6)."""
         if not data:
             return data
         if self._after_cr:
@@ -174,7 +175,7 @@ class EventStreamParser:
     def _accept_in_steps(self, data: bytes | bytearray) -> list[ServerSentEvent]:
         """Accept data that may exceed the limit, in steps small enough to notice when it does.
 
-        One byte over the bound may still be the blank line that completes the event.
+        One byte over the limit may still be the blank line that completes the event.
         """
         events: list[ServerSentEvent] = []
         start = 0
@@ -192,7 +193,8 @@ class EventStreamParser:
         if not end:
             self._hold(data)
             return []
-        # Appended to what is held, never the other way round: a growing line stays linear.
+        # Append to the held bytes instead of prepending them, which would take quadratic time for
+        # a line that arrives in many pieces.
         self._block += data[:end]
         events = self._read(self._block)
         self._block.clear()
@@ -202,7 +204,7 @@ class EventStreamParser:
 
     def _end_of_blocks(self, data: bytes | bytearray) -> int:
         """Return the position after the last blank line in `data`, 0 if there is none."""
-        last = data.rfind(b"\n")  # a search for one byte is far faster, so it goes first
+        last = data.rfind(b"\n")  # a search for a single byte is far faster, so it is done first
         blank = data.rfind(b"\n\n", 0, last + 1)
         if blank >= 0:
             return blank + 2
@@ -220,7 +222,7 @@ class EventStreamParser:
                 self._read_lines(lines.decode(errors="replace").split("\n"))
 
     def _read(self, blocks: bytes | bytearray) -> list[ServerSentEvent]:
-        """Read complete blocks: by their shape if they all have it, else line by line."""
+        """Read complete blocks: all at once if they have the same shape, else line by line."""
         try:
             text = blocks.decode()
         except UnicodeDecodeError:
@@ -249,7 +251,7 @@ class EventStreamParser:
         return self._read_lines(text.split("\n"))
 
     def _read_columns(self, shape: _Shape, parts: list[str], step: int) -> list[ServerSentEvent]:
-        """Read the values of a text that was split by its shape."""
+        """Return the events of a text that was split by its shape."""
         kinds: Iterable[str] = parts[shape.event :: step] if shape.event else repeat("message")
         cursors: Iterable[str] = parts[shape.id :: step] if shape.id else repeat(self._cursor)
         if shape.id:
@@ -279,8 +281,8 @@ class EventStreamParser:
                     data = None
                 kind = "message"
                 has_id = False
-                self._cursor = cursor  # also where there is nothing to dispatch (ARK-RES-5)
-            # The usual forms come first: a prefix is taken off faster than a colon is found.
+                self._cursor = cursor  # even if there is nothing to dispatch (ARK-RES-5)
+            # The usual forms come first: removing a prefix is faster than searching for a colon.
             elif (value := line.removeprefix("data: ")) is not line:
                 if data is None:
                     data = value
@@ -315,7 +317,7 @@ def _as_bytes(data: bytes | memoryview) -> bytes:
 
 
 def _without_cr(data: bytes | bytearray) -> bytes | bytearray:
-    """Replace every CR LF by LF; return nothing if a CR has no LF after it."""
+    """Replace every CR LF by LF; return b"" if a CR is not followed by an LF."""
     return b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
 
 
@@ -332,7 +334,7 @@ def _shape_of(text: str) -> _Shape | None:
     return None if first is None else _shape(tuple(_FIELD.findall(first[1])))
 
 
-@lru_cache  # there are some two hundred of them
+@lru_cache  # there are about two hundred shapes
 def _shape(fields: tuple[tuple[str, str], ...]) -> _Shape | None:
     names = [name for name, _ in fields]
     if "data" not in names or len(names) != len({*names}):
@@ -349,12 +351,12 @@ def _shape(fields: tuple[tuple[str, str], ...]) -> _Shape | None:
 
 
 def _says_nothing(texts: Iterable[str]) -> bool:
-    """Return whether all lines are blank or comments: between two blocks they have no effect."""
+    """Return whether all lines are blank or comments, which have no effect between two blocks."""
     return all(line[:1] in ("", ":") for text in texts for line in text.split("\n"))
 
 
 def _milliseconds(digits: str) -> int:
-    """Read a decimal of any length; `int` alone refuses more than 4300 digits."""
+    """Return a decimal of any length, clamped; `int` alone refuses more than 4300 digits."""
     digits = digits.lstrip("0") or "0"
     return RETRY_LIMIT if len(digits) > len(str(RETRY_LIMIT)) else min(int(digits), RETRY_LIMIT)
 
@@ -362,15 +364,15 @@ def _milliseconds(digits: str) -> int:
 def encode_event(
     data: str | None,
     *,
-    type: str = "message",  # noqa: A002 - the standard's own word
-    id: str | None = None,  # noqa: A002 - the standard's own word
+    type: str = "message",  # noqa: A002 - the standard's name
+    id: str | None = None,  # noqa: A002 - the standard's name
     retry: int | None = None,
     comment: str | None = None,
 ) -> bytes:
     """Encode one block, so that parsing it gives back exactly the arguments.
 
-    `data` of `None` makes a block that dispatches nothing: a keep-alive comment, a lone `retry`
-    in milliseconds, a lone `id`. An `id` of `""` is sent, and clears the cursor. Raises
+    With `data=None` the block dispatches nothing: it may be a keep-alive comment, or only set
+    `retry` (in milliseconds) or `id`. An `id` of `""` is sent, and clears the cursor. Raises
     `ValueError` for values that would not survive the round trip, and `TypeError` for values that
     are not text, such as an event or a dict: pass their JSON as the data.
     """

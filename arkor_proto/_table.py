@@ -1,27 +1,27 @@
 """The state machines of the protocol, as data, and the code that executes them.
 
-Why a signal is raised, and what external effect a move has, is in `_session.py` and `_wait.py`.
+`_session.py` and `_wait.py` raise the signals and carry out the external effects of the moves.
 
 Theory of operation
 -------------------
 A trainer is three machines that are almost independent:
 
-- the *job* (`Job`): has the create been submitted, and is the job's id known;
+- the *job* (`Job`): whether the create has been submitted, and whether the job's id is known;
 - the *stream* (`Stream`): the wait, from the request for it to its result;
 - the *stop* (`Stop`): the request to cancel the job on the backend.
 
-Their independence is what makes "abort is local, then cancel" work: `ABORT` is a signal of the
-stream alone, so the job and the stop go on as if nothing had happened. Where one machine must wait
-for another, the coupling is a row of `JOINT`, which is data as well: a follow or a cancel requested
-while the create is in flight stays in `AWAITING_JOB` until the job is known.
+Because they are independent, an abort is local and a cancel still works after it: `ABORT` is a
+signal of the stream alone, and does not affect the job and the stop. Where one machine must wait
+for another, a row of `JOINT` couples them: a follow or a cancel requested while the create is in
+flight stays in `AWAITING_JOB` until the job is known.
 
 A fourth machine, the *exchange* (`Exchange`), exists once for each request. It filters the reports
-from the network, so that the other three only ever see reports that are possible.
+from the network, so that the other three see only possible reports.
 
 Every pair of state and signal has a cell. `Move` names the next state, `Ignored` says why nothing
-happens, `Illegal` says why the pair cannot come up; the session raises `LocalProtocolError` there,
-before anything has changed. The session executes the table, the kit draws and prints it, and the
-tests enumerate it: there is no second copy.
+happens, and `Illegal` says why the pair cannot occur; in that case the session raises
+`LocalProtocolError` before anything changes. The session executes this table, the kit draws and
+prints it, and the tests enumerate it; there is no second copy.
 """
 
 from collections.abc import Mapping
@@ -40,12 +40,12 @@ class _Named(Enum):
     A plain `Enum` hashes its name, in Python code, which takes longer than the rest of a look-up.
     """
 
-    if not TYPE_CHECKING:  # the type is that of Enum
+    if not TYPE_CHECKING:  # type checkers see the method of Enum
         __hash__ = object.__hash__
 
 
 class Job(_Named):
-    """What is known of the job on the backend."""
+    """What is known about the job on the backend."""
 
     UNSUBMITTED = "unsubmitted"
     CREATING = "creating"
@@ -85,7 +85,7 @@ class Exchange(_Named):
 
 
 class JobSignal(_Named):
-    """What happens to the job."""
+    """The signals of the job machine."""
 
     START = "start"
     ACCEPT = "accept"
@@ -93,7 +93,7 @@ class JobSignal(_Named):
 
 
 class StreamSignal(_Named):
-    """What happens to the stream."""
+    """The signals of the stream machine."""
 
     FOLLOW = "follow"
     JOB_KNOWN = "job known"
@@ -114,7 +114,7 @@ class StreamSignal(_Named):
 
 
 class StopSignal(_Named):
-    """What happens to the stop."""
+    """The signals of the stop machine."""
 
     CANCEL = "cancel"
     JOB_KNOWN = "job known"
@@ -123,7 +123,7 @@ class StopSignal(_Named):
 
 
 class ExchangeSignal(_Named):
-    """What the network reports of an exchange."""
+    """The signals of the exchange machine: the network's reports."""
 
     RESPOND = "respond"
     RECEIVE = "receive"
@@ -137,7 +137,7 @@ Signal: TypeAlias = JobSignal | StreamSignal | StopSignal | ExchangeSignal
 
 @frozen(repr=False, eq=False)
 class Move(Value):
-    """The machine goes to another state, or re-enters the same one."""
+    """The machine moves to the state `to`, which may be the same one."""
 
     to: State
 
@@ -151,7 +151,7 @@ class Ignored(Value):
 
 @frozen(repr=False, eq=False)
 class Illegal(Value):
-    """The pair cannot come up unless there is a bug."""
+    """The pair of state and signal cannot occur unless there is a bug."""
 
     why: str
 
@@ -162,7 +162,7 @@ Row: TypeAlias = Mapping[Signal, Cell]
 
 @frozen(repr=False, eq=False)
 class Joint(Value):
-    """When one machine has moved on `when` and another is in `given`, the other takes `then`."""
+    """If the signal `when` moves a machine while another is in `given`, that one takes `then`."""
 
     when: Signal
     given: State
@@ -176,7 +176,7 @@ MACHINES: Final[tuple[tuple[type[State], type[Signal]], ...]] = (
     (Exchange, ExchangeSignal),
 )
 
-# What is the same in every state in which a caller is waiting.
+# The cells that are the same in every state in which a caller is waiting.
 _WAITING: Final[Row] = {
     StreamSignal.FOLLOW: Ignored("joins the wait in progress"),
     StreamSignal.ABORT: Move(Stream.ABORTED),
@@ -277,7 +277,7 @@ _CELLS: Final[Mapping[State, Row]] = {
     },
 }
 
-# Why a signal cannot come up in a state that has no cell for it above.
+# The reason why a signal cannot occur in a state that has no cell for it above.
 _ILLEGAL: Final[Mapping[Signal, Illegal]] = {
     JobSignal.ACCEPT: Illegal("no create is in flight"),
     JobSignal.REFUSE: Illegal("no create is in flight"),
@@ -352,7 +352,7 @@ class Machines:
         return self.job, self.stream, self.stop
 
     def take(self, signal: Signal) -> list[Signal]:
-        """Apply `signal` and those it triggers; return the ones that moved a machine, in order."""
+        """Apply `signal` and those it triggers; return those that moved a machine, in order."""
         state = self.stream if isinstance(signal, StreamSignal) else self._state_for(signal)
         match next_state(state, signal):  # the most frequent first
             case Stream() as to:

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from typing import Final
 
 MAX_LINE: Final = 500
-"""The most characters of untrusted text in one log line."""
+"""The maximum number of characters of untrusted text in one log line."""
 
 
 def words(value: object) -> str:
     """Return `str(value)`, or the name of its type if that raises."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - to show an error must not raise another one
+    except Exception:  # noqa: BLE001 - showing an error must not raise another
         return f"<{type(value).__name__} that cannot be shown>"
 
 
@@ -26,7 +26,7 @@ def error_words(error: BaseException) -> str:
 
 
 def printable(text: object) -> str:
-    """Return `text` with everything that is not a visible character escaped."""
+    """Return `text` with every non-printable character escaped."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode()
         for char in words(text)
@@ -34,7 +34,7 @@ def printable(text: object) -> str:
 
 
 def one_line(text: object, limit: int = MAX_LINE) -> str:
-    """Return `text` in one line of visible characters, cut after `limit` of its characters."""
+    """Return `text` as one line of printable characters, cut after `limit` characters."""
     whole = words(text)
     if len(whole) <= limit:
         return printable(whole)
@@ -42,8 +42,8 @@ def one_line(text: object, limit: int = MAX_LINE) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word that was probably meant, or list them all."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+    """Return a suggestion: the known word that was probably meant, or a list of all of them."""
+    from difflib import get_close_matches  # noqa: PLC0415 - needed only after a mistake
 
     names = tuple(known)
     near = get_close_matches(word, names, 1)

@@ -35,13 +35,13 @@ class Endpoint(Value):
 
     @property
     def path(self) -> str:
-        """The path in front of every route, without a slash at its end."""
+        """The path that precedes every route, without a trailing slash."""
         return "".join(self.base_url.partition("://")[2].partition("/")[1:]).rstrip("/")
 
 
 @frozen(kw_only=True, repr=False, eq=False)
 class Bounds(Value):
-    """Limits on how much of an answer is read, in bytes, and for how long, in seconds."""
+    """Limits on how much of a response is read, in bytes, and for how long, in seconds."""
 
     event: int = 8 * 2**20
     create_body: int = 2**20
@@ -54,8 +54,8 @@ class Bounds(Value):
 class JobSpec(Value):
     """What to train. `config` is the job's configuration as sent on the wire, dataset included.
 
-    It is copied, so that later changes do not affect what is submitted. Raises ValueError if it
-    cannot be written as JSON.
+    The configuration is copied, so later changes to it do not affect what is submitted. Raises
+    ValueError if it cannot be written as JSON.
     """
 
     name: str = field(validator=IS_STR)
@@ -64,10 +64,10 @@ class JobSpec(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingJob(Value):
-    """A job as the backend describes it; `status` is an open set and is kept as received.
+    """A job as the backend describes it; `status` may be any string and is kept as received.
 
-    Known statuses are queued, running, completed, failed and cancelled. Times are the backend's
-    own strings. `extra` holds the keys that this library does not know.
+    Known statuses are queued, running, completed, failed and cancelled. Times are strings as the
+    backend sent them. `extra` holds the keys that this library does not know.
     """
 
     id: str
@@ -85,7 +85,7 @@ class TrainingJob(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingResult(Value):
-    """How a job ended: the job as last known, its artifacts, and the cursor of the last frame."""
+    """The end of a job: its last known state, its artifacts, and the cursor of the last frame."""
 
     job: TrainingJob
     artifacts: tuple[object, ...] = field(default=(), repr=masked_repr)
@@ -103,10 +103,11 @@ class TrainingStarted(Value):
 
 
 class LogDraft:
-    """A log under construction. Nearly all frames are logs, so the cost of one matters.
+    """A `TrainingLog` under construction. Nearly all frames are logs, so creating one must be fast.
 
-    Making a frozen value takes as long as reading its JSON, mostly to work around the freezing. A
-    draft is filled by plain assignments, and is then as frozen as any other value.
+    Creating a frozen value takes as long as parsing its JSON, because attrs has to bypass the
+    freezing for every field. The fields of a draft are set by plain assignments; its class is then
+    changed to `TrainingLog`, which makes it as frozen as any other value.
     """
 
     __slots__ = (
@@ -200,7 +201,7 @@ class Request(Value):
 class Reconnecting(Value):
     """The stream has ended and will be reopened in `delay` seconds.
 
-    `failures` counts the consecutive failures, 0 after a clean end; `cause` is the last one.
+    `failures` is the number of consecutive failures, 0 after a clean end; `cause` is the last one.
     """
 
     failures: int
@@ -211,7 +212,7 @@ class Reconnecting(Value):
 
 @frozen(repr=False, eq=False)
 class CallbackFailed(Value):
-    """A callback raised and the profile says to go on; the event is not delivered again."""
+    """A callback raised an exception that does not end the wait; its event is not redelivered."""
 
     event: TrainingEvent
     error: Exception
@@ -227,7 +228,7 @@ class FrameSkipped(Value):
 
 @frozen(repr=False, eq=False)
 class Deprecated(Value):
-    """The backend says that what this client uses will stop working (`Deprecation: true`)."""
+    """The backend announces that what this client uses will stop working (`Deprecation: true`)."""
 
     message: str
     sunset: str | None
@@ -243,4 +244,4 @@ class UpgradeRequired(Value):
 
 
 Notice: TypeAlias = Reconnecting | CallbackFailed | FrameSkipped | Deprecated | UpgradeRequired
-"""Something the user should know about, although it ends no operation."""
+"""Something that the user should know but that does not end an operation."""

@@ -10,9 +10,9 @@ from attrs import Attribute
 
 
 class Value:
-    """Base of the attrs classes; `repr=` and `eq=` of their fields keep their usual meaning.
+    """The base class of all values; `repr=` and `eq=` of attrs fields keep their usual meaning.
 
-    A value without fields needs nothing from attrs.
+    A subclass without fields need not be an attrs class.
     """
 
     __slots__ = ()

@@ -1,3 +1,3 @@
-"""The version of the distribution, in the one place the build and the wire both read."""
+"""The version of the distribution, for the build and for the `X-Arkor-Client` header."""
 
 __version__ = "0.1.0"

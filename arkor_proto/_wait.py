@@ -1,6 +1,6 @@
-"""The wait: follows one job's event stream over all of its connections until the result.
+"""The wait: follows one job's event stream across all of its connections until the result.
 
-This is how the stream's machine handles frames, endings, refusals, callbacks and timers.
+This module handles the frames, ends, refusals, callbacks and timers of the stream's state machine.
 """
 
 from math import inf
@@ -83,7 +83,7 @@ class Wait:
     job: TrainingJob | None
     now: float = field(default=-inf, init=False)
     with_callback: dict[int, TrainingEvent] = field(factory=dict[int, TrainingEvent], init=False)
-    """The events that were delivered and not yet handed back, by delivery number."""
+    """The delivered events that are not handled yet, by delivery number."""
     _accepted_at: float = field(default=-inf, init=False)
     _exchange: Pending | None = field(default=None, init=False)
     _ending: Exception | None = field(default=None, init=False)
@@ -109,12 +109,12 @@ class Wait:
         self.now = now
 
     def accept(self, job: TrainingJob) -> None:
-        """Record the job that the create made."""
+        """Record the job that was created."""
         self.job = job
         self._accepted_at = self.now
 
     def open(self) -> None:
-        """Request the stream after the cursor, if a header can carry the cursor."""
+        """Request the stream after the cursor; reject the wait if the cursor cannot be sent."""
         cursor = self._reader.cursor
         if why := cursor_problem(cursor):
             self._reject(UnsendableCursor(cursor, why))
@@ -127,7 +127,7 @@ class Wait:
         self._lost_end_at = inf
 
     def join(self) -> None:
-        """Settle a follow that was requested after the end, with the same outcome."""
+        """If the wait has already ended, settle a new follow with the same outcome."""
         if self._machines.stream is Stream.CONCLUDED:
             self._settle_result()
         elif self._machines.stream is Stream.ABORTED:
@@ -141,10 +141,10 @@ class Wait:
             self.join()
 
     def leave(self) -> None:
-        """End the wait in a way that lets it be resumed.
+        """End the wait such that it can be resumed.
 
-        An event whose callback has not returned may not have been handled: the cursor goes back to
-        before it, and the next wait delivers it again.
+        If a callback has not returned, its event may not have been handled: the cursor goes back to
+        before the event, and the next wait delivers it again.
         """
         if self._machines.stream in {Stream.DELIVERING, Stream.CONCLUDING}:
             self._reader.rewind()
@@ -178,9 +178,9 @@ class Wait:
     def handled(
         self, delivery: int, now: float, error: Exception | None = None, *, heard: bool = True
     ) -> None:
-        """Take back an event from its callback at `now`, even if its wait has ended.
+        """Record that the callback for an event is done, even if the wait has ended.
 
-        Raises LocalProtocolError when the callback does not have this event.
+        Raises LocalProtocolError if the event is not with a callback.
         """
         event = self.with_callback.pop(delivery, None)
         if event is None:
@@ -200,7 +200,7 @@ class Wait:
             self._outbox.notify(CallbackFailed(event, error))
 
     def refused(self, answer: Answer) -> None:
-        """Take the complete answer of a backend that refused to open the stream (ARK-ERR)."""
+        """Act on the complete response of a backend that refused to open the stream (ARK-ERR)."""
         error = self._outbox.status_error(answer)
         young = self.now < self._accepted_at + self._profile.not_found_grace
         retried = answer.status == _NOT_FOUND and young
@@ -210,14 +210,14 @@ class Wait:
             self._fail_as_answered(error, answer.headers)
 
     def answered(self, answer: Answer) -> None:
-        """Take an incomplete answer whose time is up (ARK-SEC-4)."""
+        """Act on a response that is not complete at its deadline (ARK-SEC-4)."""
         if self._machines.stream is Stream.ASKING:
             self._go_on()
         else:
             self.refused(answer)
 
     def tick(self) -> None:
-        """Do what is due."""
+        """Act on a deadline that has been reached."""
         if self._machines.stream is Stream.BACKING_OFF and self.now >= self._due:
             self._machines.take(StreamSignal.DUE)
             self.open()
@@ -227,7 +227,7 @@ class Wait:
             self._advance()
 
     def deadline(self) -> tuple[float, Timer] | None:
-        """Return when `tick` next has something to do, and what it is."""
+        """Return the time of the next deadline and what it is for, None if there is none."""
         if self._machines.stream is Stream.BACKING_OFF:
             return self._due, Timer.RECONNECT
         if self._machines.stream is Stream.STREAMING and (at := self._idle_at()) < inf:
@@ -292,7 +292,7 @@ class Wait:
 
     def _over(self, pending: Pending, error: Exception | None) -> None:
         if self._machines.stream is Stream.REFUSED:
-            # The status says all that matters, however its body ended.
+            # Only the status matters, however the body ended.
             self.refused(pending.answer())
         else:
             self._ended, self._ending = True, error
@@ -300,10 +300,10 @@ class Wait:
                 self._advance()
 
     def _advance(self) -> None:
-        """Take frames until an event goes to the callback, the wait is over, or none is left.
+        """Take frames until there is an event to deliver, the wait is over, or no frame is left.
 
-        From one log to the next the stream would go to STREAMING and back (HANDLED, FRAME). Neither
-        move triggers another machine, so both are left out.
+        Between two logs the stream would move to STREAMING and back (HANDLED, FRAME). Neither move
+        affects another machine, so both are skipped.
         """
         machines = self._machines
         while (event := self._reader.take()) is not None:
@@ -352,7 +352,7 @@ class Wait:
         return None
 
     def _called_back(self) -> None:
-        """Record that the callback is done; time spent in it does not count as server silence."""
+        """Record that the callback is done; the time spent in it is not silence of the server."""
         if self._machines.stream is Stream.DELIVERING:
             self._machines.take(StreamSignal.HANDLED)
             self._heard_at = self.now
@@ -404,7 +404,7 @@ class Wait:
                 assert_never(never)
 
     def _go_on(self) -> None:
-        """Do what the end of the stream calls for, without asking for the job."""
+        """Back off after the end of a stream; a clean end after progress is not a failure."""
         if self._ending is None and self._progressed:
             self._back_off(self._budget.clean_end(spread=self._profile.spreads_clean_end), None)
         else:

@@ -1,7 +1,7 @@
-"""Decoded JSON: type checks, and a walk of bounded depth.
+"""Type checks for decoded JSON, and a traversal of bounded depth.
 
-A backend can nest its values to any depth. Nothing here descends further than `MAX_DEPTH`, so no
-value can exhaust the interpreter's stack (ARK-SEC-10).
+A backend can nest its values to any depth. No function here descends further than `MAX_DEPTH`, so
+no value can exhaust the interpreter's stack (ARK-SEC-10).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,23 +11,23 @@ JsonObject: TypeAlias = Mapping[str, object]
 """A decoded JSON object."""
 
 Change: TypeAlias = Callable[[str, object], object]
-"""Takes the name and the value of a member, "" as the name of an item; returns the new value."""
+"""Takes the name ("" for an item of an array) and the value; returns the new value."""
 
 MAX_DEPTH: Final = 150
 
 
 def is_object(value: object) -> TypeGuard[JsonObject]:
-    """Tell whether a decoded JSON value is an object."""
-    return isinstance(value, (dict, Mapping))  # to ask a dict for its abstract class takes longer
+    """Return whether a decoded JSON value is an object."""
+    return isinstance(value, (dict, Mapping))  # checking for dict first is faster
 
 
 def is_dict(value: object) -> TypeGuard[dict[str, object]]:
-    """Return whether a decoded JSON value is a dict, as Python's own decoder makes."""
+    """Return whether a decoded JSON value is exactly a dict, as `json.loads` returns."""
     return type(value) is dict
 
 
 def is_array(value: object) -> TypeGuard[Sequence[object]]:
-    """Tell whether a JSON value is an array."""
+    """Return whether a JSON value is an array."""
     return isinstance(value, (list, tuple))
 
 
@@ -50,8 +50,8 @@ def rebuilt(
 ) -> object:
     """Return a copy of a JSON value with `change` applied to all members and items, parents first.
 
-    `rename` is applied to the names of members. An object or array below `MAX_DEPTH` is replaced by
-    the result of `deeper`, and so is a value for which the caller's stack has no room left.
+    `rename` is applied to the names of members. `deeper` returns the replacement for an object or
+    array below `MAX_DEPTH`, and for the whole value if the interpreter's stack is too small for it.
     """
     try:
         return _rebuilt(value, change, rename, deeper, MAX_DEPTH)

@@ -1,7 +1,7 @@
-"""Builds requests, and reads the heads and errors of their answers.
+"""Builds requests, and reads the heads and errors of their responses.
 
-This is how each call of a trainer looks on the wire (ARK-WIR). No function here does I/O, and none
-trusts its input.
+This module defines what each call of a trainer looks like on the wire (ARK-WIR). No function here
+does I/O, and none trusts its input.
 """
 
 import json
@@ -18,11 +18,11 @@ from arkor_proto._walk import JsonObject, is_object
 
 MAX_CURSOR_BYTES: Final = 1024
 MAX_SERVER_DELAY: Final = 10**9
-"""In seconds; a server's longer delays are cut to this before any cap applies."""
+"""The longest delay accepted from a server, in seconds; a longer one is cut to this first."""
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_HOPS: Final = 5
-# What is between two commas; a comma in a quoted string separates nothing (RFC 9110 §5.6.4).
+# The text between two commas; a comma in a quoted string does not separate (RFC 9110 §5.6.4).
 _MEMBER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
 
 _START_OF_PAGE: Final = 4096
@@ -68,7 +68,7 @@ def request_to(
     body: JsonObject | None = None,
     extra: Headers = (),
 ) -> Request:
-    """Return a request with the headers common to all requests (ARK-WIR-2)."""
+    """Return a request with the headers that all requests have (ARK-WIR-2)."""
     target = endpoint.path + path
     if query:
         target += "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
@@ -127,18 +127,18 @@ def cancel_request(endpoint: Endpoint, job_id: str) -> Request:
 
 
 def job_request(endpoint: Endpoint, job_id: str) -> Request:
-    """Return the request for a job as it is now."""
+    """Return the request for the current state of a job."""
     return request_to(endpoint, "GET", _job_path(job_id), scope(endpoint))
 
 
 def is_success(status: int) -> bool:
-    """Tell whether `status` is of the 2xx class (RFC 9110 §15.3)."""
-    return 200 <= status < 300  # noqa: PLR2004 - these two numbers are the class
+    """Return whether `status` is 2xx (RFC 9110 §15.3)."""
+    return 200 <= status < 300  # noqa: PLR2004 - the range of 2xx
 
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-    """Return `request` for its new URL, None if that has another origin or credentials."""
-    from urllib.parse import quote, urljoin, urlsplit  # noqa: PLC0415 - few answers redirect
+    """Return `request` with its new URL, None if the URL has another origin or credentials."""
+    from urllib.parse import quote, urljoin, urlsplit  # noqa: PLC0415 - redirects are rare
 
     here = endpoint.origin
     try:
@@ -150,7 +150,7 @@ def redirected(endpoint: Endpoint, request: Request, location: str) -> Request |
     if not same or not location:
         return None
     target = (there.path or "/") + (f"?{there.query}" if there.query else "")
-    # What came as bytes beyond ASCII goes out as the same bytes, percent-encoded.
+    # Bytes beyond ASCII are sent as the same bytes, percent-encoded.
     raw = quote(target.encode("latin-1"), safe="/?%&=+:@!$'()*,;~")
     return Request(request.method, raw, request.headers)
 
@@ -165,13 +165,13 @@ def header(headers: Headers, name: bytes) -> str | None:
 
 
 def location_of(headers: Headers) -> str | None:
-    """Return the `Location` of an answer; None if it is missing or repeated."""
+    """Return the `Location` of a response; None if it is missing or repeated."""
     several = sum(key.lower() == b"location" for key, _ in headers) > 1
     return None if several else header(headers, b"location")
 
 
 def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
-    """Return the members of a list-valued header, without empty ones."""
+    """Return the members of a comma-separated header, without empty ones."""
     members = (member.strip(" \t") for member in _MEMBER.findall(header(headers, name) or ""))
     return tuple(member for member in members if member)
 
@@ -186,19 +186,19 @@ def is_event_stream(headers: Headers) -> bool:
 
 
 def foreign_codings(headers: Headers) -> tuple[str, ...]:
-    """Return the content codings of an answer that are not `identity`."""
+    """Return the content codings of a response that are not `identity`."""
     codings = header_members(headers, b"content-encoding")
     return tuple(coding for coding in codings if coding.lower() != "identity")
 
 
 def coding_problem(headers: Headers) -> str:
-    """Return what is wrong with the content codings of an answer, "" if nothing is (ARK-WIR-9)."""
+    """Return what is wrong with a response's content codings, "" if nothing is (ARK-WIR-9)."""
     codings = ", ".join(foreign_codings(headers))
     return f"content coding {codings!r}; only identity was accepted" if codings else ""
 
 
 def page_problem(headers: Headers, body: bytes) -> str:
-    """If an answer is a web page, return a description with its title or first words, else ""."""
+    """If a response is a web page, return a text with its title or first words, else ""."""
     types = [
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")
@@ -213,9 +213,9 @@ def page_problem(headers: Headers, body: bytes) -> str:
 
 
 def retry_after(headers: Headers) -> float | None:
-    """Return how long `Retry-After` asks to wait, in seconds (RFC 9110 §10.2.3).
+    """Return the delay that `Retry-After` asks for, in seconds (RFC 9110 §10.2.3).
 
-    An HTTP-date is relative to the answer's own `Date`; without one it is ignored.
+    An HTTP-date is relative to the response's own `Date`, and is ignored without one.
     """
     value = header(headers, b"retry-after") or ""
     if value.isascii() and value.isdigit():
@@ -235,7 +235,7 @@ def retry_after(headers: Headers) -> float | None:
 
 
 def read_error(status: int, headers: Headers, body: bytes, hider: Hider) -> StatusError:
-    """Return the error for an answer with `status`, with secrets removed by `hider`."""
+    """Return the error for a response with `status`, with secrets removed by `hider`."""
     text = body.decode(errors="replace")
     try:
         content = read_object(body, "error")

@@ -49,7 +49,7 @@ async def follow(session: arkor.Session, http: httpx.AsyncClient) -> str | None:
     return None
 
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # end without a traceback on Ctrl-C
 try:
     endpoint = arkor.Endpoint(base_url=sys.argv[1], token=os.environ["ARKOR_TOKEN"])
     config = arkor.SessionConfig(endpoint=endpoint, job=sys.argv[2])

@@ -16,7 +16,7 @@ def exchange(number: int, it: arkor.Request, http: h11.Connection) -> Generator[
     head = h11.Request(method=it.method, target=it.target, headers=[*it.headers])
     try:
         with create_connection((endpoint.origin.host, endpoint.origin.port), timeout=10) as sock:
-            sock.sendall(http.send(head) or b"")  # to follow is to send no bodies
+            sock.sendall(http.send(head) or b"")  # requests that follow a job have no body
             while not isinstance(event := http.next_event(), h11.EndOfMessage):
                 if isinstance(event, h11.Response):
                     yield arkor.Responded(number, event.status_code, tuple(event.headers))
@@ -30,12 +30,12 @@ def exchange(number: int, it: arkor.Request, http: h11.Connection) -> Generator[
         yield arkor.Broken(number, error)
 
 
-def ticks(*readable: socket) -> Generator[arkor.Input]:  # until one of them can be read
+def ticks(*readable: socket) -> Generator[arkor.Input]:  # until a socket is readable
     while not select(readable, [], [], until and max(0.0, until - monotonic()))[0]:
-        yield arkor.Tick()  # the session's deadline, the last `until`, came first
+        yield arkor.Tick()  # the session's deadline, `until`, has been reached
 
 
-sys.tracebacklimit = 0  # Ctrl-C ends it in one line
+sys.tracebacklimit = 0  # one line on Ctrl-C
 try:
     endpoint = arkor.Endpoint(base_url=sys.argv[1], token=os.environ["ARKOR_TOKEN"])
     session = arkor.Session(arkor.SessionConfig(endpoint=endpoint, job=sys.argv[2]))

@@ -16,12 +16,12 @@ from starlette.routing import Route
 from arkor_proto import HARDENED, ArkorError, encode_event, encode_event_data
 from arkor_proto.transports.anyio import ArkorClient, Trainer
 
-KEEP_ALIVE = 15.0  # seconds; proxies cut what is silent for longer
+KEEP_ALIVE = 15.0  # seconds; proxies close a connection that is silent for longer
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def frames(trainer: Trainer) -> AsyncGenerator[bytes]:
-    async with trainer.events() as events:  # a browser that leaves ends its follow
+    async with trainer.events() as events:  # ends when the browser disconnects
         while True:
             try:
                 with anyio.fail_after(KEEP_ALIVE):
@@ -30,13 +30,13 @@ async def frames(trainer: Trainer) -> AsyncGenerator[bytes]:
                 yield encode_event(data, id=trainer.last_event_id)
             except TimeoutError:
                 yield encode_event(None, comment="keep-alive")
-            except (StopAsyncIteration, ArkorError) as end:  # let the page close its EventSource
+            except (StopAsyncIteration, ArkorError) as end:  # the page closes its EventSource
                 yield encode_event(str(end) or "the job is over", type="end")
                 return
 
 
 def relay(client: ArkorClient) -> Starlette:
-    async def follow(request: Request) -> Response:  # check who asks: here, everyone may see all
+    async def follow(request: Request) -> Response:  # no access control: anyone sees every job
         cursor = request.headers.get("last-event-id", "")
         try:
             body = frames(client.attach(request.path_params["job"], last_event_id=cursor))

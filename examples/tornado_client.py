@@ -17,7 +17,7 @@ async def exchange(number: int, it: arkor.Request, http: h11.Connection) -> None
     head = h11.Request(method=it.method, target=it.target, headers=[*it.headers])
     try:
         with closing(await TCPClient().connect(origin.host, origin.port)) as streams[number]:
-            await streams[number].write(http.send(head) or b"")  # to follow is to send no bodies
+            await streams[number].write(http.send(head) or b"")  # a follow sends no body
             while not isinstance(event := http.next_event(), h11.EndOfMessage):
                 if isinstance(event, h11.Response):
                     tell(arkor.Responded(number, event.status_code, tuple(event.headers)))
@@ -47,7 +47,7 @@ def tell(happened: arkor.Input) -> None:
                 sys.exit(str(outcome.error) if isinstance(outcome, arkor.Rejected) else None)
 
 
-sys.tracebacklimit = 0  # Ctrl-C ends it in one line
+sys.tracebacklimit = 0  # one line on Ctrl-C
 try:
     endpoint = arkor.Endpoint(base_url=sys.argv[1], token=os.environ["ARKOR_TOKEN"])
     session = arkor.Session(arkor.SessionConfig(endpoint=endpoint, job=sys.argv[2]))
@@ -56,5 +56,5 @@ except (IndexError, KeyError, ValueError) as error:
 origin = endpoint.origin if endpoint.origin.scheme == "http" else sys.exit("no TLS: use http://")
 loop, streams = IOLoop(make_current=False), dict[int, IOStream]()
 tell(arkor.Follow())
-loop.add_callback(PeriodicCallback(lambda: tell(arkor.Tick()), 100).start)  # early ones do nothing
+loop.add_callback(PeriodicCallback(lambda: tell(arkor.Tick()), 100).start)  # early ticks do nothing
 loop.start()

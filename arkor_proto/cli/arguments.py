@@ -76,7 +76,7 @@ def _add_output(command: Parser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
     text = "begin each line with the local time, or add it to the JSON"
     command.add_argument("--timestamps", action="store_true", help=text)
-    text = "print only how it ends"
+    text = "print only the outcome"
     command.add_argument("-q", "--quiet", action="store_true", help=text)
 
 
@@ -103,7 +103,7 @@ def _add_settings(command: Parser) -> None:
 
 
 def _add_waiting(command: Parser) -> None:
-    text = "retry after this many failures in a row, then give up [default: any number]"
+    text = "give up after more than this many failures in a row [default: never]"
     command.add_argument("--max-attempts", type=whole, metavar="N", help=text)
     text = "the delay after the first failure; each failure doubles it [default: %(default)g]"
     initial, longest = DEFAULTS.initial_delay, DEFAULTS.max_delay

@@ -1,7 +1,7 @@
 """The likely causes of a failure, in terms of the command line.
 
-The client's error says what happened. This module adds what the user may want to check: the token,
-the job id, the address.
+The client's error says what happened. This module adds what the user should check: the token, the
+job id, the address.
 """
 
 import os
@@ -42,7 +42,7 @@ def may_have_arrived(error: ArkorError) -> bool:
 def explained(error: ArkorError, settings: Settings, *, seen: bool) -> str:
     """Return an error in one line, with its likely cause if one is known.
 
-    The address is not questioned once the backend was `seen` there.
+    If the backend was `seen`, the address is right and is not mentioned as a cause.
     """
     cause = error.cause if isinstance(error, GaveUp) else error
     asked = "" if seen and not isinstance(cause, StatusError) else _question(cause, settings)
@@ -68,7 +68,7 @@ def _page(error: Exception) -> str:
 
 
 def _comes_from_elsewhere(error: ResponseError, settings: Settings) -> bool:
-    """Return whether the answer is unlikely to come from an Arkor backend."""
+    """Return whether the response is unlikely to come from an Arkor backend."""
     if not isinstance(error, StatusError) or _page(error):
         return True
     return error.status == HTTPStatus.NOT_FOUND and settings.command == "run"

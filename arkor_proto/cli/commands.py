@@ -1,4 +1,4 @@
-"""Carries out each `arkor-proto` command with the blocking client, and reports how it ended."""
+"""Runs each `arkor-proto` command with the blocking client, and reports how it ended."""
 
 import contextlib
 import logging
@@ -31,7 +31,7 @@ _Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
 def carry_out(settings: Settings) -> int:
     """Carry out the command and return the exit status; raises CommandError."""
-    # The report says what the log would say.
+    # The report already shows what the client logs.
     logging.getLogger("arkor_proto").addHandler(logging.NullHandler())
     report = _report(settings)
     try:
@@ -86,7 +86,7 @@ def _panel(figures: Figures) -> Live | None:
     if not sys.stdout.isatty():
         return None
     try:
-        # Only here: it takes long to import, and is not always installed.
+        # Imported only here: rich is slow to import, and not always installed.
         from arkor_proto.cli.panel import panel_for  # noqa: PLC0415 - see above
     except ModuleNotFoundError:
         return None
@@ -95,14 +95,14 @@ def _panel(figures: Figures) -> Live | None:
 
 @define
 class Command:
-    """One running command."""
+    """One run of an `arkor-proto` command."""
 
     settings: Settings
     client: ArkorClient
     report: Report
     _trainer: Trainer = field(init=False)
     _begun: bool = field(init=False, default=False)
-    """Whether the submission has begun."""
+    """Whether the submission of the job has begun."""
     seen: bool = field(init=False, default=False)
     """Whether the backend has shown that it knows the job."""
     _lost: OSError | None = field(init=False, default=None)
@@ -185,15 +185,16 @@ class Command:
         self.report.submitted(job_id)
 
     def _save(self, job_id: str, last_event_id: str) -> None:
-        # An event whose line could not be written was not shown.
+        # An event whose line could not be written was not shown, so its id is not saved.
         if self.settings.state is not None and self._lost is None:
             with self._output():
                 self.settings.state.write(job_id, last_event_id)
 
     def _look(self) -> TrainingJob | None:
-        """Ask for the job once: with a wrong id, token or address, waiting would be pointless.
+        """Request the job once, to report a wrong id, token or address before waiting for it.
 
-        A job that was followed before is known to exist, so its stream can be retried.
+        Temporary failures are ignored. So are all failures if the job was followed before, because
+        it is then known to exist.
         """
         try:
             return self.client.job(self._job_id)
@@ -238,7 +239,7 @@ class Command:
         return OK if status == "completed" else BAD
 
     def _as_it_stands(self, job: TrainingJob) -> TrainingJob:
-        """Return the job with its final status, which a permanently closed stream does not give."""
+        """Return the job with its final status; request it if the stream ended without one."""
         return job if job.status in TERMINAL_STATUSES else self.client.job(job.id)
 
     def _gave_up(self, error: ArkorError) -> int:
@@ -303,7 +304,7 @@ class Command:
         return self._trainer.job.id if self._trainer.job is not None else ""
 
     def _abort(self, number: int, _: FrameType | None) -> None:
-        # A second signal does not wait for anything.
+        # A second signal ends the command at once.
         for each in _SIGNALS:
             if signal.getsignal(each) is not signal.SIG_IGN:
                 signal.signal(each, interrupt)
@@ -326,7 +327,7 @@ class Command:
         try:
             yield
         except OSError as error:
-            # The stream did not fail and must not be reopened.
+            # The output failed, not the stream, so the stream must not be reopened.
             self._lost = error
             self._trainer.abort(error)
 
@@ -337,7 +338,7 @@ def _state_words(job: TrainingJob) -> str:
 
 @contextmanager
 def _handling(handler: _Handler) -> Generator[None]:
-    """Have `handler` called for Ctrl-C and SIGTERM; one that is ignored stays ignored."""
+    """Handle Ctrl-C and SIGTERM with `handler`; a signal that is ignored stays ignored."""
     heard = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
     before = [(number, signal.signal(number, handler)) for number in heard]
     try:

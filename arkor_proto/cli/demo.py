@@ -1,6 +1,6 @@
 """`arkor-proto demo`: a mock backend breaks a stream, and the client still follows its job.
 
-This is the only module that uses the mock, and it is imported only for this command.
+No other module of `arkor_proto` uses the mock, and this one is imported only for this command.
 """
 
 import logging
@@ -56,7 +56,7 @@ interval_ms = 500
 """
 _NEXT: Final = """
 What to type next:
-  arkor-mock serve           such a backend, for your own client
+  arkor-mock serve           a mock backend, for your own client
   arkor-conformance run every case against the reference client
 """
 
@@ -65,7 +65,7 @@ def demo() -> int:
     """Run the demonstration, which takes about seven seconds, and return the exit status."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    logging.getLogger("arkor_proto").addHandler(logging.NullHandler())  # it is shown anyway
+    logging.getLogger("arkor_proto").addHandler(logging.NullHandler())  # the demo shows the same
     show = _Show()
     anyio.run(_follow, show, backend_options=LOOP)
     return show.finish()
@@ -77,7 +77,7 @@ async def _follow(show: "_Show") -> None:
         show.begin(mock.base_url)
         client = ArkorClient(
             mock.base_url,
-            token="demo",  # noqa: S106 - the mock takes any
+            token="demo",  # noqa: S106 - the mock accepts any token
             profile=Profile.named("hardened"),
             policy=ReconnectPolicy(initial_delay=0.7),
         )
@@ -133,7 +133,7 @@ class _Show:
         match record:
             case RequestReceived(route="stream", last_event_id=cursor):
                 self._connects += 1
-                self._say("backend", f"is asked for the stream, {from_where(cursor)}")
+                self._say("backend", f"gets a request for the stream, {from_where(cursor)}")
             case ResponseStarted(route="create", status=200):
                 self._say("backend", "accepts the job")
             case ResponseStarted(route="stream", status=status) if status != HTTPStatus.OK:
@@ -159,7 +159,7 @@ class _Show:
         self._print(f"{time.monotonic() - self._began:5.1f} s  {who:7}  {what}")
 
     def _print(self, line: str, end: str = "\n") -> None:
-        # An error here would be taken for one of the server or of a callback.
+        # Raised here, an error would look like one of the server or of a callback.
         try:
             sys.stdout.write(f"{line}{end}")
             sys.stdout.flush()

@@ -62,7 +62,7 @@ class Figures:
 
     @property
     def steps_per_second(self) -> float | None:
-        """The rate of the latest steps, None if there are too few to tell."""
+        """The rate of the latest steps, None if there are too few of them."""
         if not self._recent:
             return None
         (then, start), (now, end) = self._recent[0], self._recent[-1]
@@ -81,7 +81,7 @@ class Figures:
             self._stride *= 2
 
     def summary(self, job: TrainingJob, elapsed: float) -> list[str]:
-        """Return lines about how the job went; `elapsed` is used if the job has no times."""
+        """Return the lines of the summary; `elapsed` is its duration if the job has no times."""
         lines = [("duration", f"{duration(_duration_of(job, elapsed))}")]
         if self.first is not None and self.last is not None:
             lines.append(("loss", f"{_at(self.first)}, {_at(self.last)}"))
@@ -166,6 +166,6 @@ def _duration_of(job: TrainingJob, elapsed: float) -> float:
         begun = datetime.fromisoformat(job.started_at or "")
         ended = datetime.fromisoformat(job.completed_at or "")
         seconds = (ended - begun).total_seconds()
-    except (ValueError, TypeError):  # no such text, or one of them without a time zone
+    except (ValueError, TypeError):  # a time is missing, or only one has a time zone
         return elapsed
     return seconds if seconds >= 0 else elapsed

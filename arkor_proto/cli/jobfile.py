@@ -44,13 +44,13 @@ class JobFile:
 
     @property
     def digest(self) -> str:
-        """A digest that identifies the job, independent of how its file is formatted."""
+        """A digest that identifies the job and does not depend on the formatting of its file."""
         parts = [self.name, self.model, self.dataset, self.lora, self.options]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def read_job_file(path: Path) -> JobFile:
-    """Return the contents of the job file; raises ValueError that begins with the file's name."""
+    """Return the contents of the job file; the message of a ValueError begins with its name."""
     try:
         return _read(tomllib.loads(_content(path).decode()))
     except OSError as error:

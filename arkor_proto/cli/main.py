@@ -1,4 +1,4 @@
-"""The command line: `arkor-proto run FILE`, and likewise `follow JOB`, `cancel JOB` and `demo`."""
+"""The command `arkor-proto`: `run FILE`, `follow JOB`, `status JOB`, `cancel JOB` and `demo`."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ def _carry_out(given: Sequence[str]) -> int:
     except ValueError as error:
         raise refusal(error) from error
     try:
-        # Only here, so that a missing h11 can be told from a broken installation.
+        # Imported only here, to distinguish a missing h11 from a broken installation.
         from arkor_proto.cli.commands import carry_out  # noqa: PLC0415 - see above
     except ModuleNotFoundError as error:
         if error.name != "h11":
@@ -38,7 +38,7 @@ def _demo() -> int:
     try:
         from arkor_proto.cli.demo import demo  # noqa: PLC0415 - needs the extra `mock`
     except ImportError as error:
-        from mock_server.obstacles import missing  # noqa: PLC0415 - not before it is needed
+        from mock_server.obstacles import missing  # noqa: PLC0415 - imported only when needed
 
         if (why := missing(error)) is None:
             raise

@@ -1,11 +1,11 @@
-"""Parses numbers typed by users. Errors say what is allowed, identically in every command."""
+"""Parses numbers on the command line. Errors say what is allowed, with the same text everywhere."""
 
 import math
 import re
 from typing import Final
 
 _LARGEST: Final = 10**18 - 1
-"""The largest number of 18 digits."""
+"""The largest number that is accepted: 18 digits."""
 
 
 def whole(text: str, *, least: int = 0, most: int = _LARGEST) -> int:

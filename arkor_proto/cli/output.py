@@ -1,8 +1,8 @@
-"""The output of the command line while it follows a job: readable lines, or lines of JSON.
+"""The output of `arkor-proto` while it follows a job: readable lines, or lines of JSON.
 
 On a terminal there is a live panel below the readable lines (`panel.py`).
 
-Control characters from a backend are escaped, so that it can never control the terminal.
+Control characters from a backend are escaped, so that they cannot control the terminal.
 """
 
 import json
@@ -48,10 +48,10 @@ def local_time() -> str:
 
 
 class Report(Protocol):
-    """Where the command reports what happens."""
+    """The output to which a command reports what happens."""
 
     def known(self, job: TrainingJob, max_steps: int | None) -> None:
-        """Report what is known of the job before its first event."""
+        """Report what is known about the job before its first event."""
         ...
 
     def submitted(self, job_id: str) -> None:
@@ -59,7 +59,7 @@ class Report(Protocol):
         ...
 
     def event(self, event: TrainingEvent, cursor: str, /) -> None:
-        """Report what happened to the job; `cursor` is the id of this event."""
+        """Report an event of the job; `cursor` is the id of this event."""
         ...
 
     def notice(self, notice: Notice) -> None:
@@ -71,7 +71,7 @@ class Report(Protocol):
         ...
 
     def close(self) -> None:
-        """Restore the screen, however the command ended."""
+        """Restore the screen; called however the command ended."""
         ...
 
 
@@ -91,16 +91,16 @@ class Ending:
 
 
 class Live(Protocol):
-    """A panel below the lines."""
+    """A live panel below the lines of a terminal."""
 
     title: str
 
     def start(self) -> None:
-        """Start showing it."""
+        """Start showing the panel."""
         ...
 
     def stop(self) -> None:
-        """Remove it for good."""
+        """Remove the panel for good."""
         ...
 
     def above(self) -> AbstractContextManager[None]:
@@ -108,7 +108,7 @@ class Live(Protocol):
         ...
 
     def take(self, event: TrainingEvent) -> None:
-        """Update it from an event."""
+        """Update the panel from an event."""
         ...
 
     def reconnecting(self, delay: float) -> None:
@@ -118,7 +118,7 @@ class Live(Protocol):
 
 @define
 class Lines:
-    """Readable lines, each prefixed by `stamp`, with `panel` below them."""
+    """Prints readable lines, each prefixed by `stamp`, with `panel` below them."""
 
     out: TextIO
     errors: TextIO
@@ -129,7 +129,7 @@ class Lines:
     _begun: float = field(init=False, factory=time.monotonic)
 
     def known(self, job: TrainingJob, max_steps: int | None) -> None:
-        """Report what is known of the job before its first event."""
+        """Report what is known about the job before its first event."""
         self.figures.max_steps = max_steps
         if self.panel is not None:
             self.panel.title = f"{job.id} {job.name}".rstrip()
@@ -140,7 +140,7 @@ class Lines:
         self._print(self.out, f"submitted {job_id}")
 
     def event(self, event: TrainingEvent, cursor: str) -> None:
-        """Report what happened to the job."""
+        """Report an event of the job."""
         if self.panel is None:
             self.figures.take(event, time.monotonic())
             line = f"{_event_words(event)}  attempt {self._attempt}  cursor {cursor or '-'}"
@@ -158,7 +158,7 @@ class Lines:
         self._print(self.errors, _notice_words(notice))
 
     def end(self, ending: Ending) -> None:
-        """Report how the command ended: a job's state is a result, anything else is a message."""
+        """Report how the command ended: a result on standard output, else on standard error."""
         self.close()
         out = self.out if ending.kind in _RESULTS else self.errors
         summary = list(ending.details)
@@ -208,21 +208,21 @@ class Quiet:
 
 @define
 class JsonLines:
-    """One JSON object per line, each with a `type`; names are those on the wire."""
+    """Prints one JSON object per line, each with a `type`; names are as on the wire."""
 
     out: TextIO
     stamp: Stamp | None = field(kw_only=True, default=None)
     _attempt: int = field(init=False, default=1)
 
     def known(self, job: TrainingJob, max_steps: int | None) -> None:
-        """Print nothing: the events contain all of it."""
+        """Print nothing: the events contain the same information."""
 
     def submitted(self, job_id: str) -> None:
         """Report that the backend has accepted the job."""
         self._say({"type": "submitted", "jobId": job_id})
 
     def event(self, event: TrainingEvent, cursor: str) -> None:
-        """Report what happened to the job."""
+        """Report an event of the job."""
         data = encode_event_data(event)
         self._say({**data, "attempt": self._attempt, "lastEventId": cursor})
 
@@ -284,13 +284,13 @@ def _event_words(event: TrainingEvent) -> str:
         case TrainingCompleted(artifacts=artifacts):
             return f"finished  artifacts {len(artifacts)}"
         case TrainingFailed(step=step):
-            return f"broke off  step {figure(step)}"
+            return f"failed  step {figure(step)}"
         case never:
             assert_never(never)
 
 
 def _cause_words(cause: Exception) -> str:
-    # Our own errors explain themselves; the text of another one may be a bare "'step'".
+    # Our own errors explain themselves; the text of any other may be just "'step'".
     return words(cause) if isinstance(cause, ArkorError) else error_words(cause)
 
 

@@ -1,8 +1,8 @@
 """The live panel on a terminal: the job's progress, its losses, and the connection's state.
 
 Lines are printed above the panel and stay on the screen. After each line the last rendering of the
-panel is printed again; a thread renders a new one at intervals, so that a long replay costs little
-more than its lines.
+panel is printed again; a thread renders a new one at intervals, so that the panel costs little time
+even in a long replay.
 """
 
 import math
@@ -24,7 +24,7 @@ from arkor_proto._types import TrainingEvent
 from arkor_proto.cli.figures import BLOCKS, Figures, duration, figure, sparkline
 
 _REFRESH: Final = 0.25
-"""Seconds between two renderings."""
+"""The time between two renderings, in seconds."""
 _LEAST_COLUMNS: Final = 40
 _LEAST_ROWS: Final = 10
 _BAR: Final = 30
@@ -47,7 +47,7 @@ class Panel:
     _picture: str = field(init=False, default="")
     """The last rendering of the panel."""
     _height: int = field(init=False, default=0)
-    """How many of its lines are on the screen, 0 while it is hidden."""
+    """The number of its lines on the screen, 0 while it is hidden."""
     _lock: threading.Lock = field(init=False, factory=threading.Lock)
     _stopped: threading.Event = field(init=False, factory=threading.Event)
 
@@ -75,7 +75,7 @@ class Panel:
             self._put(self._picture)
 
     def take(self, event: TrainingEvent) -> None:
-        """Update it from an event."""
+        """Update the figures from an event."""
         with self._lock:
             self._heard, self._due = self.clock(), None
             self.figures.take(event, self._heard)
@@ -99,12 +99,12 @@ class Panel:
             self._put(self._picture)
 
     def _refresh(self) -> None:
-        with suppress(OSError, ValueError):  # the terminal has gone: the next line finds out
+        with suppress(OSError, ValueError):  # the next printed line reports it
             while not self._stopped.wait(_REFRESH):
                 self.draw()
 
     def _put(self, picture: str) -> None:
-        """Replace the rendering on the screen, if any, by another; "" removes it."""
+        """Replace the rendering on the screen with `picture`; "" removes it."""
         wiped = f"\r\x1b[{self._height}A\x1b[J" if self._height else ""
         self._height = picture.count("\n")
         if wiped or picture:

@@ -1,4 +1,4 @@
-"""Argument parsing for our commands, on argparse: one-line errors, and output that may fail."""
+"""Argument parsing for our commands: argparse, but with one-line errors."""
 
 import argparse
 import re
@@ -30,19 +30,19 @@ exit status:
        ended by Ctrl-C, by SIGTERM, or because the output was closed (| head)
 """
 _REQUIRED: Final = "the following arguments are required: "
-"""The start of the one argparse message that does not begin with the argument."""
+"""The start of the only argparse message that does not begin with the argument."""
 _WORDED: Final = {
     r"expected one argument$": "needs a value",
-    r"ignored explicit argument .*": "takes no value",  # which may be a secret
+    r"ignored explicit argument .*": "takes no value",  # the argument may be a secret
 }
-"""argparse's messages, and our wording for them."""
+"""For each of these messages of argparse, our wording."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises its errors as CommandError."""
+    """An argument parser that raises its errors as CommandError."""
 
     def error(self, message: str) -> NoReturn:
-        """Reject the arguments; raises CommandError, which begins with the argument."""
+        """Reject the arguments: raise CommandError with a message that begins with the argument."""
         text = message.removeprefix("argument ")
         if text.startswith(_REQUIRED):
             text = f"{text.removeprefix(_REQUIRED)}: missing"
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
 
 @frozen
 class Commands:
-    """A command and its subcommands; each of `parsers` takes the arguments of one."""
+    """A command and its subcommands; `parsers` has the parser of each subcommand."""
 
     name: str
     parsers: Mapping[str, Parser]
@@ -72,7 +72,7 @@ class Commands:
             raise CommandError(f"{first!r} is not a command; {nearest(first, self.parsers)}")
         options, unknown = self._top.parse_known_args(given)
         if unknown:
-            # What follows an unknown option may be a secret, and errors end up in logs.
+            # The value of an unknown option may be a secret, and errors end up in logs.
             named = [each.partition("=")[0] for each in unknown if each.startswith("-")]
             self.parsers[options.command].error(f"{' '.join(named or unknown)}: unknown")
         return options
@@ -87,8 +87,8 @@ def commands(
 ) -> Commands:
     """Return the command `name`; each subcommand has a description and example arguments.
 
-    `statuses` explains exit statuses 0, 1 and 3; `more` is appended to every help text. The example
-    for the command itself is that of its first subcommand.
+    `statuses` explains exit statuses 0, 1 and 3; `more` is appended to every help text. The help of
+    the command itself shows the example of its first subcommand.
     """
     ends = [_EPILOG.format(name, each, *statuses) + more for _, each in subcommands.values()]
     shape, fixed = argparse.RawDescriptionHelpFormatter, False
@@ -112,7 +112,7 @@ def commands(
 
 
 def typed(read: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Return `read` for `add_argument(type=…)`: argparse then shows the message of its ValueError."""
+    """Wrap `read` for `add_argument(type=…)`, so that argparse shows the text of its ValueError."""
 
     def reading(text: str) -> _T:
         try:
@@ -124,7 +124,7 @@ def typed(read: Callable[[str], _T]) -> Callable[[str], _T]:
 
 
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
-    """Return a reader that takes only these names, for `add_argument(type=…)`."""
+    """Return a function for `add_argument(type=…)` that accepts only these names."""
 
     def reading(text: str) -> str:
         if text not in names:

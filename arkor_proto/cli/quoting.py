@@ -1,4 +1,4 @@
-"""Command lines as text, in the quoting of the platform's shells."""
+"""Joins and splits command lines, with the quoting of the platform's shells."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ _PIECE: Final = re.compile(r'(\\*)"|(\s+)|(\\+|[^\\"\s]+)')
 
 
 def joined(words: Iterable[str], platform: str = sys.platform) -> str:
-    """Return the command line that a user would type for these words."""
+    """Return the command line to type for these words."""
     return subprocess.list2cmdline(words) if platform == _WINDOWS else shlex.join(words)
 
 

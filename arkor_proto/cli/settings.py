@@ -1,6 +1,6 @@
-"""Settings of `arkor-proto`, from its arguments and the environment.
+"""The settings of `arkor-proto`, read from its arguments and the environment.
 
-What a command does with them is decided elsewhere.
+`commands.py` uses them.
 """
 
 from argparse import Namespace
@@ -27,7 +27,7 @@ _OPTIONS: Final = (
     "initial_delay",
     "max_delay",
 )
-"""Settings that the client calls by the same names as the options."""
+"""The settings that have the same name in the client as on the command line."""
 _WHERE: Final = ("base_url", "token_file", "org", "project", "ca_file")
 _HOW: Final = (
     "state",
@@ -44,7 +44,7 @@ _HOW: Final = (
 
 @frozen
 class Defaults:
-    """The values of options that are not given; every other option is then empty or off."""
+    """The default values of options; all other options are empty or off by default."""
 
     profile: str = HARDENED.name
     initial_delay: float = _POLICY.initial_delay
@@ -56,7 +56,7 @@ DEFAULTS: Final = Defaults()
 
 @frozen(kw_only=True)
 class Settings:
-    """What the command is to do, and with which credentials."""
+    """What the command should do, and with which credentials."""
 
     command: str
     job: JobFile | str
@@ -64,7 +64,7 @@ class Settings:
     last_event_id: str
     state: StateFile | None
     continues: bool
-    """Whether the job was followed before, so that the backend certainly has it."""
+    """Whether the job was followed before, which means that the backend has it."""
     ca_file: str
     json: bool
     timestamps: bool
@@ -76,16 +76,16 @@ class Settings:
     profile: Profile
     policy: ReconnectPolicy
     token_source: str
-    """Where the token comes from: a variable, or an option with its file."""
+    """The source of the token: an environment variable, or the file of `--token-file`."""
     address_source: str
     where: tuple[str, ...]
-    """The options that every other command for the same job needs as well."""
+    """The options to repeat in every other command for the same job."""
     how: tuple[str, ...]
-    """The options that following it again needs as well."""
+    """The options to repeat in a command that follows the job again."""
 
     @property
     def scope(self) -> str:
-        """A description of the organisation and the project, "" if neither was given."""
+        """The organisation and the project, as text for a message; "" if neither was given."""
         named = (("org", self.org), ("project", self.project))
         return ", ".join(f"{kind} {name!r}" for kind, name in named if name)
 
@@ -130,7 +130,7 @@ def refusal(error: ValueError) -> CommandError:
 
 @frozen
 class _Work:
-    """The job to follow, and where to start."""
+    """The job to submit or follow, and where to start."""
 
     job: JobFile | str
     last_event_id: str = ""
@@ -158,7 +158,7 @@ def _work_of(words: Mapping[str, object], about: State) -> _Work:
 
 
 def _submitted(file: StateFile, job: JobFile, saved: State) -> _Work:
-    """Return how to continue with a job file that was submitted before."""
+    """Return the work to continue for a job file that was submitted before."""
     if saved.job_file != job.digest:
         raise ValueError(
             f"--state {file.path}: belongs to another job file; use another state file"
@@ -166,14 +166,14 @@ def _submitted(file: StateFile, job: JobFile, saved: State) -> _Work:
     if not saved.job_id:
         raise ValueError(
             f"--state {file.path}: the submission was interrupted, so the backend may have the job. Look "
-            f"there for a job named {job.name!r}: to go on with it, `arkor-proto follow JOB "
+            f"there for a job named {job.name!r}: to follow it, run `arkor-proto follow JOB "
             f"--state={file.path}`; to submit it again, remove the file"
         )
     return _Work(saved.job_id, saved.last_event_id, file, continues=True)
 
 
 def _followed(file: StateFile, job_id: str, saved: State | None) -> _Work:
-    """Return how to continue with an existing job."""
+    """Return the work to continue for an existing job."""
     if saved is not None:
         file = evolve(file, about=evolve(file.about, job_file=saved.job_file))
     if saved is None or not saved.job_id:
@@ -202,7 +202,7 @@ def _policy(words: Mapping[str, object]) -> ReconnectPolicy:
 
 
 def _repeated(words: Mapping[str, object], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of the named options that were given, in the form to give them again."""
+    """Return the named options that were given, as they are written on a command line."""
     given = {name: words.get(name) for name in names}
     changed = {
         name: value

@@ -1,10 +1,10 @@
 """The behaviour that our commands share: their streams, messages and exit statuses.
 
-`arkor-proto`, `arkor-mock` and `arkor-conformance` all run inside `run`, so that they end in the
-same way for the same reason, and users never see a traceback:
+`arkor-proto`, `arkor-mock` and `arkor-conformance` all run inside `run`, so that the same problem
+has the same exit status in each of them, and users never see a traceback:
 
-    0     it did what was asked, and the answer is good
-    1     it did what was asked, and the answer is bad: nothing else has this status
+    0     the command did what was asked, and the result is good
+    1     the command did what was asked, and the result is bad; nothing else has this status
     2     the command line, or a file that it names, is wrong; nothing was done (the kit: 3 for a file)
     3     the command or what it needs failed: a port, a backend, its output, a package
     128+n a signal ended it: 130 Ctrl-C, 143 SIGTERM, 141 a closed pipe
@@ -33,7 +33,7 @@ UNABLE: Final = 3
 _DEBUG: Final = "ARKOR_DEBUG"
 """If this variable is set, the traceback of a bug is printed instead of saved to a file."""
 _LONGEST: Final = 200
-_SIGPIPE: Final = 13  # a number: Windows has no such signal
+_SIGPIPE: Final = 13  # as a number, because Windows has no such signal
 _WRITING: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN}
 )
@@ -48,13 +48,13 @@ class CommandError(Exception):
 
 
 def run(name: str, act: Callable[[], int]) -> int:
-    """Run the command `name`: return the status of `act`, or that of the error that ended it."""
+    """Run the command `name`; return the exit status of `act`, or of the error that ended it."""
     if not _prepare():
         _complain(name, "standard output is closed; send it to a file or to /dev/null")
         return UNABLE
     status = _status(name, act)
     for stream in (sys.stdout, sys.stderr):
-        # What cannot be written now would fail again at exit, with a status of Python's own.
+        # Without this, output that cannot be written would fail at exit and change the status.
         try:
             stream.flush()
         except (OSError, ValueError):
@@ -79,7 +79,7 @@ def _status(name: str, act: Callable[[], int]) -> int:
     except OSError as error:
         _complain(name, told(error))
         return UNABLE
-    except Exception as error:  # noqa: BLE001 - a traceback would end with status 1
+    except Exception as error:  # noqa: BLE001 - Python would exit with status 1
         _complain(name, _bug(error))
         return UNABLE
     return status
@@ -93,7 +93,7 @@ def _ended(act: Callable[[], int]) -> int:
 
 
 def interrupt(number: int, _: FrameType | None) -> None:
-    """Handle a signal: raise a KeyboardInterrupt that says which one it was."""
+    """Handle a signal by raising a KeyboardInterrupt that records which signal it was."""
     raise KeyboardInterrupt(signal.Signals(number))
 
 
@@ -104,7 +104,7 @@ def signal_of(error: KeyboardInterrupt) -> signal.Signals:
 
 
 def told(error: OSError) -> str:
-    """Return a system error as text, with the file that it is about."""
+    """Return a system error as text, with the name of its file if there is one."""
     why = error.strerror or str(error)
     if error.filename is not None:
         return f"{error.filename}: {why}"
@@ -114,17 +114,17 @@ def told(error: OSError) -> str:
 def _prepare() -> bool:
     """Make the standard streams safe to use; return whether there is a standard output.
 
-    If a standard stream is closed, the next file or socket to be opened would get its descriptor.
-    Characters that the encoding lacks are escaped.
+    A closed standard stream is replaced, because the next file or socket to be opened would get its
+    descriptor. Characters that the encoding lacks are escaped.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
     there = _is_open(sys.stdout)
     if not _is_open(sys.stderr):
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - to the end
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until exit
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -136,14 +136,14 @@ def _is_open(stream: object) -> bool:
 
 
 def _complain(name: str, text: str) -> None:
-    """Print a line on standard error if possible; there is nowhere else to report a failure."""
+    """Print a line on standard error if possible; a failure cannot be reported anywhere else."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{name}: {printable(text)}\n")
         sys.stderr.flush()
 
 
 def _abandon(stream: TextIO) -> None:
-    """Discard what is still buffered."""
+    """Discard the output that is still buffered."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -152,7 +152,7 @@ def _abandon(stream: TextIO) -> None:
 
 
 def _bug(error: Exception) -> str:
-    """Report a bug in the command, and where its details are."""
+    """Return the message about a bug in the command, and save or print its traceback."""
     text = "".join(traceback.format_exception(error))
     first = str(error).partition("\n")[0][:_LONGEST]
     what = f"a bug: {type(error).__name__}: {first}; please report it"
@@ -165,5 +165,5 @@ def _bug(error: Exception) -> str:
         os.close(number)
         Path(name).write_text(text, "utf-8", errors="backslashreplace")
     except OSError:
-        return f"{what} (with {_DEBUG}=1 the traceback is shown)"
+        return f"{what} (set {_DEBUG}=1 to see the traceback)"
     return f"{what} with {name}"

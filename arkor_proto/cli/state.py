@@ -1,6 +1,6 @@
-"""The `--state` file: which job is followed and how far, so that a later command can resume.
+"""The `--state` file: the id of a job and the cursor, so that a later command can resume.
 
-It is replaced as a whole, so that a killed process leaves either the old file or the new one.
+The file is replaced as a whole, so that a killed process leaves either the old file or the new one.
 After a power failure it may be a few events old.
 """
 
@@ -22,7 +22,7 @@ _MAX_BYTES: Final = 64 * 2**10
 
 @frozen(kw_only=True)
 class State:
-    """The contents of the file. A job that is being submitted has no id yet."""
+    """The contents of the state file. A job that is being submitted has no id yet."""
 
     base_url: str
     org: str = ""
@@ -38,14 +38,14 @@ _NAMES: Final = tuple(each.name for each in fields(State))
 
 @frozen
 class StateFile:
-    """The path of the state, and the job that it belongs to."""
+    """The path of a state file, and the job that it belongs to."""
 
     path: Path
     about: State = field()
     """The initial state of the job, before anything is known about it."""
 
     def read(self) -> State | None:
-        """Return the state, None if there is no file; raises ValueError for any other file."""
+        """Return the state, None without a file; raises ValueError if it is not for this job."""
         try:
             with self.path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
@@ -70,7 +70,7 @@ class StateFile:
         try:
             with temporary.open("w", encoding="utf-8") as file:
                 file.write(text + "\n")
-                if not last_event_id:  # the id of a job that was just made is not to be lost at all
+                if not last_event_id:  # the id of a new job must survive even a power failure
                     file.flush()
                     os.fsync(file.fileno())
             temporary.replace(target)
@@ -78,7 +78,7 @@ class StateFile:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def remove(self) -> None:
-        """Remove the file: there is no job."""
+        """Remove the file, because there is no job."""
         self.path.unlink(missing_ok=True)
 
     def _check(self, state: State) -> None:

@@ -1,1 +1,1 @@
-"""Thin transports: each carries a session over real connections and decides nothing itself."""
+"""Thin transports, which connect a session to the network and make no decisions of their own."""

@@ -1,4 +1,4 @@
-"""Calls outside a trainer: one request, one answer, no state."""
+"""Calls outside a trainer: one request and one response, without state."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -16,12 +16,12 @@ from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._surface import CLOSED
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
-"""Takes the head and each piece of a 2xx answer's body, b"" at its end; returns True to stop."""
+"""Takes the head and each piece of a 2xx response's body, b"" at its end; returns True to stop."""
 
 
 @define(eq=False)
 class Caller:
-    """Makes calls. Raises StatusError for a refusal and TransportError when the network fails."""
+    """Makes calls. Raises StatusError for a refusal and TransportError if the network fails."""
 
     connector: Connector
     bounds: Bounds
@@ -29,13 +29,13 @@ class Caller:
     _closed: bool = field(init=False, default=False)
 
     def close(self) -> None:
-        """End the calls in progress with a TransportError: the client is closing."""
+        """End the calls in progress with a TransportError, because the client is closing."""
         self._closed = True
         for scope in self._under_way:
             scope.cancel()
 
     async def read(self, request: Request, hider: Hider) -> bytes:
-        """Return the whole body of a 2xx answer, within the bound on answers."""
+        """Return the whole body of a 2xx response, within the limits on its size and its time."""
         whole = WholeBody(hider, self.bounds)
 
         async def keep(head: Responded, data: bytes) -> bool:
@@ -49,7 +49,7 @@ class Caller:
         )
 
     async def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Pass the answer to an inference to `body_reader`, within its time limits."""
+        """Pass the response to an inference to `body_reader`, within its time limits."""
         timeouts = self.connector.timeouts
         with anyio.move_on_after(timeouts.chat):
             await self.stream(request, body_reader, hider, silence=timeouts.chat_silence)
@@ -64,14 +64,14 @@ class Caller:
         *,
         silence: float = math.inf,
     ) -> None:
-        """Pass the body of a 2xx answer to `body_reader` as it arrives.
+        """Pass the body of a 2xx response to `body_reader` as it arrives.
 
-        `hider` hides the token that the request is sent with; `silence` is the longest time without
-        a byte of the answer, in seconds.
+        `hider` hides the token that the request is sent with; `silence` is the longest allowed time
+        without a byte of the response, in seconds.
         """
         if self._closed:
             raise RuntimeError(CLOSED)
-        # Only what is safe to send twice uses a connection that may have died unnoticed.
+        # Only requests that are safe to repeat may use an idle connection: it may be lost already.
         reuse = request.method == "GET"
         answer = await self._attempt(request, body_reader, hider, silence, reuse=reuse)
         if answer.refused is not None:
@@ -98,10 +98,10 @@ class Caller:
         async def take(report: Report) -> None:
             piece = answer.take(report)
             if isinstance(report, Responded) and answer.refused is not None:
-                # A refusal may go on for ever (ARK-SEC-4).
+                # The body of a refusal may never end (ARK-SEC-4).
                 scope.deadline = anyio.current_time() + self.bounds.error_wait
             head = answer.head
-            quiet.deadline = math.inf  # while a callback runs, the backend is not silent
+            quiet.deadline = math.inf  # the time in a callback is not silence of the backend
             if piece is not None and head is not None and await body_reader(head, piece):
                 scope.cancel()
             quiet.deadline = anyio.current_time() + silence

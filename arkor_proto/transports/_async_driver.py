@@ -1,8 +1,9 @@
-"""The driver of one session: poll, act, feed back.
+"""The driver of one session: it passes inputs to the session and acts on the outputs.
 
-Exchanges and timers are tasks of the client. An open stream, however, is read by the waiting tasks,
-one at a time: such a task reads, runs the callbacks for what it has read, and reads on. So a slow
-callback slows the server, and no event costs a turn of the event loop to pass between tasks.
+Exchanges and timers are tasks of the client. An open stream, however, is read by the tasks that
+follow it, one at a time: such a task reads, runs the callbacks for what it has read, and continues
+reading. So a slow callback slows the server, and no event has to be passed to another task, which
+would take a turn of the event loop.
 """
 
 import math
@@ -49,18 +50,18 @@ from arkor_proto.transports._surface import CLOSED
 
 _IN_A_ROW: Final = 32
 CallBack: TypeAlias = Callable[[TrainingEvent], object]
-"""Calls the hook of an event and returns its result, which is awaited if it is awaitable."""
+"""Calls the hook for an event and returns its result, which is awaited if it is awaitable."""
 
 
 class Clock(Protocol):
-    """Tells the time and waits for a time; in seconds, and monotonic."""
+    """A monotonic clock, in seconds."""
 
     def time(self) -> float:
         """Return the current time."""
         ...
 
     async def sleep_until(self, deadline: float, timer: Timer) -> None:
-        """Return at `deadline`; `timer` says what the wait is for."""
+        """Return at `deadline`; `timer` says what the deadline is for."""
         ...
 
 
@@ -83,7 +84,7 @@ class Waiter:
 
     @property
     def settled(self) -> Outcome:
-        """The outcome; the operation must be settled."""
+        """The outcome of the operation, which must be settled."""
         assert self.outcome is not None, "only read after the settlement"
         return self.outcome
 
@@ -104,17 +105,17 @@ class _Alarm:
 
 @define(eq=False)
 class _OpenStream:
-    """A stream that the following tasks read, one at a time; its end sets `over`."""
+    """A stream, read by one following task at a time; its end sets `over`."""
 
     exchange: Exchange
     over: anyio.Event = field(factory=anyio.Event)
     reading: anyio.CancelScope | None = None
-    """Set while a task reads; cancelled when there is something else to do."""
+    """Set while a task reads; cancelled when that task has something else to do."""
 
 
 @define(eq=False)
 class Driver:
-    """Carries one session. All methods belong to the event loop's thread."""
+    """Drives one session. All methods must be called in the event loop's thread."""
 
     session: Session
     clock: Clock
@@ -128,9 +129,9 @@ class Driver:
     _delivery: Deliver | None = field(init=False, default=None)
     _stream: _OpenStream | None = field(init=False, default=None)
     _others_first: bool = field(init=False, default=False)
-    """Whether other tasks get a turn before the waiting event is delivered."""
+    """Whether other tasks get a turn before the next event is delivered."""
     _following: set[int] = field(init=False, factory=set[int])
-    """The ids of the tasks and iterators that follow."""
+    """The ids of the tasks and iterators that follow the job."""
     _closed: bool = field(init=False, default=False)
     _news: anyio.Event | None = field(init=False, default=None)
     _alarm: _Alarm | None = field(init=False, default=None)
@@ -157,7 +158,7 @@ class Driver:
     async def follow(self) -> Outcome:
         """Follow the job, running its callbacks in this task, until the follow is settled.
 
-        A cancelled waiter leaves; when the last one has left, the session stops waiting too.
+        If this task is cancelled, it stops following; the session stops with the last follower.
         """
         task = anyio.get_current_task().id
         waiter = self.join(task)
@@ -169,7 +170,7 @@ class Driver:
             self.part(task)
 
     def join(self, who: int) -> Waiter:
-        """Follow the job as `who`: a task, or an iterator, by its id; end it with `part`."""
+        """Start following as `who`, the id of a task or an iterator, until `part` is called."""
         self._check_open()
         if who in self._following:
             raise LocalProtocolError(
@@ -186,12 +187,12 @@ class Driver:
         return waiter
 
     def part(self, who: int, in_hand: Deliver | None = None) -> None:
-        """Stop following; an event in hand that was not handed back is delivered again."""
+        """Stop following; the event `in_hand`, which was not handled, is delivered again."""
         self._following.remove(who)
         if in_hand is not None and not self._closed:
             self._delivery = in_hand
         if self._following:
-            self._tell_news()  # another one takes the event, or reads on
+            self._tell_news()  # another follower takes the event, or continues reading
             return
         self._leave()
         if self._delivery is not None:
@@ -207,7 +208,7 @@ class Driver:
                     await self._news.wait()
             elif self._others_first:
                 self._others_first = False
-                await checkpoint()  # one of them may end the follow, or take the event
+                await checkpoint()  # another task may end the follow, or take the event
             else:
                 delivery, self._delivery = self._delivery, None
                 return delivery
@@ -216,8 +217,8 @@ class Driver:
     async def _read_on(self) -> bool:
         """Pass the stream's next report to the session; return whether there was a stream to read.
 
-        The following tasks do this themselves: a separate reading task would cost each event one
-        more turn of the event loop.
+        The following tasks read it themselves: with a separate reading task, each event would take
+        one more turn of the event loop.
         """
         stream = self._stream
         ready = self.session.stream_state is Stream.STREAMING  # no event is with a callback
@@ -230,7 +231,7 @@ class Driver:
                 report = await stream.exchange.next_report()
             except BaseException:
                 stream.reading = None
-                self._tell_news()  # if this task is cancelled, another one reads on
+                self._tell_news()  # if this task is cancelled, another one continues reading
                 raise
             stream.reading = None
         if scope.cancelled_caught:
@@ -242,7 +243,7 @@ class Driver:
         return True
 
     def close(self) -> None:
-        """Settle every pending operation: the client is closed."""
+        """Settle every pending operation with an error, because the client is closed."""
         self._closed = True
         if self.session.job_state is Job.CREATING:
             logger.warning("the client was closed during a create: the backend may have the job")
@@ -272,7 +273,7 @@ class Driver:
             delivery = self.hand_back(delivery, error)
 
     def _give_back(self, delivery: Deliver) -> None:
-        """Have an event whose callback was cancelled delivered again, to the next waiter."""
+        """Deliver the event of a cancelled callback again, to another follower or the next wait."""
         if len(self._following) > 1 and Operation.FOLLOW in self._waiters:
             self._delivery = delivery
             self._tell_news()
@@ -287,7 +288,7 @@ class Driver:
     def hand_back(
         self, delivery: Deliver, error: Exception | None, *, heard: bool = True
     ) -> Deliver | None:
-        """Hand an event back; return the next one if it is ready."""
+        """Report that an event was handled; return the next one if it is ready."""
         if not self._closed:
             now = self.clock.time()
             if now > self._now:  # noqa: PLR1730 - a comparison costs less than a call of max()
@@ -297,7 +298,7 @@ class Driver:
             else:
                 handled = Handled(delivery.delivery, error, heard=heard)
                 output = self.session.step(handled, self._now)
-            if type(output) is Deliver:  # the last output before `Idle`: there is nothing else
+            if type(output) is Deliver:  # the last output before `Idle`, so no other one follows
                 if output.delivery % _IN_A_ROW:
                     return output
                 self._others_first = True
@@ -346,7 +347,7 @@ class Driver:
                 await self.connector.run(number, request, self._carry, self.session.hide)
         except anyio.get_cancelled_exc_class() as error:
             await checkpoint_if_cancelled()
-            # What a token provider awaits may have been cancelled, without this task.
+            # Something that a token provider awaits was cancelled, but not this task.
             cancelled = RuntimeError("token provider: something that it awaits was cancelled")
             cancelled.__cause__ = error
             self.tell(Broken(number, cancelled, final=True))
@@ -354,7 +355,7 @@ class Driver:
             del self._scopes[number]
 
     async def _carry(self, exchange: Exchange) -> None:
-        """Pass an exchange's reports to the session; the following tasks read an open stream."""
+        """Pass an exchange's reports to the session, but leave an open stream to the followers."""
         while (report := await exchange.next_report()) is not None:
             opening = self.session.stream_state is Stream.OPENING
             self.tell(report)
@@ -363,7 +364,7 @@ class Driver:
 
     async def _lend(self, exchange: Exchange) -> None:
         """Let the following tasks read an open stream, until it is over."""
-        self._tell_news()  # the stream before this one is not read any more
+        self._tell_news()  # nothing more is read from the previous stream
         stream = self._stream = _OpenStream(exchange)
         try:
             await stream.over.wait()
@@ -372,10 +373,10 @@ class Driver:
                 self._stream = None
 
     def _set_alarm(self, until: float | None, timer: Timer | None) -> None:
-        """Set the alarm that tells the session when `until` is reached.
+        """Set an alarm for the session's next deadline, `until`.
 
-        An alarm for silence is kept unless it is too late: one that goes off early does no harm,
-        and a new one for each frame would be expensive.
+        An alarm for silence is kept unless it is too late: an early alarm does no harm, and a new
+        one for each frame would be expensive.
         """
         alarm = self._alarm
         if alarm is not None:
@@ -400,5 +401,5 @@ class Driver:
             await self.clock.sleep_until(alarm.until, alarm.timer)
         if self._alarm is alarm:
             self._alarm = None
-            self._now = max(self._now, alarm.until)  # a clock may be a little behind its alarms
+            self._now = max(self._now, alarm.until)  # an alarm may go off slightly early
             self.tell(Tick())

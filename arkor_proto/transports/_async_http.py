@@ -1,4 +1,4 @@
-"""HTTP exchanges over anyio: connect, send, and read what is available.
+"""HTTP exchanges over anyio: connect, send and read.
 
 This module handles sockets, TLS, connection timeouts, and the reuse of idle connections.
 """
@@ -31,7 +31,7 @@ from arkor_proto.transports._http import (
 from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason
 
 Carry: TypeAlias = Callable[["Exchange"], Awaitable[None]]
-"""Reads the reports of an exchange until there are no more or it is no longer needed."""
+"""Reads the reports of an exchange, until the last one or until no more are needed."""
 
 _READ_SIZE: Final = 64 * 2**10
 _MAX_IDLE: Final = 4
@@ -45,7 +45,7 @@ class Connection:
     stream: ByteStream
     http: h11.Connection = field(factory=new_connection)
     owner: int = field(factory=os.getpid)
-    """The id of the process that opened it; no other process may use it."""
+    """The id of the process that opened the connection; no other process may use it."""
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`; raises TransportError."""
@@ -56,12 +56,12 @@ class Connection:
             raise TransportError(reason(error)) from error
 
     async def abort(self) -> None:
-        """Close it at once, even while another task reads from it."""
+        """Close the connection at once, even while another task reads from it."""
         below = self.stream.transport_stream if isinstance(self.stream, TLSStream) else self.stream
         await anyio.aclose_forcefully(below)
 
     async def read(self) -> bytes:
-        """Return the bytes available, b"" at the end; never wait to fill a block."""
+        """Return the bytes that are available, at least one, or b"" at the end."""
         check_owner(self.owner)
         try:
             return await self.stream.receive(_READ_SIZE)
@@ -81,7 +81,7 @@ class Exchange:
 
     @property
     def unauthorized(self) -> bool:
-        """Whether the answer is a 401 of which only the head and what came with it was read."""
+        """Whether the response is a 401. This is valid only before the first `next_report`."""
         return is_unauthorized(self._reports)
 
     async def next_report(self) -> Report | None:
@@ -97,8 +97,8 @@ class Exchange:
 class Connector:
     """Runs exchanges with one address and keeps a few connections for reuse.
 
-    `provider` is asked for a token before each request, if there is one. `refreshes` tells whether
-    a request that is answered with 401 is sent once more, with another token.
+    `provider`, if any, is called for a token before each request. `refreshes` says whether a
+    request is sent once more, with another token, after a 401.
     """
 
     address: Address
@@ -110,7 +110,7 @@ class Connector:
     _closed: bool = field(init=False, default=False)
 
     async def aclose(self) -> None:
-        """Close the idle connections and keep no more of them."""
+        """Close the idle connections, and keep no more."""
         self._closed = True
         self._disown()
         while self._idle:
@@ -128,7 +128,7 @@ class Connector:
         """Send `request` and let `carry` read the reports; a failure is reported as `Broken`.
 
         `hide` is called with each token before it is sent. `reuse` allows an idle connection; use
-        it only for requests that may be sent twice. Returns whether there was an idle connection.
+        it only for requests that may be sent twice. Returns whether an idle connection was used.
         """
         provider, refused = self.provider, False
         if provider is None:
@@ -166,7 +166,7 @@ class Connector:
             connection = idle or await self._connect()
         except (*_LOST, UnicodeError) as error:
             where = f"{self.address.host}:{self.address.port}"
-            why = f"none to {where}: {reason(error)}"
+            why = f"cannot connect to {where}: {reason(error)}"
             conversation = Conversation(number, request)
             broken = conversation.broken(why, NotConnected)
             await carry(Exchange(conversation, None, deque([broken])))
@@ -176,7 +176,7 @@ class Connector:
         try:
             reports = await self._head(connection, conversation)
             await carry(Exchange(conversation, connection, deque(reports)))
-            # To close an exchange is to close its connection, ended or not (ARK-STR-7).
+            # Closing an exchange closes its connection, even if it has ended (ARK-STR-7).
             await checkpoint_if_cancelled()
             kept = conversation.reusable and not self._closed and len(self._idle) < _MAX_IDLE
         finally:
@@ -199,7 +199,7 @@ class Connector:
                 sending.start_soon(_send, connection, conversation, data)
                 while not (conversation.answered or conversation.over):
                     reports = await _read(connection, conversation)
-                # An answer may come before the request was read, and instead of it.
+                # A backend may respond before it has read the whole request.
                 sending.cancel_scope.cancel()
             return reports
         return [conversation.broken(f"no response head within {self.timeouts.head} seconds")]
@@ -240,7 +240,7 @@ class Connector:
 
 
 async def _send(connection: Connection, conversation: Conversation, data: bytes) -> None:
-    with suppress(TransportError):  # the reader says what became of the connection
+    with suppress(TransportError):  # reading the connection reports the failure
         await connection.send(data)
         conversation.unsent = False
 

@@ -1,4 +1,4 @@
-"""Calls outside a trainer: one request, one answer, on the calling thread."""
+"""Calls outside a trainer: one request and one response, in the calling thread."""
 
 import math
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from arkor_proto._types import Bounds, Request
 from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
-"""Takes the head and each piece of a 2xx answer's body, b"" at its end; returns True to stop."""
+"""Takes the head and each piece of a 2xx response's body, b"" at its end; returns True to stop."""
 
 
 @frozen(eq=False)
 class _Call:
-    """A request, the reader of its 2xx answer, the hider of its tokens, and its silence limit."""
+    """A request, the reader of its 2xx response, the hider of its tokens, and its silence limit."""
 
     what: str
     request: Request
@@ -30,28 +30,28 @@ class _Call:
 
 @define(eq=False)
 class Caller:
-    """Makes calls. Raises StatusError for a refusal and TransportError when the network fails."""
+    """Makes calls. Raises StatusError for a refusal and TransportError if the network fails."""
 
     connector: Connector
     bounds: Bounds
 
     def read(self, request: Request, hider: Hider) -> bytes:
-        """Return the whole body of a 2xx answer, within the bound on answers."""
+        """Return the whole body of a 2xx response, within the limits on its size and its time."""
         whole = WholeBody(hider, self.bounds)
         self._make(_Call("response", request, whole.take, hider), self.connector.timeouts.answer)
         return bytes(whole.body)
 
     def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Pass the answer to an inference to `body_reader`, within its time limits."""
+        """Pass the response to an inference to `body_reader`, within its time limits."""
         timeouts = self.connector.timeouts
         call = _Call("inference", request, body_reader, hider, timeouts.chat_silence)
         self._make(call, timeouts.chat)
 
     def _make(self, call: _Call, limit: float) -> None:
-        """Make a call that may take `limit` seconds."""
+        """Make a call that may take at most `limit` seconds."""
         self.connector.check_usable()
         until = self.connector.clock.time() + limit
-        # Only what is safe to send twice uses a connection that may have died unnoticed.
+        # Only requests that are safe to repeat may use an idle connection: it may be lost already.
         answer, over = self._attempt(call, until, reuse=call.request.method == "GET")
         if answer.refused is not None:
             raise answer.refusal(answer.refused)
@@ -63,7 +63,7 @@ class Caller:
             raise answer.failure
 
     def _attempt(self, call: _Call, until: float, *, reuse: bool) -> tuple[CallAnswer, bool]:
-        """Return the answer to a request, and whether it ended in time."""
+        """Return the response to a request, and whether it ended in time."""
         answer = CallAnswer(call.hider, self.bounds)
         exchange = Exchange(self.connector, 1, call.request, reuse)
         self.connector.busy.add(exchange.stop)
@@ -76,7 +76,7 @@ class Caller:
                 for report in exchange.read():
                     piece = answer.take(report)
                     if isinstance(report, Responded) and answer.refused is not None:
-                        # A refusal may go on for ever (ARK-SEC-4).
+                        # The body of a refusal may never end (ARK-SEC-4).
                         until = min(until, time() + self.bounds.error_wait)
                     if (
                         piece is not None
@@ -84,14 +84,14 @@ class Caller:
                         and call.read(answer.head, piece)
                     ):
                         return answer, True
-                    # While a callback runs, the backend is not silent.
+                    # The time in a callback is not silence of the backend.
                     quiet_until = time() + call.silence
                 if self.connector.forked:
                     raise RuntimeError(FORKED)
                 if self.connector.closed:
                     raise TransportError("the client was closed")
                 if time() >= until and (answer.failure is not None or not exchange.over):
-                    return answer, False  # also for a peer that never rests
+                    return answer, False  # even if the peer keeps sending
         finally:
             exchange.close()
             self.connector.busy.discard(exchange.stop)

@@ -19,10 +19,7 @@ _SLICE: Final = 0.5
 
 
 class Clock(Protocol):
-    """Tells the time and waits for a time; in seconds, and monotonic.
-
-    Several threads use it.
-    """
+    """A monotonic clock, in seconds, that several threads use."""
 
     def time(self) -> float:
         """Return the current time."""
@@ -31,11 +28,11 @@ class Clock(Protocol):
     def wait(
         self, select: Callable[[float | None], Ready], deadline: float | None, timer: Timer | None
     ) -> Ready:
-        """Return what `select(seconds)` returns, at `deadline` at the latest.
+        """Call `select` such that it returns by `deadline`, and return its result.
 
-        `select` waits for at most that many seconds, without a limit if None, and returns whether
-        it has what it was waiting for. `timer` says what a deadline of the session is for; None
-        means a deadline of a connection.
+        `select(seconds)` waits for at most that many seconds, for ever if None, and returns whether
+        the wait was successful. `timer` says what a deadline of the session is for; it is None for
+        a deadline of a connection.
         """
         ...
 
@@ -51,7 +48,7 @@ class MonotonicClock:
         deadline: float | None,
         timer: Timer | None,  # noqa: ARG002 - for other clocks
     ) -> Ready:
-        """Return what `select` returns, at `deadline` at the latest."""
+        """Call `select` with the seconds left until `deadline`, and return its result."""
         return select(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
 
@@ -59,7 +56,7 @@ class MonotonicClock:
 class Bell:
     """Wakes one thread: the one that is waiting, or the next one that waits.
 
-    It may be rung from any thread, and from a signal handler.
+    Any thread, and any signal handler, may ring it.
     """
 
     _lock: threading.Lock = field(init=False, factory=threading.Lock)
@@ -72,7 +69,7 @@ class Bell:
         try:
             self._lock.release()
         except RuntimeError:
-            return  # it has been rung, and the thread has yet to wake up
+            return  # it was already rung, and the thread has not woken up yet
 
     def clear(self) -> None:
         """Discard a ring that has not ended a wait."""
@@ -87,13 +84,13 @@ class Bell:
 
 
 def wait_for_socket(waited: socket.socket, events: int, seconds: float | None) -> bool:
-    """Wait for one of `events` of `selectors`, for at most `seconds`; return whether one came."""
+    """Wait for one of `events` of `selectors`, at most `seconds`; return whether it occurred."""
     return _in_slices(partial(is_ready, waited, events), seconds)
 
 
 def _in_slices(wait: Callable[[float | None], bool], seconds: float | None) -> bool:
-    # A signal that comes just before the main thread falls asleep, or in another thread, does not
-    # wake it: so it sleeps for half a second at a time.
+    # A signal that arrives just before the main thread sleeps, or in another thread, does not wake
+    # it, so it sleeps for at most half a second at a time.
     if threading.current_thread() is not threading.main_thread():
         return wait(seconds)
     end = math.inf if seconds is None else time.monotonic() + seconds

@@ -3,33 +3,32 @@
 Theory of operation
 -------------------
 *Threads.* A call such as `wait` is a waiter: it sleeps in the caller's thread until there is
-something for it to do. Each request has a thread of its own, which connects, sends and reads, and
-ends with the answer. There are no other threads. They take turns giving inputs to the session:
-reports come from the threads of the exchanges; imperatives, timers and `Handled` from the waiters.
+something for it to do. Each request has its own thread, which connects, sends and reads, and ends
+with the response. There are no other threads. They take turns giving inputs to the session: the
+threads of the exchanges give it reports; the waiters give it imperatives, timers and `Handled`.
 
-*The lock* protects the session and every field of the driver. It is held for as long as the session
-works, and released while a thread sleeps or runs the application's code. Bytes are read with the
-lock held: what has not been read is still in the kernel, where an idle timer can look before it
-fires.
+*The lock* protects the session and every field of the driver. It is held while the session works,
+and released while a thread sleeps or runs the application's code. Bytes are read with the lock
+held: unread bytes are still in the kernel, where an idle timer checks for them before it fires.
 
 *Division of work.* `_todo` returns what a waiter has to do next: report a notice, return its
 outcome, run the callback of an event (followers only), or sleep. The first waiter that is not in
 the application's code sleeps until the session's next deadline, the others until they are woken. A
-follower that has run a callback reports that to the session itself, and goes on with the next event
-of the same read, without involving another thread. Meanwhile the exchange that the event came from
-pauses, so that a slow callback slows the server; other exchanges go on.
+follower that has run a callback reports that to the session itself, and continues with the next
+event of the same read, without involving another thread. Meanwhile the exchange that received the
+event pauses, so that a slow callback slows the server; other exchanges continue.
 
-*Waking up.* Each change ends with `_wake`, which rings for every waiter that now has something to
-do, and for a paused exchange once no event is left. An abort only leaves a note and rings: it takes
-no lock, so a signal handler may call it.
+*Waking up.* Each change ends with `_wake`, which wakes every waiter that now has something to do,
+and a paused exchange once no event is left. An abort is only queued before the waiters are woken:
+it takes no lock, so a signal handler may call it.
 
 *Interrupts.* A signal handler may raise in the main thread at any moment. The shield holds signals
-back until the thread sleeps or runs a callback, with the lock free and all state consistent. That
-state is in the driver's fields and not on the thread's stack, so a waiter can leave at any such
+back until the thread sleeps or runs a callback, when the lock is free and all state is consistent.
+The state is in the driver's fields and not on the thread's stack, so a waiter can leave at any such
 moment: an event whose callback has not returned goes to another follower, or back to the session.
 
-*Forks.* Threads do not survive a fork, and the lock may be held by one of them. A child of a client
-that was waiting gets an error from every call, before it takes a lock or touches a socket.
+*Forks.* Threads do not survive a fork, and one of them may hold the lock. If a client was waiting
+at the fork, every call in the child raises an error before it takes a lock or touches a socket.
 
 *At exit* no thread can be started on Python 3.12. The latest waiter then runs an exchange that has
 no thread, step by step; during that time it does not notice an abort.
@@ -71,12 +70,12 @@ class Waiter:
     bell: Bell = field(factory=Bell)
     outcome: msg.Outcome | None = None
     asleep: msg.Idle | None = None
-    """What it is sleeping for; None while it is awake or in the application's code."""
+    """What the waiter sleeps for; None while it is awake or runs the application's code."""
 
 
 @define(eq=False)
 class Driver:
-    """Carries one session, for any number of threads."""
+    """Drives one session, for any number of threads."""
 
     session: Session
     connector: Connector
@@ -101,7 +100,7 @@ class Driver:
     def operate(self, operation: msg.Operation, asking: msg.Input) -> msg.Outcome:
         """Request `operation` and return its outcome, which concurrent callers share.
 
-        An interrupted thread leaves; when the last follower has left, the session stops waiting.
+        An interrupted thread stops waiting; the session stops with the last follower.
         """
         with Shield() as shield:
             waiter = self.join(operation)
@@ -117,7 +116,7 @@ class Driver:
     def proceed(
         self, waiter: Waiter, event: msg.Input | None, shield: Shield
     ) -> msg.Deliver | msg.Outcome:
-        """Give the session an input and return the next event for a waiter, or its outcome."""
+        """Give the session an input, if any; return the waiter's next event or its outcome."""
         while True:
             todo, event = self._next(waiter, event), None
             match todo:
@@ -139,7 +138,7 @@ class Driver:
             waiter.bell.ring()
 
     def close(self) -> None:
-        """Settle every operation that threads still wait for: the client is closed."""
+        """Settle every pending operation with an error, because the client is closed."""
         with Shield(), self._lock:
             if self.session.job_state is Job.CREATING:
                 logger.warning(
@@ -150,7 +149,7 @@ class Driver:
     def join(self, operation: msg.Operation) -> Waiter:
         """Start waiting for the next settlement of `operation`; end the wait with `leave`."""
         self.connector.check_usable()
-        if self._owner != os.getpid():  # a thread of the parent may have had the old lock
+        if self._owner != os.getpid():  # a thread of the parent may have held the old lock
             self._owner, self._lock = os.getpid(), threading.Lock()
         waiter = Waiter(operation)
         with self._lock:
@@ -205,10 +204,10 @@ class Driver:
         return self._alarm if keeper is waiter else msg.Idle()
 
     def _tick(self, alarm: msg.Idle) -> None:
-        """Do what is due at `alarm`, whose time has been reached."""
+        """Tell the session that the time of `alarm` has been reached."""
         self._now = max(self._now, -math.inf if alarm.until is None else alarm.until)
         if alarm.timer is msg.Timer.IDLE and any(each.unread for each in self._exchanges.values()):
-            self._alarm = msg.Idle()  # a thread is about to read these, and sets another one
+            self._alarm = msg.Idle()  # a thread is about to read, and then sets another alarm
         else:
             self._feed(msg.Tick())
 
@@ -217,13 +216,13 @@ class Driver:
         while delivery is not None:
             try:
                 handled: msg.Handled | None = None
-                if self._aborts:  # one has come at the last moment
+                if self._aborts:  # an abort arrived at the last moment
                     handled = msg.Handled(delivery.delivery, heard=False)
                 else:
                     shield.outside(self.call_back, delivery.event)
             except Exception as error:
                 if error is shield.raised or isinstance(error, AsyncCallbackError):
-                    raise  # the callback was interrupted, or has not run at all
+                    raise  # the callback was interrupted, or did not run
                 handled = msg.Handled(delivery.delivery, error)
             if self._owner != os.getpid():
                 raise RuntimeError(FORKED)
@@ -233,7 +232,7 @@ class Driver:
                 delivery = None if self._notices or self._aborts else self._delivery
 
     def leave(self, waiter: Waiter) -> None:
-        """Stop waiting; an event that the waiter has in hand is delivered again."""
+        """Stop waiting; an event that the waiter has not handled is delivered again."""
         if self.connector.forked:
             return
         with self._lock:
@@ -254,7 +253,7 @@ class Driver:
     def _feed(self, event: msg.Input | msg.Deliver) -> None:
         """Give the session an input, after any earlier aborts, and act on its outputs.
 
-        The input may be a delivered event whose callback is done.
+        A `Deliver` as the input means that its event was handled.
         """
         if self._failure is not None:
             return
@@ -302,7 +301,7 @@ class Driver:
         exchange.threadless = not start_thread(partial(self._carry, exchange), name)
 
     def _wake(self) -> None:
-        """Ring for every sleeping or paused thread that has something to do."""
+        """Wake every sleeping or paused thread that has something to do."""
         if self._resting is not None and self._delivery is None:
             rested, self._resting = self._resting, None
             rested.bell.ring()
@@ -333,7 +332,7 @@ class Driver:
             exchange.tell_tokens(self.session.hide)
             reports = exchange.read() if exchange.number in self._exchanges else []
             if exchange.over:
-                exchange.close()  # the caller that gets the answer may want the connection next
+                exchange.close()  # the caller may reuse the connection for its next request
             for event in reports or (msg.Tick(),):
                 if exchange.number in self._exchanges:
                     self._feed(event)
@@ -355,7 +354,7 @@ class Driver:
     def _fail(self, error: BaseException) -> None:
         """End every current and later operation with `error`."""
         if not isinstance(error, Exception):
-            error = TransportError(f"trainer: ended by {error!r}; attach another one")
+            error = TransportError(f"trainer: stopped by {error!r}; attach a new one")
         self._failure = self._failure or error
         for waiter in self._waiters:
             waiter.outcome = waiter.outcome or msg.Rejected(self._failure)

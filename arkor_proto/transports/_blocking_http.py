@@ -1,9 +1,9 @@
 """HTTP exchanges over plain sockets: connect, send and read, all in the exchange's thread.
 
-That thread waits, on non-blocking sockets, and only it closes them. Any other thread may `stop` the
-exchange: that shuts the socket down, and the thread wakes up. Resolving a name can be neither
-stopped nor given a time limit, and nor can a token provider: so each runs in a thread of its own,
-which is abandoned when its time is over.
+That thread waits on non-blocking sockets, and only it closes them. Any other thread may `stop` the
+exchange, which shuts the socket down and wakes the thread. A name look-up or a token provider can
+neither be stopped nor have a time limit, so each runs in its own thread, which is abandoned after
+the time limit.
 """
 
 import errno
@@ -48,9 +48,8 @@ _Result = TypeVar("_Result")
 class Connector:
     """State shared by a client's exchanges: an address, time limits, a few idle connections.
 
-    `provider` is asked for a token before each request, if there is one. `refreshes` tells whether
-    a request that is answered with 401 is sent once more, with another token. Safe to use from
-    several threads.
+    `provider`, if any, is called for a token before each request. `refreshes` says whether a
+    request is sent once more, with another token, after a 401. Several threads may use this.
     """
 
     address: _tcp.Address
@@ -59,17 +58,17 @@ class Connector:
     provider: Callable[[], object] | None = None
     refreshes: bool = False
     busy: set[Callable[[], None]] = field(init=False, factory=set[Callable[[], None]])
-    """Functions that close what is in progress."""
+    """Functions that end the operations in progress."""
     closed: bool = field(init=False, default=False)
     _owner: int = field(init=False, factory=os.getpid)
     _idle: list[_Connection] = field(init=False, factory=list[_Connection])
 
     @property
     def forked(self) -> bool:
-        """Whether this process was forked during a wait, so that a lock may be held for ever."""
+        """Whether this process was forked during a wait, so that a lock may never be released."""
         pid = os.getpid()
         if self._owner != pid and not self.busy:
-            self._close_idle()  # forked at rest, a child has the client to itself
+            self._close_idle()  # nothing was in progress, so the child can use the client
             self._owner = pid
         return self._owner != pid
 
@@ -79,14 +78,14 @@ class Connector:
             raise RuntimeError(CLOSED if self.closed else FORKED)
 
     def close(self) -> None:
-        """End what is in progress, and keep no more connections."""
+        """End the operations in progress, and close all idle connections."""
         self.closed = True
         for close in [] if self.forked else list(self.busy):
             close()
         self._close_idle()
 
     def usable(self) -> _Connection | None:
-        """Return an idle connection that the peer has not closed, if there is one."""
+        """Return an idle connection that the peer has not closed, None if there is none."""
         while (connection := self._pop()) is not None:
             if not _tcp.is_stale(connection[0]):
                 return connection
@@ -94,7 +93,7 @@ class Connector:
         return None
 
     def take_back(self, connection: _Connection) -> None:
-        """Keep a reusable connection."""
+        """Keep a reusable connection, or close it if enough are idle."""
         if self.closed or len(self._idle) >= _MAX_IDLE:
             connection[0].close()
         else:
@@ -103,7 +102,7 @@ class Connector:
 
     def _close_idle(self) -> None:
         while (connection := self._pop()) is not None:
-            connection[0].close()  # in a forked child that closes the child's end alone
+            connection[0].close()  # in a forked child, this does not affect the parent's connection
 
     def _pop(self) -> _Connection | None:
         with suppress(IndexError):  # another thread may have taken the last one
@@ -113,10 +112,10 @@ class Connector:
 
 @define(eq=False)
 class Exchange:
-    """One request and its answer: `wait`, then `read`, until it is over; finally `close` it.
+    """One request and its response: `wait`, then `read`, until it is over; finally `close` it.
 
-    `reuse` asks for an idle connection, for requests that may be sent twice; afterwards it is true
-    if there was one.
+    `reuse` asks for an idle connection, for requests that may be sent twice; once the request is
+    sent, it is true if there was one.
     """
 
     connector: Connector
@@ -126,7 +125,7 @@ class Exchange:
     bell: Bell = field(init=False, factory=Bell)
     """Wakes the thread of this exchange when it is not waiting for a socket."""
     threadless: bool = field(init=False, default=False)
-    """Whether no thread could be started for it."""
+    """Whether no thread could be started for this exchange."""
     _tokens: list[str] = field(init=False, factory=list[str])
     _conversation: Conversation = field(
         init=False,
@@ -141,12 +140,12 @@ class Exchange:
 
     @property
     def over(self) -> bool:
-        """Whether the answer has ended, successfully or not."""
+        """Whether the response has ended, successfully or not."""
         return self._conversation.over
 
     @property
     def unread(self) -> bool:
-        """Whether a part of the answer's body has arrived and was not read."""
+        """Whether a part of the response's body has arrived but was not read yet."""
         held, answered = self._socket, self._conversation.answered
         return answered and held is not None and _tcp.is_ready(held, EVENT_READ)
 
@@ -171,7 +170,7 @@ class Exchange:
         return first or self._receive()
 
     def tell_tokens(self, hide: Callable[[str], None]) -> None:
-        """Call `hide` with each token that was sent, before the answer is read."""
+        """Call `hide` with each token that was sent, before the response is read."""
         while self._tokens:
             hide(self._tokens.pop(0))
 
@@ -180,12 +179,12 @@ class Exchange:
         with self._guard, suppress(OSError):
             self._stopped = True
             if self._socket is not None:
-                # The one of SSLSocket would take TLS away from under the thread that reads.
+                # SSLSocket.shutdown would also drop the TLS state that the other thread reads with.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         self.bell.ring()
 
     def close(self) -> None:
-        """Give the connection back if it can carry another request, else close it."""
+        """Return the connection to the connector if it can be reused, else close it."""
         with self._guard:
             held, self._socket = self._socket, None
             if held is not None and self._conversation.reusable and not self._stopped:
@@ -237,7 +236,7 @@ class Exchange:
         deadline = clock.time() + limit
         left = memoryview(self._conversation.opening())
         ready = True
-        while ready and clock.time() < deadline:  # there may be interim answers without end
+        while ready and clock.time() < deadline:  # interim responses may never end
             left = self._send(left) if left else left
             self._conversation.unsent = bool(left)
             reports = self._receive()
@@ -253,7 +252,7 @@ class Exchange:
         except _LATER:
             return data
         except OSError:
-            return data[:0]  # reading tells what became of the connection, and an early answer
+            return data[:0]  # reading reports the lost connection, or an early response
 
     def _receive(self) -> list[Report]:
         try:
@@ -276,7 +275,7 @@ class Exchange:
         return self._socket
 
     def _connect(self) -> None:
-        """Connect to the first address that answers; each gets a fair share of the time."""
+        """Connect to the first address that accepts; each gets an equal share of the time."""
         address, clock = self.connector.address, self.connector.clock
         deadline = clock.time() + self.connector.timeouts.connect
         failures: list[Exception] = []
@@ -287,7 +286,7 @@ class Exchange:
             ):
                 share = deadline - (deadline - clock.time()) * (left - 1) / left
                 try:
-                    # A system without this family of addresses may well have the next one.
+                    # A system without this address family may have that of the next address.
                     self._hold(socket.socket(family, kind, protocol))
                     return self._reach(where, share)
                 except OSError as error:
@@ -297,7 +296,7 @@ class Exchange:
             failures.append(error)
         reasons = "; ".join(dict.fromkeys(_tcp.reason(each) for each in failures))
         why = reasons or "the host name does not resolve"
-        raise NotConnected(f"none to {address.host}:{address.port}: {why}")
+        raise NotConnected(f"cannot connect to {address.host}:{address.port}: {why}")
 
     def _look_up(self, deadline: float) -> _Found:
         address = self.connector.address
@@ -342,7 +341,7 @@ class Exchange:
         _tcp.keep_alive(plain)
         if context is None:
             return
-        # A connection that was cut is not one that was closed: a ragged end is an error.
+        # A connection that ends without a close_notify was cut, so this is an error.
         secured = context.wrap_socket(
             plain,
             server_hostname=self.connector.address.server_name,
@@ -368,8 +367,8 @@ class Exchange:
         if self._stopped:
             raise ConnectionAbortedError("it was stopped")
 
-    def _need(self, in_time: bool) -> None:  # noqa: FBT001 - what a wait has returned
-        """Raise OSError if the exchange was stopped, or the time to connect is over."""
+    def _need(self, in_time: bool) -> None:  # noqa: FBT001 - the result of a wait
+        """Raise OSError if the exchange was stopped, or unless the wait ended in time."""
         self._check_running()
         if not in_time:
             raise self._too_late

@@ -1,9 +1,9 @@
 """Defers signals until the session is in a consistent state.
 
 A signal handler, such as the one that turns Ctrl-C into a KeyboardInterrupt, may raise between any
-two steps of the interpreter. In the middle of a session's own work that would leave a half-finished
-move. So the main thread holds signals back for the microseconds that the work takes, and lets them
-through wherever it sleeps or runs the application's code. To do this it temporarily replaces the
+two steps of the interpreter. In the middle of a session's work, that would leave its state half
+changed. So the main thread holds signals back for the microseconds that the work takes, and lets
+them through while it sleeps or runs the application's code. To do this it temporarily replaces the
 handlers written in Python; a handler that the application replaces in the meantime is left alone.
 """
 
@@ -56,10 +56,10 @@ class Shield:
                 if signal.getsignal(number) == self._take:
                     signal.signal(number, before)
         finally:
-            self._open = True  # even a handler that is left behind must hold nothing back
+            self._open = True  # a handler that could not be removed must not hold signals back
 
     def outside(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
-        """Call a function with signals let through, deferred ones first; return its result."""
+        """Let signals through, deferred ones first, while calling a function; return its result."""
         try:
             self._open = True
             if self._held:

@@ -1,7 +1,7 @@
-"""How a waiting application is informed: callbacks, notices, log lines.
+"""The application's callbacks, and the log lines for notices.
 
-The transport decides what to do with a hook's result: an asynchronous one awaits it, a blocking
-one does not.
+The transport decides what to do with a hook's result: the asynchronous client awaits it, the
+blocking one does not.
 """
 
 import logging
@@ -34,16 +34,16 @@ Hook: TypeAlias = Callable[[Event], object]
 
 
 class Checkpointer(Protocol):
-    """Saves how far a job was followed, so that another process can go on from there.
+    """Saves the id of a job and the cursor, so that another process can resume.
 
-    Called after the callback of an event has returned, in the same place and before the next event:
-    whatever ends the process, no event is lost, and at most the one in hand is delivered twice.
-    `attach(job_id, last_event_id=…)` resumes. An exception from it is treated like one from a
-    callback. When events are iterated over, an event is handled when the next one is requested.
+    It is called after the callback of an event has returned, in the same task or thread and before
+    the next event. So whatever ends the process, no event is lost, and at most the current one is
+    delivered twice. `attach(job_id, last_event_id=…)` resumes. An exception from it is treated like
+    one from a callback. In an iteration over events, it is called when the next one is requested.
     """
 
     def __call__(self, job_id: str, last_event_id: str, /) -> object:
-        """Save both; the asynchronous client awaits what this returns."""
+        """Save both arguments; the asynchronous client awaits an awaitable result."""
         ...
 
 
@@ -64,10 +64,10 @@ def check_callbacks(callbacks: object) -> None:
 class Callbacks(Generic[Checkpoint]):
     """The application's hooks, all of them optional; the `on_…` hooks get one argument.
 
-    The five lifecycle hooks are called one at a time, in stream order, only from inside `wait`;
-    the profile decides what an exception from one does. `on_reconnect` and `on_notice` get the
-    client's notices; an exception from them is logged and has no other effect. Raises TypeError
-    for a hook that is not callable.
+    The five hooks for events are called one at a time, in stream order, and only inside `wait`; the
+    profile decides what an exception from one does. `on_reconnect` and `on_notice` get the client's
+    notices; an exception from them is logged and has no other effect. Raises TypeError for a hook
+    that is not callable.
     """
 
     on_started: Hook[TrainingStarted] | None = field(default=None, validator=_is_callable)
@@ -82,9 +82,9 @@ class Callbacks(Generic[Checkpoint]):
     def caller(
         self, checkpoint: Callable[[CheckpointSaved], Checkpoint]
     ) -> Callable[[TrainingEvent], object]:
-        """Return a function that calls the lifecycle hook of an event and returns its result.
+        """Return a function that calls the hook for an event and returns its result.
 
-        `checkpoint` turns the event into the argument of `on_checkpoint`.
+        `checkpoint` makes the argument of `on_checkpoint` from the event.
         """
         on_log, on_started, on_checkpoint = self.on_log, self.on_started, self.on_checkpoint
 
@@ -111,12 +111,12 @@ class Callbacks(Generic[Checkpoint]):
         return self.hooked(notice)
 
     def hooked(self, notice: Notice) -> object:
-        """Call the hook of a notice and return its result; an exception from it is logged."""
+        """Call the hook for a notice and return its result; an exception from it is logged."""
         try:
             if isinstance(notice, Reconnecting):
                 return self.on_reconnect(notice) if self.on_reconnect else None
             return self.on_notice(notice) if self.on_notice else None
-        except Exception as error:  # noqa: BLE001 - a hook ends nothing
+        except Exception as error:  # noqa: BLE001 - an error in a hook does not end an operation
             log_hook_error(notice, error)
             return None
 
@@ -141,7 +141,7 @@ def log_notice(notice: Notice) -> None:
         case FrameSkipped(_, why):
             logger.warning("a frame was skipped: %s", one_line(why))
         case Deprecated(message, sunset):
-            until = one_line(sunset or "not said")
+            until = one_line(sunset or "not given")
             logger.warning("deprecated: %s (sunset: %s)", one_line(message), until)
         case UpgradeRequired(_, supported, upgrade):
             said = one_line(supported), one_line(upgrade)

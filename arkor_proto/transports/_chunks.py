@@ -1,8 +1,8 @@
 """Merges many small chunks of a chunked body into a few large ones before h11 parses them.
 
-h11 takes longer for a chunk than a session takes for the event in it. Only plain chunks are merged;
-anything unusual is passed on unchanged, and h11 decides whether it is valid. The body stays the
-same, and no byte of it is delayed.
+h11 needs more time for a chunk than a session needs for the event in it. Only plain chunks are
+merged; anything unusual is passed on unchanged, and h11 decides whether it is valid. The body stays
+the same, and no byte of it is delayed.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import define, field
 
-# A chunk's head in its plain form (RFC 9112 §7.1), without extensions and of a sane size.
+# The head of a plain chunk (RFC 9112 §7.1): without extensions, and of a reasonable size.
 _HEAD: Final = re.compile(rb"([0-9a-fA-F]{1,7})\r\n")
 _BEGUN: Final = re.compile(rb"[0-9a-fA-F]{1,7}\r?\Z")
 
@@ -20,9 +20,9 @@ class ChunkMerger:
     """Takes a chunked body as it arrives; `feed` returns an equivalent encoding of it."""
 
     _owed: int = field(default=0, init=False)
-    """How many bytes of the current chunk, its CRLF included, have not arrived yet."""
+    """The number of bytes of the current chunk, with its CRLF, that have not arrived yet."""
     _held: bytes = field(default=b"", init=False)
-    """The start of a chunk's head. It has none of the body, so it can wait for the rest."""
+    """The start of a chunk's head. It is held until the rest arrives; no body byte is in it."""
     _gone: bytes = field(default=b"", init=False)
     """The start of a chunk's head that was already passed on."""
     _plain: bool = field(default=True, init=False)

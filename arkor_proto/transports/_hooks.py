@@ -1,7 +1,8 @@
 """Calls slow hooks one at a time and in order, with a bounded queue.
 
-A hook neither ends nor delays anything, so notices can arrive faster than it handles them. Those
-that do not fit in the queue are counted and the count is logged; each already has its own log line.
+A hook neither ends nor delays an operation, so notices can arrive faster than it handles them.
+Those that do not fit in the queue are dropped, and their number is logged. Every notice, dropped or
+not, has its own log line.
 """
 
 from collections import deque
@@ -16,14 +17,14 @@ from arkor_proto._types import FrameSkipped, Notice
 from arkor_proto.transports._callbacks import log_hook_error, log_notice, logger
 
 MOST_WAITING: Final = 100
-"""The most notices that can wait for a hook."""
+"""The maximum number of notices that wait for a hook."""
 MOST_CHARACTERS: Final = 2**20
-"""The most characters of skipped frames in the waiting notices."""
+"""The maximum number of characters of skipped frames in the waiting notices."""
 
 
 @define(eq=False)
 class HookQueue:
-    """Logs notices and calls a hook with each in turn, in a task if the hook takes time."""
+    """Logs notices and calls a hook with each in turn; an async hook runs in a task."""
 
     call: Callable[[Notice], object]
     tasks: TaskGroup
@@ -33,7 +34,7 @@ class HookQueue:
     _running: bool = field(init=False, default=False)
 
     def tell(self, notice: Notice) -> None:
-        """Log a notice and call the hook, now or once it has finished the earlier ones."""
+        """Log a notice and call the hook, now or when it has handled the earlier ones."""
         log_notice(notice)
         if self._running:
             self._wait(notice)
@@ -71,7 +72,7 @@ class HookQueue:
 async def _run(returned: Awaitable[object], notice: Notice) -> None:
     try:
         await returned
-    except Exception as error:  # noqa: BLE001 - a hook ends nothing
+    except Exception as error:  # noqa: BLE001 - an error in a hook does not end an operation
         log_hook_error(notice, error)
 
 

@@ -20,7 +20,7 @@ _MAX_HEAD: Final = 64 * 2**10
 _HEADERS_TOO_LARGE: Final = 431
 _UNAUTHORIZED: Final = 401
 _TLS_RECORD: Final = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]")
-# What h11 quotes of the peer may be an echo of the request, token included (ARK-SEC-8).
+# Bytes of the peer that h11 quotes may echo the request, token included (ARK-SEC-8).
 _QUOTED: Final = re.compile(r":? (bytearray\()?b['\"].*", re.DOTALL)
 
 
@@ -44,7 +44,7 @@ def no_token(seconds: float) -> NotConnected:
 
 
 def is_unauthorized(reports: Sequence[Report]) -> bool:
-    """Return whether the answer that starts with these reports is a 401."""
+    """Return whether the response that starts with these reports is a 401."""
     head = reports[0] if reports else None
     return isinstance(head, Responded) and head.status == _UNAUTHORIZED
 
@@ -66,7 +66,7 @@ class Conversation:
     def reusable(self) -> bool:
         """Whether the connection can carry another request now.
 
-        It cannot if there are bytes after the answer: they would be read as the next answer.
+        It cannot if there are bytes after the response: they would be read as the next response.
         """
         states = self.connection.our_state, self.connection.their_state
         after, _ = self.connection.trailing_data
@@ -82,7 +82,7 @@ class Conversation:
             events = [head, h11.Data(data=request.body), h11.EndOfMessage()]
             return b"".join(self.connection.send(event) or b"" for event in events)
         except h11.LocalProtocolError as error:
-            raise TransportError(f"request: not valid in HTTP: {error}") from error
+            raise TransportError(f"request: not valid HTTP: {error}") from error
 
     def receive(self, data: bytes) -> list[Report]:
         """Take bytes from the peer, b"" at the end; return the resulting reports."""
@@ -100,7 +100,7 @@ class Conversation:
                     case h11.EndOfMessage():
                         end = Finished(self.exchange)
                     case _:
-                        pass  # an interim (1xx) response says nothing to a session
+                        pass  # a session does not need interim (1xx) responses
         except h11.RemoteProtocolError as error:
             end = self.broken(self._complaint(error, data))
         if body:
@@ -118,7 +118,7 @@ class Conversation:
     def without_token(self, error: Exception) -> Broken:
         """Return the report for a token provider that raised `error`.
 
-        An error that may come from the network is a failed attempt. Any other ends the operation.
+        OSError and TransportError are failed attempts. Any other error ends the operation.
         """
         self.over = True
         final = not isinstance(error, OSError | TransportError)

@@ -1,7 +1,7 @@
 """Checks that the functions given to a blocking client are not async.
 
-The result of an async function does nothing until an event loop runs it, and a blocking client has
-no event loop. An async function is reported at once, or as soon as a returned value reveals it.
+An async function does nothing until an event loop runs it, and a blocking client has no event loop.
+Such a function is reported at once, or when it returns an awaitable.
 """
 
 from collections.abc import AsyncGenerator, Coroutine
@@ -21,22 +21,22 @@ class AsyncCallbackError(TypeError):
 
 
 def check_plain(name: str, function: object) -> None:
-    """Raise TypeError if `function` is known to be async: itself, as a partial, by `__call__`."""
+    """Raise TypeError if `function`, the function of a partial, or its `__call__` is async."""
     while isinstance(function, partial):
         function = function.func
     wrapped: object = getattr(function, "__func__", function)
-    called: object = getattr(type(function), "__call__", None)  # noqa: B004 - what is it made of
+    called: object = getattr(type(function), "__call__", None)  # noqa: B004 - to inspect it
     if any(iscoroutinefunction(each) or isasyncgenfunction(each) for each in (wrapped, called)):
         raise AsyncCallbackError(name)
 
 
 def check_done(name: str, returned: object) -> None:
-    """Raise TypeError if a returned value shows that the function is async after all."""
+    """Raise TypeError if the returned value shows that the function is async."""
     if returned is None:
-        return  # as nearly all do; the question takes its time
+        return  # nearly all functions do, and the check below is slow
     if isawaitable(returned) or _is_async_generator(returned):
         if _is_coroutine(returned):
-            returned.close()  # it never runs, and need not complain about that
+            returned.close()  # otherwise Python warns that it was never awaited
         raise AsyncCallbackError(name)
 
 

@@ -46,13 +46,13 @@ from arkor_proto._walk import JsonObject
 from arkor_proto.transports._callbacks import Callbacks, Checkpointer, check_callbacks
 from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
-NO_TOKEN: Final = "(no token)"  # noqa: S105 - it says that there is none
-"""The default of `token`. No header can carry it, so it cannot be a real token."""
+NO_TOKEN: Final = "(no token)"  # noqa: S105 - it stands for no token
+"""The default of `token`. It cannot be sent in a header, so it cannot be a real token."""
 CLOSED: Final = "client: not open; use it inside 'with', and create a new one after it is closed"
 
 Value = TypeVar("Value")
 Given: TypeAlias = Value | Awaitable[Value]
-"""A method's result: a value in the blocking client, an awaitable in the asynchronous one."""
+"""The result of a method: a value in the blocking client, an awaitable in the asynchronous one."""
 Clock = TypeVar("Clock")
 Checkpoint = TypeVar("Checkpoint")
 Events = TypeVar("Events")
@@ -95,13 +95,13 @@ class Settings:
         return Hider.of({self.endpoint.token})
 
     def chat_reader(self, head: Responded, hider: Hider) -> ChatReader:
-        """Return a reader for the answer to an inference."""
+        """Return a reader for the response to an inference."""
         return ChatReader(head.headers, self.bounds.event, hider)
 
 
 @frozen(kw_only=True)
 class CheckpointSurface(ABC):
-    """A checkpoint of either client."""
+    """The interface of a checkpoint in both clients."""
 
     saved: CheckpointSaved
     job_id: str
@@ -124,22 +124,22 @@ class CheckpointSurface(ABC):
         on_delta: Callable[[str], object] | None = None,
         options: JsonObject | None = None,
     ) -> Given[str]:
-        """Ask the checkpoint to continue a chat; return the whole text of the answer.
+        """Ask the checkpoint to continue a chat, and return the whole text of its reply.
 
-        `on_delta` is called with each piece as it arrives. `options` are sent unchanged.
-        Raises StatusError, ResponseError or TransportError.
+        `on_delta` is called with each piece of the text as it arrives. `options` are sent
+        unchanged. Raises StatusError, ResponseError or TransportError.
         """
 
     def _request(
         self, whom: Endpoint, messages: Sequence[JsonObject], options: JsonObject | None
     ) -> Request:
         if self.step is None:
-            raise ValueError("infer: the checkpoint has no step, so it cannot be named")
+            raise ValueError("infer: the checkpoint has no step, so it cannot be identified")
         return chat_request(whom, messages, job_id=self.job_id, step=self.step, options=options)
 
 
 class TrainerSurface(ABC, Generic[Checkpoint, Events]):
-    """A trainer of either client."""
+    """The interface of a trainer in both clients."""
 
     def __init__(
         self, endpoint: Endpoint, session: Session, checkpointer: Checkpointer | None
@@ -159,7 +159,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @property
     def job(self) -> TrainingJob | None:
-        """The job as last known; None before the create was accepted."""
+        """The last known state of the job; None until the backend has accepted the create."""
         return self._session.job
 
     @property
@@ -179,20 +179,21 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Submit the job and return its id; a second call returns it without a request (ARK-CRE).
 
         A cancelled or interrupted start does not lose the job: the next call continues it. Raises
-        StatusError, ResponseError, TransportError or the token provider's exception; it may then be
-        called again.
+        StatusError, ResponseError, TransportError or the token provider's exception; after any of
+        them, it may be called again.
         """
 
     @abstractmethod
     def wait(self) -> Given[TrainingResult]:
-        """Follow the job to its end, calling the callbacks; a job that failed is a result too.
+        """Follow the job to its end and return its result, even if the job failed.
 
-        Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge and whatever `start`
-        raises. A token provider's exception is raised too, except OSError and TransportError, which
-        count as failed attempts; so is a callback's exception, under profiles that say so.
-        Cancelling its task, or a KeyboardInterrupt, ends only the wait: a later `wait` resumes
-        where this one stopped. The blocking client raises TypeError for a callback that turns out
-        to be async; a later `wait` delivers its event again.
+        Calls the callbacks for its events. Raises Aborted, GaveUp, StatusError, UnsendableCursor,
+        EventTooLarge and what `start` raises. A token provider's exception is raised too, except
+        OSError and TransportError, which count as failed attempts; so is a callback's exception
+        under profiles with `CallbackErrors.REJECT`. Cancelling its task, or a KeyboardInterrupt,
+        ends only the wait: a later `wait` resumes where this one stopped. The blocking client
+        raises TypeError for a callback that turns out to be async; a later `wait` delivers its
+        event again.
         """
 
     @abstractmethod
@@ -200,9 +201,9 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Return an iterator over the events of the job, as an alternative to callbacks.
 
         `with trainer.events() as events: for event in events: …`, or `async with` and `async for`,
-        yields the events that `wait` would call callbacks for, in the same order and with the same
+        yields the events for which `wait` would call callbacks, in the same order and with the same
         back-pressure. An event counts as handled when the next one is requested. Leaving the block
-        ends the wait: the next wait delivers the event in hand again. The iteration ends with the
+        ends the wait: the next wait delivers the current event again. The iteration ends with the
         job; `events.result` is then what `wait` would return. It raises what `wait` raises. Only
         one thread or task may iterate.
         """
@@ -211,24 +212,24 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
     def cancel(self) -> Given[None]:
         """Ask the backend to stop the job; does nothing if no job was started (ARK-CAN).
 
-        Raises StatusError if the backend declines, as it may for a job that has ended, and
-        TransportError. It does not end `wait`, which continues until the terminal event.
+        This does not end `wait`, which continues until the terminal event. Raises StatusError if
+        the backend refuses, as it may for a job that has ended, and TransportError.
         """
 
     @abstractmethod
     def abort(self, reason: object = None) -> None:
         """End the local wait for good; nothing is sent to the backend (ARK-ABT).
 
-        It returns at once. In the blocking client it takes no lock: a signal handler may call it.
+        It returns at once. The blocking client takes no lock here, so a signal handler may call it.
         """
 
     @abstractmethod
     def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
-        """Return the checkpoint for an iterated event, as `on_checkpoint` would get it."""
+        """Return the checkpoint for an event of `events`, as `on_checkpoint` would get it."""
 
 
 class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
-    """A client of either kind."""
+    """The interface of both clients."""
 
     def __init__(
         self,
@@ -249,17 +250,17 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         """Set up a client; this opens no connection.
 
         `token` is the token itself, or a provider: a function that returns it. A provider is called
-        before each request, those after a lost connection included, and under `hardened` once more
-        when the answer is 401: the request is then sent again. Requests may overlap, and then so do
-        its calls. It has `Timeouts.token` to return, and must not use this client. When it raises
-        OSError or TransportError, that attempt has failed; any other exception ends the operation.
-        The last eight tokens are cut out of what the backend echoes.
+        before each request, including those after a lost connection, and under `hardened` once more
+        if the response is a 401: the request is then sent again. Its calls may overlap, because
+        requests may. It must return within `Timeouts.token`, and must not use this client. If it
+        raises OSError or TransportError, that attempt has failed; any other exception ends the
+        operation. The last eight tokens are removed from what the backend echoes.
 
-        `random` randomises the delays (None: nominal delays); `clock` is the clock of the sessions,
-        and in the blocking client of the timeouts too; `ssl_context` replaces verification against
+        `random` randomises the delays (None: nominal delays). `clock` is the clock of the sessions,
+        and in the blocking client also of the timeouts. `ssl_context` replaces verification against
         the system's trust store. Connections go directly to the backend: HTTPS_PROXY and NO_PROXY
         are ignored. Raises ValueError for an address or a token that cannot be sent, TypeError for
-        an argument of another type.
+        an argument of the wrong type.
         """
         if token == "":
             raise ValueError("token: must not be empty; leave it out to send no token")
@@ -303,7 +304,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
     ) -> Trainer:
         """Return a trainer for a new job; nothing is sent before `start` or `wait`.
 
-        `options` are those of the wire in snake_case, such as `max_steps`; `lora` takes `r`,
+        `options` are the options of ARK-WIR in snake_case, such as `max_steps`; `lora` takes `r`,
         `alpha`, `max_length` and `load_in_4bit`. An absent option is not sent; None is. Raises
         ValueError for an unknown option.
         """
@@ -317,7 +318,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         last_event_id: str = "",
         callbacks: Callbacks[Checkpoint] | None = None,
     ) -> Trainer:
-        """Return a trainer for an existing job, to be followed after `last_event_id`."""
+        """Return a trainer that follows an existing job from the event after `last_event_id`."""
         return self._checked(job_id, last_event_id, callbacks)
 
     @abstractmethod
@@ -326,7 +327,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
     @abstractmethod
     def me(self) -> Given[JsonObject]:
-        """Return who the token belongs to. Raises the same errors as `job`."""
+        """Return the account of the token. Raises the same errors as `job`."""
 
     @abstractmethod
     def projects(self) -> Given[JsonObject]:
@@ -342,7 +343,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
     @abstractmethod
     def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> Given[str]:
-        """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
+        """Make an inference call that `Checkpoint.infer` has built, and return the whole text."""
 
     @abstractmethod
     def _connect_to(

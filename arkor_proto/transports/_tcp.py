@@ -31,13 +31,13 @@ class Timeouts:
     connect: float = 10.0
     head: float = 60.0
     answer: float = 120.0
-    """For the whole answer to a call outside a trainer, such as `ArkorClient.job`."""
+    """For the whole response to a call outside a trainer, such as `ArkorClient.job`."""
     chat: float = 600.0
-    """For the whole answer to an inference, `Checkpoint.infer`, including its callbacks."""
+    """For the whole response to an inference, `Checkpoint.infer`, including its callbacks."""
     chat_silence: float = 60.0
-    """For the longest pause within the answer to an inference."""
+    """For the longest pause within the response to an inference."""
     token: float = 60.0
-    """For a token provider to return."""
+    """For one call of the token provider."""
 
 
 def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
@@ -49,7 +49,7 @@ def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
 
 @frozen
 class Address:
-    """What to connect to."""
+    """The address to connect to, and its TLS settings."""
 
     host: str
     port: int
@@ -71,7 +71,7 @@ class Address:
 def check_owner(owner: int) -> None:
     """Raise TransportError if this is not the process `owner`, which opened the connection.
 
-    If parent and child shared a socket, each would read the other's answers.
+    If a parent and its child shared a socket, each would read the other's responses.
     """
     if os.getpid() != owner:
         raise TransportError("it belongs to the parent process")
@@ -86,20 +86,20 @@ def keep_alive(connected: socket.socket) -> None:
 
 
 def is_stale(idle: socket.socket) -> bool:
-    """Return whether an idle connection is readable, which can only mean that it has ended."""
+    """Return whether an idle connection is readable, which means that it has ended."""
     return is_ready(idle, selectors.EVENT_READ)
 
 
 def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> bool:
     """Wait for one of `events` of `selectors`, for at most `seconds`; None waits for ever.
 
-    It needs no extra file descriptor, because there may be none left.
+    This opens no file descriptor, because there may be none left.
     """
     if sys.platform == "win32" or not hasattr(select, "poll"):
         with selectors.SelectSelector() as selector:
             selector.register(waited, events)
             return bool(selector.select(seconds))
-    poll = select.poll()  # a selector takes four times as long, on each read of a stream
+    poll = select.poll()  # for each read of a stream, a selector would take four times as long
     reads, writes = events & selectors.EVENT_READ, events & selectors.EVENT_WRITE
     poll.register(waited, (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0))
     return bool(poll.poll(None if seconds is None else seconds * 1000))
@@ -119,7 +119,7 @@ def shake_hands(secured: ssl.SSLSocket) -> int | None:
 def reason(error: BaseException) -> str:
     """Return why a connection failed, as text from the kernel, the resolver or TLS."""
     if error.__cause__ is not None:
-        # What a library wraps an error in says less than the error.
+        # The original error says more than the one that a library wraps it in.
         return reason(error.__cause__)
     if isinstance(error, ssl.SSLError):
         return _tls_reason(error)

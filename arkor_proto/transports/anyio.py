@@ -1,7 +1,7 @@
-"""The asynchronous client, on asyncio and on trio.
+"""The asynchronous client, for asyncio and trio.
 
-Everything runs in tasks of the client's `async with` block and ends with it. `_async_driver.py`
-runs the sessions, `_async_http.py` transfers the bytes.
+All its tasks run in the client's `async with` block and end with it. `_async_driver.py` runs the
+sessions, `_async_http.py` transfers the bytes.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -77,7 +77,7 @@ __all__ = [
 
 @frozen(kw_only=True)
 class Checkpoint(CheckpointSurface):
-    """The argument of `on_checkpoint`: the event, and inference on the checkpoint."""
+    """The argument of `on_checkpoint`: the event, and a method for inference on the checkpoint."""
 
     _client: "ArkorClient" = field(repr=False, alias="client")
 
@@ -96,13 +96,13 @@ Callbacks = _callbacks.Callbacks[Checkpoint]
 TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
 """Returns the token for the next request, or an awaitable that resolves to it.
 
-It is called and awaited in the task that sends, and is cancelled with the request. A provider that
-is not async blocks the event loop until it returns.
+It is called and awaited in the task that sends the request, and is cancelled with the request. A
+provider that is not async blocks the event loop until it returns.
 """
 
 
 class Trainer(TrainerSurface[Checkpoint, "Events"]):
-    """One job: submit it, follow it, cancel it. Made by `ArkorClient.trainer` or `.attach`."""
+    """Submits, follows and cancels one job; `ArkorClient.trainer` and `.attach` create it."""
 
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         super().__init__(client.endpoint, session, callbacks.checkpointer)
@@ -141,7 +141,7 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
 
 
 class Events:
-    """The events of a job, one after the other; made by `Trainer.events`.
+    """An iterator over the events of a job, created by `Trainer.events`.
 
     `anext(events)` may be cancelled, for example by `anyio.fail_after`: no event is lost, and the
     next `anext` continues where this one stopped.
@@ -153,7 +153,7 @@ class Events:
         self._waiter: Waiter | None = None
         self._in_hand: Deliver | None = None
         self.result: TrainingResult | None = None
-        """How the job ended, once the iteration is over."""
+        """The result of the job; None until the iteration is over."""
 
     async def __aenter__(self) -> Self:
         if self._waiter is not None:
@@ -228,7 +228,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
         tasks.cancel_scope.cancel()
         failure: BaseException | None = None
         try:
-            # An error of the block goes on as it is; the task group would wrap it in a group.
+            # An error in the block is raised unchanged; the task group would wrap it in a group.
             if isinstance(error, anyio.get_cancelled_exc_class()):
                 return await tasks.__aexit__(kind, error, trace)
             await tasks.__aexit__(None, None, None)
@@ -282,7 +282,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
         call_back: Callable[[TrainingEvent], object],
         hook: Callable[[Notice], object],
     ) -> Driver:
-        """Return a driver of `session` whose tasks belong to this client; `hook` gets notices."""
+        """Return a driver for `session` that runs in this client's tasks; `hook` gets notices."""
         tasks = self._group()
         hooks = HookQueue(hook, tasks)
         driver = Driver(session, self._clock, self._connector, tasks, call_back, hooks.tell)
@@ -303,5 +303,5 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
 
 
 def _only_member(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the only error of a group as it was raised; a larger group is returned unchanged."""
+    """Return the only error of a group; a group with several is returned unchanged."""
     return group.exceptions[0] if len(group.exceptions) == 1 else group

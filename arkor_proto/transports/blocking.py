@@ -1,13 +1,14 @@
 """The blocking client, over plain sockets: for scripts, threads and gevent.
 
 `_blocking_driver.py` runs the session and explains which thread does what; `_blocking_http.py`
-transfers the bytes. Callbacks run in the thread that waits. A request in progress has a thread of
-its own, which ends with the answer; between two calls there is none.
+transfers the bytes. Callbacks run in the thread that waits. Each request in progress has its own
+thread, which ends with the response; between calls there are no threads.
 
-Every method may be called from any thread, and `Trainer.abort` from a signal handler too. Ctrl-C,
-or any other signal whose handler raises, ends a call at any point and leaves the trainer usable. A
-process forked while a thread waits gets a RuntimeError from every call of the client, and must make
-a new one; a process forked when no thread waits may use the client, over connections of its own.
+Every method may be called from any thread, and `Trainer.abort` also from a signal handler. Ctrl-C,
+or any other signal whose handler raises, ends a call at any point and leaves the trainer usable. If
+a process is forked while a thread waits, every call of the client raises RuntimeError in the child,
+which must create a new client. If no thread waits, the child may use the client, which then opens
+its own connections.
 """
 
 from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ __all__ = [
 
 @frozen(kw_only=True)
 class Checkpoint(CheckpointSurface):
-    """The argument of `on_checkpoint`: the event, and inference on the checkpoint."""
+    """The argument of `on_checkpoint`: the event, and a method for inference on the checkpoint."""
 
     _client: "ArkorClient" = field(repr=False, alias="client")
 
@@ -99,13 +100,13 @@ Callbacks = _callbacks.Callbacks[Checkpoint]
 TokenProvider: TypeAlias = Callable[[], str]
 """Returns the token for the next request; an async function is a TypeError.
 
-Each call has a thread of its own, so calls for several requests may overlap. An abort, `close` or
+Each call runs in its own thread, so calls for several requests may overlap. An abort, `close` or
 Ctrl-C does not wait for it: the thread is abandoned and its result is dropped.
 """
 
 
 class Trainer(TrainerSurface[Checkpoint, "Events"]):
-    """One job: submit it, follow it, cancel it. Made by `ArkorClient.trainer` or `.attach`."""
+    """Submits, follows and cancels one job; `ArkorClient.trainer` and `.attach` create it."""
 
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         super().__init__(client.endpoint, session, callbacks.checkpointer)
@@ -140,7 +141,7 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
 
     def _call_back(self, event: TrainingEvent) -> None:
         returned = self._call(event)
-        if returned is not None:  # as it nearly always is; the check takes its time
+        if returned is not None:  # nearly always None, and the check is slow
             check_done(f"the callback for {type(event).__name__}", returned)
 
     def _call_back_and_save(self, event: TrainingEvent) -> None:
@@ -156,7 +157,7 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
 
 
 class Events:
-    """The events of a job, one after the other; made by `Trainer.events`."""
+    """An iterator over the events of a job, created by `Trainer.events`."""
 
     def __init__(self, driver: Driver, save: Callable[[], object]) -> None:
         self._driver = driver
@@ -164,7 +165,7 @@ class Events:
         self._waiter: Waiter | None = None
         self._telling: Follow | Handled = Follow()
         self.result: TrainingResult | None = None
-        """How the job ended, once the iteration is over."""
+        """The result of the job; None until the iteration is over."""
 
     def __enter__(self) -> Self:
         if self._waiter is not None:
@@ -227,7 +228,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
         self.close()
 
     def close(self) -> None:
-        """Close every connection; calls that still wait raise TransportError."""
+        """Close every connection; calls in progress raise TransportError."""
         self._connector.close()
 
     def job(self, job_id: str) -> TrainingJob:
@@ -269,7 +270,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
         call_back: Callable[[TrainingEvent], object],
         announce: Callable[[Notice], object],
     ) -> Driver:
-        """Return a driver of `session` that uses this client's connections."""
+        """Return a driver for `session` that uses this client's connections."""
         return Driver(session, self._connector, call_back, announce)
 
     def _read(self, request: Request) -> bytes:

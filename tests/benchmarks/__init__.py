@@ -1,1 +1,1 @@
-"""Benchmarks: what the performance goals are checked with."""
+"""Benchmarks that check the performance goals."""

@@ -1,7 +1,7 @@
 """The mock's goals and figures: `python -m tests.benchmarks.mock` prints one Markdown table.
 
-Every figure is taken in a process of its own, so that none leaves its memory to the next. `--check`
-exits 1 if a goal is missed.
+Every figure is measured in its own process, so that its memory does not affect the next one. With
+`--check` the exit status is 1 if a goal is missed.
 """
 
 import argparse
@@ -39,7 +39,7 @@ _MS: Final = 1000.0
 
 @frozen
 class Row:
-    """One figure beside its goal."""
+    """One row of the table: a figure, its goal, and whether the goal is met."""
 
     what: str
     figure: str
@@ -48,17 +48,17 @@ class Row:
 
 
 def at_least(what: str, figure: float, goal: float, unit: str) -> Row:
-    """Judge a figure that is better when it is greater."""
+    """Return the row of a figure for which higher is better."""
     return Row(what, f"{figure:,.0f} {unit}", f"≥ {goal:,.0f}", figure >= goal)
 
 
 def at_most(what: str, figure: float, goal: float, unit: str, *, more: str = "") -> Row:
-    """Judge a figure that is better when it is smaller; `more` is told beside it."""
+    """Return the row of a figure for which lower is better; `more` is appended to the figure."""
     return Row(what, f"{figure:.2f} {unit}{more}", f"≤ {goal:g}", figure <= goal)
 
 
 def judge_streams(opened: Opened, size: Size) -> Row:
-    """Judge that all streams are open at once."""
+    """Return the row for streams that are open at once; the goal is all of them."""
     seconds = f"opened in {opened.opening:.1f} s, told in {opened.telling:.1f} s"
     figure = f"{opened.streams:,} ({seconds})"
     met = opened.streams >= size.streams
@@ -66,7 +66,7 @@ def judge_streams(opened: Opened, size: Size) -> Row:
 
 
 def judge_stall(carrier: str, beside: Beside) -> list[Row]:
-    """Judge what a stall does to other streams and to the memory."""
+    """Return the rows for the effect of a stall on other streams and on the memory."""
     more = f" ({beside.alone * _MS:.1f} ms without)"
     slowest = f"slowest frame beside a stalled stream, {carrier}"
     return [
@@ -76,17 +76,17 @@ def judge_stall(carrier: str, beside: Beside) -> list[Row]:
 
 
 def on(measure: Callable[[Size], Awaitable[_T]], size: Size, backend: str) -> _T:
-    """Run an asynchronous measurement in a process of its own."""
+    """Run an asynchronous measurement in its own process."""
     return alone(partial(run, measure, backend=backend), size)
 
 
 def run(measure: Callable[[Size], Awaitable[_T]], size: Size, backend: str) -> _T:
-    """Run an asynchronous measurement here."""
+    """Run an asynchronous measurement in this process."""
     return anyio.run(measure, size, backend=backend)
 
 
 def alone(measure: Callable[[Size], _T], size: Size) -> _T:
-    """Run a measurement in a process of its own, unless it is too small to measure anything."""
+    """Run a measurement in its own process; run a small one, which only checks, in this process."""
     if size is SMALL:
         return measure(size)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -94,7 +94,7 @@ def alone(measure: Callable[[Size], _T], size: Size) -> _T:
 
 
 def rows_on(backend: str, size: Size) -> list[Row]:
-    """Measure what depends on the event loop."""
+    """Measure the figures that depend on the event loop."""
     ruled = partial(frames_per_second, ruled=True)
     stream = "one stream"
     return [
@@ -107,7 +107,7 @@ def rows_on(backend: str, size: Size) -> list[Row]:
 
 
 def rows_of_the_process(size: Size) -> list[Row]:
-    """Measure what does not; the addon only where mitmproxy is installed."""
+    """Measure the figures that do not depend on the event loop; the addon needs mitmproxy."""
     found = find_spec("mitmproxy") is not None
     return [
         *(judge_stall("addon", on(stall_in_the_addon, size, "asyncio")) if found else ()),
@@ -117,7 +117,7 @@ def rows_of_the_process(size: Size) -> list[Row]:
 
 
 def line(row: Row, where: str) -> str:
-    """Write a row of the table."""
+    """Return a row of the table as Markdown."""
     verdict = "met" if row.met else "**missed**"
     return f"| {row.what} | {where} | {row.figure} | {row.goal} | {verdict} |"
 
@@ -132,9 +132,9 @@ def table(size: Size) -> tuple[str, bool]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; return 1 if it is to be checked and a goal is missed."""
+    """Print the table; return 1 if `--check` is given and a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.mock")
-    parser.add_argument("--small", action="store_true", help="measure next to nothing, quickly")
+    parser.add_argument("--small", action="store_true", help="only check that everything works")
     parser.add_argument("--check", action="store_true", help="exit 1 if a goal is missed")
     options = parser.parse_args(arguments)
     text, all_met = table(SMALL if options.small else FULL)

@@ -1,7 +1,7 @@
-"""What the mock and its proxy are measured with.
+"""The measurements of the mock and its proxy.
 
-Server and client share one process and one loop, so every figure is a floor of what the server
-alone can do; mitmdump has a process of its own.
+Server and client share one process and one event loop, so the server alone is at least as fast as
+every figure; mitmdump has its own process.
 """
 
 import os
@@ -31,7 +31,7 @@ _A_RULE: Final = {"on": {"route": "stream", "frame": 7}, "drop": True}
 
 @frozen
 class Size:
-    """How much is measured."""
+    """The extent of the measurements: numbers of frames, streams, pushes and rounds."""
 
     frames: int
     streams: int
@@ -41,17 +41,17 @@ class Size:
 
 FULL: Final = Size(frames=40_000, streams=2_000, pushes=400, rounds=9)
 SMALL: Final = Size(frames=200, streams=20, pushes=5, rounds=1)
-"""Enough to see every path once, where nothing is measured."""
+"""Enough to run every path once, if nothing is measured."""
 
 
 def own_time() -> float:
-    """Return a clock, in seconds, that stands still while another has the turn of this thread.
+    """Return the time in seconds, without the time that this thread waited for a processor.
 
-    Linux counts how long a thread was ready to run and did not; what one thread does alone is
-    timed by this, so that a busy machine disturbs less.
+    Linux counts how long a thread was ready to run but did not run. The work of a single thread is
+    timed with this clock, so that a busy machine affects it less.
     """
     waited = _kept_waiting("thread-self")
-    while True:  # Both figures must be of the same turn.
+    while True:  # both figures must be from the same time slice
         now, before = time.perf_counter(), waited
         if (waited := _kept_waiting("thread-self")) == before:
             return now - waited
@@ -69,7 +69,7 @@ def _target(job: str, headers: Mapping[str, str] | None = None) -> bytes:
 
 
 async def frames_per_second(size: Size, *, ruled: bool = False) -> float:
-    """Read one stream of many frames to its end; `ruled` has a rule look at each of them."""
+    """Return the rate at which a stream of many frames is read; `ruled` adds a rule on frames."""
     job = {"id": "j", "events": size.frames, "length": 150, "submitted": True}
     scenario = scenario_from_dict({"job": [job], "rule": [_A_RULE] if ruled else []})
     async with MockServer(scenario) as mock, RawClient(mock.port) as client:
@@ -78,13 +78,13 @@ async def frames_per_second(size: Size, *, ruled: bool = False) -> float:
         found, _ = await client.read_to_end()
         spent = own_time() - began
     if (seen := found.count(b"\nid: ")) != size.frames - ruled:
-        raise RuntimeError(f"{seen} frames came, of {size.frames}")
+        raise RuntimeError(f"only {seen} of {size.frames} frames arrived")
     return size.frames / spent
 
 
 @frozen
 class Opened:
-    """Streams open at once, and the seconds it took to open them and to tell all of an event."""
+    """Streams open at once, and the seconds to open them and to send one event to all of them."""
 
     streams: int
     opening: float
@@ -94,7 +94,7 @@ class Opened:
 async def open_streams(size: Size) -> Opened:
     """Open many live streams, then let one event reach all of them."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed < 3 * size.streams:  # both ends of each are ours
+    if allowed < 3 * size.streams:  # both ends of each connection are in this process
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     job = {"id": "j", "events": 1, "status": "running", "submitted": True}
     async with MockServer(scenario_from_dict({"job": [job]})) as mock:
@@ -118,7 +118,7 @@ async def open_streams(size: Size) -> Opened:
 
 @frozen
 class Beside:
-    """The slowest frame of a stream, in seconds, alone and beside a stalled one; MB grown."""
+    """A stream's slowest frame, alone and beside a stalled one, in seconds; memory grown, in MB."""
 
     alone: float
     beside: float
@@ -135,7 +135,7 @@ _STALL: Final = {
 
 
 async def stall_in_the_proxy(size: Size) -> Beside:
-    """Stall one stream in the native proxy, before 100 MB of frames, and push into another."""
+    """Stall a stream in the native proxy that has 100 MB of frames left, and push into another."""
     async with MockServer(scenario_from_dict({"job": [_BIG, _LIVE]})) as upstream:
         origin = ProxyOrigin(Upstream.at(upstream.base_url))
         async with MockServer(scenario_from_dict({"rule": [_STALL]}), upstream=origin) as proxy:
@@ -143,7 +143,7 @@ async def stall_in_the_proxy(size: Size) -> Beside:
 
 
 async def stall_in_the_addon(size: Size) -> Beside:
-    """Do the same in mitmdump, a process of its own."""
+    """Do the same as `stall_in_the_proxy` in mitmdump, which has its own process."""
     with TemporaryDirectory() as directory, mitmdumps(Path(directory)) as runner:
         async with MockServer(scenario_from_dict({"job": [_BIG, _LIVE]})) as upstream:
             proxied = await runner.before(upstream.base_url, [_STALL])
@@ -178,13 +178,13 @@ async def _push(upstream: MockServer, job: str, client: RawClient, number: int) 
 
 
 def _memory(process: str) -> float:
-    """Return the resident memory of a process now, in MB: the peak would hide what grows."""
+    """Return the current resident memory of a process, in MB; its peak would hide the growth."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 async def proxy_adds(size: Size) -> float:
-    """Return the median seconds that the native proxy adds to a frame, the two taking turns."""
+    """Return the median seconds that the native proxy adds to a frame; direct frames alternate."""
     jobs = [{"id": name, "events": 0, "submitted": True} for name in ("direct", "through")]
     async with MockServer(scenario_from_dict({"job": jobs})) as upstream:
         origin = ProxyOrigin(Upstream.at(upstream.base_url))
@@ -211,7 +211,7 @@ def _ready() -> float:
     began = own_time()
     with subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         if process.stdin is None or process.stdout is None:
-            raise RuntimeError("a pipe that was asked for is not there")
+            raise RuntimeError("the process has no pipes")
         process.stdout.readline()
         spent = own_time() - began
         spent -= _kept_waiting(str(process.pid))
@@ -220,7 +220,7 @@ def _ready() -> float:
 
 
 def fixture_takes(size: Size) -> float:
-    """Return the median seconds of one server up and down on a running portal."""
+    """Return the median seconds to start and stop a server on a running portal."""
     with start_blocking_portal() as portal:
         return statistics.median(_up_and_down(portal) for _ in range(10 * size.rounds))
 

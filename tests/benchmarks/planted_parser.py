@@ -1,4 +1,4 @@
-"""A worker whose parser does at its second stream what parsers must not do.
+"""A worker whose parser misbehaves at its second stream.
 
 `python -m tests.benchmarks.planted_parser DEED`, where DEED is raise, hang, end or print.
 """

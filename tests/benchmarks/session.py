@@ -1,7 +1,7 @@
-"""What a session costs without any I/O: inputs a second, memory, growth, and the import.
+"""Measures a session without any I/O: inputs per second, memory, growth, and the import.
 
-`python -m tests.benchmarks.session` prints one Markdown table with the goals beside the figures.
-Time is the thread's own, so that a busy machine disturbs less.
+`python -m tests.benchmarks.session` prints one Markdown table with the figures and the goals. Time
+is the CPU time of the thread, so that a busy machine affects it less.
 """
 
 import resource
@@ -49,7 +49,7 @@ def streaming() -> Session:
 
 
 def inputs_per_second(name: str) -> tuple[float, float]:
-    """Return inputs and frames a second: every read, and every event handed back."""
+    """Return inputs and frames per second; inputs are reads and handled events."""
     chunks = _chunks(name)
     session = streaming()
     inputs = frames = 0
@@ -62,15 +62,16 @@ def inputs_per_second(name: str) -> tuple[float, float]:
             inputs += 1
             frames += 1
         if type(output) is not Idle:
-            raise RuntimeError(f"{output}: the stream ended; it should not")
+            raise RuntimeError(f"{output}: the stream ended too early")
     spent = time.thread_time() - began
     return inputs / spent, frames / spent
 
 
 def microseconds_of_decoding(name: str) -> float:
-    """Return what a frame costs without a session: parsing, JSON, the typed event.
+    """Return the time for a frame without a session: parsing, JSON and the typed event.
 
-    It is done by what the session uses itself: `json.loads` and `decode_event` take longer.
+    It uses the same functions as the session, which are faster than `json.loads` and
+    `decode_event`.
     """
     chunks = _chunks(name)
     parser, frames = EventStreamParser(), 0
@@ -83,13 +84,13 @@ def microseconds_of_decoding(name: str) -> float:
 
 
 def added_microseconds(name: str) -> float:
-    """Return what the session adds to a frame, by the fastest of several rounds."""
+    """Return the time that the session adds to a frame, from the fastest of several rounds."""
     rounds = [(inputs_per_second(name)[1], microseconds_of_decoding(name)) for _ in range(ROUNDS)]
     return 1e6 / max(rate for rate, _ in rounds) - min(cost for _, cost in rounds)
 
 
 def growth() -> float:
-    """Return how much more time twice the events take, by the fastest of several rounds."""
+    """Return the ratio of the times for twice the events, from the fastest of several rounds."""
     small, large = _chunks("W1", SIZE // 4), _chunks("W1", SIZE // 2)
     spent = [(_seconds(small), _seconds(large)) for _ in range(ROUNDS)]
     return min(each[1] for each in spent) / min(each[0] for each in spent)
@@ -115,7 +116,7 @@ def _resident() -> int:
 
 
 def cost_of_sessions(count: int) -> tuple[float, float]:
-    """Return what so many live sessions cost, each amid a frame: CPU seconds and megabytes."""
+    """Return the CPU seconds and megabytes of `count` live sessions, each with half a frame."""
     before, began = _resident(), time.thread_time()
     kept = [streaming() for _ in range(count)]
     for session in kept:
@@ -124,9 +125,9 @@ def cost_of_sessions(count: int) -> tuple[float, float]:
 
 
 def growth_of_sessions(count: int = SESSIONS, rounds: int = 5) -> tuple[float, float, float]:
-    """Return the megabytes of so many sessions, and how much more time and memory twice as many take.
+    """Return the megabytes of `count` sessions, and the time and memory ratios for twice as many.
 
-    Each measurement is a process of its own: memory that was used before would be used again.
+    Each measurement has its own process, because a process reuses memory that it has freed.
     """
     took: dict[int, list[tuple[float, float]]] = {count: [], 2 * count: []}
     for _ in range(rounds):

@@ -1,7 +1,7 @@
-"""What it takes to start: importing the core, and a run of pytest that does not use the plugin.
+"""Measures start-up: importing the core, and a run of pytest that does not use the plugin.
 
-Time is the CPU time of child processes that take turns, each with its bytecode cached; the fastest
-of several rounds counts.
+Time is the CPU time of child processes that take turns, each with cached bytecode; the fastest of
+several rounds counts.
 """
 
 import json
@@ -19,7 +19,7 @@ _ROOT: Final = Path(__file__).parents[2]
 
 
 def import_milliseconds(rounds: int = ROUNDS) -> tuple[float, float]:
-    """Return what importing the package adds to bare Python, and what attrs alone adds."""
+    """Return the milliseconds that importing the package adds to bare Python, and attrs alone."""
     bare, attrs, package = _fastest(
         [["-c", code] for code in ("pass", "import attrs", "import arkor_proto")], _ROOT, rounds
     )
@@ -27,7 +27,7 @@ def import_milliseconds(rounds: int = ROUNDS) -> tuple[float, float]:
 
 
 def plugin_milliseconds(rounds: int = ROUNDS) -> float:
-    """Return what the plugin adds to a run of pytest that does not use it."""
+    """Return the milliseconds that the plugin adds to a run of pytest that does not use it."""
     run = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     with TemporaryDirectory() as place:
         Path(place, "pytest.ini").write_text("[pytest]\n")
@@ -37,7 +37,7 @@ def plugin_milliseconds(rounds: int = ROUNDS) -> float:
 
 
 def imported() -> list[str]:
-    """Return what importing the package pulls in beyond the standard library."""
+    """Return the packages outside the standard library that importing the package imports."""
     code = (
         "import sys, json; before = set(sys.modules); import arkor_proto;"
         "names = {name.partition('.')[0] for name in set(sys.modules) - before};"
@@ -48,7 +48,7 @@ def imported() -> list[str]:
 
 
 def _fastest(commands: Sequence[Sequence[str]], where: Path, rounds: int) -> list[float]:
-    """Return the least CPU time of each of Python's commands, in milliseconds."""
+    """Return the shortest CPU time of each Python command, in milliseconds."""
     took = [[_milliseconds(command, where) for command in commands] for _ in range(rounds + 1)]
     return [min(each) for each in zip(*took[1:], strict=True)]  # the first round fills caches
 
@@ -76,7 +76,7 @@ def _environment() -> Mapping[str, str]:
 
 
 def rows(rounds: int = ROUNDS) -> list[str]:
-    """Return the rows of the table of `session.py` that are about starting."""
+    """Return the rows about start-up for the table of `session.py`."""
     package, attrs = import_milliseconds(rounds)
     beside = f"{package / attrs:.2f} times attrs alone"
     return [

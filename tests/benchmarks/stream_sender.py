@@ -1,7 +1,7 @@
-"""A process that answers every connection with the same event stream.
+"""A process that sends the same event stream on every connection.
 
-`python -m tests.benchmarks.stream_sender NAME SIZE PAUSE` sends the workload NAME of SIZE bytes
-with PAUSE seconds between two of its chunks, and prints its port first.
+`python -m tests.benchmarks.stream_sender NAME SIZE PAUSE` prints its port, then sends the workload
+NAME of SIZE bytes on each connection, with PAUSE seconds between two chunks.
 """
 
 import socket
@@ -25,7 +25,7 @@ END: Final = b'id: end\ndata: {"type":"training.completed"}\n\n'
 
 @frozen
 class Stream:
-    """What is sent: a workload of so many bytes, with so many seconds between its chunks."""
+    """The stream to send: a workload, its size in bytes, and the seconds between its chunks."""
 
     workload: str
     size: int
@@ -37,13 +37,13 @@ class Stream:
 
     @property
     def events(self) -> int:
-        """How many events a reader sees before the one that ends the job."""
+        """The number of events before the one that ends the job."""
         return self.load().events
 
 
 @contextmanager
 def sending(stream: Stream) -> Generator[str, None, None]:
-    """Run a process that sends `stream` to all who connect; returns its base URL."""
+    """Run a process that sends `stream` on every connection, and yield its base URL."""
     arguments = [stream.workload, str(stream.size), str(stream.pause)]
     command = [sys.executable, "-m", "tests.benchmarks.stream_sender", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
@@ -60,7 +60,7 @@ def _chunk(data: bytes) -> bytes:
 
 
 def _answer(accepted: socket.socket, chunks: Sequence[bytes], pause: float) -> None:
-    with accepted, suppress(ConnectionError):  # of a reader that has seen enough
+    with accepted, suppress(ConnectionError):  # the reader may close early
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted.recv(65_536)
         accepted.sendall(HEAD)

@@ -1,4 +1,4 @@
-"""What a body of many small chunks costs HTTP, merged and as it comes."""
+"""Benchmarks of reading a body of many small chunks, merged and unmerged."""
 
 import h11
 import pytest
@@ -15,7 +15,7 @@ READ = 64 * 1024
 
 
 def reads(first: int, size: int) -> list[bytes]:
-    """Return a response as it is read: the head with `first` bytes of the body, then whole reads."""
+    """Return the reads of a response: the head with `first` bytes of the body, then full reads."""
     body = b"".join(map(chunk, log_frames(size)))
     rest = body[first:]
     return [HEAD + body[:first], *(rest[at : at + READ] for at in range(0, len(rest), READ))]
@@ -35,7 +35,7 @@ def test_small_chunks_are_read_merged(benchmark: BenchmarkFixture, first: int) -
 
 
 def test_small_chunks_are_read_by_h11_alone(benchmark: BenchmarkFixture) -> None:
-    """What the chunks cost where they are not merged."""
+    """Read the same chunks without merging, for comparison."""
     pieces = reads(0, 2**20 if benchmark.enabled else 4096)
 
     def read() -> int:

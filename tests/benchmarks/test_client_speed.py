@@ -1,4 +1,4 @@
-"""The client's own path, from another process's socket to a callback, and the script's goals."""
+"""Benchmarks of the clients, from another process's socket to a callback, and their goals."""
 
 import asyncio
 import sys
@@ -26,7 +26,7 @@ NOT_PACED = [name for name, stream in STREAMS.items() if not stream.pause]
 HELLO = "print(json.dumps({}), flush=True)"
 FEW = 'print(json.dumps({"seen": 3, "wall": 0.1, "cpu": 0.1}), flush=True)'
 SMALL = 20_000
-"""Bytes that are enough to see every path once, where nothing is measured."""
+"""Enough bytes to run every path once, if nothing is measured."""
 
 
 @pytest.mark.thorough

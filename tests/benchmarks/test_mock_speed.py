@@ -1,6 +1,6 @@
-"""The paths of the mock and its proxy, and the script that puts them beside their goals.
+"""Benchmarks of the mock and its proxy, and tests of the script that compares them with the goals.
 
-Where nothing is measured each path is taken once, and small; no test here knows what is fast.
+If nothing is measured, each path runs once, with little data; no test here checks speed.
 """
 
 from collections.abc import Awaitable, Callable

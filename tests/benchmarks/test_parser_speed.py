@@ -1,4 +1,4 @@
-"""The parser's own paths, and the goals that it has beside its peers."""
+"""Benchmarks of the parser, and tests of its goals relative to its peers."""
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -12,7 +12,7 @@ from tests.benchmarks.peers.readers import is_here
 from tests.benchmarks.workloads import Workload, log_frames, workloads
 
 SMALL = 4096
-"""Enough to see every path once, where nothing is measured."""
+"""Enough to run every path once, if nothing is measured."""
 WORKLOADS = [workload.name for workload in workloads(SMALL)]
 
 

@@ -1,4 +1,4 @@
-"""The command that compares with peers: what it measures, prints and writes, and how it fails."""
+"""Tests of the command that compares with peers: what it measures, prints and writes."""
 
 import json
 import re
@@ -32,17 +32,17 @@ PUBLIC = public_vectors()
 
 
 def simple_vectors() -> list[Vector]:
-    """Return two that no parser in the world gets wrong."""
+    """Return two vectors that every parser gets right."""
     return [vector for vector in PUBLIC if vector["id"] in {"W25", "W28"}]
 
 
 def planted(deed: str) -> Worker:
-    """Return a parser that does this at its second stream."""
+    """Return the worker of a parser that does `deed` at its second stream."""
     return Worker("planted", (sys.executable, "-m", "tests.benchmarks.planted_parser", deed))
 
 
 def sample() -> Comparison:
-    """Return a comparison as it could be, with what a page must escape."""
+    """Return a possible comparison, with texts that a page must escape."""
     wrong = [Wrong(v, f"source of {v}", NUL, cut=v == "W02") for v in ("W01", "W02")]
     lines = fitted([(2**n, 4.0**n) for n in range(5)])
     flat = fitted([(2**n, 1.0) for n in range(5)])
@@ -73,7 +73,7 @@ def compared_already(*_: object, **__: object) -> Comparison:
 
 
 def needs_nothing(modules: tuple[str, ...]) -> bool:
-    """Whether a peer can be had where no module is installed."""
+    """Return whether a peer can be used if no module is installed."""
     return not modules
 
 
@@ -87,7 +87,7 @@ class Checked(HTMLParser):
         self.drawings = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element that begins, and where it leads."""
+        """Record an element that begins, and its links."""
         self.links += [value or "" for name, value in attrs if name in {"src", "href", "srcset"}]
         self.drawings += tag == "svg"
         if tag not in VOID:
@@ -98,7 +98,7 @@ class Checked(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element that has no end tag."""
+        """Record an element that has no end tag."""
         self.handle_starttag(tag, attrs)
 
 
@@ -228,9 +228,9 @@ def test_the_whole_short_form_runs() -> None:
     [
         (["--only", "all"], "invalid choice: 'all'"),
         (["--page"], "expected one argument"),
-        (["--page", "."], ". is a directory; name a file in it"),
+        (["--page", "."], ". is a directory; give the name of a file"),
         (["--json", "no/such/folder/peers.json"], "no/such/folder is not a directory"),
-        (["--page", "a", "--json", "a"], "--page and --json name the same file; name two"),
+        (["--page", "a", "--json", "a"], "--page and --json name the same file; use two files"),
         (["peers.html"], "unrecognized arguments: peers.html"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Growth is fitted and judged by what is counted, so that no clock is involved."""
+"""Tests of fitting growth, with counted costs instead of times."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ def axis(name: str, largest: int) -> Axis:
 
 
 def copied_by_adding(chunks: Sequence[bytes]) -> float:
-    """Count the bytes that a parser copies which adds each chunk to the line that is not over."""
+    """Count the bytes copied by a parser that adds each chunk to the unfinished line."""
     pending, copied = b"", 0
     for chunk in chunks:
         pending += chunk
@@ -28,7 +28,7 @@ def copied_by_adding(chunks: Sequence[bytes]) -> float:
 
 
 def copied_by_joining(chunks: Sequence[bytes]) -> float:
-    """Count the bytes that a parser copies which joins the pieces of a line once it is over."""
+    """Count the bytes copied by a parser that joins the pieces of a line once it is complete."""
     pending, copied = 0, 0
     for chunk in chunks:
         pending += len(chunk)
@@ -39,7 +39,7 @@ def copied_by_joining(chunks: Sequence[bytes]) -> float:
 
 
 def added_lines(chunks: Sequence[bytes]) -> float:
-    """Count the bytes that a parser copies which adds each data line to those before."""
+    """Count the bytes copied by a parser that adds each data line to the previous ones."""
     data, copied = 0, 0
     for line in b"".join(chunks).splitlines():
         data += len(line)

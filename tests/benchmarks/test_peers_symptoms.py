@@ -1,4 +1,4 @@
-"""Wrong results are told in the words that a user of the parser would use."""
+"""Tests of the descriptions of wrong results."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The session's own path without I/O, and what it takes to start."""
+"""Benchmarks of a session without I/O, and of start-up."""
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture

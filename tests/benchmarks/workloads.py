@@ -1,4 +1,4 @@
-"""The streams that parsers are measured with: the same bytes every time."""
+"""The streams that parsers are measured with; their bytes are the same every time."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,12 +9,12 @@ from attrs import frozen
 
 SEED: Final = 42
 NETWORK_READ: Final = 64 * 1024
-"""What a reader of a busy socket gets at once, in bytes."""
+"""The size of a read from a busy socket, in bytes."""
 
 
 @frozen
 class Workload:
-    """One stream: how it is cut, and how many events a parser must find in it."""
+    """One stream: its chunks, and the number of events that a parser must find in it."""
 
     name: str
     title: str
@@ -23,11 +23,11 @@ class Workload:
 
 
 def workloads(size: int) -> Iterator[Workload]:
-    """Build one workload after the other, of about `size` bytes and at least two events.
+    """Yield the workloads, each of about `size` bytes and at least two events.
 
-    W6 has the one line of 16 times `size`, W5 an eighth: single bytes are slow for everyone. After
-    W1 to W9 come the usual shapes of frames, each as it is read from a busy socket (bulk) and one
-    frame at a time (live).
+    W6 is one line of 16 times `size`. W5 has an eighth of `size`, because single bytes are slow for
+    every parser. After W1 to W9 come the usual shapes of frames, each in 64 KiB chunks (bulk) and
+    one frame at a time (live).
     """
     yield from (build(size) for build in _BUILDERS)
     for shape in SHAPES:
@@ -39,11 +39,11 @@ def workloads(size: int) -> Iterator[Workload]:
 
 
 def _rng() -> Random:
-    return Random(SEED)  # noqa: S311 - the same bytes every time, that is the point
+    return Random(SEED)  # noqa: S311 - the bytes must be the same every time
 
 
 def log_frames(size: int) -> list[bytes]:
-    """Build frames of a training log: 200 bytes each, an id, an event type, one JSON object."""
+    """Return frames of a training log, 200 bytes each: an id, an event type, one JSON object."""
     random = _rng()
     return [_log_frame(step, random) for step in range(1, max(2, size // 200) + 1)]
 
@@ -151,19 +151,19 @@ _LINES: Final = {
     "retry": ("id: {step}", "event: training.log", "retry: 3000", "data: {data}"),
     "two data lines": ("id: {step}", "data: {data}", "data: {data}"),
 }
-"""The lines of a frame."""
+"""The lines of a frame of each shape."""
 _ROWS: Final = {
     **{name: (name,) for name in _LINES},
     "ping every fifth": (*["id event data"] * 5, "ping"),
     "two shapes": ("id event data", "id data"),
 }
-"""The frames that follow one another, over and over."""
+"""For each stream, the shapes of its frames, which are repeated in this order."""
 SHAPES: Final = (*_ROWS, "CRLF", "large", "mixed 1", "mixed 2", "mixed 3")
-"""What the shapes are called; those that are mixed are drawn by the seed in their names."""
+"""The names of the shapes; the number in the name of a mixed one is its random seed."""
 
 
 def _shaped(shape: str, size: int) -> tuple[list[bytes], int]:
-    """Return the frames of a row and how many events they are."""
+    """Return the frames of a stream of this shape, and the number of events in them."""
     random = _rng()
     if shape == "large":
         frame = b"id: %d\ndata: " + b"x" * NETWORK_READ + b"\n\n"

@@ -84,13 +84,13 @@ def test_a_refused_connection_says_where_and_why() -> None:
     where = address.removeprefix("http://")
     with client_of(address) as client, pytest.raises(TransportError) as caught:
         trainer_of(client).start()
-    assert str(caught.value) == f"connection: none to {where}: Connection refused"
+    assert str(caught.value) == f"connection: cannot connect to {where}: Connection refused"
 
 
 def test_a_name_that_cannot_be_one_is_a_failure_of_the_connection() -> None:
     with (
         client_of(f"http://{'a' * 70}.example") as client,
-        pytest.raises(TransportError, match=r"^connection: none to aaa"),
+        pytest.raises(TransportError, match=r"^connection: cannot connect to aaa"),
     ):
         client.me()
 

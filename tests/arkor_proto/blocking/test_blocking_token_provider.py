@@ -265,7 +265,7 @@ def test_a_provider_that_exits_its_thread_ends_the_trainer() -> None:
         raise SystemExit
 
     with client_of(refused(), token=provider) as client:
-        with pytest.raises(TransportError, match=r"^trainer: ended by SystemExit"):
+        with pytest.raises(TransportError, match=r"^trainer: stopped by SystemExit"):
             client.attach("job-1").wait()
         with pytest.raises(SystemExit):
             client.me()

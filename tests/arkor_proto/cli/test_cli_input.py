@@ -47,7 +47,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'blob'",
-            "dataset: a blob dataset has a 'url', and this one does not",
+            "dataset: 'url' is missing; a blob dataset needs it",
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'blob'\nurl = 'u'\ntokn = 't'",

@@ -79,7 +79,7 @@ def test_a_name_that_does_not_exist_ends_at_once(proxy: str | None) -> None:
     ran = run("follow", "j", **changes)
     unused = " (HTTPS_PROXY is set; arkor-proto uses no proxy)" if proxy else ""
     assert ran.code == 3
-    assert ran.err.startswith("connection: none to nowhere.invalid:80: ")
+    assert ran.err.startswith("connection: cannot connect to nowhere.invalid:80: ")
     assert ran.err.endswith(f"; is ARKOR_BASE_URL right?{unused}\n")
 
 

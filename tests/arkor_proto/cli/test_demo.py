@@ -20,10 +20,10 @@ def test_one_watches_a_job_survive_a_reset_and_a_503() -> None:
     seen = [f"{who}: {what.partition('.')[0]}" for who, what in moments]
     turns = [
         "client: submits a job",
-        "backend: is asked for the stream, from the start",
+        "backend: gets a request for the stream, from the start",
         "backend: resets the connection",
         "client: connection: Connection reset by peer",
-        "backend: is asked for the stream, after event 4",
+        "backend: gets a request for the stream, after event 4",
         "backend: answers 503",
         "client: 503: Service Unavailable",
         "client: the job is complete",

@@ -145,14 +145,16 @@ async def test_a_refused_connection_says_where_and_why() -> None:
     where = address.removeprefix("http://")
     async with client_of(address) as client:
         with pytest.raises(
-            TransportError, match=f"^connection: none to {where}: Connection refused"
+            TransportError, match=f"^connection: cannot connect to {where}: Connection refused"
         ):
             await trainer_of(client).start()
 
 
 async def test_a_host_that_nobody_knows_is_named() -> None:
     async with client_of("http://nowhere.invalid") as client:
-        with pytest.raises(TransportError, match=r"^connection: none to nowhere\.invalid:80: \w+"):
+        with pytest.raises(
+            TransportError, match=r"^connection: cannot connect to nowhere\.invalid:80: \w+"
+        ):
             await client.me()
 
 

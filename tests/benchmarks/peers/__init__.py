@@ -1,1 +1,1 @@
-"""Our parser and our clients beside every peer that is installed: correctness, speed, growth."""
+"""Compares our parser and our clients with every peer: correctness, speed and growth."""

@@ -1,7 +1,7 @@
-"""Parsers that cannot be had without their HTTP client: each is given a response that needs no network.
+"""Parsers that cannot be used without their HTTP client; here their responses need no network.
 
-Their clients read a stream line by line from a response; here the response is made of the chunks,
-read as their library would read it. At its end, where they would connect again, they are stopped.
+Their clients read a stream line by line from a response. Here the response consists of the chunks,
+read as their library would read it. At its end, where they would reconnect, they are stopped.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class _Ended(Exception):
 
 
 class _Message(Protocol):
-    """An event of the two libraries that follow the names of browsers."""
+    """An event of the two libraries that use the names of the browsers' API."""
 
     @property
     def type(self) -> str | None: ...
@@ -43,11 +43,11 @@ def _until_it_waits(step: Coroutine[object, None, _T]) -> _T:
     except StopIteration as stopped:
         found: _T = stopped.value
         return found
-    raise RuntimeError("the parser waits although all of its stream has come")
+    raise RuntimeError("the parser waits although it has the whole stream")
 
 
 def _aiohttp_body(chunks: Iterable[bytes]) -> object:
-    """Return the body of a response of aiohttp, which reads a chunk when it would wait for one."""
+    """Return the body of an aiohttp response that gets the next chunk instead of waiting for it."""
     streams, protocols = import_module("aiohttp.streams"), import_module("aiohttp.base_protocol")
     loop = asyncio.new_event_loop()
     rest = iter(chunks)
@@ -62,7 +62,7 @@ def _aiohttp_body(chunks: Iterable[bytes]) -> object:
 
     class Protocol(protocols.BaseProtocol):  # type: ignore[misc, name-defined] # as above
         def pause_reading(self, **_: object) -> None:
-            """There is no transport that could pause."""
+            """Do nothing: there is no transport to pause."""
 
         resume_reading = pause_reading
 
@@ -137,18 +137,18 @@ def aiosseclient() -> Parser:
 
 
 class _Raw:
-    """What requests uses of a response of urllib3."""
+    """The part of a urllib3 response that requests uses."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
 
     def stream(self, _size: int, *, decode_content: bool) -> Iterator[bytes]:
-        assert decode_content, "as requests asks for"
+        assert decode_content, "requests always sets this"
         return iter(self._chunks)
 
 
 class _Session:
-    """What aiosseclient uses of a session of aiohttp."""
+    """The part of an aiohttp session that aiosseclient uses."""
 
     closed = True
 

@@ -1,4 +1,4 @@
-"""A stream in chunks as a file, which a worker in any language can read."""
+"""Stores a stream and its chunks in a file that a worker in any language can read."""
 
 import json
 from collections.abc import Sequence

@@ -1,13 +1,12 @@
-"""What a frame costs each client from the socket to a callback, and our goals.
+"""Measures what a frame costs each client from the socket to a callback, and judges our goals.
 
-A process sends the same bytes to each reader in turn. Only ratios within one run are worth reading:
-those of the CPU time that a reader's process needs, in the fastest of several rounds (the median,
-for the paced stream).
+A process sends the same bytes to each reader in turn. Compare only ratios within one run: those of
+the CPU time of a reader's process, in the fastest of several rounds (the median, for the paced
+stream).
 
-`httpx + httpx-sse + json` is what to compare with, of the same kind: what its user would write to
-have each frame's JSON in a callback, though as a plain dict, without a cursor kept or a reconnect.
-`httpx + httpx-sse` hands on the bare text. Raw reads look at nothing at all: they are what the
-sender can do.
+Our goals are relative to `httpx + httpx-sse + json`: what a user would write to get each frame's
+JSON in a callback, though as a plain dict, without a cursor or reconnects. `httpx + httpx-sse`
+passes on the bare text. Raw reads do not parse at all: they show the speed of the sender.
 """
 
 import asyncio
@@ -40,12 +39,12 @@ STREAMS: Final = {
     "paced": Stream("W2", 400_000, pause=0.0004),
 }
 TITLES: Final = {
-    "chunked": "one frame a send",
-    "replay": "64 KiB a send",
-    "paced": "a frame every 0.4 ms",
+    "chunked": "one frame per send",
+    "replay": "64 KiB per send",
+    "paced": "one frame every 0.4 ms",
 }
 IN_A_HURRY: Final = frozenset({RAW, QUICK, QUICK + BLOCKING, TEXTS, STRICT + BLOCKING})
-"""Readers that leave the paced stream out, which takes a second each time."""
+"""The readers that skip the paced stream, which takes a second each time."""
 
 FOLLOWERS: Final = 200
 ONE_FOLLOWER: Final = Stream("W2", 40_000)
@@ -53,7 +52,7 @@ ONE_FOLLOWER: Final = Stream("W2", 40_000)
 
 @frozen
 class Goal:
-    """To need at most the part 1 / `ratio` of the CPU time of another reader."""
+    """A goal: `reader` needs at most 1 / `ratio` of the CPU time of `peer`."""
 
     stream: str
     reader: str
@@ -76,12 +75,12 @@ GOALS: Final = (
     ),
 )
 GROWTH: Final = 2.2
-"""What twice the followers may cost."""
+"""How many times as much CPU time twice as many followers may need."""
 
 
 @frozen
 class Pace:
-    """How fast a reader was: frames a second, and its own microseconds of CPU time for each."""
+    """The speed of a reader: frames per second, and CPU time per frame in microseconds."""
 
     rate: float
     cpu: float
@@ -89,7 +88,7 @@ class Pace:
 
 @frozen
 class Row:
-    """One stream: how fast each reader was, or why it was not."""
+    """The results for one stream: the speed of each reader, or what went wrong."""
 
     stream: str
     title: str
@@ -98,7 +97,7 @@ class Row:
 
 
 def client_workers() -> list[Worker]:
-    """Return the clients that are here; each starts when it is first asked."""
+    """Return the installed clients; each process starts with its first command."""
     return [Worker.in_python("client", name) for name in readers()]
 
 
@@ -121,7 +120,7 @@ def measure(
                     problems[client.name] = str(failed)
                 else:
                     spent.setdefault(client.name, []).append(took)
-    # Where paced frames are joined because the machine is busy, the fastest round says least.
+    # On a busy machine paced frames are joined, so the fastest round is not the best measure.
     best = statistics.median if stream.pause else min
     paces = {
         client: _pace(took, frames, best)
@@ -146,7 +145,7 @@ def _pace(
 
 
 def judge(row: Row) -> Iterator[tuple[str, Verdict]]:
-    """Say of each reader with a goal on a stream how it went, and whether the goal is met."""
+    """Yield each reader that has a goal for this stream, and the verdict."""
     for goal in (goal for goal in GOALS if goal.stream == row.stream):
         what = f"client, {row.stream}: CPU time of {goal.reader}"
         if absent := {goal.reader, goal.peer} - {*row.paces}:
@@ -165,7 +164,7 @@ async def _follow_all(url: str, followers: int) -> None:
 
 
 def growth(followers: int = FOLLOWERS, rounds: int = ROUNDS) -> tuple[float, float]:
-    """Return what so many followers in one process need, and how much more twice as many."""
+    """Return the CPU seconds of these followers in one process, and the ratio for twice as many."""
     spent: dict[int, list[float]] = {followers: [], 2 * followers: []}
     with sending(ONE_FOLLOWER) as url:
         for _ in range(rounds):
@@ -178,5 +177,5 @@ def growth(followers: int = FOLLOWERS, rounds: int = ROUNDS) -> tuple[float, flo
 
 
 def judge_growth(times: float) -> Verdict:
-    """Judge what twice the followers cost."""
+    """Return the verdict on the cost of twice as many followers."""
     return at_most(f"client: twice {FOLLOWERS} followers", times, GROWTH, "x")

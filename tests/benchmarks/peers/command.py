@@ -1,7 +1,7 @@
-"""The command line: our parser and our clients beside every peer that is here.
+"""The command that compares our parser and our clients with every peer that is installed.
 
-It installs nothing. Exit status: 0, 1 if `--check` finds a goal that is missed, 2 for bad input,
-130 after Ctrl-C.
+It installs nothing. Exit status: 0, 1 if a goal is missed with `--check`, 2 for bad input, 130
+after Ctrl-C.
 """
 
 import argparse
@@ -21,11 +21,11 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare and print; return the exit status."""
+    """Compare, print the result and return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.page and options.page == options.json:
-        parser.error("--page and --json name the same file; name two")
+        parser.error("--page and --json name the same file; use two files")
     for file in filter(None, (options.page, options.json)):
         if problem := _unwritable(file):
             parser.error(problem)
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _printed(text: str) -> int:
-    """Print it; a reader of a pipe that has gone, such as `head`, is no error."""
+    """Print a text and return the exit status; a closed pipe, as with `| head`, is no error."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -65,18 +65,18 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tests.benchmarks.peers",
         description="Compare our parser and our clients with every peer that is installed.",
     )
-    parser.add_argument("--only", choices=PARTS, help="measure one part")
-    parser.add_argument("--quick", action="store_true", help="a short form, to see that it runs")
+    parser.add_argument("--only", choices=PARTS, help="measure only this part")
+    parser.add_argument("--quick", action="store_true", help="only check that everything works")
     parser.add_argument("--check", action="store_true", help="exit 1 if a goal is missed")
-    parser.add_argument("--page", type=Path, metavar="FILE.html", help="write a page as well")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument("--page", type=Path, metavar="FILE.html", help="also write an HTML page")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures as JSON")
     return parser
 
 
 def _unwritable(file: Path) -> str:
-    """Return why a file could not be written at the end, before anything is measured."""
+    """Return the reason why a file cannot be written, "" if it can; checked before measuring."""
     if file.is_dir():
-        return f"{file} is a directory; name a file in it"
+        return f"{file} is a directory; give the name of a file"
     return "" if file.absolute().parent.is_dir() else f"{file.parent} is not a directory"
 
 

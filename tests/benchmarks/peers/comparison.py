@@ -1,4 +1,4 @@
-"""The whole comparison: what is measured, in which order, and what came out."""
+"""The whole comparison: what is measured, in which order, and the results."""
 
 import platform
 import time
@@ -26,7 +26,7 @@ _BOUNDED: Final = frozenset({"events", "replay"})
 
 @frozen
 class Extent:
-    """How much is measured."""
+    """The extent of a comparison: how much is measured."""
 
     size: int
     rounds: int
@@ -36,14 +36,14 @@ class Extent:
     axes: tuple[Axis, ...]
     replays: tuple[int, ...]
     workloads: frozenset[str] | None
-    """None: all of them."""
+    """None means all of them."""
     followers: int
     growth_rounds: int
     clients: frozenset[str] | None
-    """None: all of them."""
+    """None means all of them."""
 
     def chosen(self) -> list[Workload]:
-        """Return the workloads that are read."""
+        """Return the workloads that the parsers read."""
         return [
             w for w in workloads(self.size) if self.workloads is None or w.name in self.workloads
         ]
@@ -83,7 +83,7 @@ QUICK: Final = Extent(
 
 @define
 class Comparison:
-    """What was measured, part by part; a part that was not asked for is empty."""
+    """The results of a comparison, part by part; a part that was not requested is empty."""
 
     quick: bool
     python: str = field(factory=platform.python_version)
@@ -110,19 +110,19 @@ class Comparison:
         return [curve for curve in self.curves if curve.growth and curve.growth.is_superlinear]
 
     def judged(self, row: parser_speed.Row) -> list[Verdict]:
-        """Return how the goals of a workload went; the short form is too rough for them."""
+        """Return the verdicts on a workload; none in a quick run, which is too rough for them."""
         return [] if self.quick else list(parser_speed.judge(row, OURS))
 
     def judged_clients(self, row: client_speed.Row) -> Mapping[str, Verdict]:
-        """Return how the goals of a stream went, by reader."""
+        """Return the verdicts on a stream, by reader; none in a quick run."""
         return {} if self.quick else dict(client_speed.judge(row))
 
     def judges(self, curve: Curve) -> bool:
-        """Whether a curve is exact enough for a goal: memory is counted, time in short is not."""
+        """Return whether a curve is exact enough for a goal; times are not in a quick run."""
         return not self.quick or curve.cost == "memory"
 
     def as_json(self) -> dict[str, object]:
-        """Return all of it for a file of JSON."""
+        """Return all results as a JSON object."""
         rows = [
             {**asdict(each), "right": each.right, "right_byte_by_byte": each.right_byte_by_byte}
             for each in self.correctness
@@ -141,7 +141,7 @@ class Comparison:
 def compare(
     parts: Collection[str], extent: Extent, *, quick: bool, tell: Callable[[str], None]
 ) -> Comparison:
-    """Measure these parts; `tell` hears what is being measured."""
+    """Measure these parts; `tell` is called with what is being measured."""
     found = Comparison(quick)
     began = time.monotonic()
     with ExitStack() as running:
@@ -180,7 +180,7 @@ def _add_parsers(
         tell(f"public vectors: {each.name}")
         try:
             found.correctness.append(correctness.judge(each, vectors))
-        except PeerFailed as failed:  # it started before, and does not any more
+        except PeerFailed as failed:  # it started once, but not again
             found.left_out.append(LeftOut(each.name, str(failed)))
     right = next((each for each in found.correctness if each.name == OURS), None)
     measured = f"{right.right_byte_by_byte if right else 0} of {len(vectors)} right"
@@ -225,7 +225,7 @@ def _add_growth(
 
 
 def _of_our_growth(curves: Iterable[Curve]) -> Iterator[Verdict]:
-    """Ours are to be linear along every axis, and more events are to need no more memory."""
+    """Judge our curves: all must be linear, and memory must not grow with the number of events."""
     for curve in (curve for curve in curves if curve.name.startswith(OURS)):
         goal = "flat" if curve.cost == "memory" and curve.axis in _BOUNDED else "linear"
         what = f"growth, {curve.name}: {curve.cost} by {curve.axis}"

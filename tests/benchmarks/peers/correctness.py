@@ -1,4 +1,4 @@
-"""Which of the public vectors a parser gets wrong, as they are and byte by byte."""
+"""Finds the public vectors that a parser gets wrong, in their own chunks and byte by byte."""
 
 from base64 import b64encode
 from collections import Counter
@@ -13,8 +13,8 @@ from tests.benchmarks.peers.symptoms import symptom
 from tests.benchmarks.peers.workers import PeerFailed, Worker
 
 PATIENCE: Final = 10.0
-"""Seconds for one vector, the longest of which has 8 KiB: what takes longer hangs."""
-CUT: Final = "depends on how the bytes are cut: "
+"""The time limit for one vector, in seconds; the longest vector has 8 KiB."""
+CUT: Final = "depends on how the bytes are split: "
 
 
 @frozen
@@ -25,42 +25,42 @@ class Wrong:
     source: str
     means: str
     cut: bool
-    """Whether it is right about the chunks of the vector, and wrong about single bytes."""
+    """Whether the parser is right in the vector's own chunks, and wrong byte by byte."""
 
 
 @frozen
 class Correctness:
-    """How a parser did on the vectors that it could be asked."""
+    """The results of a parser on the vectors that it was tested on."""
 
     name: str
     version: str
     asked: int
-    """Vectors that resume a stream are not asked of a parser that takes no cursor."""
+    """The number of vectors tested: without those that resume a stream if it takes no cursor."""
     wrong: tuple[Wrong, ...] = field(converter=tuple[Wrong, ...])
 
     @property
     def right(self) -> int:
-        """How many vectors are right in the chunks that they have."""
+        """The number of vectors that the parser gets right in their own chunks."""
         return self.asked - sum(not each.cut for each in self.wrong)
 
     @property
     def right_byte_by_byte(self) -> int:
-        """How many are right in single bytes as well."""
+        """The number of vectors that the parser also gets right byte by byte."""
         return self.asked - len(self.wrong)
 
     def counts(self) -> list[tuple[str, int]]:
-        """Return what goes wrong, and how often, the most frequent first."""
+        """Return each kind of mistake and its count, the most frequent first."""
         counted = Counter((CUT if each.cut else "") + each.means for each in self.wrong)
         return counted.most_common()
 
 
 def public_vectors() -> list[Vector]:
-    """Return the vectors that a public suite or the standard itself asks for."""
+    """Return the vectors that come from a public test suite or from the standard."""
     return [vector for vector in load_vectors() if is_public(vector)]
 
 
 def judge(worker: Worker, vectors: Iterable[Vector], patience: float = PATIENCE) -> Correctness:
-    """Ask a parser about every vector; one that raises, hangs or ends is wrong about it."""
+    """Test a parser on every vector; it fails a vector if it raises, hangs or ends its process."""
     asked = 0
     wrong: list[Wrong] = []
     hello = worker.hello()

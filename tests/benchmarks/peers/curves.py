@@ -1,4 +1,4 @@
-"""Growth curves as small drawings: size across, cost upwards, both in logarithms."""
+"""Draws growth curves: the size on the x-axis, the cost on the y-axis, both logarithmic."""
 
 import math
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ _KIB: Final = 1024
 
 
 def drawing(curves: Sequence[Curve]) -> str:
-    """Draw one axis: a line for each peer; ours, and those that grow too fast, have a colour."""
+    """Return an SVG with a line for each peer; ours, and those that grow too fast, are coloured."""
     grown = [(curve, curve.growth) for curve in curves if curve.growth is not None]
     points = [point for _, growth in grown for point in growth.points if point[1] > 0]
     if not points:
         return ""
     frame = _Frame(points)
     cost, axis = curves[0].cost, curves[0].axis
-    label = f"{cost.capitalize()} by {axis}, in logarithms: " + "; ".join(
+    label = f"{cost.capitalize()} by {axis}, on logarithmic scales: " + "; ".join(
         f"{curve.name} {growth.exponent:.2f}" for curve, growth in grown
     )
     lines = [_line(curve, growth, frame) for curve, growth in sorted(grown, key=_rank)]
@@ -43,7 +43,7 @@ def drawing(curves: Sequence[Curve]) -> str:
 
 
 class _Frame:
-    """Where a point is in the drawing."""
+    """Maps a size and a cost to a position in the drawing."""
 
     def __init__(self, points: Sequence[tuple[int, float]]) -> None:
         self.sizes = min(size for size, _ in points), max(size for size, _ in points)

@@ -1,6 +1,6 @@
-// The worker of the npm package eventsource-parser: what worker.py does for a parser in Python. The
-// bytes are decoded by a TextDecoder, as its documentation says. Nothing is installed: the package is
-// looked for beside the kit's driver of it, in the current folder, and where NODE_PATH says.
+// The worker of the npm package eventsource-parser, as worker.py is the worker of a Python parser.
+// A TextDecoder decodes the bytes, as its documentation says. Nothing is installed: the package is
+// searched for beside the kit's driver, in the current folder, and in NODE_PATH.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -47,7 +47,7 @@ function answer({ do: what, path, chunks, cursor }) {
   }
   if (what === "count") return { events: rows(load(path), "").length };
   const stream = load(path);
-  let size = 0; // what is not used might not be made
+  let size = 0; // use every value, so that none is optimised away
   const began = process.cpuUsage();
   read(stream, ({ event, data, id }) => (size += data.length + (event?.length ?? 0) + (id?.length ?? 0)));
   const { user, system } = process.cpuUsage(began);

@@ -8,7 +8,7 @@ from typing import Final
 from attrs import field, frozen
 
 LARGEST: Final = 4
-"""How many points are fitted: at small sizes, what does not depend on the size hides the rest."""
+"""The number of points to fit: at small sizes, fixed costs hide those that depend on the size."""
 LINEAR: Final = 1.3
 QUADRATIC: Final = 1.7
 _FLAT: Final = 0.3
@@ -30,7 +30,7 @@ class Growth:
 
     @property
     def kind(self) -> str:
-        """What the exponent means, in words."""
+        """The kind of growth: "flat", "linear", "worse than linear" or "quadratic"."""
         if self.is_superlinear:
             return "quadratic" if self.exponent >= QUADRATIC else "worse than linear"
         return "flat" if self.exponent < _FLAT else "linear"
@@ -40,7 +40,7 @@ class Growth:
 
 
 def fitted(points: Sequence[tuple[int, float]]) -> Growth | None:
-    """Fit the largest of these points, in logarithms; None if there are fewer than three."""
+    """Fit the logarithms of the largest points; return None if there are fewer than three."""
     chosen = [(size, cost) for size, cost in points if cost > 0][-LARGEST:]
     if len(chosen) < 3:
         return None

@@ -5,7 +5,7 @@ from attrs import frozen
 
 @frozen
 class Verdict:
-    """What was measured, beside what was to be reached."""
+    """A measured figure, its goal, and whether the goal is met."""
 
     what: str
     measured: str
@@ -17,10 +17,10 @@ class Verdict:
 
 
 def at_least(what: str, figure: float, goal: float, unit: str) -> Verdict:
-    """Judge a figure that is better when it is greater."""
+    """Return the verdict on a figure for which higher is better."""
     return Verdict(what, f"{figure:.2f} {unit}", f"≥ {goal:.3g}", figure >= goal)
 
 
 def at_most(what: str, figure: float, goal: float, unit: str) -> Verdict:
-    """Judge a figure that is better when it is smaller."""
+    """Return the verdict on a figure for which lower is better."""
     return Verdict(what, f"{figure:.2f} {unit}", f"≤ {goal:.3g}", figure <= goal)

@@ -1,7 +1,7 @@
-"""How time and memory of each peer grow with the stream, along several axes.
+"""Measures how the time and memory of each peer grow with the stream, along several axes.
 
-A peer reads streams of twice the size each time, until one takes too long. The exponents come from
-`fitting.py`; one above 1 means that a long stream, or one long event, can stop its reader.
+A peer reads streams that double in size until one takes too long. `fitting.py` computes the
+exponents; one above 1 means that a long stream, or one long event, can bring its reader to a halt.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +21,13 @@ Cost: TypeAlias = Literal["time", "memory"]
 Costing: TypeAlias = Callable[[Sequence[bytes]], float]
 ROUNDS: Final = 3
 ENOUGH: Final = 0.5
-"""Seconds: after a stream that takes longer, no larger one is read."""
+"""If a stream takes longer than this, in seconds, no larger one is read."""
 _SMALL: Final = 64
 
 
 @frozen
 class Axis:
-    """What grows, and how a stream of each size is built."""
+    """A dimension in which a stream grows, and a function that builds a stream of each size."""
 
     name: str
     title: str
@@ -37,7 +37,7 @@ class Axis:
 
 @frozen
 class Curve:
-    """How one cost of one peer grows along one axis; None if it could not be fitted."""
+    """The growth of one cost of one peer along one axis; None if it could not be fitted."""
 
     axis: str
     title: str
@@ -86,7 +86,7 @@ AXES: Final = (
     ),
     Axis(
         "chunks",
-        "chunks into which the same 128 KiB are cut",
+        "chunks into which the same 128 KiB are split",
         lambda n: cut(_IN_CHUNKS, len(_IN_CHUNKS) // n),
         _powers(9, 17),
     ),
@@ -101,14 +101,14 @@ AXES: Final = (
     ),
 )
 REPLAYS: Final = _powers(11, 14)
-"""Events that wait in the socket when a client begins to read."""
+"""The numbers of events that wait in the socket when a client begins to read."""
 
 
 def grown(axis: Axis, costing: Costing, enough: float = ENOUGH, rounds: int = 1) -> Growth | None:
-    """Let something read streams of growing size until one costs more than `enough`; fit it.
+    """Measure streams of growing size until one costs more than `enough`, and fit the costs.
 
-    The lowest of several rounds counts. A round is all sizes: where the machine is busy for a while,
-    that is not taken for what one size costs.
+    The lowest of several rounds counts. A round measures every size, so that a period when the
+    machine is busy does not raise the cost of a single size.
     """
     streams: dict[int, Sequence[bytes]] = {}
     costs: dict[int, float] = {}
@@ -134,7 +134,7 @@ def curves_of_parser(parser: Worker, axes: Sequence[Axis], rounds: int) -> Itera
 
 
 def _curves_along(axis: Axis, parser: Worker, folder: Path, rounds: int) -> Iterator[Curve]:
-    # One file for each size, as a worker keeps what it has read by the name of its file.
+    # One file for each size, because a worker keeps the last stream by the name of its file.
     def stored(chunks: Sequence[bytes]) -> str:
         path = folder / f"{axis.name} {len(chunks)} {sum(map(len, chunks))}"
         if not path.exists():
@@ -150,7 +150,7 @@ def _curves_along(axis: Axis, parser: Worker, folder: Path, rounds: int) -> Iter
     yield time
     if time.growth is None or not parser.hello()["counts_memory"]:
         return
-    # Counting what is allocated takes several times as long: leave out what was slow already.
+    # Counting allocations takes several times as long, so the slow sizes are left out.
     sizes = tuple(size for size, took in time.growth.points if took <= ENOUGH / 2)
     shorter = Axis(axis.name, axis.title, axis.build, sizes)
 
@@ -172,7 +172,7 @@ def _curve(
 
 
 def curves_of_clients(clients: Sequence[Worker], sizes: Sequence[int], rounds: int) -> list[Curve]:
-    """Measure clients that replay a backlog: the events wait in the socket, all at once."""
+    """Measure clients that replay a backlog: all its events wait in the socket."""
     points: dict[tuple[str, Cost], list[tuple[int, float]]] = {}
     problems: dict[str, str] = {}
     for size in sizes:

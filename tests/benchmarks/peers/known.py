@@ -1,4 +1,4 @@
-"""The peers that are known, whether they are here, and what to type for those that are not."""
+"""The known peers, whether they are installed, and the command that installs each."""
 
 import shutil
 import sys
@@ -20,7 +20,7 @@ _NODE_WORKER: Final = str(Path(__file__).with_name("eventsource_parser.mjs"))
 
 @frozen
 class Known:
-    """A peer's parser: how it is made, and the modules that it needs."""
+    """A peer's parser: the function that makes it, and the modules that it needs."""
 
     make: Callable[[], Parser]
     needs: tuple[str, ...]
@@ -43,31 +43,31 @@ PARSERS: Final[Mapping[str, Known]] = {
     "aiohttp-sse-client": Known(bound_parsers.aiohttp_sse_client, ("aiohttp_sse_client",)),
     "aiosseclient": Known(bound_parsers.aiosseclient, ("aiosseclient",)),
 }
-"""By the name of the distribution."""
+"""The known parsers, by the name of their distribution."""
 
 
 @frozen
 class LeftOut:
-    """A peer that is not here, and what to type to have it."""
+    """A peer that is not installed, and the command that installs it."""
 
     name: str
     install: str
 
 
 def parser_named(name: str) -> Parser:
-    """Return a parser in Python, or the floor under all of them."""
+    """Return the Python parser of this name, or the floor: the least that any parser has to do."""
     if name.startswith(FLOOR):
         return parsers.floor(int(name.removeprefix(FLOOR)))
     return PARSERS[name].make()
 
 
 def floor_worker(lines_per_event: int) -> Worker:
-    """Return the worker of what no parser in Python can save."""
+    """Return the worker of the floor: the least work that any parser in Python has to do."""
     return Worker.in_python("parser", f"{FLOOR} {lines_per_event}")
 
 
 def parser_workers() -> tuple[list[Worker], list[LeftOut]]:
-    """Start the parsers that are here, ours first; return them and the peers that are not here."""
+    """Start the installed parsers, ours first; return them and the peers that are not installed."""
     workers: list[Worker] = []
     left_out: list[LeftOut] = []
     for worker, install in _candidates():

@@ -1,4 +1,4 @@
-"""A comparison as Markdown, for the screen."""
+"""Formats a comparison as Markdown, for the terminal."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -21,10 +21,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
 
 
 def document(found: Comparison) -> str:
-    """Return the whole comparison."""
+    """Return the whole comparison as Markdown."""
     sections = [
         f"Python {found.python}, {found.machine}, {found.began}, {found.seconds:.0f} s"
-        + (" (the short form: only good enough to see that it runs)" if found.quick else ""),
+        + (" (quick run: it shows only that everything works)" if found.quick else ""),
         *_correctness(found),
         *_parser(found),
         *_client(found),
@@ -49,7 +49,7 @@ def _correctness(found: Comparison) -> Iterator[str]:
         ]
         for each in found.correctness
     ]
-    yield table(["parser", "what it gets wrong", "right", "also byte by byte"], rows, 2)
+    yield table(["parser", "what it gets wrong", "right", "right byte by byte"], rows, 2)
     lists = [
         f"- {each.name} fails " + ", ".join(wrong.vector for wrong in each.wrong)
         for each in found.correctness
@@ -60,7 +60,7 @@ def _correctness(found: Comparison) -> Iterator[str]:
 
 
 def parser_rows(found: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Return head and rows of the table of parsers."""
+    """Return the head and the rows of the table of parsers."""
     names = [name for name in found.versions if any(name in row.medians for row in found.parser)]
     head = ["workload", *(f"{name} {found.versions[name]}" for name in names), FLOOR, "goals"]
     rows = [
@@ -91,7 +91,7 @@ def _parser(found: Comparison) -> Iterator[str]:
 
 
 def client_rows(found: Comparison, row: client_speed.Row) -> list[list[str]]:
-    """Return the rows of one stream: reader, goal, frames a second, CPU, ratio to the naive one."""
+    """Return the rows for one stream: reader, goal, frames/s, CPU time, ratio to the naive one."""
     verdicts = found.judged_clients(row)
     rows: list[list[str]] = []
     for name, pace in sorted(row.paces.items(), key=lambda each: each[1].cpu):
@@ -102,7 +102,7 @@ def client_rows(found: Comparison, row: client_speed.Row) -> list[list[str]]:
     return rows + [[name, problem, NONE, NONE, NONE] for name, problem in row.problems.items()]
 
 
-CLIENT_HEAD: Final = ("reader", "goal", "frames/s", "CPU µs a frame", f"{NAIVE} needs")
+CLIENT_HEAD: Final = ("reader", "goal", "frames/s", "CPU µs per frame", f"{NAIVE} needs")
 
 
 def _client(found: Comparison) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _client(found: Comparison) -> Iterator[str]:
 
 
 def growth_cell(curve: Curve | None) -> str:
-    """Return the exponent, marked if the cost grows faster than the stream."""
+    """Return the exponent, in bold with its kind if the cost grows faster than the stream."""
     if curve is None or curve.growth is None:
         return curve.problem if curve else NONE
     words = f" **{curve.growth.kind}**" if curve.growth.is_superlinear else ""
@@ -120,7 +120,7 @@ def growth_cell(curve: Curve | None) -> str:
 
 
 def growth_tables(found: Comparison) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Yield title, head and rows of the exponents of parsers and of clients, by cost."""
+    """Yield the title, head and rows of each table of exponents: by cost, parsers and clients."""
     for cost in ("time", "memory"):
         for clients in (False, True):
             curves = [
@@ -137,7 +137,7 @@ def growth_tables(found: Comparison) -> Iterator[tuple[str, list[str], list[list
             by = {(each.axis, each.name): each for each in curves}
             rows = [[name, *(growth_cell(by.get((axis, name))) for axis in axes)] for name in names]
             who = "clients" if clients else "parsers"
-            yield f"Exponents of the {cost} of {who}", [who.removesuffix("s"), *axes], rows
+            yield f"Growth exponents: {cost} of {who}", [who.removesuffix("s"), *axes], rows
 
 
 def _growth(found: Comparison) -> Iterator[str]:
@@ -154,14 +154,12 @@ def _missed(found: Comparison) -> Iterator[str]:
 
 def _left_out(found: Comparison) -> Iterator[str]:
     if found.left_out:
-        yield "## Left out"
-        yield "\n".join(
-            f"- {each.name}: not here; to have it: `{each.install}`" for each in found.left_out
-        )
+        yield "## Not measured"
+        yield "\n".join(f"- {each.name}: `{each.install}`" for each in found.left_out)
 
 
 def summary(found: Comparison) -> str:
-    """Return the one line that sums it all up."""
+    """Return the summary of a comparison in one line."""
     met = len(found.goals) - len(found.missed)
     parts = [f"{met} of {len(found.goals)} goals met"]
     own = next((each for each in found.correctness if each.name == OURS), None)

@@ -1,6 +1,6 @@
-"""A comparison as one HTML page that needs no network and no other file.
+"""Formats a comparison as one HTML page that needs no network and no other file.
 
-It shares the colours of the pages of the conformance kit.
+It has the same colours as the pages of the conformance kit.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _COLOURS: Final = Path(standalone.__file__).with_name("page") / "page.css"
 
 
 def page(found: Comparison) -> str:
-    """Return the page; every text of a peer is escaped."""
+    """Return the HTML of the page; every text from a peer is escaped."""
     head, rows = parser_rows(found) if found.parser else ([], [])
     return standalone.rendered(
         "page.html",
@@ -54,12 +54,12 @@ def _drawings(found: Comparison) -> Iterator[tuple[str, str, list[str], Markup]]
         for axis in dict.fromkeys(curve.axis for curve in of_cost):
             curves = [curve for curve in of_cost if curve.axis == axis]
             if svg := drawing(curves):
-                svg_ = Markup(svg)  # noqa: S704 - its texts are escaped where it is drawn
+                svg_ = Markup(svg)  # noqa: S704 - `drawing` escapes its texts
                 steep = [curve.name for curve in curves if curve in found.superlinear]
                 yield f"{cost.capitalize()} by {axis}", curves[0].title, steep, svg_
 
 
 def _split(text: str) -> list[tuple[str, str]]:
-    """Return the pieces of a cell and the class of each: what is bold in Markdown is a warning."""
+    """Return the pieces of a cell and the class of each: bold text in Markdown is a warning."""
     pieces = text.split("**")
     return [(piece, "bad" if n % 2 else "") for n, piece in enumerate(pieces) if piece]

@@ -1,7 +1,7 @@
-"""How long each parser takes for an event of each workload, and our goals.
+"""Measures how long each parser takes for an event of each workload, and judges our goals.
 
-The parsers take turns, each round in another order, and only ratios of medians within one run are
-worth reading. Time is the CPU time of the thread that parses, so a busy machine disturbs it less.
+The parsers take turns, in another order in each round. Compare only ratios of medians within one
+run. Time is the CPU time of the thread that parses, so a busy machine affects it less.
 """
 
 import statistics
@@ -27,7 +27,7 @@ SLOW: Final = 1.0
 
 @frozen
 class Goal:
-    """To be at least `ratio` times as fast as `peer`."""
+    """A goal: our parser is at least `ratio` times as fast as `peer`."""
 
     workload: str
     peer: str
@@ -59,18 +59,18 @@ GOALS: Final = (
     ),
 )
 LINES_PER_EVENT: Final = {"W1": 4, "W3": 2}
-"""The workloads that have a floor."""
+"""The workloads for which the floor is measured, with the number of lines of their events."""
 
 
 @frozen
 class Row:
-    """One workload: nanoseconds per event by the name of the parser, and what went wrong."""
+    """The results for one workload: each parser's nanoseconds per event, and what went wrong."""
 
     name: str
     title: str
     medians: Mapping[str, float]
     problems: Mapping[str, str]
-    """Why a parser has no figure, or which events it lost."""
+    """For each parser that has no figure or loses events, the reason."""
 
 
 def measure(workload: Workload, parsers: Sequence[Worker], rounds: int) -> Row:
@@ -118,7 +118,7 @@ def _timed(
     first = {parser.name: take(parser) for parser in parsers}  # warms up, too
     quick = [each for each in parsers if (first[each.name] or SLOW) < SLOW]
     for turn in range(rounds):
-        start = turn % max(1, len(quick))  # the next after a greedy one finds cold caches
+        start = turn % max(1, len(quick))  # a parser may leave cold caches to the next one
         for parser in (*quick[start:], *quick[:start]):
             if (seconds := take(parser)) is not None:
                 taken.setdefault(parser.name, []).append(seconds)
@@ -133,7 +133,7 @@ def _timed(
 
 
 def judge(row: Row, own: str) -> Iterator[Verdict]:
-    """Say of each goal of a workload how it went, and whether it is met."""
+    """Yield the verdict on each goal for this workload."""
     for goal in (goal for goal in GOALS if goal.workload == row.name):
         what = f"parser, {row.name}: speed"
         if goal.peer in row.medians and own in row.medians:

@@ -1,9 +1,8 @@
-"""Parsers of event streams side by side: ours, and each peer that is installed.
+"""The event-stream parsers that are compared: ours, and each peer that is installed.
 
-A peer is shown in its best light: the parser beneath its HTTP client, where there is one. Reading a
-stream means reading the type, the data and the id of every event, as a client must; a parser that
-puts this work off gains nothing by it. `bound_parsers.py` has those that cannot be had without
-their client.
+If a peer has a parser below its HTTP client, only the parser is measured. Reading a stream includes
+reading the type, the data and the id of every event, so that a parser gains nothing by postponing
+this work. `bound_parsers.py` has the parsers that cannot be used without their client.
 """
 
 import codecs
@@ -24,7 +23,7 @@ FLOOR: Final = "floor"
 
 
 class NamedParts(Protocol):
-    """An event as most peers name its parts."""
+    """An event with the attribute names that most peers use."""
 
     event: str | None
     data: str
@@ -38,11 +37,11 @@ class Parser:
     name: str
     version: str
     read: Callable[[Iterable[bytes]], None]
-    """Reads a stream; what is measured."""
+    """Reads a stream; its time is measured."""
     rows: Callable[[Iterable[bytes], str], list[Row]]
-    """Reads a stream with a cursor to start from, if the parser takes one; what is compared."""
+    """Reads a stream, from a cursor if the parser takes one; its result is compared."""
     resumes: bool = False
-    """Whether it takes a cursor."""
+    """Whether the parser takes a cursor."""
 
 
 def ours() -> Parser:
@@ -72,7 +71,7 @@ class _Bare:
 
 
 def floor(lines_per_event: int) -> Parser:
-    """Return what no parser in Python can save: decode, split, make events and read them."""
+    """Return the least that a parser in Python must do: decode, split, make events, read them."""
 
     def read(chunks: Iterable[bytes]) -> None:
         for chunk in chunks:
@@ -146,7 +145,7 @@ def httpx2() -> Parser:
 
 
 def decoder(name: str, module: str) -> Callable[[], Parser]:
-    """Return a parser of the kind that clients of language models share."""
+    """Return a function that makes the parser of a language model's client."""
 
     def make() -> Parser:
         kind = import_module(module).SSEDecoder

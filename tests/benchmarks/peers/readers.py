@@ -1,7 +1,7 @@
-"""Who can read an event stream here: our clients, and what a user would write without them.
+"""The clients that are compared: ours, and what a user would write without them.
 
-Each reads the stream at a base URL whole and returns how many frames it saw, or bytes if it only
-reads. A peer may be absent, and then the types that it would bring are as well.
+Each reads the whole stream at a base URL and returns the number of frames, or of bytes for raw
+reads. A peer may not be installed, so its types are not used here.
 """
 
 import asyncio
@@ -26,28 +26,28 @@ TEXTS: Final = "httpx + httpx-sse"
 NEWER: Final = "httpx2 + json"
 BLOCKING: Final = " (blocking)"
 _SILENCE: Final = 30.0
-"""Seconds that a blocking client waits for more; a hang is then an error."""
+"""The longest silence that a blocking client accepts, in seconds, so that a hang is an error."""
 
 Reader: TypeAlias = Callable[[str], int]
 Loads: TypeAlias = Callable[[str], object]
 
 
 class Event(Protocol):
-    """What the events of all peers have."""
+    """The attributes that the events of all peers have."""
 
     id: str | None
     data: str
 
 
 class Message(Protocol):
-    """An event of those that follow the names of browsers."""
+    """An event of the peers that use the names of the browsers' API."""
 
     last_event_id: str
     data: str
 
 
 async def follow(url: str, profile: Profile = PROFILE_2026_05, loads: Loads | None = None) -> int:
-    """Read with our client, each frame to an awaited callback."""
+    """Read a stream with our client, which awaits a callback for each frame."""
     seen = 0
 
     async def hear(_: TrainingLog) -> None:
@@ -209,7 +209,7 @@ def _on_a_loop(read: Callable[[str], Coroutine[None, None, int]]) -> Reader:
 
 
 def quick_loads() -> Loads | None:
-    """Return a faster decoder of JSON, if one is installed."""
+    """Return a faster JSON decoder, None if none is installed."""
     if find_spec("msgspec"):
         decode: Loads = import_module("msgspec.json").decode
         return decode
@@ -220,15 +220,15 @@ def quick_loads() -> Loads | None:
 
 
 def is_here(modules: tuple[str, ...]) -> bool:
-    """Whether all these modules can be imported."""
+    """Return whether all these modules can be imported."""
     try:
         return all(map(find_spec, modules))
-    except ModuleNotFoundError:  # of the package that a module is in
+    except ModuleNotFoundError:  # the package of a module is missing
         return False
 
 
 def readers() -> dict[str, Reader]:
-    """Return who can take part here, by name."""
+    """Return the clients that are installed, by name."""
     found: dict[str, Reader] = {RAW: _on_a_loop(_raw_reads)}
     ours: dict[str, tuple[Profile, Loads | None]] = {
         OURS: (PROFILE_2026_05, None),
@@ -246,7 +246,7 @@ def readers() -> dict[str, Reader]:
 
 
 def left_out() -> list[str]:
-    """Return the clients that cannot take part here."""
+    """Return the names of the clients that are not installed."""
     return [name for name, (needs, _) in _PEERS.items() if not is_here(needs)]
 
 
@@ -274,4 +274,4 @@ _PEERS: Final[dict[str, tuple[tuple[str, ...], Reader]]] = {
     "requests + sseclient-py + json" + BLOCKING: (("requests", "sseclient"), _sseclient_py),
     "requests-sse + json" + BLOCKING: (("requests_sse",), _requests_sse),
 }
-"""What each needs, and how it reads."""
+"""For each peer's client, the modules that it needs and its reader."""

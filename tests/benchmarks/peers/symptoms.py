@@ -1,4 +1,4 @@
-"""What a wrong result means to a user of the parser, in plain words."""
+"""Describes what a wrong result means to a user of the parser."""
 
 import re
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from tests.benchmarks.peers.parsers import Row
 LOST_AFTER_BOM: Final = "loses the first event after a byte order mark"
 EMPTY: Final = "invents an empty event"
 UNFINISHED: Final = "delivers an unfinished event at the end of the stream"
-NUL: Final = "takes an id with a NUL in it"
+NUL: Final = "accepts an id that contains a NUL"
 FORGETS_CURSOR: Final = "forgets the id that it was resumed with"
 FORGETS_ID: Final = "forgets the last id when an event has none"
 SPACES: Final = "strips more than one leading space"
 CR: Final = "does not end a line at a lone CR, or only when more bytes follow"
-CRLF: Final = "takes a CRLF that is split over two chunks for two line ends"
+CRLF: Final = "treats a CRLF that is split across two chunks as two line ends"
 EMPTY_LINES: Final = "drops empty lines of the data"
 LOSES: Final = "loses an event"
 INVENTS: Final = "invents an event"
@@ -29,7 +29,7 @@ _FINISHED: Final = (b"\n\n", b"\r\r", b"\r\n\r\n", b"\n\r", b"\n\r\n", b"\r\n\n"
 def symptom(
     chunks: Sequence[bytes], cursor: str, expected: Sequence[Row], actual: Sequence[Row]
 ) -> str:
-    """Return in plain words how a result differs; the first words that fit."""
+    """Return the first of the descriptions above that fits the difference between two results."""
     stream = b"".join(chunks)
     return (
         _at_the_beginning(stream, expected, actual)

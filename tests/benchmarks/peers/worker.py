@@ -1,7 +1,7 @@
-"""A process that has one peer and does with it what it is asked: one JSON object a line each way.
+"""The process of one peer: it reads commands and writes replies, each a line of JSON.
 
-`python -m tests.benchmarks.peers.worker parser NAME` has a parser, `... client NAME` a client. A
-peer may raise, hang or take all memory; only its own process suffers from it.
+`python -m tests.benchmarks.peers.worker parser NAME` runs a parser, `... client NAME` a client. A
+peer may raise, hang or take all memory; this affects only its own process.
 """
 
 import gc
@@ -24,10 +24,11 @@ from tests.benchmarks.peers.readers import Reader, readers
 Answer: TypeAlias = Mapping[str, object]
 Command: TypeAlias = Mapping[str, str]
 _MOST_KEPT: Final = 2**25 - 2**16
-"""After a block of this size is freed, glibc keeps freed memory of smaller ones: without it, the
-largest stream alone would pay for new pages each time, and look steeper than it is."""
+"""The size of a block to free first. After that, glibc keeps the memory of smaller freed blocks;
+otherwise only the largest streams would need new pages each time, and the curve would be too
+steep."""
 _LONGEST: Final = 70
-"""Characters of an error that are worth telling."""
+"""The maximum number of characters of an error message."""
 
 
 def _answer_of_the_parser(parser: Parser) -> Callable[[Command], Answer]:
@@ -74,8 +75,8 @@ def _answer_of_the_client(read: Reader) -> Callable[[Command], Answer]:
 
 
 def _peak(work: Callable[[], object]) -> int:
-    """Return how many bytes were allocated at once while this worked."""
-    work()  # what is imported or cached the first time is not the stream's
+    """Return the peak of allocated bytes while `work` runs."""
+    work()  # imports and caches of the first run must not count
     gc.collect()
     tracemalloc.start()
     try:
@@ -86,12 +87,12 @@ def _peak(work: Callable[[], object]) -> int:
 
 
 def serve(hello: Answer, answer: Callable[[Command], Answer]) -> None:
-    """Say who this is, and answer each line of standard input."""
+    """Write the greeting `hello`, then a reply to each line of standard input."""
     logging.disable()
     for text in _conversation(hello):
         try:
             told = answer(json.loads(text.line))
-        except Exception as error:  # noqa: BLE001 - a peer may raise what it likes
+        except Exception as error:  # noqa: BLE001 - a peer may raise anything
             told = {"error": _in_a_line(error)}
         text.tell(told)
 
@@ -103,7 +104,7 @@ def _in_a_line(error: Exception) -> str:
 
 
 class _Line:
-    """One line of the conversation, and how to answer it."""
+    """One command line, and the stream for its reply."""
 
     def __init__(self, line: str, out: TextIO) -> None:
         self.line = line
@@ -115,7 +116,7 @@ class _Line:
 
 
 def _conversation(hello: Answer) -> Iterator[_Line]:
-    """Keep standard output for the answers: what a peer prints goes to standard error."""
+    """Yield each command; what a peer prints goes to standard error instead of standard output."""
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as out:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         _Line("", out).tell(hello)
@@ -124,13 +125,13 @@ def _conversation(hello: Answer) -> Iterator[_Line]:
 
 
 def serve_parser(parser: Parser) -> None:
-    """Serve as the process of this parser."""
+    """Run the worker of this parser."""
     hello = {"version": parser.version, "resumes": parser.resumes, "counts_memory": True}
     serve(hello, _answer_of_the_parser(parser))
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve as the process of the peer that is named."""
+    """Run the worker of the peer that the arguments name."""
     kind, name = arguments
     if kind == "parser":
         serve_parser(parser_named(name))

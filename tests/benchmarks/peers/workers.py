@@ -1,4 +1,4 @@
-"""The processes of the peers, from outside: each is asked with a time limit, and started again."""
+"""Starts the processes of the peers, gives them commands with a time limit, and restarts them."""
 
 import contextlib
 import json
@@ -17,13 +17,13 @@ from attrs import define, field
 from tests.benchmarks.peers.parsers import Row
 
 PATIENCE: Final = 60.0
-"""Seconds for an answer that is measured."""
+"""The time limit for a measurement, in seconds."""
 _START: Final = 60.0
 _ROOT: Final = Path(__file__).parents[3]
 
 
 class Reply(TypedDict):
-    """What workers answer; each answer has those of these that were asked for."""
+    """The members that a worker's replies can have; each reply has those of its command."""
 
     version: str
     resumes: bool
@@ -38,12 +38,12 @@ class Reply(TypedDict):
 
 
 class PeerFailed(Exception):
-    """A peer did not do what it was asked; the message says what it did."""
+    """A peer did not carry out a command; the message says what it did instead."""
 
 
 @define
 class Worker:
-    """One peer in a process of its own, which is started when it is first asked."""
+    """One peer in its own process, which is started for the first command."""
 
     name: str
     command: Sequence[str]
@@ -53,22 +53,22 @@ class Worker:
 
     @classmethod
     def in_python(cls, kind: str, name: str) -> "Worker":
-        """Return the worker of a peer in Python, a `parser` or a `client`."""
+        """Return the worker of a Python peer; `kind` is `parser` or `client`."""
         return cls(name, (sys.executable, "-m", "tests.benchmarks.peers.worker", kind, name))
 
     def ask(self, patience: float = PATIENCE, **command: str) -> Reply:
-        """Return the answer; raises PeerFailed if the peer raises, ends or does not answer."""
+        """Return the reply to a command; raises PeerFailed if the peer raises, hangs or ends."""
         process = self._running()
         assert process.stdin is not None  # asked for below
-        with contextlib.suppress(BrokenPipeError):  # then there is no answer, which says it
+        with contextlib.suppress(BrokenPipeError):  # then there is no reply, which is reported
             process.stdin.write(json.dumps(command).encode() + b"\n")
             process.stdin.flush()
         return self._line(process, patience)
 
     def hello(self) -> Reply:
-        """Return how the process introduced itself; raises PeerFailed if it does not start."""
+        """Return the first message of the process; raises PeerFailed if it does not start."""
         self._running()
-        assert self._hello is not None  # known since the process runs
+        assert self._hello is not None  # set when the process was started
         return self._hello
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -101,7 +101,7 @@ class Worker:
         return reply
 
     def stop(self) -> None:
-        """End the process; the next question starts another one."""
+        """End the process; the next command starts another one."""
         process, self._process = self._process, None
         if process is not None:
             with process:  # closes its pipes and waits for it
