@@ -1,4 +1,4 @@
-"""The command line of the mock: the arguments and the code of each command."""
+"""The command line of the mock: the arguments of each command, and the code that runs it."""
 
 import argparse
 import json
@@ -247,7 +247,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _is_fine(path: Path) -> bool:
-    """Print everything that is wrong with a file, or what is in it."""
+    """Print every mistake in a file, or a summary of its content; return whether it is valid."""
     name = one_line(str(path))
     try:
         scenario, names_schema = checked_file(path)

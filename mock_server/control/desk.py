@@ -27,7 +27,7 @@ PROTOCOL: Final = "arkor-control/1"
 _NOTE: Final = "käfer \N{EN DASH} 𝄞"
 _MOST: Final = 100_000
 _AT_ONCE: Final = 64
-"""How many events are added before the streams get time to send them."""
+"""How many events are added before other tasks, such as the streams, get to run."""
 Answer = Mapping[str, object]
 R = TypeVar("R", bound=attrs.AttrsInstance)
 
@@ -45,7 +45,7 @@ class Cut(StrEnum):
 
 @frozen(kw_only=True)
 class _Nothing:
-    """No arguments."""
+    """The arguments of a command that takes none."""
 
 
 @frozen(kw_only=True)
@@ -97,7 +97,7 @@ class Desk:
     over: bool = field(default=False, init=False)
     """Whether the parent has sent `bye`."""
     holds: dict[str, list[Hold]] = field(factory=dict[str, list[Hold]], init=False)
-    """By job: the holds that are not released."""
+    """Maps the id of a job to its holds that are not yet released."""
 
     def __attrs_post_init__(self) -> None:
         plan = self.server.scenario.backend
@@ -106,7 +106,7 @@ class Desk:
             self.token, self.org, self.project = tenant.token, tenant.org, tenant.projects[0]
 
     async def answer(self, message: Mapping[str, object]) -> Answer:
-        """Carry out one command; the answer is an object for one line."""
+        """Carry out one command and return its reply, an object for one line."""
         number = message.get("id")
         try:
             return {"re": number, "ok": await self._carry_out(message)}
@@ -191,7 +191,7 @@ async def _emit(desk: Desk, given: _Emit) -> Answer:
 
 
 def _event(job: Job, length: int) -> Data:
-    """Make the data of the next event: of the start, or of a log with a step."""
+    """Return the data of the next event: the start of the job, or a log event."""
     step = len(job.log)
     return padded(logged(step) if step else started(job.id), length, _NOTE)
 
@@ -264,7 +264,7 @@ Carry = Callable[[Desk, Mapping[str, object], str], Awaitable[Answer]]
 
 
 def _reading(cls: type[R], do: Callable[[Desk, R], Awaitable[Answer]]) -> Carry:
-    """Read the arguments of a command strictly before it is carried out."""
+    """Wrap a command so that its arguments are checked before it is carried out."""
     shape = table(cls, "the arguments of a command")
 
     async def carry(desk: Desk, words: Mapping[str, object], name: str) -> Answer:
@@ -289,4 +289,4 @@ _COMMANDS: Final[Mapping[str, Carry]] = {
     "bye": _reading(_Nothing, _bye),
 }
 WORDS: Final = tuple(name for name in _COMMANDS if name not in {"hello", "bye", "held", "release"})
-"""The words that `hello` declares; `hold` also means `held` and `release`."""
+"""The commands that the reply to `hello` lists; `hold` includes `held` and `release`."""

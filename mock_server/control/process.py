@@ -1,4 +1,4 @@
-"""Speak `arkor-control/1` on stdin and stdout: one JSON object a line, each answered by one."""
+"""Serve `arkor-control/1` on stdin and stdout: one JSON object per line, each with a reply."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ from mock_server.strict.shapes import is_table
 
 _HELLO: Final = json.dumps({"id": 1, "do": "hello", "protocol": PROTOCOL})
 _LATER: Final = frozenset({"held"})
-"""Commands that wait for something, so that others are carried out meanwhile."""
+"""Commands that wait for something; later commands are carried out meanwhile."""
 
 
 async def control(scenario: Scenario) -> None:
@@ -40,12 +40,12 @@ async def control(scenario: Scenario) -> None:
 
 @define(eq=False)
 class _Conversation:
-    """Commands on stdin, answers on stdout."""
+    """Reads commands from stdin and writes replies to stdout."""
 
     _desk: Desk
     _ended: anyio.Event
     failure: OSError | None = field(default=None, init=False)
-    """Why an answer could not be written."""
+    """The error that prevented a reply from being written."""
 
     async def run(self, group: TaskGroup) -> None:
         """Carry out the commands in order, up to `bye` or the end of stdin."""
@@ -76,7 +76,7 @@ class _Conversation:
 
 
 def _message_in(line: bytes) -> Mapping[str, object] | str:
-    """Read a command, or say why the line is not one."""
+    """Parse a line; returns the command, or a message if the line is not a command."""
     if len(line) > LONGEST:
         return f"the line is longer than {LONGEST >> 20} MiB"
     try:

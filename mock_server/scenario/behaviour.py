@@ -1,6 +1,6 @@
-"""How the backend treats jobs, followers, cursors, keys and tenants: values of words of `[backend]`.
+"""Values in `[backend]`: how the backend treats jobs, followers, cursors, keys and tenants.
 
-The first value of each list is the default. Most of the others are mistakes of real backends.
+The first value of each enum is the default. Most of the others are mistakes of real backends.
 """
 
 from attrs import frozen
@@ -28,7 +28,7 @@ class AtEnd(Phrased):
 
 
 class Following(Phrased):
-    """Whether a job needs its followers."""
+    """How a job depends on its followers."""
 
     FREE = "free", "lets its jobs go on without followers"
     NEEDED = "needed", "pauses a job while it has no followers"
@@ -80,10 +80,10 @@ class Restart(Phrased):
 
 @frozen(kw_only=True)
 class Tenant:
-    """A token of the backend, with its organisation and the projects that it reaches."""
+    """A token of the backend, with its organisation and the projects that it gives access to."""
 
     token: str = needed(text(1000), "the token", secret=True)
     org: str = needed(text(1000), "the slug of the organisation that it is for")
     projects: tuple[str, ...] = needed(
-        array(text(1000), 1000, least=1), "the slugs of the projects that it reaches"
+        array(text(1000), 1000, least=1), "the slugs of the projects that it gives access to"
     )

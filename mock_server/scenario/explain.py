@@ -1,4 +1,4 @@
-"""A scenario in plain words: the backend, its bounds, its jobs, and what each rule is about.
+"""Explain a scenario in plain words: the backend, its limits, its jobs, and what each rule does.
 
 The phrase for a fault is in its declaration.
 """
@@ -17,7 +17,7 @@ from mock_server.strict.words import given, plain_table, words_of
 
 
 def explain(scenario: Scenario) -> str:
-    """Say what a scenario will do, a sentence per job and per rule."""
+    """Explain what a scenario will do, with one sentence per job and per rule."""
     title = f"Scenario {scenario.name!r}" if scenario.name else "This scenario"
     lines = [f"{title} makes its random choices from seed {scenario.seed}."]
     lines += [f"The backend {each}." for each in _demands(scenario.backend)]
@@ -32,13 +32,13 @@ def explain(scenario: Scenario) -> str:
 
 
 def what_it_does(rule: Rule) -> str:
-    """Say what a rule does when it fires, with its name if it has one."""
+    """Describe what a rule does when it fires, with its name if it has one."""
     acts = "; ".join(_acts(rule))
     return f"{acts} ({rule.name})" if rule.name else acts
 
 
 def whom_it_is_about(rule: Rule) -> str:
-    """Say which connections, requests or frames a rule is about."""
+    """Describe which connections, requests or frames a rule is about."""
     return f"{_unit(rule)}{_chance(rule.on)}"
 
 
@@ -103,7 +103,7 @@ def _rule(number: int, rule: Rule) -> str:
 
 
 def _acts(rule: Rule) -> list[str]:
-    """Say what a rule does, one phrase for each fault that it names."""
+    """Describe what a rule does, with one phrase for each of its faults."""
     words = plain_table(rule)
     told = Told(rule.on.picks_frames, point_of(rule.end.after), words)
     found = [

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""A scenario as a value: what the backend is, its jobs, its bounds, and the rules.
+"""A scenario as a value: the backend, its jobs, its limits, and the rules.
 
-Durations are seconds here and `_ms` in a scenario.
+Durations are in seconds here, and in milliseconds (`_ms`) in a scenario file.
 """
 
 from typing import Final
@@ -29,7 +29,7 @@ from mock_server.strict.words import group, table, word
 
 @frozen(kw_only=True)
 class JobPlan:
-    """What one job will do. The n-th create takes the n-th plan, later ones the last plan."""
+    """What one job will do. The n-th create uses the n-th plan; later creates use the last plan."""
 
     id: str | None = word(
         text(1000), "the job's id; else the backend's `job_prefix` and a number", default=None
@@ -65,7 +65,7 @@ JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
 
 @frozen(kw_only=True)
 class BackendPlan:
-    """What the backend knows and demands."""
+    """The settings of the backend: tokens, tenants, and how it treats requests."""
 
     token: str | None = word(
         text(),
@@ -146,7 +146,7 @@ class BackendPlan:
 
 @frozen(kw_only=True)
 class Limits:
-    """How much of anything a server takes."""
+    """The limits of a server: sizes, times and counts."""
 
     connections: int = word(integer(1, 100_000), "open connections", default=4096)
     header_bytes: int = word(integer(256, 1 << 24), "a request's head", default=65_536)
@@ -183,7 +183,7 @@ class Limits:
 
 @frozen(kw_only=True)
 class Scenario:
-    """A backend and its faults, whole."""
+    """A whole scenario: a backend and its faults."""
 
     schema: int = word(integer(1, 1), "the version of this vocabulary", default=1)
     name: str = word(text(200), "a name for messages", default="")
