@@ -30,7 +30,7 @@ _KEPT_OPTIONS: Final = frozenset({"close", "keep-alive"})
 
 
 def failure_from(message: str) -> Failure | None:
-    """Convert an error message of mitmproxy; None if the client caused it."""
+    """Convert an error message of mitmproxy to a failure; None if the client caused the error."""
     if re.match(r"Client disconnected|stream (reset|closed) by client|killed", message):
         return None
     for pattern, failure in _KINDS:
@@ -40,7 +40,7 @@ def failure_from(message: str) -> Failure | None:
 
 
 def decoded(headers: Headers) -> list[tuple[str, str]]:
-    """Return the header fields as text, in order; the text is what Latin-1 makes of the bytes."""
+    """Return the header fields in order, decoded as Latin-1."""
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields]
 
 

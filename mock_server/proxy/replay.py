@@ -1,9 +1,9 @@
 """Turn recorded exchanges into a scenario that replays them, without their secrets.
 
-Every response becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same request
-gets the same bytes at the same pace. The mock's own backend answers all other requests. It has the
-events of every recorded job, so a client that resumes elsewhere gets what comes strictly after its
-cursor, and 410 for a cursor that was not recorded.
+Every response becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same
+request gets the same bytes at the same pace. The mock's own backend answers all other requests. It
+has the events of every recorded job, so a client that resumes elsewhere gets the events strictly
+after its cursor, and 410 for a cursor that was not recorded.
 """
 
 import re
@@ -233,7 +233,7 @@ def _scripted(frame: Frame) -> ScriptedFrame:
 
 
 def _table_in(data: str) -> Mapping[str, object] | None:
-    """Read a JSON object that is readable as TOML: no null, no lone surrogate, not nested deeply."""
+    """Read a JSON object that reads well as TOML: no null, no lone surrogate, not deeply nested."""
     if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
         return None
     value = json_of(data.encode())

@@ -34,7 +34,7 @@ class Failed(Exception):
 
 @frozen
 class Upstream:
-    """The address of the real backend; if `verify` is None, the system's certificates are trusted."""
+    """The address of the real backend; without `verify`, the system's certificates are trusted."""
 
     parts: SplitResult
     verify: ssl.SSLContext | None = None

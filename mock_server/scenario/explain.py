@@ -21,7 +21,7 @@ def explain(scenario: Scenario) -> str:
     title = f"Scenario {scenario.name!r}" if scenario.name else "This scenario"
     lines = [f"{title} makes its random choices from seed {scenario.seed}."]
     lines += [f"The backend {each}." for each in _demands(scenario.backend)]
-    lines += [f"Bound: {each}." for each in _bounds(scenario.limits)]
+    lines += [f"Limit: {each}." for each in _bounds(scenario.limits)]
     lines += [_job(number, job) for number, job in enumerate(scenario.jobs, 1)]
     if not scenario.jobs:
         lines.append("Every job: " + _emits(JobPlan()))
@@ -44,19 +44,19 @@ def whom_it_is_about(rule: Rule) -> str:
 
 def _demands(plan: BackendPlan) -> list[str]:
     words = plain_table(plan)
-    found = ["demands no token"] if not plan.authenticate else []
-    found += ["accepts one token only"] if plan.authenticate and plan.token is not None else []
+    found = ["requires no token"] if not plan.authenticate else []
+    found += ["accepts only one token"] if plan.authenticate and plan.token is not None else []
     found += [f"names its jobs {_names(plan)}"] if "job_prefix" in words else []
     found += [_knows(plan.tenants)] if plan.tenants else []
     found += [value.phrase for _, value in given(plan) if isinstance(value, Phrased)]
-    found += [f"says {plan.reply!r} when asked for inference"] if "reply" in words else []
+    found += [f"replies {plan.reply!r} to inference"] if "reply" in words else []
     return found + _serves(plan.serving)
 
 
 def _serves(plan: ServingPlan) -> list[str]:
     found = ["sends a comment right after the head of a stream"] if plan.first_comment else []
     if plan.keep_alive:
-        found.append(f"sends a comment after {time_of(plan.keep_alive)} with nothing to send")
+        found.append(f"sends a comment after {time_of(plan.keep_alive)} without anything to send")
     if plan.leak:
         found.append("still counts a connection that was dropped during a stream as open")
     return found

@@ -41,17 +41,17 @@ def _readable(error: ScenarioError) -> str:
 
 
 def scenario_from_toml(source: str) -> Scenario:
-    """Read a scenario from TOML; raises ScenarioError, which names the line and place of each mistake."""
+    """Read a scenario from TOML; raises ScenarioError with the line and place of each mistake."""
     return from_toml(source, scenario_from_dict)
 
 
 def scenario_from_json(source: str) -> Scenario:
-    """Read a scenario from JSON; raises ScenarioError, which names the line and place of each mistake."""
+    """Read a scenario from JSON; raises ScenarioError with the line and place of each mistake."""
     return from_json(source, scenario_from_dict)
 
 
 def scenario_from_file(path: Path) -> Scenario:
-    """Read a `.toml` or `.json` file; raises ScenarioError, which begins with the name of the file."""
+    """Read a `.toml` or `.json` file; raises ScenarioError, beginning with the file's name."""
     return checked_file(path)[0]
 
 

@@ -69,10 +69,10 @@ def checked_name(name: str) -> str:
 
 @frozen
 class HostNames:
-    """The values that the Host of a request may have; the admin refuses all others.
+    """The values that the Host of a request may have; the admin refuses any other.
 
     A web page can make its own name resolve to any address (DNS rebinding) and so reach this
-    server, but then the browser sends that name in the Host.
+    server, but the browser then sends that name as the Host.
     """
 
     bound: str
@@ -81,7 +81,7 @@ class HostNames:
     own: frozenset[str]
     """Names that are accepted together with the port."""
     given: frozenset[str]
-    """Names of the allow-list; one without a port is accepted with any port."""
+    """Names on the allow-list; a name without a port is accepted with any port."""
 
     @classmethod
     def of(cls, host: str, port: int, given: Iterable[str] = ()) -> "HostNames":

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults of an answer's head, and what is answered at all; durations are seconds here."""
+"""Faults of the head and the body of a response; durations are in seconds here."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -49,7 +49,7 @@ class Framing(Phrased):
 
 
 class Gzip(Phrased):
-    """When the body of an answer is compressed with gzip."""
+    """When the body of a response is compressed with gzip."""
 
     ACCEPTED = "accepted", "compresses the body with gzip if Accept-Encoding allows it"
     ALWAYS = "always", "compresses the body with gzip, whatever Accept-Encoding says"
@@ -79,7 +79,7 @@ class Handoff:
 
 
 def _check_handoff(handoff: Handoff, where: str) -> None:
-    """Refuse a hand-off without a mistake."""
+    """Refuse a handoff that neither loses nor repeats events."""
     if not handoff.lose and not handoff.repeat:
         raise ScenarioError(f"{where}: a handoff needs lose or repeat, at least 1")
 
@@ -143,7 +143,7 @@ class HeadFault:
     ).default(0.0)
     jitter: float = Fault(
         milliseconds(),
-        "adds a random delay of up to this much",
+        "a random time of up to this much, added to `delay_ms` or subtracted from it",
         name="jitter_ms",
         example='on = {route = "stream", frame = "1-"}\ndelay_ms = 20\njitter_ms = 10',
         phrase=_jitter,
@@ -153,10 +153,10 @@ class HeadFault:
     ).default(0.0)
     early: tuple[int, ...] = Fault(
         array(integer(100, 199), 16),
-        "informational heads before the response, such as 103",
+        "the statuses of informational heads before the response, such as 103",
         needs=Capability.RAW,
         example='on = {route = "stream"}\nearly = [103]',
-        phrase=lambda codes, _: f"sends early heads first: {', '.join(map(str, codes))}",
+        phrase=lambda codes, _: f"sends informational heads first: {', '.join(map(str, codes))}",
         not_with=_IN_ANSWER,
     ).default(())
     status: int | None = Fault(
@@ -170,22 +170,22 @@ class HeadFault:
         header_text(),
         "the reason phrase",
         example='on = {route = "me"}\nstatus = 500\nreason = "Out Of Coffee"',
-        phrase=lambda reason, _: f"gives the reason {quoted(reason)}",
+        phrase=lambda reason, _: f"gives the reason phrase {quoted(reason)}",
         alone=False,
         not_with=_IN_HEAD,
     ).optional()
     redirect: str | None = Fault(
         header_text(),
-        "a Location header, with status 307 unless another is given",
+        "a redirect: its Location header; the status is 307 unless another is given",
         example='on = {route = "stream"}\nredirect = "https://elsewhere.invalid/"',
-        phrase=lambda where, _: f"sends the client on to {where}",
+        phrase=lambda where, _: f"redirects the client to {where}",
         not_with=_IN_HEAD,
     ).optional()
     retry_after: float | None = Fault(
         number(0, 86_400),
         "a Retry-After header, in seconds",
         example='on = {route = "stream", attempt = 1}\nstatus = 429\nretry_after = 2',
-        phrase=lambda seconds, _: f"asks it to wait {seconds:g} s (Retry-After)",
+        phrase=lambda seconds, _: f"asks the client to wait {seconds:g} s (Retry-After)",
         not_with=_IN_HEAD,
     ).optional()
     headers: Mapping[str, str | tuple[str, ...]] | None = Fault(
@@ -251,9 +251,8 @@ class HeadFault:
     ).optional()
     gzip: Gzip | None = Fault(
         choice(Gzip),
-        "the body is compressed with gzip, flushed after each frame, and Content-Encoding says so; "
-        "a body that is already compressed is not changed, and `after` and `rate` count "
-        "uncompressed bytes",
+        "when the body is compressed with gzip, flushed after each frame; a body that is already "
+        "compressed is not changed, and `after` and `rate` count uncompressed bytes",
         needs=Capability.RAW,
         example='on = {route = "stream"}\ngzip = "accepted"',
         phrase=phrased,
@@ -302,8 +301,8 @@ class HeadFault:
     ).optional()
     handoff: Handoff | None = Fault(
         table(Handoff, "{lose = n} or {repeat = n}", _check_handoff),
-        "what happens, as a stream goes live, to events that were added to the log after it was "
-        "opened and before its replay was sent; a `delay_ms` leaves more time for them",
+        "what happens to events that are added to the log after a stream is opened and before its "
+        "replay is sent, when the stream goes live; a `delay_ms` leaves more time for them",
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = "2-"}\nhandoff = {lose = 1}',
         phrase=_handoff,
