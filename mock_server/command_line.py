@@ -71,7 +71,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     counts = (
         ("serve", "?", maybe),
         ("proxy", "?", maybe),
-        ("control", "?", f"{file} [default: a backend that keeps every rule]"),
+        ("control", "?", f"{file} [default: a backend that follows every rule]"),
         ("check", "+", file),
         ("explain", None, file),
     )
@@ -262,9 +262,9 @@ def _is_fine(path: Path) -> bool:
     ]
     content = f"fine, {' and '.join(counts)}"
     if scenario == Scenario():
-        content = "nothing is scripted; the backend answers everything itself"
+        content = "nothing is scripted; the backend has its default behaviour"
     elif not counts:
-        content = "fine, but it has no jobs and no rules, only settings"
+        content = "fine, but it has only settings, no jobs and no rules"
     sys.stdout.write(f"{name}: {content}\n")
     if not names_schema:
         sys.stdout.write(f"{name}: the version is missing; write `schema = 1` at the top\n")
@@ -304,7 +304,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, st
     ),
     "record": (
         _record,
-        "Forward requests to a real backend, and write its answers as a scenario.",
+        "Forward requests to a real backend, and write its responses as a scenario.",
         "record --upstream https://api.example.com --out recorded.toml",
     ),
     "recover": (

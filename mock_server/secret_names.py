@@ -13,7 +13,7 @@ PARTS: Final = re.compile(
     r"bearer|session(?:id|key)|"
     r"(?:api|access|account|auth|encryption|functions|master|private|shared|signing|subscription)key"
 )
-# Counts of tokens, tokenizers, and metadata such as `token_type` and `token_expires`.
+# Not secret: counts of tokens, tokenizers, and metadata such as `token_type` and `token_expires`.
 NOT_SECRET: Final = re.compile(
     r"tokeni[sz]\w*|tokens?_?(?:type|count|limit|budget|usage|used|details|url|endpoint|expir\w*)"
 )

@@ -50,7 +50,11 @@ def description(prefix: str) -> Mapping[str, object]:
         paths.setdefault(each.path, {})[each.method.lower()] = _described(each)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "The admin of arkor-mock", "version": __version__, "description": _ABOUT},
+        "info": {
+            "title": "The admin API of arkor-mock",
+            "version": __version__,
+            "description": _ABOUT,
+        },
         "servers": [{"url": prefix}],
         "paths": paths,
         "components": {

@@ -224,11 +224,11 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/journal",
-        "List the records, at once or when a new one is added",
+        "List the records, immediately or after waiting for a new one",
         _RECORDS,
         query={
             "after": "only records with a higher number",
-            "wait": "milliseconds to wait for one, at most 60,000",
+            "wait": "milliseconds to wait for a new record, at most 60,000",
             "format": "`json`, or `jsonl` for one record per line",
         },
     ),

@@ -73,7 +73,7 @@ def source_of(scenario: Scenario, path: object, upstream: str | None) -> str:
     if upstream is None:
         return "serves jobs without faults" if path is None else f"serves {path}{told}"
     faults = "without faults" if path is None else f"with the faults of {path}{told}"
-    return f"passes requests on to {upstream}, {faults}"
+    return f"forwards requests to {upstream}, {faults}"
 
 
 def _examples(scenario: Scenario, places: Places, *, proxy: bool) -> list[str]:

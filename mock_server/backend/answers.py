@@ -79,7 +79,7 @@ Answer = Reply | Follow | Stream | Listing
 
 @frozen
 class Later:
-    """A response that `make` builds after a delay; it gets the time then, in monotonic seconds."""
+    """A response that is built after a delay by `make`, which is called with the monotonic time."""
 
     seconds: float
     make: Callable[[float], Answer]

@@ -232,7 +232,7 @@ class Backend:
                 raw = encode_event(compact({"status": job.status.value}), type="end")
                 return Stream((Frame(raw, None, "end"),))
             case AtEnd.GONE:
-                return refuse(410, f"job {job.id!r} is over, and this was its last event")
+                return refuse(410, f"job {job.id!r} has ended, and this was its last event")
             case AtEnd.NO_CONTENT:
                 return Reply(HTTPStatus.NO_CONTENT, (), b"")
 

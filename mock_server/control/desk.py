@@ -50,7 +50,7 @@ class _Nothing:
 
 @frozen(kw_only=True)
 class _Hello:
-    protocol: str = needed(text(100), "the protocol of the parent process")
+    protocol: str = needed(text(100), "the protocol that the parent process uses")
 
 
 @frozen(kw_only=True)
@@ -60,9 +60,12 @@ class _OfJob:
 
 @frozen(kw_only=True)
 class _Emit(_OfJob):
-    n: int = needed(integer(1, _MOST), "how many events")
+    n: int = needed(integer(1, _MOST), "how many events to add")
     length: int = word(
-        integer(0, 1 << 24), "the minimum size of an event's data", default=0, name="bytes"
+        integer(0, 1 << 24),
+        "the minimum size of an event's data, in bytes",
+        default=0,
+        name="bytes",
     )
 
 
@@ -78,7 +81,7 @@ class _Drop(_OfJob):
 
 @frozen(kw_only=True)
 class _Forget(_OfJob):
-    keep: int = needed(integer(0, _MOST), "how many events are kept")
+    keep: int = needed(integer(0, _MOST), "how many of the newest events to keep")
 
 
 @frozen(kw_only=True)
@@ -119,9 +122,9 @@ class Desk:
     async def _carry_out(self, message: Mapping[str, object]) -> Answer:
         name, number = message.get("do"), message.get("id")
         if not isinstance(number, int) or isinstance(number, bool):
-            raise Refused("the command has no 'id' that is a whole number")
+            raise Refused("the command needs an 'id' that is a whole number")
         if not isinstance(name, str):
-            raise Refused("the command has no 'do' that is a string")
+            raise Refused("the command needs a 'do' that is a string")
         if name not in _COMMANDS:
             raise Refused(f"{quoted(name)} is not a command; {nearest(name, _COMMANDS)}")
         words = {key: value for key, value in message.items() if key not in {"id", "do"}}
@@ -150,7 +153,7 @@ class Desk:
 async def _hello(desk: Desk, given: _Hello) -> Answer:
     if given.protocol != PROTOCOL:
         asked = quoted(given.protocol)
-        raise Refused(f"hello: unknown protocol {asked}; this program speaks {PROTOCOL}")
+        raise Refused(f"hello: unknown protocol {asked}; this program supports {PROTOCOL}")
     other = desk.server.scenario.backend.tenants[1:2]
     return {
         "impl": "arkor-mock",

@@ -1,4 +1,4 @@
-"""Check from the journal whether a client follows the rules of the protocol, as seen on the wire.
+"""Check from the journal whether a client follows the rules that can be checked on the wire.
 
 Where the network may have lost bytes, any cursor that the client may have received is accepted.
 """
@@ -37,7 +37,7 @@ class _Opening:
     frames: list[FrameSent] = field(factory=list[FrameSent])
     end: ExchangeEnded | None = None
     left: bool = False
-    """Whether the client closed with FIN, so it had read everything: unread bytes cause an RST."""
+    """Whether the client closed with FIN, and so had read everything; unread bytes cause an RST."""
 
     @property
     def job(self) -> str | None:
@@ -59,7 +59,7 @@ class _Opening:
         return self.end is not None and self.end.by == "server" and self.end.how in _CERTAIN
 
     def cursors(self, before: set[str]) -> set[str]:
-        """Return the cursors that a client may have after this open; "" means none."""
+        """Return the cursors that a client may have after this stream; "" means none."""
         ids = [frame.id for frame in self.frames if frame.id is not None]
         if not ids:
             return before
@@ -146,7 +146,7 @@ def conduct_problems(
 
 
 def _in_turn(openings: list[_Opening]) -> Iterator[tuple[_Opening, ExchangeEnded, _Opening]]:
-    """Yield each open that ended before the next open: the open, its end, and the next open."""
+    """Yield each stream that ended before the next was opened, its end, and the next stream."""
     for before, after in pairwise(openings):
         if before.end is not None and before.end.seq < after.request.seq:
             yield before, before.end, after

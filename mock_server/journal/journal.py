@@ -50,11 +50,11 @@ class Journal:
 
     @property
     def now(self) -> float:
-        """The time, in seconds since the start."""
+        """The time, in seconds since the journal was created."""
         return self.clock() - self._start
 
     def stamp(self) -> tuple[int, float]:
-        """Return the number and the time (seconds since the start) for the next record."""
+        """Return the number of the next record, and the time in seconds since the start."""
         self._seq += 1
         return self._seq, self.now
 

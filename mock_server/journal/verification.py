@@ -31,7 +31,7 @@ class Counted:
 
     request: Wanted = word(WANTED, "the request", default=Wanted())
     times: int | None = word(integer(0, 1_000_000), "exactly this many", default=None)
-    at_least: int | None = word(integer(0, 1_000_000), "this many or more", default=None)
+    at_least: int | None = word(integer(0, 1_000_000), "at least this many", default=None)
     at_most: int | None = word(integer(0, 1_000_000), "at most this many", default=None)
 
 
@@ -49,7 +49,9 @@ class Verification:
     )
     resume_chain: bool = word(flag(), "every Last-Event-ID is correct", default=False)
     conduct: bool = word(flag(), "the client follows the rules of the protocol", default=False)
-    profile: str = word(text(), "the profile that judges conduct", default=HARDENED.name)
+    profile: str = word(
+        text(), "the profile with which `conduct` is checked", default=HARDENED.name
+    )
     max_attempts: int | None = word(
         integer(0, 1_000_000), "consecutive failures allowed", default=None
     )

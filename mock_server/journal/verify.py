@@ -47,7 +47,9 @@ class Wanted:
     """An expected request; a field that is None matches any value."""
 
     route: Route | None = word(choice(Route), "the call", default=None)
-    attempt: Span | None = word(span(), "which request of its route, from 1", default=None)
+    attempt: Span | None = word(
+        span(), "the number of the request among those of its route, from 1", default=None
+    )
     method: str | None = word(text(), "the method", default=None)
     target: str | None = word(text(), "the target, exactly as sent", default=None)
     job: str | None = word(text(), "the job's id, decoded", default=None)

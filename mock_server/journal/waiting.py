@@ -30,7 +30,9 @@ class Milestone:
     """A stage of an exchange to wait for; `str()` describes it for messages."""
 
     route: Route | None = word(choice(Route), "the call", default=None)
-    attempt: int = word(integer(1, MANY), "which request of its route, from 1", default=1)
+    attempt: int = word(
+        integer(1, MANY), "the number of the request among those of its route, from 1", default=1
+    )
     frame: int | None = word(integer(1, MANY), "the frame with this index was sent", default=None)
     answered: bool = word(flag(), "the head of its response was sent", default=False)
     ended: bool = word(flag(), "it has ended", default=False)

@@ -27,12 +27,12 @@ _POLL: Final = 0.01
 
 
 class NotStarted(RuntimeError):
-    """mitmproxy did not get a port, or not in time."""
+    """mitmproxy did not get a port in time."""
 
 
 @frozen
 class Embedded:
-    """A mitmproxy that runs in this process."""
+    """A running mitmproxy in this process."""
 
     base_url: str
     _addon: ArkorAddon = field(repr=False)

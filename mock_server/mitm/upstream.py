@@ -45,9 +45,9 @@ def decoded(headers: Headers) -> list[tuple[str, str]]:
 
 
 def keep_end_to_end(headers: Headers) -> None:
-    """Remove the header fields that are about one connection only (RFC 9110, 7.6.1).
+    """Remove the hop-by-hop header fields (RFC 9110, 7.6.1).
 
-    Keeps them all for an upgrade to WebSocket, which mitmproxy does itself.
+    Keeps all fields for an upgrade to WebSocket, which mitmproxy handles itself.
     """
     pairs = decoded(headers)
     options = listed(pairs, "connection")

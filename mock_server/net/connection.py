@@ -218,7 +218,7 @@ class ServerConnection:
         try:
             return await self._reader.next()
         except Refused as refused:
-            # The traceback would keep what was received in memory while the client is answered.
+            # The traceback would keep the received bytes in memory while the client is answered.
             self._reader.forget()
             return refused.with_traceback(None)
 

@@ -31,7 +31,7 @@ class Host:
     service: Service
     listener: Listener
     reserve: int = field(default=64, kw_only=True)
-    """How many file descriptors of the process connections must leave free."""
+    """How many file descriptors of the process are kept free for uses other than connections."""
     connections: dict[int, ServerConnection] = field(
         factory=dict[int, ServerConnection], init=False
     )

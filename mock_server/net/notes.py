@@ -24,7 +24,7 @@ _LONGEST_KEPT: Final = 1 << 20
 
 
 class Journaled(Protocol):
-    """Something with a journal, which may be replaced during an exchange."""
+    """An object with a journal that may be replaced during an exchange."""
 
     journal: Journal
 
@@ -94,7 +94,7 @@ class ExchangeNotes:
         self._owner.journal.add(UpstreamFailed(*self._where(), *said))
 
     def ended(self, how: str, by: str) -> None:
-        """Record how the exchange ended, and which side ended it (server or client), once."""
+        """Record how the exchange ended, and by which side; only the first call counts."""
         if not self._ended:
             self._ended = True
             self._owner.journal.add(ExchangeEnded(*self._where(), how, by))

@@ -33,7 +33,7 @@ _ALL_JOBS: Final = ""
 
 
 class Source(Protocol):
-    """The frames of a stream, as they arrive."""
+    """A source of the frames of a stream, as they arrive."""
 
     @property
     def end(self) -> Ending:
@@ -284,7 +284,7 @@ class PiecesSource:
     end: Ending = field(default=Ending.EOF, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Make the next piece."""
+        """Return the next piece."""
         del limit, whole
         return [Frame(piece) for piece in islice(self._pieces, 1)]
 
@@ -308,7 +308,7 @@ class BackendOrigin:
         del reports
         if self.backend.plan.fan_out is FanOut.FROZEN:
             async with self._turn_of(_ALL_JOBS):
-                pass  # while a stream waits for its reader, nothing is answered
+                pass  # while a stream waits for its client to read, no request is answered
         answer = self.backend.answer(request, self.clock(), plan.resume)
         if isinstance(answer, Later):
             await anyio.sleep(answer.seconds)

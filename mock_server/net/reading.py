@@ -81,7 +81,7 @@ class RequestReader:
         if self._dropped:
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too much was sent while an event stream was open; wait for it to end",
+                "too much was sent while an event stream was open; wait for the stream to end",
             )
         rest = self._http.trailing_data[0]
         if self._used:

@@ -97,8 +97,8 @@ class Wire:
     async def send(self, data: bytes) -> None:
         """Send everything; raises OSError if the peer is gone.
 
-        It yields before it writes and not after, so that the caller's next record is in the
-        journal before anything that the peer does in response.
+        Yields to the event loop before it writes and not after, so that the caller's next record
+        is in the journal before anything that the peer does in response.
         """
         if self._tls is None:
             await self._put(data)

@@ -18,7 +18,7 @@ from mock_server.sse import Frame
 
 
 class RecordingListener:
-    """Is called about every exchange while it is recorded; this base class does nothing."""
+    """Notified of every step of an exchange that is recorded; this base class does nothing."""
 
     def asked(self, exchange: RecordedExchange) -> None:
         """Handle the request, which begins an exchange."""
@@ -66,8 +66,8 @@ class RecordingOrigin:
             self._exchanges = [each for each in self._exchanges if each is not exchange]
             self._tape.dropped(exchange)
             why = (
-                f"the answer is compressed ({coding}) although the request did not allow it, so it "
-                "cannot be recorded; turn compression off at the upstream"
+                f"the response is compressed ({coding}) although the request did not allow it, so "
+                "it cannot be recorded; turn compression off at the upstream"
             )
             return await refused_as_compressed(answered, why, reports)
         exchange.head, exchange.late = answered.head, self._clock() - asked

@@ -58,7 +58,7 @@ def read_tape(given: Path) -> FoundTape:
     except OSError as error:
         raise TapeError(f"{partial}: {reason_of(error)}") from None
     if odd:
-        raise TapeError(f"{partial}: {odd}; an unfinished recording is a regular file")
+        raise TapeError(f"{partial}: {odd}; an unfinished recording must be a regular file")
     if busy:
         raise TapeError(f"{partial}: is still being written; stop that `record` first")
     return FoundTape(out, partial, list(_replayed(partial, lines)))

@@ -61,7 +61,7 @@ class RecordedExchange:
     body: bytes | None = None
     """The body, if it was passed on whole; otherwise None."""
     frames: list[Frame] = field(factory=list[Frame])
-    """The frames or pieces of a body that was not, each with the seconds since the previous one."""
+    """The frames or pieces of a streamed body, each with the seconds since the previous one."""
     end: Ending | None = None
     """How the backend ended the response; None if the client left first."""
     silence: float = 0.0

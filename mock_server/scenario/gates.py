@@ -36,9 +36,7 @@ def check_gate(name: str, known: Iterable[str]) -> None:
     """Refuse to open or shut a gate that nothing waits at; raises ScenarioError."""
     names = sorted(set(known) - {NEVER})
     if name == NEVER:
-        raise ScenarioError(
-            f"gate: {NEVER!r} is the gate that always stays shut; use another gate to open it"
-        )
+        raise ScenarioError(f"gate: {NEVER!r} always stays shut; use a gate with another name")
     if name not in names:
         meant = nearest(name, names) if names else "no rule, frame or job uses a gate"
         raise ScenarioError(f"gate: no rule, frame or job waits at {name!r}; {meant}")

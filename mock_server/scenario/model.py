@@ -185,8 +185,8 @@ class Limits:
     )
     jobs: int = word(
         integer(1, 1_000_000),
-        "the most jobs that are kept; beyond that, jobs without followers are forgotten, those that "
-        "ended first before others",
+        "the most jobs that are kept; beyond that, the jobs that ended first and are not followed "
+        "are forgotten",
         default=1_000_000,
     )
     records: int = word(

@@ -54,8 +54,8 @@ def nullable(inner: Shape[T]) -> Shape[T | None]:
 def converted(inner: Shape[T], convert: Callable[[T, str], U], says: str = "") -> Shape[U]:
     """Describe a value that is read as `inner` and then converted.
 
-    `convert` is called with the value and its place, and may raise ScenarioError. `says` replaces
-    the description of `inner`.
+    `convert` is called with the value and its place, and may raise ScenarioError. `says`, if
+    given, replaces the description of `inner`.
     """
     return Shape(
         inner.kinds,

@@ -20,7 +20,7 @@ _HALF: Final = re.compile(r"[A-Za-z0-9.+-]*")
 """The rest of a number or a literal at the end of JSON that was cut off."""
 _MOST_LOCATED: Final = 1 << 22
 """Finding lines takes about a second per MiB; longer text gets places without lines."""
-# UTF-32 comes first, because its marks begin like those of UTF-16.
+# UTF-32 comes before UTF-16, because its marks begin like those of UTF-16.
 _MARKS: Final = (
     (BOM_UTF8, "UTF-8"),
     (BOM_UTF32_LE, "UTF-32"),
@@ -140,7 +140,7 @@ def text_of(path: Path, most: int = _MOST) -> str:
     for mark, coding in _MARKS:
         if content.startswith(mark):
             raise ScenarioError(
-                f"begins with the byte order mark of {coding}; save it as UTF-8 without"
+                f"begins with the byte order mark of {coding}; save it as UTF-8 without one"
             )
     try:
         return content.decode()

@@ -100,7 +100,7 @@ def header_text() -> Shape[str]:
         if any(char in found for char in "\r\n\0"):
             raise ScenarioError(
                 f"{where}: {shown(found, where)} contains CR, LF or NUL, which a header line "
-                "cannot carry; use raw_head_hex for such bytes"
+                "cannot contain; use raw_head_hex for such bytes"
             )
         return found
 

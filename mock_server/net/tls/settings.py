@@ -24,7 +24,7 @@ class TlsSettings:
     ca_path: Path
     """The authority's certificate as PEM, for clients to trust."""
     client_path: Path
-    """A key and a certificate as PEM, for clients that have to show one."""
+    """A key and a certificate as PEM, for clients that must present one."""
 
     def context(self, fault: TlsFault | None) -> ssl.SSLContext:
         """Return the context for a connection with this fault."""

@@ -34,7 +34,7 @@ class TlsFault(Phrased):
     )
     NO_SHARED_CIPHER = (
         "no_shared_cipher",
-        "offers only TLS 1.2, with no cipher that a client has",
+        "supports only TLS 1.2, and no cipher that a client offers",
     )
 
 

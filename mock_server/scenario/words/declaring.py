@@ -41,7 +41,7 @@ class Phrased(StrEnum):
 
 @frozen
 class Told:
-    """The rest of a rule, as far as the phrase of one word depends on it."""
+    """What the phrase of a word may depend on in the rest of its rule."""
 
     picks_frames: bool
     point: str

@@ -67,12 +67,12 @@ _COPIES: Final = converted(
 
 def _replace(scripted: ScriptedFrame, told: Told) -> str:
     raw = render(scripted).raw.decode("utf-8", "backslashreplace")
-    return f"replaces {told.frames} by {quoted(raw)}"
+    return f"replaces {told.frames} with {quoted(raw)}"
 
 
 def _inject(insert: Insert, told: Told) -> str:
     parts = [
-        f"sends {count_of(len(frames), 'frame')} of its own {where} {told.frames}"
+        f"sends {count_of(len(frames), 'extra frame')} {where} {told.frames}"
         for frames, where in ((insert.before, "before"), (insert.after, "after"))
         if frames
     ]
@@ -187,7 +187,7 @@ class FrameFault:
     ).optional()
     hold_bytes: int | None = Fault(
         integer(1, 1 << 30),
-        "the body is held back until it has this many bytes or ends, like behind a buffering "
+        "the body is held back until it has this many bytes or ends, as by a buffering "
         "proxy; a pause between frames does not flush it",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nhold_bytes = 4096',

@@ -74,8 +74,8 @@ class Shift:
 class Handoff:
     """A mistake between the replay of a stream and its live phase."""
 
-    lose: int = word(integer(0, MANY), "how many of these events are lost", default=0)
-    repeat: int = word(integer(0, MANY), "how many of these events are sent twice", default=0)
+    lose: int = word(integer(0, MANY), "how many of the events are lost", default=0)
+    repeat: int = word(integer(0, MANY), "how many of the events are sent twice", default=0)
 
 
 def _check_handoff(handoff: Handoff, where: str) -> None:
@@ -201,14 +201,14 @@ class HeadFault:
         "names of header fields to send twice with the same value, whatever set them; a field that "
         "the head does not have is not added",
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
-        phrase=lambda names, _: f"sends twice the header {' and the header '.join(names)}",
+        phrase=lambda names, _: f"sends the header {' and the header '.join(names)} twice",
         not_with=_IN_HEAD,
     ).default(())
     content_type: str | None = Fault(
         header_text(),
         "the Content-Type header",
         example='on = {route = "stream"}\ncontent_type = "text/html"',
-        phrase=lambda kind, _: f"says that the body is {quoted(kind)}",
+        phrase=lambda kind, _: f"sends the Content-Type {quoted(kind)}",
         not_with=_IN_HEAD,
     ).optional()
     content_length: tuple[int, ...] = Fault(
@@ -217,7 +217,7 @@ class HeadFault:
         needs=Capability.RAW,
         example='on = {route = "me"}\ncontent_length = [5, 7]',
         phrase=lambda lengths, _: (
-            f"says that the body has {' and '.join(map(str, lengths))} bytes, correct or not"
+            f"sends Content-Length {' and '.join(map(str, lengths))}, correct or not"
         ),
         not_with=_IN_HEAD,
     ).default(())
@@ -287,9 +287,7 @@ class HeadFault:
         FRAMES,
         "the frames of the response, instead of the backend's",
         example='on = {route = "stream"}\nframes = [{event = "ping", data = "{}"}]',
-        phrase=lambda frames, _: (
-            f"sends {count_of(len(frames), 'frame')} of its own, not the backend's"
-        ),
+        phrase=lambda frames, _: f"sends {count_of(len(frames), 'frame')} instead of the backend's",
         one_of=("body", "frames of a response that is lost"),
     ).optional()
     resume: Resume | Shift | None = Fault(

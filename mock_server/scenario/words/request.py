@@ -9,7 +9,7 @@ from mock_server.strict.shapes import choice, integer
 
 
 class Lost(Phrased):
-    """Which half of an exchange never arrives."""
+    """Which message of an exchange is lost."""
 
     REQUEST = "request", "loses the request before it reaches the backend"
     RESPONSE = "response", "lets the backend act on the request and loses its response"
