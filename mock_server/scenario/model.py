@@ -157,12 +157,14 @@ class BackendPlan:
 class Limits:
     """The limits of a server: sizes, times and counts."""
 
-    connections: int = word(integer(1, 100_000), "the most open connections", default=4096)
+    connections: int = word(
+        integer(1, 100_000), "the maximum number of open connections", default=4096
+    )
     header_bytes: int = word(
-        integer(256, 1 << 24), "the most bytes of a request's head", default=65_536
+        integer(256, 1 << 24), "the maximum size of a request's head, in bytes", default=65_536
     )
     body_bytes: int = word(
-        integer(0, 1 << 30), "the most bytes of a request's body", default=8 << 20
+        integer(0, 1 << 30), "the maximum size of a request's body, in bytes", default=8 << 20
     )
     request_time: float = word(
         milliseconds(),
@@ -175,7 +177,7 @@ class Limits:
     )
     open_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the most bytes of requests that are being read or answered, over all connections",
+        "the maximum size of all requests that are being read or answered, in bytes",
         default=32 << 20,
     )
     job_bytes: int = word(
@@ -185,12 +187,12 @@ class Limits:
     )
     jobs: int = word(
         integer(1, 1_000_000),
-        "the most jobs that are kept; beyond that, the jobs that ended first and are not followed "
-        "are forgotten",
+        "the maximum number of jobs; beyond it, the jobs that ended first and are not followed are "
+        "forgotten",
         default=1_000_000,
     )
     records: int = word(
-        integer(100, 10_000_000), "the most records that the journal keeps", default=1_000_000
+        integer(100, 10_000_000), "the maximum number of records in the journal", default=1_000_000
     )
     journal_bytes: int = word(
         integer(1 << 16, 1 << 36),

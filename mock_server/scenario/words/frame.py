@@ -91,7 +91,7 @@ class FrameFault:
 
     bom: bool = Fault(
         flag(),
-        "the stream begins with a byte order mark",
+        "whether the stream begins with a byte order mark",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nbom = true',
         phrase=lambda _, __: "begins the stream with a byte order mark",
@@ -100,7 +100,7 @@ class FrameFault:
     ).default(value=False)
     drop: bool = Fault(
         flag(),
-        "the frame is not sent",
+        "whether the frame is dropped instead of sent",
         needs=Capability.FRAME,
         example='on = {route = "stream", id = "3"}\ndrop = true',
         phrase=lambda _, told: f"drops {told.frames}",
@@ -153,7 +153,7 @@ class FrameFault:
     ).optional()
     strip_id: bool = Fault(
         flag(),
-        "the id field of the frame is removed",
+        "whether the id field of the frame is removed",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nstrip_id = true',
         phrase=lambda _, told: f"removes the id from {told.frames}",
@@ -171,7 +171,7 @@ class FrameFault:
     ).optional()
     slice: int | SliceAt | None = Fault(
         either(integer(1, 1 << 20), choice(SliceAt)),
-        "the frame is sent in pieces of n bytes, or split at an awkward point",
+        "how the frame is split: in pieces of n bytes, or at awkward points",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nslice = "mid_utf8"',
         phrase=_slice,
@@ -187,8 +187,8 @@ class FrameFault:
     ).optional()
     hold_bytes: int | None = Fault(
         integer(1, 1 << 30),
-        "the body is held back until it has this many bytes or ends, as by a buffering "
-        "proxy; a pause between frames does not flush it",
+        "how many bytes the body must have before it is sent, unless it ends, as behind a "
+        "buffering proxy; a pause between frames does not flush it",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nhold_bytes = 4096',
         phrase=lambda size, _: f"holds the body back until it has {count_of(size, 'byte')}",

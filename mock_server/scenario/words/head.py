@@ -161,7 +161,7 @@ class HeadFault:
     ).default(())
     status: int | None = Fault(
         integer(200, 999),
-        "responds with this status",
+        "the status of the response",
         example='on = {route = "stream", attempt = "1-2"}\nstatus = 503',
         phrase=lambda status, _: f"responds with status {status}",
         not_with=_IN_HEAD,
@@ -176,7 +176,7 @@ class HeadFault:
     ).optional()
     redirect: str | None = Fault(
         header_text(),
-        "a redirect: its Location header; the status is 307 unless another is given",
+        "the Location header of a redirect; the status is 307 unless another is given",
         example='on = {route = "stream"}\nredirect = "https://elsewhere.invalid/"',
         phrase=lambda where, _: f"redirects the client to {where}",
         not_with=_IN_HEAD,
@@ -299,8 +299,8 @@ class HeadFault:
     ).optional()
     handoff: Handoff | None = Fault(
         table(Handoff, "{lose = n} or {repeat = n}", _check_handoff),
-        "what happens to events that are added to the log after a stream is opened and before its "
-        "replay is sent, when the stream goes live; a `delay_ms` leaves more time for them",
+        "what happens, when a stream goes live, to events that were added to the log after the "
+        "stream was opened and before its replay was sent; a `delay_ms` leaves more time for them",
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = "2-"}\nhandoff = {lose = 1}',
         phrase=_handoff,

@@ -108,7 +108,7 @@ def test_the_backend_and_the_bounds_are_said_without_the_token() -> None:
     assert "The backend accepts only one token.\n" in text
     assert "The backend answers 410 to a Last-Event-ID that it never sent.\n" in text
     assert "The backend names its jobs 'run-1', 'run-2' and so on.\n" in text
-    assert "Limit: the most records that the journal keeps: 200 (records).\n" in text
+    assert "Limit: the maximum number of records in the journal: 200 (records).\n" in text
 
 
 def test_how_the_backend_serves_is_said() -> None:
