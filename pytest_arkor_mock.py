@@ -1,7 +1,7 @@
-"""What pytest loads by itself: the option, the marker and the fixtures of the mock.
+"""The pytest plugin of the mock, which pytest loads: its option, marker and fixtures.
 
-Nothing of the project is imported before a test asks for a fixture: a test run that uses no mock
-must not pay for one, nor break where the mock cannot work.
+Nothing else of the project is imported before a test uses a fixture, so a test run without mocks
+does not become slower, and does not fail where the mock cannot work.
 """
 
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class _WithoutAnyio:
-    """Stands in for anyio's pytest plugin where anyio is missing, so that a test hears that it is."""
+    """Replaces anyio's pytest plugin if anyio is missing, so that tests fail with the reason."""
 
     @pytest.fixture
     def anyio_backend(self) -> None:
@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the seed and the exchanges of every mock into the report of a failure."""
+    """Add the seed and the exchanges of every mock to the report of a failed test."""
     mocks = item.stash.get(_MOCKS, None)
     if mocks is not None and call.excinfo is not None and not item.config.getoption("fulltrace"):
         mocks.cut_traceback(call.excinfo)
@@ -68,7 +68,7 @@ def pytest_runtest_makereport(
 
 
 def _plugin() -> "ModuleType":
-    """Import what the fixtures are made of, or fail the test that needs one with the reason."""
+    """Import the implementation of the fixtures, or fail the test with the reason."""
     from arkor_entry import hiding  # noqa: PLC0415 - not before a fixture is used
 
     why = hiding("arkor_proto", "mock_server")
@@ -99,7 +99,7 @@ def _has_failed(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def _mock_portal() -> "Iterator[BlockingPortal]":
-    """One event loop in a thread for all servers of a session: a fixture costs no thread."""
+    """Run one event loop in a thread for all servers of a session, so fixtures share a thread."""
     with _plugin().start_portal() as portal:
         yield portal
 
@@ -108,7 +108,7 @@ def _mock_portal() -> "Iterator[BlockingPortal]":
 def mock_server(
     request: pytest.FixtureRequest, _mock_portal: "BlockingPortal"
 ) -> "Iterator[SyncMock]":
-    """Serve a mock backend on a port of its own, for a test that is not asynchronous."""
+    """Serve a mock backend on its own port, for a synchronous test."""
     mocks = _mocks(request)
     with mocks.serve(request, _mock_portal) as mock:
         yield mock
@@ -119,7 +119,7 @@ def mock_server(
 async def amock_server(
     request: pytest.FixtureRequest, anyio_backend: object
 ) -> "AsyncIterator[MockServer]":
-    """Serve a mock backend on a port of its own, on the event loop of an asynchronous test."""
+    """Serve a mock backend on its own port, on the event loop of an asynchronous test."""
     del anyio_backend
     mocks = _mocks(request)
     async with mocks.aserve(request) as mock:

@@ -1,4 +1,4 @@
-"""The programmable backend, and the same faults in front of a real one.
+"""A programmable backend for tests; its faults can also be injected in front of a real backend.
 
 Names are imported when they are first used, so that the command line can report a missing
 dependency in one line instead of a traceback.
@@ -110,7 +110,7 @@ _MODULES: Final = (
     "journal.records",
     "server",
 )
-"""The modules that define the names, those with the fewest dependencies first."""
+"""The modules that define the public names; those with the fewest dependencies come first."""
 
 if not TYPE_CHECKING:  # type checkers use the imports above, and so catch names that do not exist
 

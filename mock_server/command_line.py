@@ -1,4 +1,4 @@
-"""The command line of the mock: the arguments and the code of each command."""
+"""The command line of the mock: the arguments of each command, and the code that runs it."""
 
 import argparse
 import json
@@ -71,7 +71,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     counts = (
         ("serve", "?", maybe),
         ("proxy", "?", maybe),
-        ("control", "?", f"{file} [default: a backend that keeps every rule]"),
+        ("control", "?", f"{file} [default: a backend that follows every rule]"),
         ("check", "+", file),
         ("explain", None, file),
     )
@@ -247,7 +247,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _is_fine(path: Path) -> bool:
-    """Print everything that is wrong with a file, or what is in it."""
+    """Print every mistake in a file, or a summary of its content; return whether it is valid."""
     name = one_line(str(path))
     try:
         scenario, names_schema = checked_file(path)
@@ -262,9 +262,9 @@ def _is_fine(path: Path) -> bool:
     ]
     content = f"fine, {' and '.join(counts)}"
     if scenario == Scenario():
-        content = "nothing is scripted; the backend answers everything itself"
+        content = "nothing is scripted; the backend has its default behaviour"
     elif not counts:
-        content = "fine, but it has no jobs and no rules, only settings"
+        content = "fine, but it has only settings, no jobs and no rules"
     sys.stdout.write(f"{name}: {content}\n")
     if not names_schema:
         sys.stdout.write(f"{name}: the version is missing; write `schema = 1` at the top\n")
@@ -304,7 +304,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, st
     ),
     "record": (
         _record,
-        "Forward requests to a real backend, and write its answers as a scenario.",
+        "Forward requests to a real backend, and write its responses as a scenario.",
         "record --upstream https://api.example.com --out recorded.toml",
     ),
     "recover": (

@@ -1,7 +1,7 @@
 """Files that survive when the process is killed: append-only, or written whole and then renamed.
 
 The kernel has the data before `add` returns, so a killed process loses nothing. A full disk never
-stops the process: what does not fit is kept in memory and tried again.
+stops the process: data that does not fit is kept in memory and written later.
 """
 
 import os
@@ -44,11 +44,11 @@ _NEW: Final = _flags("O_WRONLY", "O_CREAT", "O_EXCL")
 _LINK: Final = _flags("O_NOFOLLOW")
 _MOMENT: Final = 0.001
 _LOCKED: Final = 1 << 30
-"""Windows locks bytes instead of files, and nothing can read them: this one is after the end."""
+"""The byte to lock on Windows, far past the end of the file because locked bytes cannot be read."""
 
 
 class OddFile(Exception):
-    """A path is not a regular file; the message says what it is."""
+    """A file is not a regular file, or is too large; the message says which."""
 
 
 def reason_of(error: OSError | ValueError) -> str:
@@ -57,7 +57,7 @@ def reason_of(error: OSError | ValueError) -> str:
 
 
 def one_line(text: str) -> str:
-    """Escape everything in a text that a terminal would interpret instead of showing."""
+    """Escape the characters that a terminal would interpret instead of showing."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
@@ -73,7 +73,7 @@ def say(line: str) -> None:
 def kind_of_file(path: Path) -> str | None:
     """Describe a path that exists but is not a regular file, for example `is a directory`.
 
-    None for a regular file and for a path that does not exist. Raises OSError.
+    Returns None for a regular file and for a path that does not exist. Raises OSError.
     """
     try:
         mode = path.lstat().st_mode
@@ -122,12 +122,12 @@ class AppendOnly:
     def create(cls, path: Path) -> Self:
         """Create a new file that only its owner can read, and lock it; raises OSError."""
         descriptor = os.open(path, _NEW | _LINK | os.O_APPEND, _OWNER_ONLY)
-        while not _try_to_lock(descriptor):  # another process is asking whether it is locked
+        while not _try_to_lock(descriptor):  # another process is testing the lock
             time.sleep(_MOMENT)
         return cls(path, descriptor)
 
     def add(self, data: bytes) -> None:
-        """Append; what does not fit is kept for the next call and reported the first time."""
+        """Append data; what cannot be written is kept for the next call, and reported once."""
         self._waiting += data
         error = self._write()
         if error is not None and not self._told:
@@ -147,7 +147,7 @@ class AppendOnly:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything that was added is in the file; tries to write it first."""
+        """Whether all the data that was added is in the file; tries to write it first."""
         return self._write() is None
 
     def close(self, *, remove: bool = False) -> None:
@@ -164,7 +164,7 @@ class AppendOnly:
 def write_whole(path: Path, text: str) -> None:
     """Write a file to the disk and then rename it into place; raises OSError.
 
-    Only its owner can read it. If this fails or is killed, the old file is untouched.
+    Only its owner can read it. If this fails or the process is killed, the old file is untouched.
     """
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)  # left over from a killed process
@@ -178,7 +178,7 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    if sys.platform == "win32":  # it cannot open a directory
+    if sys.platform == "win32":  # Windows cannot open a directory
         return
     directory = os.open(path.parent, _flags("O_RDONLY", "O_DIRECTORY"))
     try:
@@ -197,7 +197,7 @@ def is_locked(path: Path) -> bool:
 
 
 def _try_to_lock(descriptor: int) -> bool:
-    """Lock a file until it is closed; False if it is locked already. Raises OSError."""
+    """Lock a file until it is closed; returns False if it is already locked. Raises OSError."""
     if sys.platform == "win32":
         os.lseek(descriptor, _LOCKED, os.SEEK_SET)
         try:

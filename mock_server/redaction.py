@@ -1,8 +1,8 @@
 """Remove secrets from what the mock records: header fields, targets, URLs, bodies, frames.
 
-A secret is the value of a secret name, whatever its type. Names are decoded and compared without
-case and punctuation. A body that cannot be parsed could hide a secret anywhere, so only its length
-is recorded.
+A secret is the value of a name such as `token`, whatever its type. Names are decoded, and compared
+without case and punctuation. A body that cannot be parsed may contain a secret anywhere, so only
+its length is recorded.
 """
 
 import json
@@ -17,7 +17,7 @@ from mock_server.sse import fields_of
 from mock_server.strict.json import parsed_json
 
 LONGEST: Final = 2048
-"""Characters of a text in a record; an id may have 1,024 bytes."""
+"""The maximum length of a text in a record, in characters; an id may have 1,024 bytes."""
 _SCHEMES: Final = frozenset({"basic", "bearer", "digest", "negotiate"})
 _NUMBER: Final = re.compile(r"-?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 
@@ -27,7 +27,7 @@ _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _SCALAR: Final = re.compile(r"[^,\]}\s]*+")
 _LINE: Final = re.compile(rb"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")
 
-# Every pattern must take linear time for any text: the text comes from peers.
+# Every pattern must take linear time for any text, because peers choose the text.
 _PAIR: Final = re.compile(
     r"""(?<![^\s=&;?#,"'<>/\\:()\[\]{}])([^\s=&;?#,"'<>/\\:()\[\]{}]++)=("[^"]*+"?|[^\s&;,#"'<>]*+)"""
 )
@@ -47,7 +47,7 @@ _DEEPEST_TEXT: Final = 3
 
 
 def _hides(name: str, value: str, *, in_target: bool = False) -> bool:
-    """Return whether a value must be hidden; a number of `tokens` is a count, not a secret."""
+    """Return whether a value must be hidden; a number named `…tokens` is a count, not a secret."""
     if not value or value == "null":
         return False
     counted = flattened(name).endswith("tokens") and _NUMBER.fullmatch(value)
@@ -63,7 +63,7 @@ def redacted_value(name: str, value: str) -> str:
     """Hide the secrets in the value of one header field."""
     scheme, blank, _ = value.partition(" ")
     if blank and scheme.lower() in _SCHEMES and not name.lower().endswith("-authenticate"):
-        return f"{scheme} {REDACTED}"  # a credential under any name
+        return f"{scheme} {REDACTED}"  # credentials, whatever the name
     if _hides(name, value):
         return REDACTED
     if name.lower() == "host" and "@" in value:
@@ -82,7 +82,7 @@ def redacted_target(target: str) -> str:
 
 
 def _encoded(part: str) -> str:
-    """Hide percent-encoded secrets; a part without a secret stays as it is."""
+    """Hide percent-encoded secrets; returns a part without secrets unchanged."""
     plain = unquote_plus(part) if "%" in part else part
     shown = redacted_text(plain)
     return part if shown == plain else shown
@@ -95,12 +95,12 @@ def _pair(pair: str) -> str:
 
 
 def quoted(target: str) -> str:
-    """Return a target or a part of one for a message: quoted, shortened, without secrets."""
+    """Quote a target, or a part of one, for a message: shortened and without secrets."""
     return repr(shortened(redacted_target(target), 200))
 
 
 def shortened(text: str, most: int = LONGEST) -> str:
-    """Shorten text of more than `most` characters; a digest keeps different texts different."""
+    """Shorten text of more than `most` characters; a digest keeps different texts distinct."""
     if len(text) <= most:
         return text
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -139,7 +139,7 @@ def redacted_json(text: str) -> str:
 
 
 def redacted_members(text: str, level: int = 0) -> str:
-    """Do the same to text that is known to be JSON, `level` strings deep inside other JSON."""
+    """Hide secrets in text that is known to be JSON, inside `level` strings of other JSON."""
     found: list[str] = []
     position = 0
     while (token := _STRING.search(text, position)) is not None:
@@ -159,7 +159,7 @@ def redacted_members(text: str, level: int = 0) -> str:
 
 
 def _value_end(text: str, start: int) -> int:
-    """Find the end of the JSON value that begins at `start`, or of the text."""
+    """Return the end of the JSON value that begins at `start`, or the end of the text."""
     first = text[start : start + 1]
     if first not in {"{", "["}:
         shape = _STRING if first == '"' else _SCALAR
@@ -194,9 +194,9 @@ def _string(token: str, level: int) -> str:
 
 
 def redacted_body(body: bytes, kind: str) -> bytes:
-    """Return a body of this Content-Type as it may be recorded.
+    """Return a body with the Content-Type `kind` in a form that is safe to record.
 
-    JSON and forms are kept without their secrets. Anything else is replaced by a note with its
+    JSON and forms are kept without their secrets. Any other body is replaced by a note with its
     length.
     """
     if not body:
@@ -220,10 +220,10 @@ def _form(text: str, kind: str) -> str:
 
 
 def redacted_answer(body: bytes, kind: str = "") -> bytes:
-    """Return a body that a replay will send: the same bytes unless it contains a secret.
+    """Return a body for a replay: the same bytes, unless it contains a secret.
 
-    Secrets in text that is neither JSON nor a form are hidden where they are recognised; if it
-    still gives a secret name a value, the text is replaced by a note with its length.
+    In text that is neither JSON nor a form, secrets are hidden where they are recognised. If the
+    text still gives a value to a secret name, it is replaced by a note with its length.
     """
     try:
         return redacted_json(body.decode()).encode()
@@ -235,9 +235,9 @@ def redacted_answer(body: bytes, kind: str = "") -> bytes:
 
 
 def redacted_frame(raw: bytes) -> bytes:
-    """Return a frame, whole or cut off, that a replay will send.
+    """Return a frame, whole or cut off, for a replay.
 
-    The same bytes unless it contains a secret; then its data becomes one line.
+    Its bytes stay the same unless it contains a secret; then its data becomes one line.
     """
     data = fields_of(raw).data
     shown = None if data is None else redacted_answer(data.encode()).decode()
@@ -264,7 +264,7 @@ def _is_data(line: bytes) -> bool:
 
 
 def names_a_secret(text: str) -> bool:
-    """Return whether text of an unknown format gives a secret name a value."""
+    """Return whether text of an unknown format gives a value to a secret name."""
     plain = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
     plain = NOT_SECRET.sub("", re.sub(r"[-_.]", "", plain.replace(REDACTED, "").casefold()))
     return _NAMED.search(plain) is not None

@@ -1,4 +1,4 @@
-"""Find out which call of the protocol a request makes, from its method and path."""
+"""Determine which call of the protocol a request makes, from its method and path."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ PATHS: Final = {
     **{"/".join(("", *segments)): call for segments, call in _FIXED.items()},
     **{"/".join(("/v1/jobs/{id}", *rest)): call for rest, call in _PER_JOB.items()},
 }
-"""Every path, with `{id}` for the id of a job: its call, and the methods that it takes."""
+"""Maps every path, with `{id}` for the id of a job, to its call and the methods that it allows."""
 
 _ABSOLUTE: Final = re.compile(r"https?://(?P<authority>[^/?#]+)(?P<rest>.*)", re.IGNORECASE)
 
@@ -43,21 +43,21 @@ class Request:
     body: bytes = field(repr=False)
     route: Route
     methods: tuple[str, ...]
-    """The methods that this path takes; empty for an unknown path."""
+    """The methods that the path allows; empty for an unknown path."""
     job: str | None
     query: Mapping[str, str] = field(repr=False)
 
     @property
     def about(self) -> tuple[Route, str | None, str, tuple[tuple[str, str], ...]]:
-        """What rules select a request by: its route, job, method and headers."""
+        """The properties that rules select a request by: its route, job, method and headers."""
         return self.route, self.job, self.method, self.headers
 
     def header(self, name: str) -> str | None:
-        """Return the first header of this (lower-case) name."""
+        """Return the value of the first header with this (lower-case) name, or None."""
         return next((value for key, value in self.headers if key == name), None)
 
     def uncompressed(self) -> "Request":
-        """Return the same request without Accept-Encoding: rules cannot see compressed frames."""
+        """Return the request without Accept-Encoding: rules cannot see compressed frames."""
         return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
 
 
@@ -74,7 +74,7 @@ def bearer_of(request: Request) -> str:
 
 
 def has_credentials(request: Request) -> bool:
-    """Return whether a request has an Authorization; a proxy cannot check whether it is valid."""
+    """Return whether a request has an Authorization header; a proxy cannot check its value."""
     return request.header("authorization") is not None
 
 
@@ -89,9 +89,10 @@ def request_of(
     body: bytes,
     paths: Paths = Paths.DECODED,
 ) -> Request:
-    """Find the call; the job id is one path segment, percent-decoded once, unless `paths` differ.
+    """Build a request, and find the call that it makes.
 
-    An absolute-form target, which clients send to proxies, is reduced to its origin-form; its host
+    The job id is one path segment, percent-decoded once unless `paths` says otherwise. An
+    absolute-form target, which clients send to proxies, is reduced to its origin-form; its host
     replaces the Host field (RFC 9112, 3.2.2).
     """
     if absolute := _ABSOLUTE.match(target):
@@ -127,7 +128,7 @@ def _origin_form(method: str, rest: str) -> str:
 def unanswerable(
     method: str, target: str, targets: Targets = Targets.ANY
 ) -> tuple[int, str] | None:
-    """Return the status and the reason to refuse a malformed target, else None.
+    """Return the status and the reason for refusing a malformed target, or None.
 
     A target is a path, a URL as clients send it to a proxy, or `OPTIONS *` (RFC 9112, 3.2).
     """
@@ -143,19 +144,19 @@ def unanswerable(
 
 
 def wire_text(text: str) -> str:
-    """Return how text in a header looks when its UTF-8 bytes are read as Latin-1."""
+    """Return the text that results from decoding the UTF-8 bytes of a header as Latin-1."""
     return text.encode().decode("latin-1")
 
 
 def header_matches(wanted: str, found: Sequence[str]) -> bool:
-    """Return whether the headers of one name match: a value, `*` for any, `!` for none."""
+    """Return whether the values of a header match `wanted`: a value, `*` for any, `!` for none."""
     if wanted == "!":
         return not found
     return bool(found) if wanted == "*" else wire_text(wanted) in found
 
 
 def json_of(body: bytes) -> object:
-    """Parse a body; None when it is empty or is not JSON."""
+    """Parse a body as JSON; returns None if it is empty or not JSON."""
     try:
         return parsed_json(body.decode())
     except ValueError:

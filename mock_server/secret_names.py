@@ -1,4 +1,4 @@
-"""Decide by its name whether a header field, a parameter or a JSON member holds a secret."""
+"""Decide by its name whether a header field, a parameter or a JSON member has a secret value."""
 
 import re
 import unicodedata
@@ -13,14 +13,14 @@ PARTS: Final = re.compile(
     r"bearer|session(?:id|key)|"
     r"(?:api|access|account|auth|encryption|functions|master|private|shared|signing|subscription)key"
 )
-# Counts of tokens, tokenizers, and metadata such as `token_type` and `token_expires`.
+# Not secret: counts of tokens, tokenizers, and metadata such as `token_type` and `token_expires`.
 NOT_SECRET: Final = re.compile(
     r"tokeni[sz]\w*|tokens?_?(?:type|count|limit|budget|usage|used|details|url|endpoint|expir\w*)"
 )
 
 
 def is_secret_name(name: str, *, in_target: bool = False) -> bool:
-    """Return whether a header, a parameter or a member of this name holds a secret."""
+    """Return whether a header, a parameter or a member with this name has a secret value."""
     flat = flattened(name)
     if flat in EXACT or (in_target and flat in _IN_TARGETS):
         return True
@@ -28,6 +28,6 @@ def is_secret_name(name: str, *, in_target: bool = False) -> bool:
 
 
 def flattened(name: str) -> str:
-    """Return a name in one case and without punctuation."""
+    """Return a name in lower case and without punctuation."""
     folded = (name if name.isascii() else unicodedata.normalize("NFKC", name)).casefold()
     return "".join(char for char in folded if char.isalnum())

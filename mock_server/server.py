@@ -1,4 +1,4 @@
-"""The mock backend as one object: a port, a backend, rules, a journal, and how tests control them."""
+"""The mock backend as one object: a port, a backend, rules and a journal, controlled by tests."""
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -60,9 +60,9 @@ class Gate:
     name: str
 
     def open(self) -> None:
-        """Open the gate, for streams that wait at it now and for later ones.
+        """Open the gate, for streams that are waiting at it and for later ones.
 
-        Raises ScenarioError if no rule, frame or job waits at a gate of this name.
+        Raises ScenarioError if no rule, frame or job waits at a gate with this name.
         """
         check_gate(self.name, self._server.gate_names)
         self._server.gates.open(self.name)
@@ -80,10 +80,10 @@ class Gate:
 
 @define(eq=False, repr=False)
 class MockServer:
-    """A programmable backend on a port of its own, for the length of an `async with`.
+    """A programmable backend on its own port, for the duration of an `async with`.
 
     Works on asyncio and trio; one process can run many. Raises ScenarioError for a scenario that
-    it cannot carry out.
+    it does not support.
     """
 
     scenario: Scenario = field(factory=Scenario)
@@ -92,7 +92,7 @@ class MockServer:
     upstream: Origin | None = field(default=None, kw_only=True)
     """A real backend instead of the mock's own; this makes the server the native proxy."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
-    """Certificates; with them the server speaks TLS only."""
+    """Certificates; if given, the server uses only TLS."""
     claims: Claims | None = field(default=None, kw_only=True)
     """Decides which requests are meant for this server; None accepts all of them.
 
@@ -196,7 +196,7 @@ class MockServer:
 
     @property
     def bytes_sent(self) -> int:
-        """How many bytes the kernel has taken so far, on all connections."""
+        """How many bytes were handed to the kernel so far, on all connections."""
         return self._host.bytes_sent
 
     @property
@@ -206,7 +206,7 @@ class MockServer:
 
     @property
     def gate_names(self) -> frozenset[str]:
-        """The gates that rules, frames and jobs of this scenario wait at, or have waited at."""
+        """The names of the gates that rules, frames and jobs of the scenario wait or waited at."""
         return frozenset(self._gate_names)
 
     @property
@@ -226,11 +226,11 @@ class MockServer:
         return index
 
     def check_rule(self, rule: Rule) -> None:
-        """Check that this server can carry out a rule; raises ScenarioError."""
+        """Check that this server supports a rule; raises ScenarioError."""
         self._check(Scenario(rules=(rule,)))
 
     def remove_rule(self, index: int) -> bool:
-        """Remove a rule; False if no rule has this index."""
+        """Remove a rule; returns False if no rule has this index."""
         return self._service.rules.remove(index)
 
     @property
@@ -240,7 +240,7 @@ class MockServer:
 
     @property
     def verify(self) -> Verify:
-        """Checks of what the client did so far."""
+        """Checks of what the client has done so far."""
         return Verify(self.journal, self.rules, self._unopened())
 
     @property
@@ -251,12 +251,12 @@ class MockServer:
     def job(self, **words: object) -> Job:
         """Add a job without a create request, from the words of `[[job]]`.
 
-        Raises ScenarioError for a wrong word and for an id that exists.
+        Raises ScenarioError for an invalid word, and for an id that is already used.
         """
         return self.add_job(JOB.read(words, "job"))
 
     def add_job(self, plan: JobPlan, *, org: str = "", project: str = "") -> Job:
-        """Add a job without a create request; raises ScenarioError for an id that exists."""
+        """Add a job without a create request; raises ScenarioError if the id is already used."""
         if self.upstream is not None:
             raise ScenarioError(_NO_JOBS)
         if plan.id is not None and plan.id in self._backend.jobs:
@@ -286,7 +286,7 @@ class MockServer:
     def hold(self, job_id: str) -> Hold:
         """Arm a hold: the next stream of the job stops between its replay and its live phase.
 
-        Returns the hold that is armed already, if there is one. Raises KeyError for an unknown job.
+        Returns the hold that is already armed, if there is one. Raises KeyError for an unknown job.
         """
         return self._origin.holds.setdefault(self.jobs[job_id].id, Hold())
 
@@ -332,7 +332,7 @@ class MockServer:
     ) -> Record:
         """Wait for a past or future record for which `wanted` is true; returns it.
 
-        Raises TimeoutError after `within` seconds; its message lists what came instead.
+        Raises TimeoutError after `within` seconds; its message lists the requests that arrived.
         """
         return await self._awaited(wanted, within, "the wanted record")
 
@@ -346,7 +346,7 @@ class MockServer:
         ended: bool = False,
         within: float = PATIENCE,
     ) -> Record:
-        """Wait for request number `attempt` of a route, or for a part of its answer.
+        """Wait for request number `attempt` of a route, or for a part of its response.
 
         `answered` waits for the head, `frame` for the frame of that index, `ended` for the end.
         Raises TimeoutError after `within` seconds, and ScenarioError for a wrong argument.
@@ -370,9 +370,9 @@ class MockServer:
         self._host.connections[number].end_now(how)
 
     async def cut(self, about: Callable[[Request], bool], how: Ending = Ending.RST) -> int:
-        """End the connections that are answering such a request, and wait until they are closed.
+        """End the connections whose current request matches `about`, and wait until they close.
 
-        Returns how many they were.
+        Returns how many connections were ended.
         """
         connections = self._host.connections.values()
         found = [each for each in connections if each.request is not None and about(each.request)]
@@ -380,12 +380,12 @@ class MockServer:
         return len(found)
 
     async def restart(self) -> None:
-        """Reset every connection and apply a backend restart to the jobs."""
+        """Reset every connection, and apply a restart of the backend to the jobs."""
         await _ended(list(self._host.connections.values()), Ending.RST)
         self._backend.restart()
 
     async def revoke(self, token: str) -> None:
-        """Stop accepting a token, and end its open streams if the scenario has them checked."""
+        """Stop accepting a token, and end its open streams if the scenario checks tokens."""
         if self._backend.tenants.revoke(token):
             await self.cut(
                 lambda request: request.route is Route.STREAM and bearer_of(request) == token,

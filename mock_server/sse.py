@@ -1,7 +1,7 @@
 """Cut an event stream into frames without changing a byte, and read their fields.
 
-A block ends at a blank line; lines end with LF, CRLF or CR (WHATWG). The pieces that the framer
-returns are, joined, exactly the bytes that it was fed.
+A block ends at a blank line; lines end with LF, CRLF or CR (WHATWG). Joined, the pieces that
+the framer returns are exactly the bytes that it was fed.
 """
 
 import json
@@ -13,21 +13,21 @@ from attrs import define, evolve, field, frozen
 from mock_server.strict.shapes import is_table
 
 _LONGEST: Final = 9 << 20
-"""Bytes of a block: an event has at most 8 MiB."""
+"""The maximum length of a block in bytes; an event has at most 8 MiB."""
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 @define(frozen=True)
 class Frame:
-    """One frame as it goes over the wire; `raw` is all of it, the other fields are read from it."""
+    """One frame as it is sent; `raw` has all of it, and the other fields are read from it."""
 
     raw: bytes
     id: str | None = None
     event: str | None = None
     type: str | None = None
-    """The `type` of its JSON data."""
+    """The `type` in the JSON data of the frame."""
     delay: float = 0.0
-    """Seconds to wait before it."""
+    """Seconds to wait before the frame is sent."""
     gate: str | None = None
     """The gate that must open before the frame is sent."""
     part: bool = False
@@ -83,7 +83,7 @@ def type_of(data: str | None) -> str | None:
 
 
 def frame_of(raw: bytes, *, delay: float = 0.0, gate: str | None = None) -> Frame:
-    """Read a whole block into a frame."""
+    """Parse a whole block into a frame."""
     fields = fields_of(raw)
     return Frame(raw, fields.id, fields.event, type_of(fields.data), delay, gate)
 
@@ -92,9 +92,10 @@ def frame_of(raw: bytes, *, delay: float = 0.0, gate: str | None = None) -> Fram
 class Framer:
     """Cuts bytes into frames, each including the blank line that ends it.
 
-    Takes time linear in the bytes, however they are chunked. A block ends as soon as the CR of its
-    blank line arrives, unless its lines end in CRLF; then the LF is awaited. A block of more than
-    `limit` bytes is returned in several frames, so that a peer cannot make the framer keep more.
+    Runs in linear time, however the bytes are chunked. A block ends as soon as the CR of its
+    blank line arrives, unless its lines end in CRLF; then the framer waits for the LF. A block of
+    more than `limit` bytes is returned in several frames, so that a peer cannot make the framer
+    buffer more.
     """
 
     limit: int = _LONGEST
@@ -110,7 +111,7 @@ class Framer:
     """How many of the pending bytes were already returned by `part`."""
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Take bytes, return the frames that they complete, without what `part` has returned."""
+        """Add bytes; return the frames that they complete, without what `part` has returned."""
         self._pending += chunk
         found: list[Frame] = []
         while (end := self._block_end()) is not None:
@@ -129,7 +130,7 @@ class Framer:
         return frame
 
     def _cut(self) -> Frame:
-        """Return what is pending as a piece; a CR at its end stays, because an LF may follow."""
+        """Return the pending bytes as a piece; a final CR stays, because an LF may follow."""
         end = len(self._pending) - self._pending.endswith(b"\r")
         self._scanned = 0
         self._line_start = 0 if self._line_start == end else -1
@@ -142,7 +143,7 @@ class Framer:
         self._is_cut = False
 
     def part(self) -> Frame | None:
-        """Return what has come of a frame whose end is missing, each byte once; None for nothing."""
+        """Return the new bytes of an unfinished frame, each byte once; None if there are none."""
         found = bytes(self._pending[self._parted :])
         self._parted = len(self._pending)
         return Frame(found, part=True) if found else None

@@ -16,7 +16,7 @@ _BLOCK: Final = 65_536
 
 @define(eq=False)
 class Stdin:
-    """The bytes of stdin, for the length of a `with`.
+    """Reads the bytes of stdin, for the duration of a `with`.
 
     A thread reads them, because an event loop cannot wait for a regular file, or on Windows for a
     pipe. It is a daemon, so it does not keep the process alive.
@@ -49,7 +49,7 @@ class Stdin:
                 self._there.sendall(data)
 
     async def read(self) -> bytes:
-        """Wait for some bytes; b"" at the end."""
+        """Wait for bytes and return them; returns b"" at the end of stdin."""
         while True:
             await anyio.wait_readable(self._here)
             with suppress(BlockingIOError):

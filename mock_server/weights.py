@@ -1,4 +1,4 @@
-"""Estimate the memory of JSON values, because the limits on what clients can store are in bytes."""
+"""Estimate the memory of JSON values, for limits in bytes on what clients can store."""
 
 from typing import Final
 

@@ -1,6 +1,6 @@
-"""The admin's routes below one server: scenario, rules, jobs, gates, connections, journal, verify.
+"""The admin's routes for one server: scenario, rules, jobs, gates, connections, journal, verify.
 
-Permission is checked before, in `server.py`.
+`server.py` checks the token before it calls these routes.
 """
 
 import re
@@ -45,10 +45,9 @@ _MANY_DOTS: Final = re.compile(r"""(?:[\w"' \t-]{1,100}\.){64}""")
 
 
 async def scenario_of(request: Request) -> Scenario:
-    """Read a scenario from a body: TOML if the Content-Type contains `toml`, else JSON.
+    """Read a scenario from a request body: TOML if the Content-Type contains `toml`, else JSON.
 
-    Runs in a thread, because reading TOML takes seconds per megabyte. Raises Refusal and
-    ScenarioError.
+    Parses in a thread, because TOML takes seconds per megabyte. Raises Refusal and ScenarioError.
     """
     read = partial(_from_json, request)
     if "toml" in (request.header("content-type") or ""):
@@ -75,7 +74,7 @@ def _from_toml(request: Request) -> Scenario:
     except UnicodeDecodeError as error:
         raise Refusal(400, f"byte {error.start} is not UTF-8; use bytes_hex") from None
     if _MANY_DOTS.search(source):
-        # The standard library's time is quadratic in the number of parts of a dotted key.
+        # `tomllib` takes quadratic time in the number of parts of a dotted key.
         raise Refusal(400, "TOML: a dotted key has more than 64 parts; use fewer")
     return scenario_from_toml(source)
 
@@ -83,7 +82,7 @@ def _from_toml(request: Request) -> Scenario:
 async def control(
     server: MockServer, method: str, rest: list[str], request: Request, polls: Polls
 ) -> Reply | Answered:
-    """Carry out one request about a server; raises Refusal and ScenarioError."""
+    """Handle one request about a server; raises Refusal and ScenarioError."""
     match method, rest:
         case _, ["scenario" | "rules" | "reset", *_]:
             return await _plan(server, method, rest, request)
@@ -100,7 +99,7 @@ async def control(
 
 
 def _hidden(value: dict[str, object]) -> Reply:
-    """Answer with JSON, with the token of the scenario redacted."""
+    """Return a JSON response with the tokens of the scenario redacted."""
     return Reply(200, JSON_TYPE, redacted_members(compact(value)).encode())
 
 
@@ -128,7 +127,7 @@ async def _plan(server: MockServer, method: str, rest: list[str], request: Reque
 
 def _rule(index: int, rule: Rule, fired: int) -> dict[str, object]:
     words = parsed_json(redacted_members(compact(plain_table(rule))))
-    told = RULE.read(words, "rule")  # its phrases quote values, so without the secrets
+    told = RULE.read(words, "rule")  # secrets are removed first: phrases quote values
     about, does = whom_it_is_about(told), what_it_does(told)
     return {"index": index, "acted": fired, "about": about, "does": does, "rule": words}
 

@@ -1,4 +1,4 @@
-"""The faults that a server can inject, each with a rule to start from."""
+"""List the faults that a server can inject, each with an example rule to edit."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -35,7 +35,7 @@ def _faults() -> tuple[Mapping[str, object], ...]:
 
 
 def _rule(example: str) -> dict[str, object]:
-    """Return the rule of an example for whatever comes next: the first attempt may have passed."""
+    """Return the example's rule without `attempt` and `connection`, to match later requests."""
     words = plain_table(scenario_from_toml(f"[[rule]]\n{example}\n").rules[0])
     selection = words.pop("on", None)
     kept = {

@@ -1,6 +1,6 @@
-"""Serve the journal over HTTP: at once, when there is a new record, or as an event stream.
+"""Serve the journal over HTTP: immediately, by long polling, or as an event stream.
 
-A long journal is sent piece by piece, so that other requests are answered in between.
+A long journal is sent in pieces, so that other requests are served in between.
 """
 
 import json
@@ -24,7 +24,7 @@ from mock_server.sse import Frame
 from mock_server.strict.json import compact
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds that one request can wait for a record."""
+"""The longest time that one request can wait for a record, in seconds."""
 _MOST_POLLS: Final = 400
 _AT_ONCE: Final = 128
 _PIECE: Final = 1 << 18
@@ -33,7 +33,7 @@ _KINDS: Final = {"json": "application/json", "jsonl": "application/jsonl"}
 
 @define
 class Polls:
-    """Counts the requests that wait for a record, for all servers of a process."""
+    """Counts the requests that are waiting for a record, over all servers of a process."""
 
     waiting: int = field(default=0, init=False)
 
@@ -52,7 +52,7 @@ class Polls:
 
 
 async def journal(book: Journal, request: Request, polls: Polls, *, tail: bool) -> Reply | Answered:
-    """Answer with the records: at once, when there is a new one, or as an event stream (`tail`).
+    """Return the records: immediately, after waiting for a new one, or as an event stream (`tail`).
 
     Raises Refusal.
     """
@@ -85,7 +85,7 @@ def _losses(book: Journal) -> dict[str, object]:
 
 
 def _batches(book: Journal, after: int) -> Iterator[list[Record]]:
-    """Yield the records up to the one that is the newest now, some at a time."""
+    """Yield batches of records, up to the record that is the newest at the start."""
     last = book.records[-1].seq if book.records else 0
     while found := [record for record in book.after(after, _AT_ONCE) if record.seq <= last]:
         size, count = 0, 0
@@ -111,21 +111,21 @@ def _lines(book: Journal, after: int) -> Iterator[bytes]:
 
 
 async def _more(book: Journal, after: int, seconds: float) -> None:
-    """Wait for a record with a number greater than `after`, for `seconds` at most."""
+    """Wait at most `seconds` for a record with a number greater than `after`."""
     if not book.after(after, 1):
         await next_record(book, lambda _: True, seconds)
 
 
 @define(eq=False)
 class TailSource:
-    """The journal as an endless event stream: a frame for each record, with its number as id."""
+    """The journal as an endless event stream: one frame per record, with its number as the id."""
 
     _book: Journal
     _after: int
     end: Ending = field(default=Ending.EOF, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for records."""
+        """Wait for new records and return at most `limit` of them, as frames."""
         del whole
         while not (records := self._book.after(self._after, limit)):
             await _more(self._book, self._after, math.inf)
@@ -133,7 +133,7 @@ class TailSource:
         return [_framed(record) for record in records]
 
     async def aclose(self) -> None:
-        """Do nothing."""
+        """Do nothing: there is nothing to close."""
 
 
 def _framed(record: Record) -> Frame:

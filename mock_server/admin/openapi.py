@@ -1,4 +1,4 @@
-"""The OpenAPI description of the admin, written from the table of its operations."""
+"""The OpenAPI description of the admin, generated from the table of its operations."""
 
 import types
 from collections.abc import Mapping
@@ -35,23 +35,26 @@ _TYPES: Final[Mapping[object, Schema]] = {
     object: {},
 }
 _ABOUT: Final = (
-    "Controls the mock over HTTP. Writes need `Authorization: Bearer <token>`, with the token of the "
-    "ready line; reads too if other machines can reach the admin. A request with an unknown Host, "
-    "or from a web page of another origin, is "
-    "refused. A scenario can also be sent as TOML, with a "
-    "Content-Type that contains `toml`."
+    "Controls the mock over HTTP. Writes need `Authorization: Bearer <token>`, with the token from "
+    "the ready line; so do reads if other machines can reach the admin. Requests with an unknown "
+    "Host, or from a web page of another origin, are refused. A scenario can also be sent as TOML, "
+    "with a Content-Type that contains `toml`."
 )
 
 
 @cache
 def description(prefix: str) -> Mapping[str, object]:
-    """Return the description of the admin below `prefix`."""
+    """Return the OpenAPI description of the admin, with `prefix` as the base path."""
     paths: dict[str, dict[str, object]] = {}
     for each in OPERATIONS:
         paths.setdefault(each.path, {})[each.method.lower()] = _described(each)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "The admin of arkor-mock", "version": __version__, "description": _ABOUT},
+        "info": {
+            "title": "The admin API of arkor-mock",
+            "version": __version__,
+            "description": _ABOUT,
+        },
         "servers": [{"url": prefix}],
         "paths": paths,
         "components": {
@@ -91,8 +94,8 @@ def _described(operation: Operation) -> dict[str, object]:
         str(operation.status.value): _answer(operation.does, operation.answer, operation.kind)
     }
     if operation.problems is not None:
-        answers["409"] = _answer("There are problems", operation.problems)
-    whole["responses"] = {**answers, "default": _answer("It was refused", shared("Error"))}
+        answers["409"] = _answer("Problems were found", operation.problems)
+    whole["responses"] = {**answers, "default": _answer("The request was refused", shared("Error"))}
     return whole
 
 
@@ -106,7 +109,7 @@ def _named(operation: Operation) -> str:
 
 
 def _recorded(kind: type[attrs.AttrsInstance]) -> Schema:
-    """Describe a record as `record_to_dict` writes it."""
+    """Return the schema of the output of `record_to_dict` for this kind of record."""
     hints: Mapping[str, object] = get_type_hints(kind)
     members = {
         each.name: _typed(hints[each.name])

@@ -1,7 +1,7 @@
-"""Every request that the admin answers: its path, what it does, what it takes and what comes back.
+"""Every operation of the admin: its path, what it does, its parameters and its response.
 
-A request that is not in this table is refused, and the OpenAPI description is written from it, so
-neither can have a route that the other lacks.
+Requests that are not in this table are refused, and the OpenAPI description is generated from it,
+so the two cannot differ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,37 +18,37 @@ _CREATED: Final = HTTPStatus.CREATED
 
 @frozen
 class Operation:
-    """One request, such as `GET /servers/{server}/rules`; the path is below the prefix."""
+    """One operation, such as `GET /servers/{server}/rules`; the path is relative to the prefix."""
 
     method: str
     path: str
     does: str
     answer: Schema = field(repr=False)
-    """The JSON Schema of the answer."""
+    """The JSON Schema of the response."""
     status: HTTPStatus = field(default=_OK, kw_only=True)
     body: Schema | None = field(default=None, kw_only=True, repr=False)
-    """The JSON Schema of the request's body, if it has one."""
+    """The JSON Schema of the request body, if there is one."""
     query: Mapping[str, str] = field(factory=dict[str, str], kw_only=True)
-    """What the parameters of the query mean."""
+    """The query parameters, and what each of them means."""
     kind: str = field(default="application/json", kw_only=True)
-    """The media type of the answer."""
+    """The media type of the response."""
     problems: Schema | None = field(default=None, kw_only=True, repr=False)
-    """The answer with status 409, if it is not an error like any other."""
+    """The JSON Schema of the 409 response, if it is not an ordinary error."""
     always_needs_token: bool = field(default=False, kw_only=True)
 
     @property
     def segments(self) -> Sequence[str]:
-        """The parts of the path."""
+        """The segments of the path."""
         return self.path.strip("/").split("/")
 
     @property
     def parameters(self) -> Sequence[str]:
-        """The names of the path's parameters."""
+        """The names of the path parameters."""
         return [part[1:-1] for part in self.segments if part.startswith("{")]
 
     @property
     def needs_token(self) -> bool:
-        """Whether it needs the token even on the loopback."""
+        """Whether the request needs the token even on the loopback."""
         return self.always_needs_token or self.method != "GET"
 
     def is_meant(self, method: str, segments: Sequence[str]) -> bool:
@@ -64,12 +64,12 @@ class Operation:
 
 
 def shared(name: str) -> Schema:
-    """Refer to a schema that the description has under `components`."""
+    """Return a reference to a schema under `components`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def table(**members: Schema) -> Schema:
-    """Describe a JSON object that has exactly these members."""
+    """Return the schema of a JSON object with exactly these members."""
     return {
         "type": "object",
         "required": list(members),
@@ -79,12 +79,12 @@ def table(**members: Schema) -> Schema:
 
 
 def array(of: Schema) -> Schema:
-    """Describe an array."""
+    """Return the schema of an array whose items match `of`."""
     return {"type": "array", "items": of}
 
 
 def one_of_types(*names: str) -> Schema:
-    """Describe a value of one of these types of JSON."""
+    """Return the schema of a value of one of these JSON types."""
     return {"type": list(names)}
 
 
@@ -224,11 +224,11 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/journal",
-        "List the records, at once or when a new one is added",
+        "List the records, immediately or after waiting for a new one",
         _RECORDS,
         query={
             "after": "only records with a higher number",
-            "wait": "milliseconds to wait for one, at most 60,000",
+            "wait": "milliseconds to wait for a new record, at most 60,000",
             "format": "`json`, or `jsonl` for one record per line",
         },
     ),
@@ -259,5 +259,5 @@ OPERATIONS: Final = (
 
 
 def operation_of(method: str, segments: Sequence[str]) -> Operation | None:
-    """Return the operation that a request is, if there is one."""
+    """Return the operation that a request matches, or None."""
     return next((each for each in OPERATIONS if each.is_meant(method, segments)), None)

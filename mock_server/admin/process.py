@@ -1,6 +1,6 @@
-"""Run the mock as a process: say that it is ready, and serve until something ends it.
+"""Run the mock as a process: report that it is ready, and serve until it is stopped.
 
-On a terminal it prints a greeting and then a live log; otherwise one line of JSON.
+At a terminal it prints a greeting and then a live log; otherwise it prints one line of JSON.
 """
 
 import json
@@ -30,7 +30,7 @@ from mock_server.stdin import Stdin
 
 @frozen(kw_only=True)
 class Process:
-    """How the process listens and when it ends; with `token` None it generates a token."""
+    """How the process listens and when it ends; if `token` is None, a token is generated."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -41,18 +41,18 @@ class Process:
     max_lifetime: float | None = None
     tls: bool = False
     names: tuple[str, ...] = ()
-    """Further names that the Host of a request to the admin may have."""
+    """Additional host names that requests to the admin may use."""
     scenario_file: Path | None = None
     watch: bool = False
-    """Whether to load the scenario again when its file changes."""
+    """Whether to reload the scenario when its file changes."""
     upstream: str | None = None
-    """The address of the real backend, for people."""
+    """The URL of the real backend, for the greeting."""
     quiet: bool = False
-    """Whether to print no log at a terminal."""
+    """Whether to omit the log at a terminal."""
 
 
 async def serve(process: Process, scenario: Scenario, upstream: Origin | None = None) -> None:
-    """Serve until a signal, the end of stdin, the maximum lifetime or the admin ends it."""
+    """Serve until a signal, the end of stdin, the maximum lifetime or the admin stops it."""
     token = process.token or secrets.token_urlsafe(24)
     log = LiveLog() if sys.stdout.isatty() and not process.quiet else None
     with throw_away_tls(*_certified(process)) if process.tls else nullcontext() as tls:
@@ -86,7 +86,7 @@ async def serve(process: Process, scenario: Scenario, upstream: Origin | None = 
 async def _beside(
     process: Process, server: MockServer, log: LiveLog | None
 ) -> AsyncGenerator[None, None]:
-    """Print the log and watch the scenario's file meanwhile."""
+    """Print the log and watch the scenario's file in the background."""
     async with anyio.create_task_group() as group:
         if log is not None:
             group.start_soon(log.run)
@@ -101,7 +101,7 @@ async def _beside(
 
 
 def _announce(process: Process, scenario: Scenario, places: Places) -> None:
-    """Say that the process is ready: a text for people at a terminal, else a line of JSON."""
+    """Report that the process is ready: a greeting at a terminal, otherwise a line of JSON."""
     if not sys.stdout.isatty():
         ready = {"base_url": places.base_url, "admin_url": places.admin_url, "token": places.token}
         say_ready(ready if places.ca_path is None else {**ready, "ca_path": places.ca_path})
@@ -115,13 +115,13 @@ def _announce(process: Process, scenario: Scenario, places: Places) -> None:
 
 
 def _certified(process: Process) -> set[str]:
-    """Return the names for the certificate."""
+    """Return the host names that the certificate is valid for."""
     given = {name.rpartition(":")[0] or name for name in process.names if name.count(":") < 2}  # noqa: PLR2004 - an IPv6 address
     return {process.host.strip("[]"), address_of(process.host), "localhost", "127.0.0.1", *given}
 
 
 def say_ready(ready: Mapping[str, object]) -> None:
-    """Print the line of JSON that a parent process waits for."""
+    """Print the ready line, a JSON object that a parent process waits for."""
     sys.stdout.write(json.dumps({**ready, "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
 
@@ -130,7 +130,7 @@ def say_ready(ready: Mapping[str, object]) -> None:
 async def until_ended(process: Process) -> AsyncGenerator[anyio.Event, None]:
     """Yield an event that is set when the process must end.
 
-    Signals are caught before the ready line is printed, so that none is missed after it.
+    Signal handlers are installed before the ready line is printed, so that no signal is missed.
     """
     ended = anyio.Event()
     failure: Exception | None = None
@@ -152,9 +152,9 @@ async def until_ended(process: Process) -> AsyncGenerator[anyio.Event, None]:
 
 @contextmanager
 def _signalled() -> Generator[socket.socket, None, None]:
-    """Yield a socket that can be read once there was a SIGTERM or SIGINT.
+    """Yield a socket that becomes readable after a SIGTERM or SIGINT.
 
-    The event loops of Windows have no way to wait for signals.
+    A socket is used because event loops on Windows cannot wait for signals.
     """
     here, there = socket.socketpair()
     with here, there:
@@ -170,7 +170,7 @@ def _signalled() -> Generator[socket.socket, None, None]:
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Handle a signal: the interpreter has written its number to the socket."""
+    """Do nothing: the interpreter has already written the signal's number to the socket."""
 
 
 async def _until_signal(signalled: socket.socket, ended: anyio.Event) -> None:

@@ -1,4 +1,4 @@
-"""Refuse requests, and read their bodies and queries, for all routes of the admin."""
+"""Read the bodies and queries of requests to the admin, and refuse requests."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +14,7 @@ _DIGITS: Final = 15
 
 
 class Refusal(Exception):
-    """The admin refuses a request with `reply`."""
+    """A request to the admin is refused; `reply` is the response."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -22,13 +22,13 @@ class Refusal(Exception):
 
 
 def no_route(method: str, segments: Sequence[str], where: str = "") -> Refusal:
-    """Return the refusal of a request whose route does not exist."""
+    """Return the refusal (404) of a request that matches no route."""
     asked = f"{shown_word(method)} {shown_word('/'.join(segments))}{where}"
     return Refusal(404, f"no route {asked}; GET {PREFIX} lists every request")
 
 
 def body_table(request: Request) -> dict[str, object]:
-    """Return the JSON object in a body, empty without a body; raises Refusal."""
+    """Return the JSON object in a body, or an empty one if there is no body; raises Refusal."""
     if not request.body:
         return {}
     found = json_of(request.body)
@@ -38,13 +38,13 @@ def body_table(request: Request) -> dict[str, object]:
 
 
 def whole_number(text: str) -> int | None:
-    """Read a whole number of at most 15 digits; None for anything else."""
+    """Read a whole number of at most 15 digits; returns None for anything else."""
     right = text.isascii() and text.isdigit() and len(text) <= _DIGITS
     return int(text) if right else None
 
 
 def number_of(request: Request, name: str, default: int) -> int:
-    """Read a number from the query; raises Refusal."""
+    """Read a whole number from the query, or return `default`; raises Refusal."""
     given = request.query.get(name)
     found = default if given is None else whole_number(given)
     if found is None:
@@ -53,7 +53,7 @@ def number_of(request: Request, name: str, default: int) -> int:
 
 
 def shown_word(word: str) -> str:
-    """Return part of a request for use in a message: short and without secrets."""
+    """Quote part of a request for a message: shortened and without secrets."""
     return quoted(word if len(word) <= _LONGEST else word[:_LONGEST] + "…")
 
 

@@ -1,7 +1,7 @@
-"""The admin at `/__mock__/v1`: checks permission, and starts and stops servers.
+"""The admin at `/__mock__/v1`: checks permissions, and starts and stops servers.
 
-It is an origin like the backend, but on a listener of its own, because an outage closes the port of
-a server.
+It is an origin like the backend, but has its own listener, because an outage closes the port of a
+server.
 """
 
 import hmac
@@ -49,7 +49,7 @@ _READING: Final = frozenset({"GET", "HEAD"})
 
 @define(eq=False)
 class Fleet:
-    """The servers of one process, each in a task of its own."""
+    """The servers of one process, each in its own task."""
 
     host: str
     group: TaskGroup
@@ -63,7 +63,7 @@ class Fleet:
     _started: int = field(default=0, init=False)
 
     async def start(self, scenario: Scenario, port: int = 0) -> str:
-        """Start a server; returns its name. Raises OSError if the port is taken."""
+        """Start a server and return its name; raises OSError if the port is taken."""
         server = MockServer(
             scenario,
             listener=Listener(self.host, port),
@@ -104,14 +104,14 @@ class Fleet:
 
 @define(eq=False)
 class LastWords:
-    """The answer to a shutdown, which sets the event only after it was sent."""
+    """The response to a shutdown request; sets the event only after it has been sent."""
 
     _shutdown: anyio.Event
     end: Ending = field(default=Ending.EOF, init=False)
     _sent: bool = field(default=False, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return the body, once."""
+        """Return the body on the first call, and nothing after that."""
         del limit, whole
         sent, self._sent = self._sent, True
         return () if sent else (Frame(b'{"ok":true}'),)
@@ -123,7 +123,7 @@ class LastWords:
 
 @define(eq=False)
 class AdminOrigin:
-    """Answers `/__mock__/v1`. Writes need the token; reads too when `reads_need_token`."""
+    """Serves `/__mock__/v1`. Writes need the token, and so do reads if `reads_need_token`."""
 
     fleet: Fleet
     token: str = field(repr=False)
@@ -135,14 +135,14 @@ class AdminOrigin:
     polls: Polls = field(factory=Polls, init=False)
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Answer one request of the admin."""
+        """Answer one request to the admin."""
         del plan, reports
         try:
             answer = await self._answer(request)
         except Refusal as refusal:
             answer = refusal.reply
         except ScenarioError as error:
-            # A mistake of the body itself has no place that it could begin with.
+            # A mistake about the body as a whole has no place before its colon.
             answer = refuse(400, str(error).removeprefix(": "))
         return answer if isinstance(answer, Answered) else answered_with(answer)
 
@@ -155,7 +155,7 @@ class AdminOrigin:
         return await self._dispatch(request, segments)
 
     def _check_sender(self, request: Request) -> None:
-        """Refuse requests of web pages, except our own; a browser sends an honest Host and Origin."""
+        """Refuse requests from other web pages; browsers always send the true Host and Origin."""
         host = request.header("host") or ""
         if not self.names.admit(host):
             raise Refusal(
@@ -270,21 +270,21 @@ class AdminOrigin:
 
 @define(eq=False)
 class AdminServer:
-    """The admin and the servers that it started, for the length of an `async with`."""
+    """The admin and the servers that it starts; they run for the duration of an `async with`."""
 
     token: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 0
     reads_need_token: bool = False
     upstream: Origin | None = field(default=None, kw_only=True)
-    """A real backend; every server is then a proxy in front of it."""
+    """If given, every server is a proxy in front of this real backend."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
     """Certificates for every server; the admin itself does not use TLS."""
     log: LiveLog | None = field(default=None, kw_only=True)
-    """Prints what happens on every server."""
+    """If given, prints the exchanges of every server."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
     names: Sequence[str] = field(default=(), kw_only=True)
-    """Further names, `name` or `name:port`, that a Host may have; a bad one raises OddHost."""
+    """Additional names, `name` or `name:port`, that a Host may have; a bad one raises OddHost."""
     _authority: str = field(default="", init=False)
     _fleet: Fleet | None = field(default=None, init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
@@ -316,7 +316,7 @@ class AdminServer:
         if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
             await self._stack.__aexit__(kind, error, trace)
         else:
-            # The error of the `async with` body must not be wrapped in a group.
+            # The error of the `async with` body must not be wrapped in an exception group.
             await self._stack.aclose()
 
     @property

@@ -1,6 +1,6 @@
-"""The terminal output of the process: where everything is, and a live log.
+"""The terminal output of the process: a greeting with the addresses, and a live log.
 
-Scripts never see this: if standard output is not a terminal, the ready line is all that is printed.
+If standard output is not a terminal, only the ready line is printed, for scripts.
 """
 
 import shlex
@@ -22,14 +22,14 @@ from mock_server.server import MockServer
 
 _PACE: Final = 0.1
 _SLOW: Final = 1.0
-"""Seconds after which an exchange gets a line although it has not ended."""
+"""Seconds after which an exchange that is still open gets a line."""
 _MOST_LINES: Final = 10_000
 _BODY: Final = '{"name":"bot","config":{"model":"m"}}'
 
 
 @frozen(kw_only=True)
 class Places:
-    """Where the process can be reached."""
+    """The addresses of the process."""
 
     base_url: str
     admin_url: str
@@ -39,12 +39,12 @@ class Places:
 
 
 def page_url(root: str, token: str) -> str:
-    """Return the address of the page; browsers do not send its fragment, which has the token."""
+    """Return the URL of the page; the token is in its fragment, which browsers do not send."""
     return f"{root}/#token={quote(token, safe='')}"
 
 
 def greeting(scenario: Scenario, source: str, places: Places, *, proxy: bool, log: bool) -> str:
-    """Return the greeting: where everything is, with commands to paste."""
+    """Return the greeting: the addresses, and example commands to paste."""
     return "\n".join(
         [
             f"arkor-mock: {one_line(source)}",
@@ -73,7 +73,7 @@ def source_of(scenario: Scenario, path: object, upstream: str | None) -> str:
     if upstream is None:
         return "serves jobs without faults" if path is None else f"serves {path}{told}"
     faults = "without faults" if path is None else f"with the faults of {path}{told}"
-    return f"passes requests on to {upstream}, {faults}"
+    return f"forwards requests to {upstream}, {faults}"
 
 
 def _examples(scenario: Scenario, places: Places, *, proxy: bool) -> list[str]:
@@ -99,9 +99,9 @@ def _examples(scenario: Scenario, places: Places, *, proxy: bool) -> list[str]:
 
 @define(eq=False)
 class LiveLog:
-    """Prints what happens on the servers of a process, as it happens.
+    """Prints the exchanges of the servers of a process as they happen.
 
-    Lines are written in a thread, so that a terminal that is held (Ctrl-S) stops no connection.
+    Lines are written in a thread, so that a paused terminal (Ctrl-S) does not block connections.
     """
 
     _followed: dict[str, tuple[MockServer, ExchangeLines]] = field(
@@ -112,7 +112,7 @@ class LiveLog:
     _gates: dict[str, int] = field(factory=dict[str, int], init=False)
 
     def follow(self, name: str, server: MockServer) -> None:
-        """Print the exchanges of a server from now on; all but the first are named."""
+        """Print the exchanges of a server from now on; every server but the first is named."""
         lines = ExchangeLines(server.rule_told)
         before = f"server {name}  " if self._followed else ""
         self._followed[name] = (server, lines)
@@ -124,7 +124,7 @@ class LiveLog:
         server.record_book.listen(take)
 
     def forget(self, name: str) -> None:
-        """Stop describing a server that was stopped."""
+        """Stop following a server that has been stopped."""
         self._followed.pop(name, None)
 
     def _add(self, line: str) -> None:
@@ -134,7 +134,7 @@ class LiveLog:
             self._left_out += 1
 
     async def run(self) -> None:
-        """Write lines until cancelled; a terminal that is gone ends it quietly."""
+        """Write lines until cancelled; returns silently if the terminal is gone."""
         while True:
             await anyio.sleep(_PACE)
             self._look()
@@ -156,7 +156,7 @@ class LiveLog:
         return "".join(f"{line}\n" for line in lines)
 
     def _look(self) -> None:
-        """Describe exchanges that take long, and gates that streams wait at."""
+        """Add lines about long exchanges, and about gates that streams are waiting at."""
         for name, (server, lines) in self._followed.items():
             now = server.record_book.now
             lines.keep(server.connections)
@@ -170,7 +170,7 @@ class LiveLog:
 
 
 def _written(text: str) -> bool:
-    """Write to the terminal; False if it is gone."""
+    """Write to the terminal; returns False if it is gone."""
     with suppress(OSError, ValueError):
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Load a scenario again whenever its file changes."""
+"""Reload a scenario when its file changes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,18 +20,18 @@ _Signature = tuple[int, int, int] | None
 
 @define
 class Watch:
-    """A scenario's file, and what was last read from it."""
+    """A scenario's file, and the scenario that was last loaded from it."""
 
     _path: Path
     _scenario: Scenario
     _broken: bool = field(default=False, init=False)
 
     async def run(self, load: Callable[[Scenario], None]) -> None:
-        """Call `load` with the scenario whenever it has changed; runs until it is cancelled.
+        """Call `load` with the scenario whenever it has changed, until cancelled.
 
-        A file is read once two checks in a row find it the same, never half-written.
-        While it is missing, nothing happens. A scenario with a mistake is reported in one line, and
-        the old one stays.
+        The file is read only after two checks in a row have found it unchanged, so it is not read
+        half-written. A missing file is ignored. A scenario with a mistake is reported in one line,
+        and the old one stays in force.
         """
         read: _Signature = None
         seen: _Signature = None
@@ -59,14 +59,14 @@ class Watch:
 
 
 def summary(error: ScenarioError) -> str:
-    """Return the first mistake, and how many more there are."""
+    """Return the first mistake and the number of others."""
     others = len(error.mistakes) - 1
     more = f" (and {count_of(others, 'more mistake')}; `arkor-mock check` lists them)"
     return f"{error}{more if others else ''}"
 
 
 def _signature(path: Path) -> _Signature:
-    """Return what changes with the content of a file; None if there is no file."""
+    """Return values that change when the file's content does; None if there is no file."""
     try:
         found = path.stat()
     except OSError:

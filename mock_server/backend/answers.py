@@ -1,4 +1,4 @@
-"""The answers of the backend, as values that a carrier sends."""
+"""The responses of the backend, as values that a carrier sends."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -17,7 +17,7 @@ _PIECE: Final = 65_536
 
 @frozen
 class Reply:
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -26,7 +26,7 @@ class Reply:
 
 @frozen
 class Follow:
-    """The live stream of a job, from a position of its log."""
+    """The live event stream of a job, from a position in its log."""
 
     job: Job
     position: int
@@ -36,7 +36,7 @@ class Follow:
 
 @frozen
 class Stream:
-    """A stream whose frames are all known."""
+    """An event stream whose frames are all known in advance."""
 
     frames: tuple[Frame, ...]
     status: int = 200
@@ -45,14 +45,14 @@ class Stream:
 
 @frozen
 class Listing:
-    """A job and its events so far, as one JSON object, which may be long."""
+    """A job and its events so far, as one JSON object that may be long."""
 
     job: Job
     status: int = 200
     headers: tuple[tuple[str, str], ...] = JSON_TYPE
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the bytes, some events at a time; leaves out events that are added meanwhile."""
+        """Yield the JSON object in pieces; events that are added meanwhile are left out."""
         yield b'{"job":' + compact(self.job.public()).encode() + b',"events":['
         end, position, comma = len(self.job.log), self.job.forgotten, b""
         while position < end:
@@ -68,7 +68,7 @@ class Listing:
 
     @property
     def short(self) -> bool:
-        """Whether it fits into one piece."""
+        """Whether the listing fits into one piece."""
         begin = self.job.forgotten
         frames = self.job.log[begin : begin + _AT_ONCE + 1]
         return len(frames) <= _AT_ONCE and sum(len(frame.raw) for frame in frames) <= _PIECE
@@ -79,7 +79,7 @@ Answer = Reply | Follow | Stream | Listing
 
 @frozen
 class Later:
-    """An answer that is made after a while; `make` takes the time then, in monotonic seconds."""
+    """A response that is built after a delay by `make`, which is called with the monotonic time."""
 
     seconds: float
     make: Callable[[float], Answer]
@@ -90,17 +90,17 @@ class BackendFull(Exception):
 
 
 def reply_json(status: int, value: Mapping[str, object]) -> Reply:
-    """Build an answer with a JSON body."""
+    """Build a response with a JSON body."""
     return Reply(status, JSON_TYPE, compact(value).encode())
 
 
 def refuse(status: int, message: str, *headers: tuple[str, str]) -> Reply:
-    """Build an error answer in the form of the protocol, with further header fields if given."""
+    """Build an error response as the protocol defines it, with additional `headers`."""
     reply = reply_json(status, {"error": message})
     return evolve(reply, headers=(*reply.headers, *headers))
 
 
 def listed(job: Job) -> Reply | Listing:
-    """Answer with a job and its events; a long listing is sent piece by piece."""
+    """Build a response with a job and its events; a long listing is sent in pieces."""
     listing = Listing(job)
     return Reply(200, JSON_TYPE, b"".join(listing.pieces())) if listing.short else listing

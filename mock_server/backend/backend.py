@@ -43,7 +43,7 @@ _PROJECT_SIZE: Final = 1024
 _MOST_PROJECTS: Final = 10_000
 _LONGEST_NAME: Final = 1000
 _GAP: Final = 0.25
-"""Seconds between looking an idempotency key up and keeping it, in a backend that is racy."""
+"""Seconds between looking up an idempotency key and storing it, if `idempotency` is `racy`."""
 _CONFIG: Final[Mapping[str, object]] = {"model": "acme/base"}
 
 
@@ -59,17 +59,17 @@ class Backend:
     _keys: dict[tuple[object, ...], tuple[bytes, Job]] = field(
         factory=dict[tuple[object, ...], tuple[bytes, Job]], init=False
     )
-    """For every idempotency key of a project, the SHA-256 of its first body, and the job."""
+    """Maps every idempotency key of a project to the SHA-256 of its first body, and to the job."""
     _slots_of: dict[str, tuple[tuple[object, ...], ...]] = field(
         factory=dict[str, tuple[tuple[object, ...], ...]], init=False
     )
-    """By job: the keys of `_keys` that it has."""
+    """Maps the id of a job to its keys in `_keys`."""
     _ended: dict[str, Job] = field(factory=dict[str, Job], init=False)
-    """The jobs that have ended; the one that ended first is first."""
+    """The jobs that have ended, by id, in the order in which they ended."""
     _projects: dict[tuple[str, str], dict[str, object]] = field(
         factory=dict[tuple[str, str], dict[str, object]], init=False
     )
-    """Every project by its organisation and slug."""
+    """Every project, by organisation and slug."""
     _size: int = field(default=0, init=False)
     _waiting: list[JobPlan] = field(init=False)
     _made: int = field(default=0, init=False)
@@ -103,7 +103,7 @@ class Backend:
     def charge(self, size: int, job: Job | None = None) -> None:
         """Count memory that stays in use until a reset, or until `job` is forgotten.
 
-        Raises BackendFull if it is too much.
+        Raises BackendFull if the total would exceed `limits.job_bytes`.
         """
         if self._size + size > self.scenario.limits.job_bytes:
             raise BackendFull(
@@ -115,7 +115,7 @@ class Backend:
             job.size += size
 
     def _make_room(self) -> None:
-        """Forget the jobs that ended first if as many are kept as may be."""
+        """Forget the jobs that ended first, if another job would exceed `limits.jobs`."""
         excess = len(self.jobs) + 1 - self.scenario.limits.jobs
         if excess > 0:
             idle = (job for job in self._ended.values() if not job.is_followed)
@@ -181,7 +181,7 @@ class Backend:
         return refuse(405, why, ("Allow", allow))
 
     def restart(self) -> None:
-        """Apply a backend restart to its jobs."""
+        """Apply a restart of the backend to every job."""
         for job in self.jobs.values():
             job.restart()
 
@@ -232,7 +232,7 @@ class Backend:
                 raw = encode_event(compact({"status": job.status.value}), type="end")
                 return Stream((Frame(raw, None, "end"),))
             case AtEnd.GONE:
-                return refuse(410, f"job {job.id!r} is over, and this was its last event")
+                return refuse(410, f"job {job.id!r} has ended, and this was its last event")
             case AtEnd.NO_CONTENT:
                 return Reply(HTTPStatus.NO_CONTENT, (), b"")
 
@@ -259,7 +259,7 @@ class Backend:
     def _slots(
         self, request: Request, key: str | None, digest: bytes
     ) -> Sequence[tuple[object, ...]]:
-        """Return the keys of `_keys` for a create with an idempotency key."""
+        """Return the keys in `_keys` for a create, if it has an idempotency key."""
         how = self.plan.idempotency
         if key is None or how is Idempotency.IGNORED:
             return ()
@@ -315,7 +315,7 @@ class Backend:
         body: Mapping[str, object],
         query: Mapping[str, str],
     ) -> Job:
-        """Make a complete job; fields without a value get a default, because clients check them."""
+        """Make a job in which every field has a value, because clients check them."""
         title, config = body.get("name"), body.get("config")
         org, project = self.tenants.home
         return Job(
@@ -413,7 +413,7 @@ class Backend:
 
 
 def _table_in(body: bytes) -> Mapping[str, object]:
-    """Read a JSON object; anything else counts as an empty one."""
+    """Read a JSON object; returns an empty one for anything else."""
     found = json_of(body)
     return found if is_table(found) else {}
 

@@ -1,4 +1,4 @@
-"""The data of the events that jobs emit, if a scenario does not write them out."""
+"""The data of the events that a job emits if its scenario does not list them."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ Data = Mapping[str, object]
 
 
 def instant(tick: int) -> str:
-    """Return second `tick` of a fixed day, so that the same run gives the same bytes."""
+    """Return the time of second `tick` of a fixed day, so that every run gives the same bytes."""
     minutes, seconds = divmod(tick, 60)
     hours, minutes = divmod(minutes, 60)
     return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
@@ -20,7 +20,7 @@ def started(job: str) -> Data:
 
 
 def logged(step: int) -> Data:
-    """Return the data of one step."""
+    """Return the data of the log event of one step."""
     return {"type": "training.log", "step": step, "loss": round(2.0 / (step + 1), 4)}
 
 
@@ -30,18 +30,18 @@ def saved(job: str, step: int) -> Data:
 
 
 def completed(job: str, step: int) -> Data:
-    """Return the data of the end of a job that has succeeded."""
+    """Return the data of the terminal event of a job that has succeeded."""
     artifacts = _artifacts(job, step)
     return {"type": "training.completed", "metrics": {"loss": 0.1}, "artifacts": artifacts}
 
 
 def failed(error: str, step: int) -> Data:
-    """Return the data of the end of a job that has failed."""
+    """Return the data of the terminal event of a job that has failed."""
     return {"type": "training.failed", "error": error, "step": step}
 
 
 def padded(data: Data, length: int, note: str = "") -> Data:
-    """Add a note, continued with `x` until the data as JSON has at least `length` bytes."""
+    """Add a note, padded with `x` until the data has at least `length` bytes as JSON."""
     spare = length - len(compact({**data, "note": note}).encode())
     return {**data, "note": note + "x" * max(0, spare)} if note or spare > 0 else data
 

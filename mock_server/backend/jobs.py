@@ -1,4 +1,4 @@
-"""One job: the events that it will emit, the append-only log of those it has, and its status.
+"""One job: its planned events, the append-only log of the events it has emitted, and its status.
 
 It has no clock: callers pass the time, in monotonic seconds.
 """
@@ -48,7 +48,7 @@ class Follower:
     """One open stream of a job."""
 
     since: int
-    """How many events were in the log when it was opened."""
+    """How many events were in the log when the stream was opened."""
 
 
 @define(eq=False, repr=False)
@@ -75,9 +75,9 @@ class Job:
     forgotten: int = field(default=0, init=False)
     """How many events at the beginning of the log are no longer kept."""
     gone: bool = field(default=False, init=False)
-    """Whether the job has stopped because its owner has left."""
+    """Whether the job has stopped because its first follower left (`follower = "owner"`)."""
     size: int = field(default=0, init=False)
-    """The memory that was counted for it, roughly, in bytes."""
+    """The approximate memory that was counted for the job, in bytes."""
     _script: Iterator[Frame] = field(init=False)
     _where: dict[str, int] = field(factory=dict[str, int], init=False)
     _listeners: list[Callable[[], None]] = field(factory=list[Callable[[], None]], init=False)
@@ -85,13 +85,13 @@ class Job:
     _times: dict[str, str] = field(factory=dict[str, str], init=False)
     _followers: list[Follower] = field(factory=list[Follower], init=False)
     _owner: Follower | None = field(default=None, init=False)
-    """The first follower."""
+    """The first follower that the job had."""
     _only: dict[int, Follower] = field(factory=dict[int, Follower], init=False)
-    """The only follower that gets an event, by the event's position."""
+    """Maps the position of an event to the only follower that gets it (`fan_out = "split"`)."""
     _held_back: list[Frame] = field(factory=list[Frame], init=False)
     """Events that were pushed while the job was paused."""
     _uncounted: int = field(default=0, init=False)
-    """How many of the events before the next one its id does not count."""
+    """How many of the events before the next one are not counted in its id."""
 
     def __attrs_post_init__(self) -> None:
         events = self.plan.events
@@ -107,7 +107,7 @@ class Job:
 
     @property
     def over(self) -> bool:
-        """Whether the job has ended; then its log does not grow."""
+        """Whether the job has ended; its log then no longer grows."""
         return self.status in _TERMINAL
 
     @property
@@ -116,7 +116,7 @@ class Job:
         return bool(self._followers)
 
     def position_after(self, cursor: str) -> int | None:
-        """Return the position after the event `cursor`; None if the log does not have it."""
+        """Return the position after the event with the id `cursor`; None if the log lacks it."""
         found = self._where.get(cursor)
         return None if found is None or found < self.forgotten else found + 1
 
@@ -138,13 +138,13 @@ class Job:
 
     @property
     def _paused(self) -> bool:
-        """Whether the job emits nothing now."""
+        """Whether the job currently emits nothing."""
         unfollowed = self.backend.follower is Following.NEEDED and not self._followers
         return unfollowed or self.gone
 
     @property
     def next_due(self) -> float | None:
-        """When the next event is due; None if no event is scheduled."""
+        """When the next event is due, in monotonic seconds; None if no event is scheduled."""
         if not self.plan.interval or self.over or self._paused:
             return None
         return self.created + self.plan.interval * (self._written + 1)
@@ -162,7 +162,7 @@ class Job:
         return self._append(frame)
 
     def join(self) -> Follower:
-        """Note that a stream is open, until `leave`."""
+        """Register an open stream; `leave` removes it."""
         follower = Follower(len(self.log))
         self._followers.append(follower)
         self._owner = self._owner or follower
@@ -171,7 +171,7 @@ class Job:
         return follower
 
     def leave(self, follower: Follower, position: int) -> None:
-        """Note that a stream is closed that was sent the log up to a position."""
+        """Remove a stream that has closed after it was sent the log up to `position`."""
         self._followers.remove(follower)
         unfinished = not self.over or position < len(self.log)
         if self.backend.follower is Following.OWNER and follower is self._owner and unfinished:
@@ -188,7 +188,7 @@ class Job:
         self.forgotten = max(self.forgotten, len(self.log) - keep)
 
     def restart(self) -> None:
-        """Apply a backend restart to the job."""
+        """Apply a restart of the backend to the job."""
         how = self.backend.restart
         if how is Restart.IDS_AGAIN:
             self._uncounted = len(self.log) + len(self._held_back)
@@ -200,7 +200,7 @@ class Job:
             self.forgotten = min(self.forgotten, len(self.log))
 
     def cancel(self) -> bool:
-        """Cancel the job, if the backend honours that; False if it had already ended."""
+        """Cancel the job if the backend honours cancels; returns False if it had already ended."""
         how = self.backend.cancel
         if self.over and how is Cancelling.OVERRIDES:
             self.status = JobStatus.CANCELLED
@@ -214,7 +214,7 @@ class Job:
         return True
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` whenever the log grows; returns a function that stops this."""
+        """Call `listener` whenever the log grows; returns a function that removes the listener."""
         self._listeners.append(listener)
 
         def stop() -> None:
@@ -239,7 +239,7 @@ class Job:
         return found
 
     def event_texts(self, start: int, stop: int) -> list[str]:
-        """Return the data of those events between two positions that are JSON, as text."""
+        """Return the data, as text, of the events between two positions whose data is JSON."""
         frames = self.log[start:stop]
         return [fields_of(frame.raw).data or "" for frame in frames if frame.type is not None]
 
@@ -303,7 +303,7 @@ class Job:
         return render(scripted)
 
     def _generated(self, count: int) -> Iterator[Frame]:
-        """Yield the planned number of events: started, logs, a checkpoint, and the end if any."""
+        """Yield the planned number of events: started, logs, a checkpoint, any terminal event."""
         ends = 0 if self.plan.status is Fate.RUNNING else 1
         middle = count - ends
         for step in range(middle):

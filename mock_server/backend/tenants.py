@@ -1,4 +1,4 @@
-"""The tenants of a backend: which tokens it accepts, and what each of them reaches."""
+"""The tenants of a backend: which tokens it accepts, and what each token gives access to."""
 
 from http import HTTPStatus
 from typing import Final
@@ -20,15 +20,15 @@ _ANYWHERE: Final = frozenset({Route.ME, Route.CHAT})
 
 @define
 class Tenants:
-    """The tokens that a backend accepts, and the projects that each of them reaches.
+    """The tokens that a backend accepts, and the projects that each token gives access to.
 
-    Without `tenants` in the scenario, every token reaches everything.
+    Without `tenants` in the scenario, every token gives access to everything.
     """
 
     _plan: BackendPlan
     _known: dict[str, Tenant] = field(init=False, repr=False)
     _reached: dict[str, set[tuple[str, str]]] = field(init=False, repr=False)
-    """For every token, the organisation and the project of all that it reaches."""
+    """Maps every token to the pairs of organisation and project that it gives access to."""
     _revoked: set[str] = field(factory=set[str], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -41,7 +41,7 @@ class Tenants:
 
     @property
     def home(self) -> tuple[str, str]:
-        """The organisation and the project of a job that no request has created."""
+        """The organisation and the project of a job that was not created by a request."""
         first = next(iter(self._plan.tenants), None)
         return _NOWHERE if first is None else (first.org, first.projects[0])
 
@@ -69,7 +69,7 @@ class Tenants:
         return self._known.get(bearer_of(request))
 
     def refusal(self, request: Request) -> Reply | None:
-        """Refuse a request about an organisation or a project that its token does not reach."""
+        """Refuse a request about an organisation or a project that its token gives no access to."""
         if self._known and request.route is Route.ANONYMOUS:
             return refuse(
                 HTTPStatus.FORBIDDEN, "this backend has tenants and does not issue tokens"
@@ -94,7 +94,7 @@ class Tenants:
         return next((refuse(status, why) for wrong, status, why in problems if wrong), None)
 
     def sees(self, request: Request, job: Job) -> bool:
-        """Return whether a request may be about a job: its token, and the project that it names."""
+        """Return whether a request may access a job, by its token and the project that it names."""
         tenant = self.tenant(request)
         if tenant is None:
             return True
@@ -105,13 +105,13 @@ class Tenants:
         )
 
     def add_project(self, request: Request, org: str, slug: str) -> None:
-        """Let a token reach a project that it has created."""
+        """Give a token access to the project that its request has created."""
         tenant = self.tenant(request)
         if tenant is not None:
             self._reached[tenant.token].add((org, slug))
 
     def _overlooks(self, request: Request) -> bool:
-        """Return whether nothing is checked because the request is a resume."""
+        """Return whether the request is a resume whose token is not checked."""
         return (
             self._plan.tenancy is Tenancy.FIRST_OPEN
             and request.route is Route.STREAM

@@ -1,6 +1,6 @@
-"""A backend that keeps every rule of the protocol, as a scenario.
+"""The scenario of a backend that follows every rule of the protocol.
 
-The defaults of a scenario are laxer: they are what tests of a client need.
+The defaults of a scenario are laxer, because they are meant for tests of clients.
 """
 
 from typing import Final

@@ -27,7 +27,7 @@ PROTOCOL: Final = "arkor-control/1"
 _NOTE: Final = "käfer \N{EN DASH} 𝄞"
 _MOST: Final = 100_000
 _AT_ONCE: Final = 64
-"""How many events are added before the streams get time to send them."""
+"""How many events are added before other tasks, such as the streams, get to run."""
 Answer = Mapping[str, object]
 R = TypeVar("R", bound=attrs.AttrsInstance)
 
@@ -45,12 +45,12 @@ class Cut(StrEnum):
 
 @frozen(kw_only=True)
 class _Nothing:
-    """No arguments."""
+    """The arguments of a command that takes none."""
 
 
 @frozen(kw_only=True)
 class _Hello:
-    protocol: str = needed(text(100), "the protocol of the parent process")
+    protocol: str = needed(text(100), "the protocol that the parent process uses")
 
 
 @frozen(kw_only=True)
@@ -60,9 +60,12 @@ class _OfJob:
 
 @frozen(kw_only=True)
 class _Emit(_OfJob):
-    n: int = needed(integer(1, _MOST), "how many events")
+    n: int = needed(integer(1, _MOST), "how many events to add")
     length: int = word(
-        integer(0, 1 << 24), "the minimum size of an event's data", default=0, name="bytes"
+        integer(0, 1 << 24),
+        "the minimum size of an event's data, in bytes",
+        default=0,
+        name="bytes",
     )
 
 
@@ -78,7 +81,7 @@ class _Drop(_OfJob):
 
 @frozen(kw_only=True)
 class _Forget(_OfJob):
-    keep: int = needed(integer(0, _MOST), "how many events are kept")
+    keep: int = needed(integer(0, _MOST), "how many of the newest events to keep")
 
 
 @frozen(kw_only=True)
@@ -97,7 +100,7 @@ class Desk:
     over: bool = field(default=False, init=False)
     """Whether the parent has sent `bye`."""
     holds: dict[str, list[Hold]] = field(factory=dict[str, list[Hold]], init=False)
-    """By job: the holds that are not released."""
+    """Maps the id of a job to its holds that are not yet released."""
 
     def __attrs_post_init__(self) -> None:
         plan = self.server.scenario.backend
@@ -106,7 +109,7 @@ class Desk:
             self.token, self.org, self.project = tenant.token, tenant.org, tenant.projects[0]
 
     async def answer(self, message: Mapping[str, object]) -> Answer:
-        """Carry out one command; the answer is an object for one line."""
+        """Carry out one command and return its reply, an object for one line."""
         number = message.get("id")
         try:
             return {"re": number, "ok": await self._carry_out(message)}
@@ -119,9 +122,9 @@ class Desk:
     async def _carry_out(self, message: Mapping[str, object]) -> Answer:
         name, number = message.get("do"), message.get("id")
         if not isinstance(number, int) or isinstance(number, bool):
-            raise Refused("the command has no 'id' that is a whole number")
+            raise Refused("the command needs an 'id' that is a whole number")
         if not isinstance(name, str):
-            raise Refused("the command has no 'do' that is a string")
+            raise Refused("the command needs a 'do' that is a string")
         if name not in _COMMANDS:
             raise Refused(f"{quoted(name)} is not a command; {nearest(name, _COMMANDS)}")
         words = {key: value for key, value in message.items() if key not in {"id", "do"}}
@@ -150,7 +153,7 @@ class Desk:
 async def _hello(desk: Desk, given: _Hello) -> Answer:
     if given.protocol != PROTOCOL:
         asked = quoted(given.protocol)
-        raise Refused(f"hello: unknown protocol {asked}; this program speaks {PROTOCOL}")
+        raise Refused(f"hello: unknown protocol {asked}; this program supports {PROTOCOL}")
     other = desk.server.scenario.backend.tenants[1:2]
     return {
         "impl": "arkor-mock",
@@ -191,7 +194,7 @@ async def _emit(desk: Desk, given: _Emit) -> Answer:
 
 
 def _event(job: Job, length: int) -> Data:
-    """Make the data of the next event: of the start, or of a log with a step."""
+    """Return the data of the next event: the start of the job, or a log event."""
     step = len(job.log)
     return padded(logged(step) if step else started(job.id), length, _NOTE)
 
@@ -264,7 +267,7 @@ Carry = Callable[[Desk, Mapping[str, object], str], Awaitable[Answer]]
 
 
 def _reading(cls: type[R], do: Callable[[Desk, R], Awaitable[Answer]]) -> Carry:
-    """Read the arguments of a command strictly before it is carried out."""
+    """Wrap a command so that its arguments are checked before it is carried out."""
     shape = table(cls, "the arguments of a command")
 
     async def carry(desk: Desk, words: Mapping[str, object], name: str) -> Answer:
@@ -289,4 +292,4 @@ _COMMANDS: Final[Mapping[str, Carry]] = {
     "bye": _reading(_Nothing, _bye),
 }
 WORDS: Final = tuple(name for name in _COMMANDS if name not in {"hello", "bye", "held", "release"})
-"""The words that `hello` declares; `hold` also means `held` and `release`."""
+"""The commands that the reply to `hello` lists; `hold` includes `held` and `release`."""

@@ -1,4 +1,4 @@
-"""The commands of a parent process, line by line."""
+"""Read the commands of a parent process line by line."""
 
 from typing import Final
 
@@ -7,23 +7,23 @@ from attrs import define, field
 from mock_server.stdin import Stdin
 
 LONGEST: Final = 1 << 20
-"""How many bytes a line may have; of a longer one, only the beginning is kept."""
+"""The maximum length of a line, in bytes; only the beginning of a longer line is kept."""
 
 
 @define(eq=False)
 class StdinLines:
-    """The lines of stdin."""
+    """Reads lines from stdin."""
 
     _stdin: Stdin
     _buffer: bytearray = field(factory=bytearray, init=False)
     _seen: int = field(default=0, init=False)
-    """How much of the buffer has no end of line."""
+    """How many bytes of the buffer are known to contain no newline."""
     _ended: bool = field(default=False, init=False)
 
     async def next(self) -> bytes | None:
-        """Return the next line without its end, or None after the last one.
+        """Return the next line without its newline, or None after the last one.
 
-        A line that is longer than `LONGEST` is cut to one byte more.
+        A line of more than `LONGEST` bytes is cut to `LONGEST + 1`, so that callers can tell.
         """
         while (end := self._buffer.find(b"\n", self._seen)) < 0:
             del self._buffer[LONGEST + 1 :]
@@ -42,7 +42,7 @@ class StdinLines:
         return line or None
 
     async def _more(self) -> bool:
-        """Wait for more; False at the end."""
+        """Read more into the buffer; returns False at the end of stdin."""
         data = await self._stdin.read()
         self._buffer += data
         self._ended = not data

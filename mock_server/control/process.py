@@ -1,4 +1,4 @@
-"""Speak `arkor-control/1` on stdin and stdout: one JSON object a line, each answered by one."""
+"""Serve `arkor-control/1` on stdin and stdout: one JSON object per line, each with a reply."""
 
 import json
 import sys
@@ -21,14 +21,14 @@ from mock_server.strict.shapes import is_table
 
 _HELLO: Final = json.dumps({"id": 1, "do": "hello", "protocol": PROTOCOL})
 _LATER: Final = frozenset({"held"})
-"""Commands that wait for something, so that others are carried out meanwhile."""
+"""Commands that wait for something; later commands are carried out meanwhile."""
 
 
 async def control(scenario: Scenario) -> None:
     """Serve a scenario until `bye`, the end of stdin or a signal; raises OSError."""
     async with until_ended(Process()) as ended, MockServer(scenario) as server:
         if sys.stdin is not None and sys.stdin.isatty():
-            say(f"a kit starts this command and sends it lines such as {_HELLO}; Ctrl-C ends it")
+            say(f"this command is for a kit, which sends lines such as {_HELLO}; Ctrl-C ends it")
         conversation = _Conversation(Desk(server), ended)
         async with anyio.create_task_group() as group:
             group.start_soon(conversation.run, group)
@@ -40,12 +40,12 @@ async def control(scenario: Scenario) -> None:
 
 @define(eq=False)
 class _Conversation:
-    """Commands on stdin, answers on stdout."""
+    """Reads commands from stdin and writes replies to stdout."""
 
     _desk: Desk
     _ended: anyio.Event
     failure: OSError | None = field(default=None, init=False)
-    """Why an answer could not be written."""
+    """The error that prevented a reply from being written."""
 
     async def run(self, group: TaskGroup) -> None:
         """Carry out the commands in order, up to `bye` or the end of stdin."""
@@ -76,7 +76,7 @@ class _Conversation:
 
 
 def _message_in(line: bytes) -> Mapping[str, object] | str:
-    """Read a command, or say why the line is not one."""
+    """Parse a line; returns the command, or a message if the line is not a command."""
     if len(line) > LONGEST:
         return f"the line is longer than {LONGEST >> 20} MiB"
     try:

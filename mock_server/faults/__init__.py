@@ -1,1 +1,1 @@
-"""Which rules act, and what they do to one exchange; no I/O."""
+"""Decide which rules act and what they do to an exchange, without I/O."""

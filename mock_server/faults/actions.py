@@ -1,4 +1,4 @@
-"""What a plan asks its carrier to do with one exchange, and what it needs to know about it."""
+"""The actions that a plan asks its carrier to perform, and the exchange that it plans for."""
 
 from attrs import frozen
 
@@ -9,7 +9,7 @@ from mock_server.sse import Frame
 
 @frozen
 class Write:
-    """Send these bytes in one piece; `frames` are those whose last byte is among them."""
+    """Send these bytes in one piece; `frames` are the frames that they complete."""
 
     data: bytes
     frames: tuple[Frame, ...] = ()
@@ -24,14 +24,14 @@ class Pause:
 
 @frozen
 class AwaitGate:
-    """Wait until the gate of this name opens."""
+    """Wait until the named gate opens."""
 
     gate: str
 
 
 @frozen
 class End:
-    """End the response like this; `extra` follows a polite end. Nothing comes after it."""
+    """End the response; `extra` is sent after an orderly end. No other action follows."""
 
     how: Ending
     extra: bytes = b""
@@ -42,13 +42,13 @@ Action = Write | Pause | AwaitGate | End
 
 @frozen
 class Exchange:
-    """What a selection can ask about one request; header names are lower case."""
+    """The properties of a request that rules select by; header names are lower case."""
 
     route: Route
     job: str | None
     method: str
     headers: tuple[tuple[str, str], ...]
     attempt: int
-    """Which request of its route it is, from 1."""
+    """The number of the request among those of its route, from 1."""
     job_attempt: int
-    """Which request of its route and job it is, from 1."""
+    """The number of the request among those of its route and job, from 1."""

@@ -1,4 +1,4 @@
-"""Faults of an end: the points at which a rule stalls a stream or ends it, and what follows."""
+"""Faults of an end: the points at which a rule stalls or ends a stream, and what follows."""
 
 from collections.abc import Callable, Iterable
 
@@ -17,7 +17,7 @@ from mock_server.sse import Frame
 
 @define
 class Breakpoint:
-    """One such place; `fire` counts one action of its rule, False when the rule is exhausted."""
+    """A point where a rule acts; `fire` counts the action, and returns False if none is left."""
 
     after: After
     fire: Callable[[], bool]
@@ -27,7 +27,7 @@ class Breakpoint:
 
     @property
     def depends_on_frames(self) -> bool:
-        """Whether it comes later than at the very start of the stream."""
+        """Whether the point is later than the very start of the stream."""
         return self.after != After()
 
     @property
@@ -36,7 +36,7 @@ class Breakpoint:
         return bool(self.after.bytes) and not named
 
     def reaches(self, sent: int, frame: Frame | None) -> bool:
-        """Return whether it comes right after this frame, the `sent`-th of the stream."""
+        """Return whether the point is right after this frame, the `sent`-th of the stream."""
         if self.reached or self._within_a_frame or sent < self.after.frames:
             return False
         if self.after.id is not None and (frame is None or frame.id != self.after.id):
@@ -44,44 +44,44 @@ class Breakpoint:
         return self.after.event is None or (frame is not None and frame.event == self.after.event)
 
     def cuts(self, sent: int) -> bool:
-        """Return whether it comes within the frame after the `sent`-th."""
+        """Return whether the point is inside the frame that follows the `sent`-th."""
         return not self.reached and self._within_a_frame and sent == self.after.frames
 
     def actions(self) -> list[Action]:
-        """Return what happens there."""
+        """Return the actions at this point: a stall, an end, or both."""
         stalled = [] if self.stall is None else [stalling(self.stall)]
         return stalled if self.end is None else [*stalled, self.end]
 
 
 def stalling(stall: Stall) -> Action:
-    """Return the action that is this stall."""
+    """Return the action for a stall."""
     return Pause(stall.seconds) if stall.gate is None else AwaitGate(stall.gate)
 
 
 def end_of(rule: Rule) -> End | None:
-    """Return how a rule ends a response, if it does."""
+    """Return how a rule ends a response; None if it does not."""
     return None if rule.end.end is None else End(rule.end.end, extra_of((rule,)))
 
 
 def final_of(rules: Iterable[Rule]) -> End | None:
-    """Return how the rules end a response whose source is at its end; None if they do not."""
+    """Return how the rules end a response that was sent completely; None if they do not."""
     whole = (rule for rule in rules if rule.end.after is None and rule.request.lose is None)
     return next((end for rule in whole if (end := end_of(rule)) is not None), None)
 
 
 def extra_of(rules: Iterable[Rule]) -> bytes:
-    """Return the bytes that rules send after the end."""
+    """Return the bytes that the rules send after the end of a response."""
     given = (rule.end.extra_hex or (rule.end.extra or "").encode() for rule in rules)
     return next((extra for extra in given if extra), b"")
 
 
 def idle_end_of(rules: Iterable[Rule]) -> tuple[IdleEnd, float] | None:
-    """Return how a connection that is kept ends, and after how many idle seconds."""
+    """Return how a kept-alive connection ends, and after how many idle seconds, if it does."""
     return next(((how, rule.end.idle) for rule in rules if (how := rule.end.idle_end)), None)
 
 
 def outage_of(rules: Iterable[Rule]) -> tuple[Outage, float] | None:
-    """Return the outage of the port that begins as the exchange ends, and its seconds."""
+    """Return the port outage that begins when the exchange ends, and its length in seconds."""
     return next(
         ((outage, rule.end.listener_for) for rule in rules if (outage := rule.end.listener)), None
     )

@@ -1,4 +1,4 @@
-"""Faults of a frame: what they do to its bytes."""
+"""Faults of a frame: how they change its bytes."""
 
 import random
 import re
@@ -18,7 +18,7 @@ _ENDINGS: Final = {LineEnding.LF: b"\n", LineEnding.CRLF: b"\r\n", LineEnding.CR
 
 
 def recast(fault: FrameFault, frame: Frame, rng: random.Random) -> Frame:
-    """Apply everything that a rule does to the bytes of a frame."""
+    """Apply everything that a rule does to the bytes of a frame; `rng` picks what to damage."""
     if fault.replace is not None:
         frame = render(fault.replace)
     raw = frame.raw
@@ -36,7 +36,7 @@ def recast(fault: FrameFault, frame: Frame, rng: random.Random) -> Frame:
 
 
 def _corrupted(damage: Damage, raw: bytes, rng: random.Random) -> bytes:
-    """Damage the data of a frame and leave its lines as they are."""
+    """Damage the data of a frame without changing its line structure."""
     body = raw.rstrip(b"\r\n")
     start = max(body.rfind(b"\ndata:"), body.rfind(b"\rdata:")) + 1
     start = start + len(b"data:") if body.startswith(b"data:", start) else 0
@@ -55,7 +55,7 @@ def _corrupted(damage: Damage, raw: bytes, rng: random.Random) -> bytes:
 
 
 def pieces_of(how: int | SliceAt, rng: random.Random, raw: bytes) -> tuple[bytes, ...]:
-    """Cut a frame into the pieces that leave it one after the other."""
+    """Cut a frame into the pieces in which it is sent."""
     if isinstance(how, int):
         return tuple(raw[at : at + how] for at in range(0, len(raw), how)) or (raw,)
     cuts = [0, *_cuts(how, raw, rng), len(raw)]

@@ -1,4 +1,4 @@
-"""Faults of a head: the status, headers and body that the rules of one exchange ask for.
+"""Faults of a head: the status, headers and body that the rules of an exchange ask for.
 
 The plan also says whether the origin (the mock's backend, or the real one of a proxy) is asked.
 """
@@ -26,16 +26,16 @@ _STREAMING: Final = frozenset({Route.STREAM})
 
 @frozen
 class HeadPlan:
-    """The head and body that the rules of one exchange ask for; None leaves them to the origin."""
+    """The head and body that the rules of an exchange ask for; None leaves a part to the origin."""
 
     status: int | None
     reason: str | None
     headers: tuple[tuple[str, str], ...]
-    """Fields instead of the origin's of the same names."""
+    """Header fields that replace the origin's fields of the same names."""
     without: frozenset[str]
-    """The names of fields, in lower case, that are taken out."""
+    """The names, in lower case, of the header fields to remove."""
     twice: frozenset[str]
-    """The names of fields, in lower case, that are sent twice."""
+    """The names, in lower case, of the header fields to send twice."""
     raw: bytes | None
     content_length: tuple[int, ...]
     early: tuple[int, ...]
@@ -48,12 +48,12 @@ class HeadPlan:
 
     @property
     def asks_origin(self) -> bool:
-        """Whether the origin has to answer at all."""
+        """Whether the origin has to be asked for a response."""
         return self.body is None and self.frames is None
 
 
 def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
-    """Merge what the rules say; the first that names a thing wins."""
+    """Merge the faults of the rules; the first rule that sets a word wins."""
     return _merged(rules, route) if rules else _NOTHING
 
 
@@ -129,7 +129,7 @@ def _headers(
 
 
 def _added(faults: Iterable[HeadFault]) -> Mapping[str, tuple[str, ...]]:
-    """Merge the headers that rules add; the first rule that names one wins."""
+    """Merge the headers that the rules add; the first rule that sets a name wins."""
     merged: dict[str, tuple[str, ...]] = {}
     for fault in faults:
         for name, values in (fault.headers or {}).items():
@@ -142,9 +142,9 @@ _NOTHING: Final = _merged((), Route.OTHER)
 
 
 def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -> Head | None:
-    """Return the head of the response with its body compressed; None if it stays as it is.
+    """Return the head for a compressed body; None if the body is not to be compressed.
 
-    `request` are the header fields of the request, their names in lower case.
+    `request` are the header fields of the request, with names in lower case.
     """
     wanted = plan.gzip is Gzip.ALWAYS or (plan.gzip is Gzip.ACCEPTED and accepts_gzip(request))
     if not wanted or plan.raw is not None or head.status in BODILESS:
@@ -156,7 +156,7 @@ def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -
 
 
 def accepts_gzip(request: Iterable[tuple[str, str]]) -> bool:
-    """Return whether a request accepts gzip (RFC 9110, 12.5.3); without the field it does not."""
+    """Return whether a request accepts gzip (RFC 9110, 12.5.3); False without the field."""
     weights: dict[str, bool] = {}
     for member in listed(request, "accept-encoding"):
         coding, _, weight = member.partition(";")

@@ -1,4 +1,4 @@
-"""The plan of one exchange: frames go in, and the actions that the rules make of them come out."""
+"""The plan of one exchange: turns frames of the origin into actions, according to the rules."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ from mock_server.sse import Frame
 
 @frozen
 class MatchedRule:
-    """A rule that takes part in one exchange; `fire` counts an action, False if it is exhausted."""
+    """A rule that matches an exchange; `fire` counts an action, and returns False at its limit."""
 
     rule: Rule
     rng: random.Random
@@ -51,7 +51,7 @@ def _picks(on: Select, index: int, frame: Frame) -> bool:
 
 @frozen
 class _Outgoing:
-    """A frame on its way through the rules; `index` 0 for one that a rule put in."""
+    """A frame that passes through the rules; `index` is 0 if a rule inserted it."""
 
     frame: Frame
     index: int
@@ -69,11 +69,11 @@ def _takes(stage: MatchedRule, out: _Outgoing) -> bool:
 
 
 class ExchangePlan:
-    """What happens to one exchange. `start`, then `frame` for each, then `finish`.
+    """What happens to one exchange: call `start`, `frame` for each frame, then `finish`.
 
-    After an `End` every further call returns nothing. `transparent` promises that frames pass
-    unchanged, so that a carrier may pass bytes on without cutting them into frames; `steady`, that
-    time and the borders between writes mean nothing, so that it may join writes.
+    After an `End`, every further call returns nothing. If `transparent`, frames pass unchanged, so
+    a carrier may pass bytes on without cutting them into frames. If `steady`, neither the timing
+    of writes nor their boundaries matter, so a carrier may join writes.
     """
 
     def __init__(self, about: Exchange, matched: list[MatchedRule]) -> None:
@@ -107,28 +107,28 @@ class ExchangePlan:
 
     @property
     def plain(self) -> bool:
-        """Whether nothing at all happens to the body and its end."""
+        """Whether the rules change neither the body nor its end."""
         stalls = any(rule.end.stall is not None for rule in self.rules)
         return self.transparent and not self._extra and not stalls and self.final is None
 
     @property
     def looks_into_frames(self) -> bool:
-        """Whether it depends on the frames of a stream, which no compressed one shows."""
+        """Whether the rules depend on the frames of a stream, which compression would hide."""
         breakpoints = any(point.depends_on_frames for point in self._breakpoints)
         return bool(self._stages or breakpoints or self._bom or self._coalesce > 1)
 
     @property
     def rewrites(self) -> bool:
-        """Whether the body may come to have other bytes than the source's, or another number."""
+        """Whether the rules may change the bytes of the body, or their number."""
         return any(rule.rewrites for rule in self.rules)
 
     @property
     def final(self) -> Ending | None:
-        """How the rules want the response to end when the source is at its end."""
+        """How the rules end the response after the source's last frame; None if they do not."""
         return None if self._final is None else self._final.how
 
     def head_delay(self) -> float:
-        """Draw how many seconds the head is late."""
+        """Return the delay of the head in seconds, random if a rule has a jitter."""
         return sum(
             spread(each.rule.head.delay, each.rule.head.jitter, each.rng)
             for each in self._matched
@@ -137,11 +137,11 @@ class ExchangePlan:
 
     @property
     def outage(self) -> tuple[Outage, float] | None:
-        """The outage of the port that begins as the exchange ends, and its seconds."""
+        """The port outage that begins when the exchange ends, and its length in seconds."""
         return outage_of(self.rules)
 
     def start(self) -> list[Action]:
-        """Return what comes between the head and the first frame."""
+        """Return the actions between the head and the first frame."""
         ops: list[Action] = [Write(b"\xef\xbb\xbf")] if self._bom else []
         ops += [
             stalling(stall)
@@ -151,7 +151,7 @@ class ExchangePlan:
         return self._reach(ops, None)
 
     def frame(self, frame: Frame) -> list[Action]:
-        """Return what becomes of the next frame of the source."""
+        """Return the actions for the next frame of the source."""
         if self.ended:
             return []
         if self.transparent and not frame.delay and frame.gate is None:
@@ -165,11 +165,11 @@ class ExchangePlan:
         return self._emit_all(outgoing)
 
     def comment(self, data: bytes) -> list[Action]:
-        """Return what becomes of a comment of the server itself, which no rule counts or picks."""
+        """Return the actions for a comment of the server, which rules neither count nor pick."""
         return [] if self.ended else self._write(data, ())
 
     def finish(self, how: Ending = Ending.EOF) -> list[Action]:
-        """Return the end, when the source has no more frames; `how` is the source's own end."""
+        """Return the actions after the last frame of the source, which ended with `how`."""
         if self.ended:
             return []
         ops = self._emit_all([each for _, each in self._held])
@@ -197,7 +197,7 @@ class ExchangePlan:
         return (*before, changed, *copies, *after)
 
     def _release(self) -> list[_Outgoing]:
-        """Count one more frame past those held back; return the ones whose time has come."""
+        """Count one more frame for those held back; return the ones that are due now."""
         free: list[_Outgoing] = []
         still: list[tuple[int, _Outgoing]] = []
         for left, each in self._held:
@@ -235,7 +235,7 @@ class ExchangePlan:
         return self._reach(ops, out.frame)
 
     def _cut_at(self, point: Breakpoint, frame: Frame) -> list[Action]:
-        """Send the bytes before a point within a frame, and those after it if it goes on."""
+        """Send the bytes before a point in a frame, and the rest unless the response ends there."""
         head, rest = frame.raw[: point.after.bytes], frame.raw[point.after.bytes :]
         ops = [*self._write(head, () if rest else (frame,)), *self._happen(point)]
         return ops if self.ended or not rest else [*ops, *self._write(rest, (frame,))]
@@ -307,5 +307,5 @@ def _changed(rule: Rule, out: _Outgoing, rng: random.Random) -> _Outgoing:
 
 
 def spread(delay: float, jitter: float, rng: random.Random) -> float:
-    """Draw a delay, in seconds, within `jitter` of the nominal one and never below zero."""
+    """Return a random delay within `jitter` of `delay`, in seconds and never below zero."""
     return max(0.0, delay + rng.uniform(-jitter, jitter)) if jitter else delay

@@ -1,4 +1,4 @@
-"""Faults of a request: how fast it is read, and whether it or its answer gets lost."""
+"""Faults of a request: how fast it is read, and whether it or its response is lost."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ from mock_server.scenario.words.request import Lost
 
 
 def slow_read_of(rules: Iterable[Rule]) -> int | None:
-    """Return the bytes per second at which these rules have a body read; None for no limit."""
+    """Return the bytes per second at which the rules let a body be read; None for no limit."""
     return next((rate for rule in rules if (rate := rule.request.slow_read)), None)
 
 
 def loss_of(rules: Iterable[Rule]) -> tuple[Lost, End] | None:
-    """Return what the rules lose, and how the connection ends then; None if nothing is lost."""
+    """Return what the rules lose, and how the connection then ends; None if nothing is lost."""
     return next(
         (
             (lost, End(rule.end.end or Ending.RST))

@@ -9,7 +9,7 @@ from attrs import frozen
 
 BODILESS: Final = frozenset({204, 205, 304})
 NO_BODY: Final = frozenset({204, 304})
-"""What an upstream can send no body with: a 205 may have one, against the rules."""
+"""The statuses with which an upstream cannot send a body; it can with 205, although it must not."""
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -29,25 +29,25 @@ _DIGITS: Final = 20
 
 @frozen
 class Head:
-    """A head ready for the wire; its text is what Latin-1 makes of the bytes."""
+    """The head of a response; its text is the bytes on the wire, decoded as Latin-1."""
 
     status: int
     reason: str
     headers: tuple[tuple[str, str], ...]
 
     def header(self, name: str) -> str | None:
-        """Return the first header field of this (lower-case) name."""
+        """Return the value of the first field with this (lower-case) name, or None."""
         return next((value for key, value in self.headers if key.lower() == name), None)
 
     def render(self) -> bytes:
-        """Return the bytes, blank line included."""
+        """Return the bytes of the head, including the blank line."""
         lines = [f"HTTP/1.1 {self.status} {self.reason}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def phrase_of(status: int) -> str:
-    """Return the standard reason phrase of a status."""
+    """Return the standard reason phrase of a status, or `Unknown`."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -59,7 +59,7 @@ def replaced(
     over: Sequence[tuple[str, str]],
     without: AbstractSet[str] = frozenset(),
 ) -> tuple[tuple[str, str], ...]:
-    """Put header fields over others of the same names, without case; fields may be repeated."""
+    """Replace fields by those of the same names in `over`, and remove those in `without`."""
     names = {name.lower() for name, _ in over} | without
     return (*(pair for pair in headers if pair[0].lower() not in names), *over)
 
@@ -67,8 +67,8 @@ def replaced(
 def end_to_end(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the header fields of a message that are forwarded (RFC 9110, 7.6.1).
 
-    Fields about the connection are left out, and so are those that `Connection` names; the carrier
-    frames the body itself.
+    Hop-by-hop fields are left out, including those that `Connection` names. So is Content-Length,
+    because the carrier frames the body itself.
     """
     pairs = tuple(headers)
     dropped = HOP_BY_HOP | {"content-length"} | set(listed(pairs, "connection"))
@@ -76,7 +76,7 @@ def end_to_end(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...
 
 
 def listed(headers: Iterable[tuple[str, str]], name: str) -> list[str]:
-    """Return the members of a header that is a list (RFC 9110, 5.6.1), in lower case."""
+    """Return the members of a list-valued header (RFC 9110, 5.6.1), in lower case."""
     return [
         member.strip(" \t").lower()
         for key, value in headers
@@ -90,23 +90,23 @@ _CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compres
 
 @frozen
 class BodyKind:
-    """The kind of body that the head of an answer announces."""
+    """The kind of body that the head of a response announces."""
 
     stream: bool
-    """Whether it is an event stream."""
+    """Whether the body is an event stream."""
     small: bool
-    """Whether it has a length, and that is not much."""
+    """Whether the body has a known length of at most 1 MiB."""
     coding: str | None
-    """How it is compressed, in a word of ours; None when its bytes are what they seem."""
+    """The content codings, for messages; None if the body is not compressed."""
 
     @property
     def framed(self) -> bool:
-        """Whether its frames can be told apart."""
+        """Whether the body can be cut into frames."""
         return self.stream and self.coding is None
 
     @classmethod
     def of(cls, headers: Iterable[tuple[str, str]]) -> "BodyKind":
-        """Read the headers."""
+        """Determine the kind of the body from the header fields."""
         pairs = tuple(headers)
         lower = {name.lower(): value.strip(" \t") for name, value in pairs}
         length = lower.get("content-length", "")

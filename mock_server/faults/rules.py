@@ -1,4 +1,4 @@
-"""The rules in force: which of them take part in a connection or an exchange, and how often."""
+"""The rules in force: which of them act on a connection or an exchange, and how often."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +36,7 @@ class _Live:
 
 @define
 class Rules:
-    """The rules of one server and their counts; `on_fired` learns the index (from 1) of a rule."""
+    """The rules of one server; `on_fired` is called with the index (from 1) of each that fires."""
 
     seed: int
     on_fired: Callable[[int], None]
@@ -44,7 +44,10 @@ class Rules:
     _attempts: dict[tuple[Route, str | None], int] = field(
         factory=dict[tuple[Route, str | None], int], init=False
     )
-    """By route, and by route and job; of jobs, which clients name, the last to come are kept."""
+    """Counts requests by route, and by route and job.
+
+    Clients name the jobs, so only the counts of the latest jobs are kept.
+    """
     _added: int = field(default=0, init=False)
 
     def load(self, rules: Iterable[Rule]) -> None:
@@ -56,19 +59,19 @@ class Rules:
             self.add(rule)
 
     def add(self, rule: Rule) -> int:
-        """Put one more rule in force; returns its index, from 1."""
+        """Add a rule; returns its index, from 1."""
         self._added += 1
         self._rules.append(_Live(self._added, rule))
         return self._added
 
     def replace(self, index: int, rule: Rule) -> None:
-        """Change a rule in force; its counts stay."""
+        """Replace a rule in force; its count is kept."""
         for live in self._rules:
             if live.index == index:
                 live.rule = rule
 
     def remove(self, index: int) -> bool:
-        """Take a rule out of force; False when there is none of this index."""
+        """Remove a rule; returns False if no rule has this index."""
         before = len(self._rules)
         self._rules = [live for live in self._rules if live.index != index]
         return len(self._rules) != before
@@ -79,7 +82,7 @@ class Rules:
         return [(live.index, live.rule, live.fired) for live in self._rules]
 
     def connection(self, number: int) -> ConnectionFault:
-        """Decide about the `number`-th connection, from 1."""
+        """Return what happens to the `number`-th connection, counted from 1."""
         acting: list[Rule] = []
         for live in self._rules:
             on = live.rule.on
@@ -99,7 +102,7 @@ class Rules:
         method: str,
         headers: tuple[tuple[str, str], ...],
     ) -> ExchangePlan:
-        """Count one request and decide what happens to it."""
+        """Count a request and return the plan of its exchange."""
         about = self._next(route, job, method, headers)
         self._count((route, None), about.attempt)
         if job is not None:
@@ -118,14 +121,14 @@ class Rules:
         method: str,
         headers: tuple[tuple[str, str], ...],
     ) -> int | None:
-        """Return the `slow_read` that a request would meet if it came next; counts nothing."""
+        """Return the `slow_read` that would apply to a request now, without counting it."""
         about = self._next(route, job, method, headers)
         return slow_read_of(live.rule for live, _ in self._taking_part(about))
 
     def _next(
         self, route: Route, job: str | None, method: str, headers: tuple[tuple[str, str], ...]
     ) -> Exchange:
-        """Describe a request as if it came next; counts nothing."""
+        """Describe a request as the next one of its route, without counting it."""
         attempt = self._attempts.get((route, None), 0) + 1
         job_attempt = attempt if job is None else self._attempts.get(_key(route, job), 0) + 1
         return Exchange(route, job, method, headers, attempt, job_attempt)
@@ -149,7 +152,7 @@ class Rules:
             del self._attempts[stale]
 
     def forget(self, job: str) -> None:
-        """Forget the counts of a job that does not exist any more."""
+        """Forget the counts of a job that no longer exists."""
         for route in Route:
             self._attempts.pop(_key(route, job), None)
 

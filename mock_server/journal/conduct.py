@@ -1,4 +1,4 @@
-"""Check from the journal whether a client follows the protocol's rules that show on the wire.
+"""Check from the journal whether a client follows the rules that can be checked on the wire.
 
 Where the network may have lost bytes, any cursor that the client may have received is accepted.
 """
@@ -30,14 +30,14 @@ _EARLY: Final = 0.005
 
 @define
 class _Opening:
-    """One open of a stream and its response."""
+    """A request that opens a stream, and its response."""
 
     request: RequestReceived
     response: ResponseStarted | None = None
     frames: list[FrameSent] = field(factory=list[FrameSent])
     end: ExchangeEnded | None = None
     left: bool = False
-    """Whether the client closed with FIN, so it had read everything: unread bytes cause an RST."""
+    """Whether the client closed with FIN, and so had read everything; unread bytes cause an RST."""
 
     @property
     def job(self) -> str | None:
@@ -49,7 +49,7 @@ class _Opening:
 
     @property
     def terminal(self) -> bool:
-        """Whether the client has certainly received the end of the job."""
+        """Whether the client has certainly received the terminal event of the job."""
         return (self._whole or self.left) and any(
             frame.event == "end" or frame.type in _TERMINAL_TYPES for frame in self.frames
         )
@@ -59,7 +59,7 @@ class _Opening:
         return self.end is not None and self.end.by == "server" and self.end.how in _CERTAIN
 
     def cursors(self, before: set[str]) -> set[str]:
-        """Return the cursors that a client may have after this open; "" means none."""
+        """Return the cursors that a client may have after this stream; "" means none."""
         ids = [frame.id for frame in self.frames if frame.id is not None]
         if not ids:
             return before
@@ -99,7 +99,7 @@ def _by_job(records: Sequence[Record]) -> dict[str, list[_Opening]]:
 
 
 def resume_problems(records: Sequence[Record], job: str | None = None) -> list[str]:
-    """List the opens with a cursor that the client cannot have had."""
+    """List the requests for a stream with a cursor that the client cannot have received."""
     found: list[str] = []
     for name, openings in _by_job(records).items():
         if job is None or name == job:
@@ -116,10 +116,10 @@ def _chain_problems(job: str, openings: list[_Opening]) -> list[str]:
         if got not in possible:
             expected = " or ".join(repr(each) if each else "none" for each in sorted(possible))
             found.append(
-                f"job {job}: open {opening.request.attempt} came with Last-Event-ID "
+                f"job {job}: stream {opening.request.attempt} has Last-Event-ID "
                 f"{got!r}, expected {expected} (ARK-RES)"
                 if got
-                else f"job {job}: open {opening.request.attempt} came without Last-Event-ID, "
+                else f"job {job}: stream {opening.request.attempt} has no Last-Event-ID, "
                 f"expected {expected} (ARK-RES)"
             )
         possible = opening.cursors({got})
@@ -129,11 +129,11 @@ def _chain_problems(job: str, openings: list[_Opening]) -> list[str]:
 def conduct_problems(
     records: Sequence[Record], profile: Profile, max_attempts: int | None = None
 ) -> list[str]:
-    """List everything that a client must not do under `profile`.
+    """List everything that the client did against the rules of `profile`.
 
-    Checks cursors, opens after the end of a job or after a permanent status, delays shorter than
-    Retry-After (if the profile honours it), more consecutive failures than `max_attempts`, a
-    second create with the same body, and missing headers.
+    Finds wrong cursors, streams opened after the end of a job or after a permanent status, delays
+    shorter than Retry-After (if the profile honours it), more consecutive failures than
+    `max_attempts`, a second create with the same body, and missing headers.
     """
     found = resume_problems(records)
     for job, openings in _by_job(records).items():
@@ -146,7 +146,7 @@ def conduct_problems(
 
 
 def _in_turn(openings: list[_Opening]) -> Iterator[tuple[_Opening, ExchangeEnded, _Opening]]:
-    """Yield an open, its end, and the next open, without those that overlap."""
+    """Yield each stream that ended before the next was opened, its end, and the next stream."""
     for before, after in pairwise(openings):
         if before.end is not None and before.end.seq < after.request.seq:
             yield before, before.end, after
@@ -157,12 +157,12 @@ def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> lis
     for before, _, after in _in_turn(openings):
         if before.terminal:
             found.append(
-                f"job {job}: open {after.request.attempt} came after the end of the job, "
-                f"which open {before.request.attempt} had sent (ARK-STR)"
+                f"job {job}: stream {after.request.attempt} was opened after the end of the job, "
+                f"which stream {before.request.attempt} had sent (ARK-STR)"
             )
         elif before.status in profile.permanent_statuses - {404}:
             found.append(
-                f"job {job}: open {after.request.attempt} came after a {before.status}, "
+                f"job {job}: stream {after.request.attempt} was opened after a {before.status}, "
                 "which is permanent (ARK-ERR)"
             )
     return found
@@ -170,7 +170,8 @@ def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> lis
 
 def _delay_problems(job: str, openings: list[_Opening]) -> list[str]:
     return [
-        f"job {job}: open {after.request.attempt} came after {after.request.at - end.at:.3f} s, "
+        f"job {job}: stream {after.request.attempt} was opened after "
+        f"{after.request.at - end.at:.3f} s, "
         f"but Retry-After asked for {asked:g} s (ARK-BAK)"
         for before, end, after in _in_turn(openings)
         if (asked := _seconds(before.response)) is not None
@@ -190,8 +191,8 @@ def _budget_problems(job: str, openings: list[_Opening], max_attempts: int) -> l
     for opening in openings:
         if failures > max_attempts:
             problem = (
-                f"job {job}: open {opening.request.attempt} came after {failures} consecutive "
-                f"failures, but {max_attempts} attempts are allowed (ARK-BUD)"
+                f"job {job}: stream {opening.request.attempt} was opened after {failures} "
+                f"consecutive failures, but {max_attempts} attempts are allowed (ARK-BUD)"
             )
             return [problem]
         failures = 0 if opening.frames else failures + 1
@@ -225,9 +226,9 @@ def _header_problems(records: Sequence[Record]) -> list[str]:
             continue
         where = f"{record.route.value} {record.attempt}"
         if not record.authorized and record.route is not Route.ANONYMOUS:
-            found.append(f"{where}: came without Authorization (ARK-WIR)")
+            found.append(f"{where}: has no Authorization (ARK-WIR)")
         if _header(record, "x-arkor-client") is None:
-            found.append(f"{where}: came without X-Arkor-Client (ARK-WIR)")
+            found.append(f"{where}: has no X-Arkor-Client (ARK-WIR)")
         accept = _header(record, "accept") or ""
         if record.route is Route.STREAM and "text/event-stream" not in accept:
             found.append(f"{where}: accepts {accept!r}, not text/event-stream (ARK-WIR)")

@@ -1,4 +1,4 @@
-"""The journal: a record of every connection, request, frame and end, in order, within bounds."""
+"""The journal: a record of every connection, request, frame and end, in order and within limits."""
 
 import time
 from bisect import bisect_left, bisect_right
@@ -18,7 +18,7 @@ from mock_server.journal.records import (
 
 R = TypeVar("R", bound=Record)
 _HEAVY: Final = 1024
-"""Bodies of more bytes are dropped before records are."""
+"""Bodies of more than this many bytes are dropped before whole records are."""
 
 
 @define
@@ -38,7 +38,7 @@ class Journal:
     size: int = field(default=0, init=False)
     """The estimated memory of the records, in bytes."""
     _bodies: deque[int] = field(factory=deque[int], init=False)
-    """The numbers of the records with large bodies, the oldest first."""
+    """The numbers of the records with large bodies, oldest first."""
     _listeners: list[Callable[[Record], None]] = field(
         factory=list[Callable[[Record], None]], init=False
     )
@@ -50,11 +50,11 @@ class Journal:
 
     @property
     def now(self) -> float:
-        """The time, in seconds since the start."""
+        """The time, in seconds since the journal was created."""
         return self.clock() - self._start
 
     def stamp(self) -> tuple[int, float]:
-        """Return the number and the time (seconds since the start) for the next record."""
+        """Return the number of the next record, and the time in seconds since the start."""
         self._seq += 1
         return self._seq, self.now
 
@@ -63,7 +63,7 @@ class Journal:
         self._tell(self._keep(record))
 
     def add_frame(self, record: FrameSent, data: bytes) -> None:
-        """Append a record; listeners get it with the bytes of the frame, the journal without."""
+        """Append a record; listeners get it with the bytes of the frame, which are not kept."""
         kept = self._keep(record)
         if self._listeners:
             self._tell(evolve(kept, data=data))
@@ -73,7 +73,7 @@ class Journal:
             listener(record)
 
     def _keep(self, record: R) -> R:
-        """Append a record and make room for it; return it as it is kept."""
+        """Append a record and make room for it; returns the record that is kept."""
         record = with_short_texts(record)
         if len(self.records) >= self.limit:
             self._drop_records(max(1, self.limit // 10))
@@ -105,7 +105,7 @@ class Journal:
             self._bodies.popleft()
 
     def listen(self, listener: Callable[[Record], None]) -> Callable[[], None]:
-        """Call `listener` with every future record; returns a function that stops this."""
+        """Call `listener` with every future record; returns a function that removes it."""
         self._listeners.append(listener)
 
         def stop() -> None:

@@ -1,4 +1,4 @@
-"""Records as lines for people: one line for each exchange, and for whatever else happened."""
+"""Describe records in lines for people: one for each exchange, and for everything else."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -24,7 +24,7 @@ from mock_server.scenario.words.declaring import count_of, time_of
 
 _LONGEST: Final = 100
 _LONG: Final = 0.1
-"""Seconds from which on the line of an exchange says how long it took."""
+"""The line of an exchange shows its duration if it took at least this many seconds."""
 _PORT: Final = {
     "down": "the port is down: connections are refused",
     "blackhole": "the port swallows connections",
@@ -50,16 +50,16 @@ class _Exchange:
     last_id: str | None = None
     failure: str | None = None
     announced: bool = False
-    """Whether a line has said that it is open."""
+    """Whether a line has already reported that the exchange is open."""
 
     def line(self, state: str = "") -> str:
-        """Describe the request and its answer, then its state."""
+        """Describe the request and its response, then its state."""
         request = self.request
         asked = f"{request.method} {_short(request.target)}"
         if request.last_event_id is not None:
             asked += f" (Last-Event-ID {_short(request.last_event_id)!r})"
         parts = [part for part in (*self._answered(), state) if part]
-        answered = ", ".join(parts) or "no answer"
+        answered = ", ".join(parts) or "no response"
         return f"{request.route.value} {request.attempt}: {asked} → {answered}"
 
     def _answered(self) -> Iterator[str]:
@@ -78,18 +78,18 @@ class _Exchange:
 class ExchangeLines:
     """Turns the records of one server into lines; `rule` describes a rule by its number.
 
-    The line of an exchange comes when it ends. The rules that acted on it have their lines before
-    it. `still_open` describes the exchanges that have not ended.
+    An exchange gets its line when it ends, after the lines of the rules that acted on it.
+    `still_open` describes the exchanges that have not ended.
     """
 
     _rule: Callable[[int], str]
     _open: dict[int, _Exchange] = field(factory=dict[int, _Exchange], init=False)
-    """By connection, which carries one exchange at a time."""
+    """The open exchanges by connection; a connection has one at a time."""
     _silent: set[int] = field(factory=set[int], init=False)
-    """The connections that no request has come on."""
+    """The connections on which no request has arrived."""
 
     def of(self, record: Record) -> list[str]:
-        """Return the lines that a record completes, most often none or one."""
+        """Return the lines that a record completes, usually none or one."""
         return [timed(record.at, text) for text in self._texts(record)]
 
     def _texts(self, record: Record) -> Iterator[str]:  # noqa: C901 - one case for each kind
@@ -131,13 +131,13 @@ class ExchangeLines:
         self._silent.discard(record.connection)
 
     def keep(self, connections: Iterable[int]) -> None:
-        """Forget the exchanges of all other connections: the server has started over."""
+        """Forget the exchanges of all other connections, after the server has started over."""
         known = frozenset(connections)
         self._open = {number: each for number, each in self._open.items() if number in known}
         self._silent &= known
 
     def still_open(self, now: float, least: float = 0.0) -> list[str]:
-        """Describe the exchanges that have been open for at least so many seconds, each one once."""
+        """Describe the exchanges that have been open for at least `least` seconds, each once."""
         found: list[str] = []
         for each in self._open.values():
             if not each.announced and now - each.request.at >= least:
@@ -147,7 +147,7 @@ class ExchangeLines:
 
 
 def lines_of(records: Iterable[Record], rule: Callable[[int], str]) -> list[str]:
-    """Return the lines of these records, with what is still open after the last one."""
+    """Return the lines of records, and of the exchanges still open after the last one."""
     lines, now, found = ExchangeLines(rule), 0.0, list[str]()
     for record in records:
         now = record.at
@@ -156,7 +156,7 @@ def lines_of(records: Iterable[Record], rule: Callable[[int], str]) -> list[str]
 
 
 def timed(at: float, text: str) -> str:
-    """Return the line for something that happened `at` seconds after the start."""
+    """Return a line with its time, `at` seconds after the start."""
     return f"{at:8.3f} s  {one_line(text)}"
 
 

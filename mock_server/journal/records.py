@@ -43,7 +43,7 @@ class RequestReceived:
     target: str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     authorized: bool
-    """Whether an Authorization header came with it."""
+    """Whether the request had an Authorization header."""
     body: bytes = field(repr=False)
     json: object
     job: str | None
@@ -98,7 +98,7 @@ class FrameSent:
 
 @frozen
 class UpstreamFailed:
-    """The real backend behind a proxy sent no answer, or only a part of one.
+    """The real backend behind a proxy sent no response, or only a part of one.
 
     `reason` is one of refused, reset, dns, tls, timeout, unreachable, malformed, truncated and
     compressed; `why` is a sentence that explains it.
@@ -139,7 +139,7 @@ class ConnectionClosed:
 
 @frozen
 class PortChanged:
-    """The port went away or came back; `state` is down, blackhole or up."""
+    """An outage of the port began or ended; `state` is down, blackhole or up."""
 
     seq: int
     at: float
@@ -189,7 +189,7 @@ R = TypeVar("R", bound=Record)
 
 
 def with_short_texts(record: R) -> R:
-    """Return a record in which the texts that a peer chose are short enough to be kept."""
+    """Return a record in which long texts that a peer chose are shortened."""
     match record:
         case RequestReceived() if _any_long(record.method, record.target, *chain(*record.headers)):
             return evolve(
@@ -249,6 +249,6 @@ def record_to_dict(record: Record) -> dict[str, object]:
 
 
 def to_jsonl(records: Iterable[Record]) -> str:
-    """Write records as JSON, one a line."""
+    """Return records as lines of JSON."""
     lines = (json.dumps(record_to_dict(record)) for record in records)
     return "".join(line + "\n" for line in lines)

@@ -27,11 +27,11 @@ from mock_server.strict.words import table, word
 
 @frozen(kw_only=True)
 class Counted:
-    """A request, and how often it must have come."""
+    """A request, and how often it must have arrived."""
 
     request: Wanted = word(WANTED, "the request", default=Wanted())
-    times: int | None = word(integer(0, 1_000_000), "exactly so many", default=None)
-    at_least: int | None = word(integer(0, 1_000_000), "this many or more", default=None)
+    times: int | None = word(integer(0, 1_000_000), "exactly this many", default=None)
+    at_least: int | None = word(integer(0, 1_000_000), "at least this many", default=None)
     at_most: int | None = word(integer(0, 1_000_000), "at most this many", default=None)
 
 
@@ -40,20 +40,24 @@ class Verification:
     """The checks of one `POST …/verify`."""
 
     requests: tuple[Counted, ...] = word(
-        array(table(Counted, "{request = {…}, times = n}")), "counts", default=()
+        array(table(Counted, "{request = {…}, times = n}")),
+        "how often requests arrived",
+        default=(),
     )
     order: tuple[Wanted, ...] = word(
-        array(WANTED), "requests, the first of each in this order", default=()
+        array(WANTED), "requests whose first occurrences are in this order", default=()
     )
     resume_chain: bool = word(flag(), "every Last-Event-ID is correct", default=False)
-    conduct: bool = word(flag(), "a well-behaved client", default=False)
-    profile: str = word(text(), "the profile that judges conduct", default=HARDENED.name)
+    conduct: bool = word(flag(), "the client follows the rules of the protocol", default=False)
+    profile: str = word(
+        text(), "the profile with which `conduct` is checked", default=HARDENED.name
+    )
     max_attempts: int | None = word(
         integer(0, 1_000_000), "consecutive failures allowed", default=None
     )
     rules_fired: bool = word(flag(), "every rule fired", default=False)
     gates_opened: bool = word(
-        flag(), "every gate that something waited at was opened, except `never`", default=False
+        flag(), "every gate that was waited at was opened, except `never`", default=False
     )
 
 

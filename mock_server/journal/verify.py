@@ -1,7 +1,7 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """Check which requests the client sent, how often and in which order.
 
-A check looks at the records so far and never waits. The protocol's own rules are in `conduct.py`.
+A check uses the records so far and never waits. `conduct.py` checks the rules of the protocol.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,10 +44,12 @@ class VerificationError(AssertionError):
 
 @frozen(kw_only=True)
 class Wanted:
-    """The request that is expected; a field that is None may have any value."""
+    """An expected request; a field that is None matches any value."""
 
     route: Route | None = word(choice(Route), "the call", default=None)
-    attempt: Span | None = word(span(), "which request of its route, from 1", default=None)
+    attempt: Span | None = word(
+        span(), "the number of the request among those of its route, from 1", default=None
+    )
     method: str | None = word(text(), "the method", default=None)
     target: str | None = word(text(), "the target, exactly as sent", default=None)
     job: str | None = word(text(), "the job's id, decoded", default=None)
@@ -56,10 +58,10 @@ class Wanted:
     )
     json: object = word(anything(), "what the JSON body must contain", default=None)
     last_event_id: str | None = word(text(), "the cursor; `!` for none", default=None)
-    authorized: bool | None = word(flag(), "whether it had an Authorization", default=None)
+    authorized: bool | None = word(flag(), "whether it had an Authorization header", default=None)
 
     def differences(self, request: RequestReceived) -> list[str]:
-        """Describe field by field how a request differs from this one."""
+        """Describe, field by field, how a request differs from the expected one."""
         found = [
             f"{name}: expected {_shown(wanted)}, got {_shown(got)}"
             for name, wanted, got in (
@@ -99,7 +101,7 @@ def _header(name: str, wanted: str, request: RequestReceived) -> list[str]:
 
 
 def _json_differences(where: str, wanted: object, got: object) -> list[str]:
-    """Compare tables key by key; keys that are not mentioned may have any value."""
+    """Compare tables key by key; keys that `wanted` does not have may have any value."""
     if is_table(wanted) and is_table(got):
         return [
             difference
@@ -129,32 +131,32 @@ class Requests:
         return [each for each in self._records if isinstance(each, RequestReceived)]
 
     def times(self, count: int) -> list[RequestReceived]:
-        """Require exactly `count` of them; returns them."""
+        """Require exactly `count` matching requests; returns them."""
         return self._demand(f"exactly {count}", count, count)
 
     def once(self) -> RequestReceived:
-        """Require exactly one of them; returns it."""
+        """Require exactly one matching request; returns it."""
         return self.times(1)[0]
 
     def never(self) -> None:
-        """Require that there are none."""
+        """Require that no request matches."""
         self.times(0)
 
     def at_least(self, count: int) -> list[RequestReceived]:
-        """Require at least `count` of them; returns them."""
+        """Require at least `count` matching requests; returns them."""
         return self._demand(f"at least {count}", count, None)
 
     def at_most(self, count: int) -> list[RequestReceived]:
-        """Require at most `count` of them; returns them."""
+        """Require at most `count` matching requests; returns them."""
         return self._demand(f"at most {count}", 0, count)
 
     def before(self, other: "Requests") -> None:
-        """Require that the first of these came before the first of the others."""
+        """Require that the first of these requests arrived before the first of `other`."""
         first, second = self.at_least(1)[0], other.at_least(1)[0]
         if first.seq >= second.seq:
             problem = (
                 f"{self.wanted}: expected before {other.wanted}, "
-                f"but came after it (records {first.seq} and {second.seq})"
+                f"but arrived after it (records {first.seq} and {second.seq})"
             )
             raise VerificationError([problem])
 
@@ -177,7 +179,7 @@ class Requests:
 
 
 def _listed(found: list[RequestReceived]) -> str:
-    """List the requests that matched: there were too many."""
+    """List the matching requests, for a message about too many of them."""
     lines = [f"\n  matched: {_place(each)}" for each in found[:_LISTED]]
     more = len(found) - _LISTED
     return "".join(lines) + (f"\n  and {more} more" if more > 0 else "")
@@ -189,7 +191,7 @@ def _place(request: RequestReceived) -> str:
 
 @frozen(repr=False)
 class Verify:
-    """Checks of what the client did so far; a failed check raises VerificationError."""
+    """Checks of what the client has done so far; a failed check raises VerificationError."""
 
     _records: Sequence[Record] = field(repr=False)
     _rules: Sequence[tuple[int, Rule, int]] = field(factory=tuple, repr=False)
@@ -199,11 +201,11 @@ class Verify:
         return f"<Verify: {len(self.requests(Wanted()).found)} requests so far>"
 
     def requests(self, wanted: Wanted) -> Requests:
-        """Select the requests that match."""
+        """Select the requests that match `wanted`."""
         return Requests(self._records, wanted)
 
     def route(self, route: Route | str, **words: object) -> Requests:
-        """Select requests of a route, by fields of `Wanted`; raises ScenarioError for others."""
+        """Select requests of a route by fields of `Wanted`; an unknown one raises ScenarioError."""
         return self.requests(WANTED.read({"route": str(route), **words}, "verify"))
 
     def create(self, **words: object) -> Requests:
@@ -219,7 +221,7 @@ class Verify:
         return self.route(Route.CANCEL, **words)
 
     def resume_chain(self, job: Job | str | None = None) -> None:
-        """Require the right Last-Event-ID on every open of a job's stream, or of all streams."""
+        """Require the right Last-Event-ID in every request for a job's stream, or any stream."""
         _raise(resume_problems(self._records, job.id if isinstance(job, Job) else job))
 
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:

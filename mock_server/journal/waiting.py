@@ -21,16 +21,18 @@ from mock_server.strict.values import milliseconds
 from mock_server.strict.words import table, word
 
 PATIENCE: Final = 30.0
-"""Seconds to wait by default."""
+"""The default time to wait, in seconds."""
 _OfExchange = RequestReceived | ResponseStarted | FrameSent | ExchangeEnded
 
 
 @frozen(kw_only=True)
 class Milestone:
-    """How far an exchange must have got; `str()` describes it for messages."""
+    """A stage of an exchange to wait for; `str()` describes it for messages."""
 
     route: Route | None = word(choice(Route), "the call", default=None)
-    attempt: int = word(integer(1, MANY), "which request of its route, from 1", default=1)
+    attempt: int = word(
+        integer(1, MANY), "the number of the request among those of its route, from 1", default=1
+    )
     frame: int | None = word(integer(1, MANY), "the frame with this index was sent", default=None)
     answered: bool = word(flag(), "the head of its response was sent", default=False)
     ended: bool = word(flag(), "it has ended", default=False)
@@ -40,7 +42,7 @@ class Milestone:
 
     @property
     def _event(self) -> tuple[type[_OfExchange], str]:
-        """The kind of the record that is wanted, and what it is in words."""
+        """The kind of record to wait for, and its description."""
         if self.ended:
             return ExchangeEnded, "its end"
         if self.frame is not None:
@@ -50,7 +52,7 @@ class Milestone:
         return RequestReceived, "the request itself"
 
     def __call__(self, record: Record) -> bool:
-        """Return whether a record is the wanted one."""
+        """Return whether a record is the one to wait for."""
         kind, _ = self._event
         if not isinstance(record, kind) or (record.route, record.attempt) != (
             self.route,
@@ -88,7 +90,7 @@ async def awaited(
 async def next_record(
     journal: Journal, wanted: Callable[[Record], bool], within: float
 ) -> Record | None:
-    """Wait for a future record, for `within` seconds at most."""
+    """Wait at most `within` seconds for a future record; returns None if there is none."""
     found: list[Record] = []
     event = anyio.Event()
 

@@ -1,1 +1,1 @@
-"""Carry a scenario out inside mitmproxy."""
+"""Run a scenario inside mitmproxy."""

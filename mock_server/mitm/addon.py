@@ -1,11 +1,12 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # mitmproxy is only partly typed.
-"""The mitmproxy addon: carries a scenario out inside mitmproxy 12.2 (`mitmdump -s`, or embedded).
+"""The mitmproxy addon: runs a scenario inside mitmproxy 12.2 (`mitmdump -s`, or embedded).
 
     mitmdump -s $(arkor-mock addon-path) --set arkor_scenario=file.toml --mode reverse:http://…
 
 If a rule matches an exchange, the addon takes the exchange over from mitmproxy (`takeover.py`) and
-ends its connection with it. mitmproxy forwards every other exchange, and event streams as they come.
+closes its connection afterwards. mitmproxy forwards every other exchange, and event streams without
+delay.
 
 Rules work on HTTP/1, in plain text and under TLS. Over HTTP/2, a request that a rule matches gets a
 502 and an error in the log; it is never forwarded as if there were no rule. mitmproxy owns the port
@@ -127,13 +128,13 @@ class ArkorAddon:
         self._running = True
 
     def _refuse(self, why: str) -> None:
-        """Refuse an option: mitmproxy exits while it starts, and keeps the old value later."""
-        if self._running:  # while it starts, a logged error is enough to make mitmproxy exit
+        """Refuse an option: at startup mitmproxy exits; later it keeps the old value."""
+        if self._running:  # at startup, a logged error makes mitmproxy exit
             raise exceptions.OptionsError(why)
         _LOGGER.error(why)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Take the exchange over if a rule matches the request; mitmproxy's hook."""
+        """Take over the exchange if a rule matches the request (a mitmproxy hook)."""
         try:
             self._decide(flow)
         except Exception:
@@ -167,16 +168,16 @@ class ArkorAddon:
         self._take_over(flow, arrived, number)
 
     def client_connected(self, client: Client) -> None:
-        """Give the connection its number; mitmproxy's hook."""
+        """Give the connection its number (a mitmproxy hook)."""
         self._connections[client.id] = next(self._opened)
 
     def client_disconnected(self, client: Client) -> None:
-        """Forget the connection; mitmproxy's hook."""
+        """Forget the connection (a mitmproxy hook)."""
         self._connections.pop(client.id, None)
         self._tls.pop(client.id, None)
 
     def tls_established_client(self, data: TlsData) -> None:
-        """Remember the layer with the TLS keys, for taking the client over; mitmproxy's hook."""
+        """Keep the layer with the TLS keys, to take over the client later (a mitmproxy hook)."""
         layers = data.context.layers
         self._tls[data.conn.id] = [each for each in layers if isinstance(each, ClientTLSLayer)]
 
@@ -226,13 +227,13 @@ class ArkorAddon:
             response.stream = _observing(notes) if about.framed else True
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """Take the end of an answer; mitmproxy's hook."""
+        """Note the end of a response (a mitmproxy hook)."""
         self._passing.pop(flow.id, None)
         if origin := self._taken.get(flow.id):
             origin.source.finish(Ending.EOF)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """Take the failure of an upstream, before or during its answer; mitmproxy's hook."""
+        """Note the failure of an upstream, before or during its response (a mitmproxy hook)."""
         notes = self._passing.pop(flow.id, None)
         failure = failure_from(flow.error.msg if flow.error else "")
         if origin := self._taken.get(flow.id):
@@ -244,7 +245,7 @@ class ArkorAddon:
             notes.failed(failure)
 
     async def done(self) -> None:
-        """Cancel the exchanges that are still running, when mitmproxy ends."""
+        """Cancel the exchanges that are still running when mitmproxy shuts down."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -299,5 +300,5 @@ def _proxyserver() -> Proxyserver:
     return found
 
 
-# What `mitmdump -s` looks for.
+# `mitmdump -s` looks for this name.
 addons = [ArkorAddon()]

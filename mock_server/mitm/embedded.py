@@ -27,12 +27,12 @@ _POLL: Final = 0.01
 
 
 class NotStarted(RuntimeError):
-    """mitmproxy did not get a port, or not in time."""
+    """mitmproxy did not get a port in time."""
 
 
 @frozen
 class Embedded:
-    """A mitmproxy that runs in this process."""
+    """A running mitmproxy in this process."""
 
     base_url: str
     _addon: ArkorAddon = field(repr=False)
@@ -44,9 +44,9 @@ class Embedded:
         return list(self._addon.journal.records)
 
     def open_gate(self, name: str) -> None:
-        """Open the gate, for streams that wait at it now and for later ones.
+        """Open a gate, for streams that are waiting at it and for later ones.
 
-        Raises ScenarioError if no rule waits at a gate of this name.
+        Raises ScenarioError if no rule waits at a gate with this name.
         """
         rules = (self._addon.scenario or Scenario()).rules
         check_gate(name, [gate for rule in rules for gate in gates_of_rule(rule)])
@@ -55,9 +55,9 @@ class Embedded:
 
 @contextmanager
 def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embedded, None, None]:
-    """Run mitmproxy in front of `upstream` for the length of a `with`.
+    """Run mitmproxy in front of `upstream` for the duration of a `with`.
 
-    Raises ScenarioError if mitmproxy cannot carry the scenario, NotStarted if it gets no port.
+    Raises ScenarioError if mitmproxy does not support the scenario, NotStarted if it gets no port.
     """
     addon = ArkorAddon(scenario)
     mode = f"reverse:{upstream}@127.0.0.1:{port}"
@@ -71,7 +71,7 @@ def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embe
 
 @asynccontextmanager
 async def _running(addon: ArkorAddon, mode: str, directory: str) -> AsyncGenerator[str, None]:
-    """Run mitmproxy for the length of a `with`; gives its URL. Raises NotStarted."""
+    """Run mitmproxy for the duration of a `with`; yields its URL. Raises NotStarted."""
     matched = options.Options(confdir=directory, mode=[mode])
     master, server = Master(matched), proxyserver.Proxyserver()
     master.addons.add(core.Core(), server, next_layer.NextLayer(), tlsconfig.TlsConfig(), addon)

@@ -1,4 +1,4 @@
-"""The addon's two options, which name the scenario and the journal file; does not need mitmproxy."""
+"""The addon's two options, the scenario and the journal file; does not import mitmproxy."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
-    """Write every future record to a file as a line of JSON; returns a function that stops this.
+    """Write every future record to a file as a line of JSON; returns a function that stops it.
 
     Empties the file first. Raises OSError.
     """
@@ -46,7 +46,7 @@ def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
 
 
 def check_carried(scenario: Scenario) -> None:
-    """Check that mitmproxy can carry a scenario out; raises ScenarioError naming the rule."""
+    """Check that mitmproxy supports a scenario; raises ScenarioError naming the rule."""
     check_capabilities(scenario, ADDON_CAPABILITIES, "mitmproxy")
     if scenario.jobs:
         raise ScenarioError("job: mitmproxy cannot add jobs; create them in the real backend")

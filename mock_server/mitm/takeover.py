@@ -1,7 +1,7 @@
-"""Take one exchange over from mitmproxy, so that rules control the client's socket themselves.
+"""Take over one exchange from mitmproxy, so that rules control the client's socket directly.
 
-mitmproxy still believes that it answers the client, but what it writes is dropped. The answer of
-the upstream reaches the rules through mitmproxy's stream callable.
+mitmproxy continues as if it answered the client, but its writes are dropped. The upstream's
+response reaches the rules through mitmproxy's stream callable.
 """
 
 import asyncio
@@ -34,12 +34,12 @@ from mock_server.sse import Frame, Framer
 
 _HIGH_WATER: Final = 256 * 1024
 _FINAL: Final = 200
-"""The least status of a final answer; lower ones are informational (RFC 9110, 15.2)."""
+"""The lowest status of a final response; lower ones are informational (RFC 9110, 15.2)."""
 
 
 @define(eq=False)
 class FlowSource:
-    """The body of one answer, fed by mitmproxy and read by the addon: as frames or as bytes."""
+    """The body of one response, fed by mitmproxy and read by the addon, as frames or as bytes."""
 
     end: Ending = field(default=Ending.EOF, init=False)
     framed: bool = field(default=False, init=False)
@@ -50,13 +50,13 @@ class FlowSource:
     _changed: anyio.Event = field(factory=anyio.Event, init=False)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the upstream; ignores bytes after the end."""
+        """Add bytes from the upstream; ignores bytes after the end."""
         if self._over:
             return
         self._put(self._framer.feed(data) if self.framed else [Frame(data)])
 
     def finish(self, how: Ending) -> None:
-        """Take the end of the upstream's answer, once."""
+        """Note how the upstream's response ended; only the first call counts."""
         if not self._over:
             self.end = how
             self._over = True
@@ -72,7 +72,7 @@ class FlowSource:
         self._changed = anyio.Event()
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames; empty when the answer is over."""
+        """Wait for frames; returns none after the end of the response."""
         while not self._frames and not self._over:
             if not whole and (part := self._framer.part()) is not None:
                 return [part]
@@ -88,7 +88,7 @@ class FlowSource:
             await self._changed.wait()
 
     async def aclose(self) -> None:
-        """Drop what is unread and everything that follows."""
+        """Drop unread bytes and everything that follows."""
         self._frames.clear()
         self._waiting = 0
         self._over = True
@@ -105,15 +105,15 @@ class FlowOrigin:
     source: FlowSource = field(factory=FlowSource, init=False)
     _head: Head | None = field(default=None, init=False)
     _fields: Sequence[tuple[str, str]] = field(default=(), init=False)
-    """All header fields of the upstream's answer."""
+    """All header fields of the upstream's response."""
     _failure: Failure | None = field(default=None, init=False)
     _reports: Reports | None = field(default=None, init=False)
     _known: anyio.Event = field(factory=anyio.Event, init=False)
 
     def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
-        """Take the head of the upstream's answer."""
+        """Note the head of the upstream's response."""
         if status < _FINAL:
-            # mitmproxy treats it as the whole answer and never shows the final one.
+            # mitmproxy treats it as the whole response and never passes on the final one.
             why = f"it sent an informational head ({status}), which mitmproxy cannot pass on"
             self.fail(Failure(Reason.MALFORMED, f"{why}; use the native proxy"))
             return
@@ -122,7 +122,7 @@ class FlowOrigin:
         self._known.set()
 
     def fail(self, failure: Failure) -> None:
-        """Take the failure of the upstream, before or after its head."""
+        """Note that the upstream failed, before or after its head."""
         if self._failure is None:
             self._failure = failure
             if self._reports is not None:
@@ -148,7 +148,7 @@ class FlowOrigin:
 
 @define(eq=False)
 class SilencedWriter:
-    """What mitmproxy gets instead of the client's writer: it drops everything.
+    """The writer that mitmproxy gets instead of the client's; it drops everything.
 
     mitmproxy drains all writers after every read. `drain` waits for the addon, so a stalled client
     slows down its upstream and nothing else.
@@ -162,7 +162,7 @@ class SilencedWriter:
         await self._origin.source.until_there_is_room()
 
     def write(self, data: bytes) -> None:
-        """Drop it."""
+        """Drop the data."""
 
     def write_eof(self) -> None:
         """Do nothing: the addon ends the connection."""
@@ -175,7 +175,7 @@ class SilencedWriter:
         """Do nothing: the addon ends the connection."""
 
     def get_extra_info(self, name: str, default: object = None) -> object:
-        """Ask the real writer."""
+        """Return what the real writer returns."""
         found: object = self._writer.get_extra_info(name, default)
         return found
 
@@ -183,7 +183,7 @@ class SilencedWriter:
 def take_client(
     io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin
 ) -> tuple[Wire, Callable[[], None]]:
-    """Take a client over from mitmproxy, which stops reading and whose writes are dropped.
+    """Take over a client from mitmproxy, which stops reading and whose writes are dropped.
 
     Returns its wire, and a function that ends the connection for mitmproxy too. `tls` has the TLS
     layers of the connection, none for plain text. Raises TypeError if the connection is not TCP,

@@ -34,7 +34,7 @@ class TakenTls:
         return self._tls.send(data)
 
     def take_in(self, records: bytes) -> None:
-        """Take records from the client; b"" is the end."""
+        """Add records from the client; b"" means the end."""
         if records:
             self._tls.bio_write(records)
         else:
@@ -57,32 +57,32 @@ class TakenTls:
 
 @define(eq=False)
 class SilencedTls:
-    """What mitmproxy's TLS layer gets instead: it cannot read from or write to the client.
+    """The TLS that mitmproxy's layer gets instead; it cannot read from or write to the client.
 
-    Only records that mitmproxy read before its transport paused go in, because the next record
-    could not be decrypted without them; the wire reads their content.
+    It accepts only records that mitmproxy read before its transport paused, because the next
+    record cannot be decrypted without them; the wire reads their content.
     """
 
     _tls: SSL.Connection
 
     def bio_write(self, data: bytes) -> int:
-        """Pass records on."""
+        """Pass on records that mitmproxy has read."""
         return self._tls.bio_write(data)
 
     def bio_read(self, size: int) -> bytes:
-        """Return no records."""
+        """Raise WantReadError: there are no records to send."""
         del size
         raise SSL.WantReadError
 
     def recv(self, size: int) -> bytes:
-        """Return no plain text."""
+        """Raise WantReadError: there is no plain text to read."""
         del size
         raise SSL.WantReadError
 
     def sendall(self, data: bytes) -> int:
-        """Drop it."""
+        """Drop the data."""
         return len(data)
 
     def get_shutdown(self) -> int:
-        """Return that no close_notify was sent or received."""
+        """Return 0: no close_notify was sent or received."""
         return 0

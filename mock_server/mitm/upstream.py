@@ -30,7 +30,7 @@ _KEPT_OPTIONS: Final = frozenset({"close", "keep-alive"})
 
 
 def failure_from(message: str) -> Failure | None:
-    """Convert an error message of mitmproxy; None if the client caused it."""
+    """Convert an error message of mitmproxy to a failure; None if the client caused the error."""
     if re.match(r"Client disconnected|stream (reset|closed) by client|killed", message):
         return None
     for pattern, failure in _KINDS:
@@ -40,14 +40,14 @@ def failure_from(message: str) -> Failure | None:
 
 
 def decoded(headers: Headers) -> list[tuple[str, str]]:
-    """Return the header fields as text, in order; the text is what Latin-1 makes of the bytes."""
+    """Return the header fields in order, decoded as Latin-1."""
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields]
 
 
 def keep_end_to_end(headers: Headers) -> None:
-    """Remove the header fields that are about one connection only (RFC 9110, 7.6.1).
+    """Remove the hop-by-hop header fields (RFC 9110, 7.6.1).
 
-    Keeps them all for an upgrade to WebSocket, which mitmproxy does itself.
+    Keeps all fields for an upgrade to WebSocket, which mitmproxy handles itself.
     """
     pairs = decoded(headers)
     options = listed(pairs, "connection")

@@ -1,8 +1,8 @@
-"""The body of a response: what the head promises about it, and its bytes as they are sent.
+"""The body of a response: what the head promises about it, and how it is sent.
 
-A client reads from the head where the body ends and whether the connection stays open (RFC 9112,
-6.3 and 9.3). The server reads it from the same head, after all rules have changed it, and then
-keeps the promise. Only a fault breaks it.
+A client learns from the head where the body ends and whether the connection stays open (RFC 9112,
+6.3 and 9.3). The server derives both from the same head, after all rules have changed it, and acts
+accordingly unless a fault says otherwise.
 """
 
 import re
@@ -27,31 +27,31 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 @frozen
 class Promise:
-    """Where the body of a response ends and whether another request may follow."""
+    """What a head promises: where the body ends, and whether another request may follow."""
 
     framing: Framing | None
-    """None for a body of a known length."""
+    """How the end of the body is marked; None for a body of a known length."""
     length: int
-    """That length in bytes."""
+    """The known length of the body, in bytes."""
     keep_alive: bool
     bodiless: bool = False
-    """Whether the head is the whole response, even if it has a length."""
+    """Whether the response has no body, even if its head gives a length."""
 
     def kept(self, written: int) -> bool:
-        """Return whether the connection can be used again after a body of this many bytes."""
+        """Return whether the connection can be used again after a body of `written` bytes."""
         return self.keep_alive and (
             self.bodiless or self.framing is Framing.CHUNKED or written == self.length
         )
 
 
 BROKEN: Final = Promise(Framing.CLOSE, 0, keep_alive=False)
-"""What an unreadable head promises: that the connection ends."""
+"""The promise of a head that cannot be read: the body ends when the connection closes."""
 
 
 def announced(
     head: Head, plan: HeadPlan, arrived: Arrived, length: int | None
 ) -> tuple[bytes, Promise]:
-    """Return the bytes of the head of an answer, and what it promises.
+    """Return the bytes of the head of a response, and what it promises.
 
     `length` is the length of the body in bytes, None if it is not known yet.
     """
@@ -92,7 +92,7 @@ def _length_fields(
 
 
 def _promise_of(status: int, pairs: Sequence[tuple[str, str]], arrived: Arrived) -> Promise:
-    """Read what a head promises to this request."""
+    """Return what the head of the response to this request promises."""
     keep_alive = arrived.keep_alive and "close" not in listed(pairs, "connection")
     if arrived.request.method == "HEAD" or status in NO_BODY:
         return Promise(None, 0, keep_alive, bodiless=True)
@@ -109,7 +109,7 @@ def _promise_of(status: int, pairs: Sequence[tuple[str, str]], arrived: Arrived)
 
 
 def _promise_of_raw(raw: bytes, arrived: Arrived) -> Promise:
-    """Read a head written by hand; see `BROKEN` for an unreadable one."""
+    """Return what a hand-written head promises; `BROKEN` if it cannot be read."""
     head, blank, body = raw.decode("latin-1").partition("\r\n\r\n")
     first, *lines = head.split("\r\n")
     status = _STATUS_LINE.fullmatch(first)
@@ -130,16 +130,16 @@ class _Compressor(Protocol):
 
 @define(eq=False)
 class Body:
-    """One body on its way, framed as the head promised."""
+    """One response body, sent with the framing that its head promises."""
 
     _wire: Wire
     promise: Promise
     _gzip: _Compressor | None = field(default=None, init=False)
     written: int = field(default=0, init=False)
-    """How many bytes of it were sent, without chunk framing."""
+    """How many bytes of the body were sent, without chunk framing."""
 
     def compress(self) -> None:
-        """Compress everything that follows with gzip; a client can read each piece as it comes."""
+        """Compress everything that follows with gzip, flushed after each piece."""
         self._gzip = zlib.compressobj(wbits=_GZIP)
 
     async def send(self, pieces: Sequence[bytes]) -> None:
@@ -159,7 +159,7 @@ class Body:
         return b"".join(pieces)
 
     async def finish(self, extra: bytes) -> bool:
-        """End it, then send `extra`; returns whether the connection can be used again.
+        """End the body, then send `extra`; returns whether the connection can be used again.
 
         Raises OSError.
         """

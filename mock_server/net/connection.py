@@ -41,18 +41,18 @@ _GARBAGE: Final = b"\x16\x03\x00garbage\xff\xfe\r\n\r\n"
 _NOT_TLS: Final = b"this is no TLS at all\r\n"
 _REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
 _FIN_SOON: Final = 0.01
-"""Seconds after which a FIN sent right after a request has arrived, even on a busy machine."""
+"""Seconds within which a FIN sent right after a request arrives, even on a busy machine."""
 
 
 @define(eq=False)
 class ServerConnection:
-    """One accepted connection; `run` it once. It always closes its wire."""
+    """One accepted connection; call `run` once. It always closes its wire."""
 
     _service: Service
     wire: Wire
     number: int
     leaks: bool = field(default=False, init=False)
-    """Whether the connection is counted as open for good, as the scenario wants."""
+    """Whether the closed connection still counts as open (`leak = true`)."""
     _reader: RequestReader = field(init=False)
     _exchanging: ExchangeOnWire | None = field(default=None, init=False)
     _closed_by: tuple[str, str] = field(default=("server", "fin"), init=False)
@@ -85,7 +85,7 @@ class ServerConnection:
     async def _run(self) -> None:
         with anyio.CancelScope() as self._scope:
             if self._forced is not None:
-                self._scope.cancel()  # ended before it began
+                self._scope.cancel()  # `end_now` was called first
             plan = self._service.rules.connection(self.number)
             if plan.accept is not None:
                 await self._mistreat(plan.accept)
@@ -93,14 +93,14 @@ class ServerConnection:
                 await self._serve()
 
     async def _guarded(self, work: Awaitable[None]) -> None:
-        """Do the work; record any error, and always close the connection."""
+        """Await `work`; record any error, and always close the connection."""
         try:
             await work
         except ClientLeft as left:
             self._closed_by = ("client", str(left))
-        except OSError:  # TimeoutError of a handshake among them
+        except OSError:  # includes the TimeoutError of a handshake
             self._closed_by = ("client", "rst")
-        except Exception as error:  # noqa: BLE001 - recorded: a bug, not the peer's doing
+        except Exception as error:  # noqa: BLE001 - recorded: it is a bug of the server
             self._note_failure(error)
             await self._apologise()
         except BaseExceptionGroup as group:
@@ -147,7 +147,7 @@ class ServerConnection:
             self._closed_by = ("client", await self.wire.until_peer_closes())
 
     async def _secure(self, fault: TlsFault | None) -> bool:
-        """Do the handshake if this server speaks TLS; False if a fault ended the connection."""
+        """Do any TLS handshake; returns False if a fault ended the connection."""
         settings = self._service.tls
         if settings is None:
             return True
@@ -167,8 +167,8 @@ class ServerConnection:
         except ssl.SSLError:
             if fault is None or fault not in _REFUSING:
                 raise
-            # The client may have sent its request: closed with that unread, it would get a reset
-            # instead of the alert.
+            # The client may have sent its request. If the connection were closed with the request
+            # unread, the client would get a reset instead of the alert.
             self._closed_by = ("server", fault.value)
             await self.wire.finish()
             return False
@@ -218,7 +218,7 @@ class ServerConnection:
         try:
             return await self._reader.next()
         except Refused as refused:
-            # The traceback would keep what was received in memory while the client is answered.
+            # The traceback would keep the received bytes in memory while the client is answered.
             self._reader.forget()
             return refused.with_traceback(None)
 
@@ -262,11 +262,11 @@ class ServerConnection:
     async def _watch(
         self, exchange: ExchangeOnWire, scope: anyio.CancelScope, left: list[str]
     ) -> None:
-        """Notice if the client leaves while it is being answered.
+        """End the exchange if the client leaves while it is being answered.
 
         A client that only closed its sending half looks the same until the server writes to it.
         It gets its response as long as that makes progress, but not if a stream or a rule makes it
-        wait, nor if the scenario has half-closed connections dropped.
+        wait, nor if the scenario drops half-closed connections.
         """
         how = await self._reader.watch(lambda: exchange.idle)
         if how is None:
@@ -302,7 +302,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _place(error: BaseException) -> str:
-    """Name the module and line that raised: the innermost of ours, without any data."""
+    """Return the innermost module and line of `mock_server` in a traceback, without any data."""
     frames = [
         (frame.f_globals.get("__name__", ""), line) for frame, line in walk_tb(error.__traceback__)
     ]
@@ -312,7 +312,7 @@ def _place(error: BaseException) -> str:
 
 def rejection(status: int, why: str, *, to_head: bool = False) -> bytes:
     """Render a whole error response that closes the connection; for HEAD it has no body."""
-    # What is too much now may not be too much in a moment (RFC 9110, 15.6.4).
+    # An overload is temporary, so the client may retry (RFC 9110, 15.6.4).
     later = [("Retry-After", "1")] if status == HTTPStatus.SERVICE_UNAVAILABLE else []
     reply = refuse(status, why, *later)
     length = ("Content-Length", str(len(reply.body)))

@@ -34,7 +34,7 @@ _LAST_WORDS: Final = {
 
 
 class OriginFailed(Exception):
-    """The origin raised an OSError; the client has not left."""
+    """The origin raised an OSError; the client is still connected."""
 
 
 class _ClientGone(Exception):
@@ -47,7 +47,7 @@ class ClientFinished(OSError):
 
 @frozen
 class Ended:
-    """How the server ended an exchange; `reusable` if the connection can carry another."""
+    """How the server ended an exchange, and whether the connection can carry another."""
 
     how: Ending
     reusable: bool
@@ -55,23 +55,23 @@ class Ended:
 
 @define(eq=False)
 class ExchangeOnWire:
-    """One exchange on one connection; `run` it once."""
+    """One exchange on one connection; call `run` once."""
 
     _service: Service
     _wire: Wire
     _arrived: Arrived
     _body: Body = field(init=False)
-    """The body of the response; before its head, all that is promised is that it ends."""
+    """The body of the response; its promise is `BROKEN` until the head is known."""
     hanging: bool = field(default=False, init=False)
     """Whether the server sends nothing more and waits for the client to leave."""
     _early_heads: list[Head] = field(factory=list[Head], init=False)
-    """Informational heads of the origin, held back until the rules are applied to its answer."""
+    """Informational heads of the origin, held back until the rules are applied to its response."""
     begun: bool = field(default=False, init=False)
     """Whether any byte of the response was sent."""
     half_closed: bool = field(default=False, init=False)
-    """Whether the client has sent its FIN; the connection's watcher sets it."""
+    """Whether the client has sent its FIN; set by the connection, which watches the client."""
     _keep_alive: float = field(default=math.inf, init=False)
-    """After how many seconds with nothing to send the stream gets a comment."""
+    """Seconds with nothing to send after which the stream sends a comment."""
     idle: bool = field(default=False, init=False)
     """Whether nothing can be sent now: a stream waits for its job, or a rule makes it wait."""
 
@@ -84,7 +84,7 @@ class ExchangeOnWire:
 
     @property
     def request(self) -> Request:
-        """The request that is answered."""
+        """The request that is being answered."""
         return self._arrived.request
 
     @property
@@ -93,7 +93,7 @@ class ExchangeOnWire:
         return self._body.written
 
     async def run(self) -> Ended:
-        """Answer the request; raises OSError when the client goes away meanwhile."""
+        """Answer the request; raises OSError if the client leaves meanwhile."""
         loss = loss_of(self._plan.rules)
         if loss is not None and loss[0] is Lost.REQUEST:
             return await self._end(loss[1])
@@ -114,11 +114,11 @@ class ExchangeOnWire:
         return head_plan(self._plan.rules, self._arrived.request.route)
 
     async def _answer(self, plan: HeadPlan) -> Answered:
-        """Return the answer of the origin or of the rules, with the head that the rules want."""
+        """Return the response of the origin or the rules, with the head that the rules ask for."""
         if plan.asks_origin:
             answered = await self._ask(plan)
             if answered.failed:
-                # Rules that change this answer would hide from the client what went wrong.
+                # Rules that change this response would hide from the client what went wrong.
                 untouched = ExchangePlan(self._plan.about, [])
                 self._arrived = evolve(self._arrived, plan=untouched)
                 return answered
@@ -133,7 +133,7 @@ class ExchangeOnWire:
         return evolve(answered, head=Head(status, reason, headers))
 
     async def _ask(self, plan: HeadPlan) -> Answered:
-        """Ask the origin; refuse a compressed stream if a rule needs its frames to ever fire."""
+        """Ask the origin; refuse a compressed stream if a rule needs to see its frames."""
         request = self._arrived.request
         request = request.uncompressed() if self._plan.rules else request
         try:
@@ -178,7 +178,7 @@ class ExchangeOnWire:
         if coded is not None:
             self._body.compress()
         elif isinstance(body, bytes) and self._is_plain(plan):
-            # Head and body in one piece, as for every answer without a fault.
+            # Head and body in one piece, as for every response without a fault.
             body = b"" if nothing else body
             self._begin_outage()
             await self._send_head(rendered + body, head)
@@ -227,7 +227,7 @@ class ExchangeOnWire:
         return ended
 
     async def _next(self, source: Source, limit: int, *, live: bool) -> Sequence[Frame]:
-        """Wait for frames; for a live stream only until the client has closed its half."""
+        """Wait for frames; for a live stream, only until the client has closed its sending half."""
         whole = not self._plan.transparent
         try:
             if not live:
@@ -246,7 +246,7 @@ class ExchangeOnWire:
         raise ClientFinished
 
     async def _next_of_silent(self, source: Source, limit: int, *, whole: bool) -> Sequence[Frame]:
-        """Wait for frames, and send a comment whenever none have come for `_keep_alive` seconds."""
+        """Wait for frames; send a comment whenever none has arrived for `_keep_alive` seconds."""
         while True:
             with self._waiting(), anyio.move_on_after(self._keep_alive):
                 return await source.next(limit, whole=whole)
@@ -254,7 +254,7 @@ class ExchangeOnWire:
 
     @contextmanager
     def _waiting(self) -> Generator[None, None, None]:
-        """Mark that nothing can be sent; a client that closes now counts as gone."""
+        """Mark that nothing can be sent; a client that closes meanwhile counts as gone."""
         if self.half_closed:
             raise ClientFinished
         self.idle = True
@@ -264,7 +264,7 @@ class ExchangeOnWire:
             self.idle = False
 
     async def _act_on(self, frames: Sequence[Frame]) -> Ended | None:
-        """Apply the rules; consecutive writes are sent in one piece."""
+        """Apply the rules to frames; consecutive writes are sent in one piece."""
         plan = self._plan
         if not plan.steady:
             for frame in frames:
@@ -308,7 +308,7 @@ class ExchangeOnWire:
             self._arrived.notes.frame(frame)
 
     def _begin_outage(self) -> None:
-        """Take the port away before the last bytes, so that no client reconnects too early."""
+        """Begin the outage before the last bytes, so that no client reconnects too early."""
         if outage := self._plan.outage:
             self._service.outage(*outage)
 
@@ -337,7 +337,7 @@ class ExchangeOnWire:
         return self._done(end.how, reusable=False)
 
     async def _hang(self) -> Ended:
-        """Send nothing more; the connection's watcher cancels this when the client leaves."""
+        """Send nothing more; the connection cancels this when the client leaves."""
         self.hanging = True
         with self._waiting():
             await anyio.sleep(self._service.limits.stall_time)

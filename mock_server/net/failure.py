@@ -1,4 +1,4 @@
-"""Explain failures without quoting the peer: of a real backend, and of malformed messages.
+"""Explain failures of a real backend, and malformed messages, without quoting the peer.
 
 h11's errors quote the offending line, and a malformed `Authorization : Bearer …` still contains a
 credential.
@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 
 class Reason(StrEnum):
-    """Why an upstream sent no answer, or only a part of one."""
+    """Why an upstream sent no response, or only a part of one."""
 
     REFUSED = "refused"
     RESET = "reset"
@@ -43,19 +43,19 @@ _SENTENCES: Final = {
 
 @frozen
 class Failure:
-    """What went wrong with an upstream; `why` is one line and never quotes the answer."""
+    """What went wrong with an upstream; `why` is one line and never quotes the response."""
 
     reason: Reason
     why: str
 
     @classmethod
     def of(cls, reason: Reason) -> "Failure":
-        """Explain a reason about which no more is known."""
+        """Return a failure with the standard sentence for a reason."""
         return cls(reason, _SENTENCES[reason])
 
     @property
     def status(self) -> int:
-        """The status for a client that was sent nothing yet (RFC 9110, 15.6.3, 15.6.5)."""
+        """The status for a client that has received nothing yet (RFC 9110, 15.6.3, 15.6.5)."""
         return 504 if self.reason is Reason.TIMEOUT else 502
 
 
@@ -125,7 +125,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _explained(failure: Failure, error: BaseException) -> Failure:
-    """Add what is known from the error itself."""
+    """Add details from the error itself."""
     why = failure.why
     if isinstance(error, ssl.SSLCertVerificationError):
         why = f"the certificate is not trusted: {error.verify_message}"
@@ -140,5 +140,5 @@ def _explained(failure: Failure, error: BaseException) -> Failure:
 
 
 def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
-    """Return whether an error is a group; a type guard where `isinstance` does not narrow."""
+    """Return whether an error is an exception group; narrows types where `isinstance` does not."""
     return isinstance(error, BaseExceptionGroup)

@@ -1,4 +1,4 @@
-"""The point of a stream between its replay and its live phase, where a test can hold it.
+"""Hold a stream at the point between its replay and its live phase, for a test.
 
 The replay is what was in the job's log when the stream was opened.
 """
@@ -19,7 +19,7 @@ class Hold:
         await self._held.wait()
 
     def release(self) -> None:
-        """Let the stream go on; one that has not come this far yet will not stop."""
+        """Let the stream continue; a stream that has not reached this point yet will not stop."""
         self._released.set()
 
     async def pass_by(self) -> None:

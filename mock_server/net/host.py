@@ -1,4 +1,4 @@
-"""Accept, number, limit and end the connections on one port, for the length of an `async with`."""
+"""Accept, number, limit and end the connections on one port, inside an `async with`."""
 
 import socket
 import sys
@@ -31,17 +31,17 @@ class Host:
     service: Service
     listener: Listener
     reserve: int = field(default=64, kw_only=True)
-    """How many file descriptors of this process are kept free of connections."""
+    """How many file descriptors of the process are kept free for uses other than connections."""
     connections: dict[int, ServerConnection] = field(
         factory=dict[int, ServerConnection], init=False
     )
     _sent_before: int = field(default=0, init=False)
-    """How many bytes were sent on connections that are closed now."""
+    """How many bytes were sent on connections that have been closed."""
     _accepted: int = field(default=0, init=False)
     _leaving: int = field(default=0, init=False)
     """How many connections are being refused because there are too many."""
     _leaked: int = field(default=0, init=False)
-    """How many closed connections are counted as open, as the scenario wants."""
+    """How many closed connections still count as open (`leak = true`)."""
     _group: TaskGroup | None = field(default=None, init=False)
     _outage_scope: anyio.CancelScope | None = field(default=None, init=False)
 
@@ -69,11 +69,11 @@ class Host:
             if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
                 await group.__aexit__(kind, error, trace)
             else:
-                # The error of the `async with` body must not be wrapped in a group.
+                # The error of the `async with` body must not be wrapped in an exception group.
                 await group.__aexit__(None, None, None)
 
     def serve_instead(self, service: Service) -> None:
-        """Serve another service from now on; resets connections and ends an outage."""
+        """Replace the service; resets connections and ends an outage."""
         if self._outage_scope is not None:
             self._outage_scope.cancel()
         self.listener.bring_back()
@@ -128,11 +128,11 @@ class Host:
 
     @property
     def bytes_sent(self) -> int:
-        """How many bytes the kernel has taken from all connections so far."""
+        """How many bytes were handed to the kernel so far, on all connections."""
         return self._sent_before + sum(each.wire.sent for each in self.connections.values())
 
     def _is_full(self, accepted: socket.socket) -> bool:
-        """Return whether there are too many connections or, from the descriptor's number, files."""
+        """Return whether too many connections (or files, by the new descriptor) are open."""
         if len(self.connections) + self._leaked >= self.service.limits.connections:
             return True
         if MOST_SOCKETS is not None and len(self.connections) >= MOST_SOCKETS:

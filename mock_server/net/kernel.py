@@ -1,7 +1,7 @@
-"""What only the kernel knows about a connection, and the faults that a platform cannot do.
+"""Ask the kernel about a connection, and list what a platform does not support.
 
-Linux tells everything, macOS most of it, Windows little. The numbers are from the header files that
-the comments name: Python has no names for them.
+Linux reports everything, macOS most of it, Windows little. The numbers are from the header files
+named in the comments, because Python has no names for them.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ if sys.platform == "linux":
     import fcntl
 
 LINGER_ZERO: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-"""For SO_LINGER: closing the socket sends RST."""
+"""The value of SO_LINGER with which closing a socket sends RST."""
 LACKING: Final[frozenset[Capability]] = (
     frozenset[Capability]() if sys.platform == "linux" else frozenset({Capability.FULL_QUEUE})
 )
-"""What no mock can do on this platform."""
+"""The capabilities that no mock has on this platform."""
 KEEPS_PORT: Final = sys.platform == "linux"
-"""Whether a second socket may be bound to the port of one that listens."""
+"""Whether a second socket may be bound to the port of a listening socket."""
 
 MOST_SOCKETS: Final = 256 if sys.platform == "win32" else None
-"""How many sockets fit into one event loop, with the same again for others; None for any number."""
+"""The most connections of an event loop, leaving as many sockets for others; None: no limit."""
 LOOP: Final[dict[str, object]] = (
     {"loop_factory": asyncio.SelectorEventLoop} if sys.platform == "win32" else {}
 )
-"""The options of `anyio.run` and its like for an event loop that a mock runs on."""
+"""The `backend_options` of `anyio.run` for an event loop that a mock can run on."""
 
 # Bytes not yet sent (linux/sockios.h). TIOCOUTQ also counts bytes that are sent but not
 # acknowledged, and a delayed acknowledgement takes 40 ms.
@@ -51,7 +51,7 @@ class Peer(enum.Enum):
 
 
 def unsent(connected: socket.socket) -> int | None:
-    """Return how many bytes have not been sent, or None if this platform does not tell."""
+    """Return how many bytes have not been sent, or None if this platform does not report it."""
     if sys.platform == "linux":
         queued = bytearray(4)
         fcntl.ioctl(connected, _SIOCOUTQNSD, queued)
@@ -62,7 +62,7 @@ def unsent(connected: socket.socket) -> int | None:
 
 
 def peer_of(connected: socket.socket) -> Peer:
-    """Tell whether the peer has closed, even if there are bytes to read before its FIN.
+    """Return whether the peer has closed, even if there are bytes to read before its FIN.
 
     On Windows only an RST is noticed.
     """
@@ -84,9 +84,9 @@ def _peer_in(state: int, *, there: set[int], close_wait: int) -> Peer:
 
 
 def reusing(unbound: socket.socket) -> None:
-    """Let a socket bind a port whose last connections are not forgotten yet.
+    """Let a socket bind a port whose previous connections are still in TIME_WAIT.
 
-    Windows does so anyway; there SO_REUSEADDR would give it the port of another process.
+    Windows allows this anyway; there SO_REUSEADDR would let it take another process's port.
     """
     if sys.platform != "win32":
         unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,7 +95,7 @@ def reusing(unbound: socket.socket) -> None:
 def check_loop() -> None:
     """Raise RuntimeError if a mock cannot run on this event loop.
 
-    The default one of Windows cannot wait for a socket that something else closes.
+    The default event loop on Windows cannot wait for a socket that something else closes.
     """
     if sys.platform != "win32":
         return
@@ -110,7 +110,7 @@ def check_loop() -> None:
 
 
 def check_full_queue() -> None:
-    """Raise OSError where connections to a full accept queue are not ignored."""
+    """Raise OSError if the platform does not ignore connections to a full accept queue."""
     if Capability.FULL_QUEUE in LACKING:
         raise OSError(
             errno.EOPNOTSUPP,

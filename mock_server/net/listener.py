@@ -1,4 +1,4 @@
-"""The listening port, which accepts connections and, in an outage, refuses or swallows them."""
+"""The listening port: it accepts connections, and in an outage refuses or swallows them."""
 
 import errno
 import socket
@@ -22,8 +22,9 @@ class Listener:
     """One port of the loopback (or of `host`), from `open` until `close`.
 
     A second, bound socket that never listens keeps the port during an outage, so that connections
-    are refused and no other process can take the port. Where that is not possible (`KEEPS_PORT`), it
-    is bound for the outage only, and another process could take the port at its begin or its end.
+    are refused and no other process can take the port. If that is not possible (`KEEPS_PORT`), it
+    is bound only during the outage, and another process could take the port as the outage begins
+    or ends.
     """
 
     host: str = "127.0.0.1"
@@ -58,7 +59,7 @@ class Listener:
             found.bind((self._address, self.port))
         except OSError as error:
             found.close()
-            error.filename = f"{in_url(self.host)}:{self.port}"  # a message names the port
+            error.filename = f"{in_url(self.host)}:{self.port}"  # for messages
             if error.errno == errno.EADDRINUSE:
                 error.strerror = f"{error.strerror}; use port 0 for a free one"
             raise
@@ -104,11 +105,11 @@ class Listener:
 
     @property
     def away(self) -> bool:
-        """Whether there is an outage."""
+        """Whether an outage is in progress."""
         return self._opened and self._socket is None
 
     def take_away(self, kind: Outage) -> None:
-        """Begin an outage, unless there is one; open connections go on."""
+        """Begin an outage, unless one is in progress; open connections continue."""
         if self._socket is None:
             return
         self._stop_listening()
@@ -116,11 +117,11 @@ class Listener:
             listening = self._bound()
             self._swallowing += [filled(listening), listening]
         elif not KEEPS_PORT:
-            with suppress(OSError):  # another process has taken it just now
+            with suppress(OSError):  # another process has just taken the port
                 self._placeholder = self._bound()
 
     def bring_back(self) -> None:
-        """End an outage, if there is one."""
+        """End the outage, if one is in progress."""
         if self.away:
             self._swallow_no_more()
             self._listen()

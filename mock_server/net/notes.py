@@ -1,4 +1,4 @@
-"""What the journal gets about one exchange, from its request to its end, without secrets."""
+"""Record one exchange in the journal, from its request to its end, without secrets."""
 
 from typing import Final, Protocol
 
@@ -24,7 +24,7 @@ _LONGEST_KEPT: Final = 1 << 20
 
 
 class Journaled(Protocol):
-    """Something with a journal, which may be replaced during an exchange."""
+    """An object with a journal that may be replaced during an exchange."""
 
     journal: Journal
 
@@ -38,11 +38,11 @@ class ExchangeNotes:
     _about: Exchange = field(repr=False)
     _frames: int = field(default=0, init=False)
     _begun: bytearray = field(factory=bytearray, init=False)
-    """The parts of a frame that were sent before the rest of it came."""
+    """The parts of a frame that were sent before the rest of it arrived."""
     _ended: bool = field(default=False, init=False)
 
     def _where(self) -> tuple[int, float, int, Route, int]:
-        """Return what every record of the exchange begins with."""
+        """Return the fields with which every record of the exchange begins."""
         return (
             *self._owner.journal.stamp(),
             self._connection,
@@ -78,7 +78,7 @@ class ExchangeNotes:
         self._owner.journal.add(ResponseStarted(*self._where(), head.status, after))
 
     def frame(self, frame: Frame) -> None:
-        """Record a frame that was sent; the beginning of one is kept until the rest was sent."""
+        """Record a frame that was sent; a part of one is kept until the rest has been sent."""
         if frame.part:
             self._begun += frame.raw
             return
@@ -94,7 +94,7 @@ class ExchangeNotes:
         self._owner.journal.add(UpstreamFailed(*self._where(), *said))
 
     def ended(self, how: str, by: str) -> None:
-        """Record how the exchange ended, once, and by which side: server or client."""
+        """Record how the exchange ended, and by which side; only the first call counts."""
         if not self._ended:
             self._ended = True
             self._owner.journal.add(ExchangeEnded(*self._where(), how, by))

@@ -1,6 +1,6 @@
-"""What answers requests: the mock's own backend, or a real one; and its answers.
+"""Origins, which answer requests: the mock's own backend, or a real one.
 
-An answer is a head and a body, whole or as a source of frames.
+A response is a head and a body, either whole or as a source of frames.
 """
 
 import math
@@ -29,11 +29,11 @@ from mock_server.sse import Frame
 BATCH: Final = 64
 _FIRST_COMMENT: Final = b": this is the stream\n\n"
 _ALL_JOBS: Final = ""
-"""In place of a job's id: followers of all jobs take turns, not only those of one job."""
+"""The key of a turn that followers of all jobs share, in place of the id of a job."""
 
 
 class Source(Protocol):
-    """The frames of a stream, as they arrive."""
+    """A source of the frames of a stream, as they arrive."""
 
     @property
     def end(self) -> Ending:
@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames and return about `limit` at most; empty at the end of the stream.
+        """Wait for frames and return about `limit` at most; returns none at the end of the stream.
 
         Without `whole`, a source that knows only bytes may return parts of frames.
         """
@@ -54,57 +54,57 @@ class Source(Protocol):
 
 @frozen
 class Answered:
-    """The answer of an origin: a head, and a whole body or a source of frames."""
+    """The response of an origin: a head, and a whole body or a source of frames."""
 
     head: Head
     body: bytes | Source
     failed: bool = False
-    """Whether it only reports that an upstream failed; no rule applies to it then."""
+    """Whether the response only reports that an upstream failed; rules do not apply to it."""
     first: bytes = b""
-    """What a stream begins with, before any frame; rules about frames do not see it."""
+    """The bytes before the first frame of a stream; rules about frames do not see them."""
     keep_alive: float = math.inf
-    """After how many seconds with nothing to send a stream gets a comment."""
+    """Seconds with nothing to send after which the stream sends a comment."""
 
 
 class Reports(Protocol):
-    """What an origin reports besides its answer, while it answers."""
+    """What an origin reports before or during its response."""
 
     async def early(self, head: Head) -> None:
-        """Pass on an informational head that came before the answer (RFC 9110, 15.2)."""
+        """Pass on an informational head that arrived before the response (RFC 9110, 15.2)."""
         ...
 
     def failed(self, failure: Failure) -> None:
-        """Record that a real backend failed, before or during its answer."""
+        """Record that a real backend failed, before or during its response."""
         ...
 
 
 class Origin(Protocol):
-    """What answers the requests: the mock's own backend, or a real one."""
+    """Answers requests: the mock's own backend, or a real one."""
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Answer one request; informational heads and failures go to `reports`.
 
-        `plan` is how the rules want the answer changed; the carrier makes every change that does
-        not need the backend itself.
+        `plan` is how the rules change the response; the carrier makes every change that does not
+        need the backend itself.
         """
         ...
 
 
 def answered_with_failure(failure: Failure, where: str = "") -> Answered:
-    """Answer for an upstream that failed: 502 or 504, with the reason in one line of JSON."""
+    """Return the response for an upstream that failed: 502 or 504, with the reason as JSON."""
     upstream = f"upstream {where}" if where else "upstream"
     words = {"error": f"{upstream}: {failure.why}", "reason": failure.reason.value}
     return evolve(answered_with(reply_json(failure.status, words)), failed=True)
 
 
 def answered_with(reply: Reply | Listing) -> Answered:
-    """Answer with a reply of a backend, or with a long listing, piece by piece."""
+    """Return a response with the reply of a backend, or with a long listing sent in pieces."""
     body = reply.body if isinstance(reply, Reply) else PiecesSource(reply.pieces())
     return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), body)
 
 
 async def refused_as_compressed(answered: Answered, why: str, reports: Reports) -> Answered:
-    """Drop a compressed answer whose content is needed; the client gets a 502 with `why`."""
+    """Drop a compressed response whose content is needed; returns a 502 with `why`."""
     if not isinstance(answered.body, bytes):
         await answered.body.aclose()
     failure = Failure(Reason.COMPRESSED, why)
@@ -123,14 +123,14 @@ class JobSource:
     _handoff: Handoff | None = None
     end: Ending = field(default=Ending.EOF, init=False)
     _overdue: Sequence[Frame] = field(default=(), init=False)
-    """Events before the position that are still to be sent, because a rule repeats some of them."""
+    """Events before the position that are not yet sent, because a rule repeats some of them."""
     _follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._follower = self._job.join()
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return what is in the log, or wait until it grows or the job ends."""
+        """Return events from the log, or wait until it grows or the job ends."""
         del whole
         if self._hold is not None or self._handoff is not None:
             if (unsent := self._follower.since - self._position) > 0:
@@ -166,7 +166,7 @@ class JobSource:
         return [frame for at, frame in numbered if self._job.gets(self._follower, at)]
 
     async def _go_live(self) -> None:
-        """Change from the replay to the live phase, once, with the mistakes that a rule wants."""
+        """Change once from the replay to the live phase, with the mistakes that a rule asks for."""
         if self._hold is not None:
             await self._hold.pass_by()
             self._hold = None
@@ -182,23 +182,23 @@ class JobSource:
         self._overdue = [*kept, *again] if again else ()
 
     async def aclose(self) -> None:
-        """Leave the job; its log belongs to the job."""
+        """Stop following the job."""
         self._job.leave(self._follower, self._position)
 
 
 @define(eq=False)
 class SerialSource:
-    """A source that gives frames only in its turn: when no other follower of the job is sending."""
+    """A source that returns frames only while no other follower of the job is sending."""
 
     _source: Source
     _turn: anyio.Semaphore
     _sending: bool = field(default=False, init=False)
     _ready: Sequence[Frame] = field(default=(), init=False)
-    """Frames that wait for the turn."""
+    """Frames that wait for the turn to send."""
 
     @property
     def end(self) -> Ending:
-        """How the source ended."""
+        """How the wrapped source ended."""
         return self._source.end
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
@@ -244,7 +244,7 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Answer as an upstream did, with all of a small body at once; `fields` are all of its header."""
+    """Return the response of an upstream; reads a small body whole. `fields` are all its fields."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)
@@ -264,10 +264,10 @@ async def answered_by_upstream(
 
 
 def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
-    """Answer a HEAD request, or with a 304, as an upstream did: with `head` alone.
+    """Return the response of an upstream to a HEAD request, or a 204 or 304: `head` alone.
 
-    A Content-Length of the upstream is the one that a GET would get (RFC 9110, 8.6); without one,
-    the head announces chunks. A 204 has neither.
+    A Content-Length of the upstream is that of the response to a GET (RFC 9110, 8.6); without
+    one, the head announces chunks. A 204 has neither.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")
@@ -278,13 +278,13 @@ def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
 
 @define(eq=False)
 class PiecesSource:
-    """A long body made piece by piece, so that other connections are served in between."""
+    """A long body that is made in pieces, so that other connections are served in between."""
 
     _pieces: Iterator[bytes]
     end: Ending = field(default=Ending.EOF, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Make the next piece."""
+        """Return the next piece."""
         del limit, whole
         return [Frame(piece) for piece in islice(self._pieces, 1)]
 
@@ -299,16 +299,16 @@ class BackendOrigin:
     backend: Backend
     clock: Callable[[], float] = time.monotonic
     holds: dict[str, Hold] = field(factory=dict[str, Hold], init=False)
-    """By job: the hold for the next stream of the job."""
+    """Maps the id of a job to the hold for its next stream."""
     _turns: dict[str, anyio.Semaphore] = field(factory=dict[str, anyio.Semaphore], init=False)
-    """By job, or for all jobs: the turn to send, of followers that are served one after the other."""
+    """Maps the id of a job, or `_ALL_JOBS`, to the turn of followers that are served one by one."""
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Let the backend answer."""
+        """Return the backend's response to a request."""
         del reports
         if self.backend.plan.fan_out is FanOut.FROZEN:
             async with self._turn_of(_ALL_JOBS):
-                pass  # while a stream waits for its reader, nothing is answered
+                pass  # while a stream waits for its client to read, no request is answered
         answer = self.backend.answer(request, self.clock(), plan.resume)
         if isinstance(answer, Later):
             await anyio.sleep(answer.seconds)
@@ -340,7 +340,7 @@ class BackendOrigin:
                 return source
 
     def forget(self, job: str) -> None:
-        """Drop what is kept about a job that no longer exists."""
+        """Forget a job that no longer exists."""
         self.holds.pop(job, None)
         self._turns.pop(job, None)
 

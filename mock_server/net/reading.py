@@ -38,12 +38,12 @@ class Refused(Exception):
 
 
 class ClientLeft(Exception):
-    """The client closed while the server waited for a request; the message is fin or rst."""
+    """The client closed the connection before a whole request; the message is fin or rst."""
 
 
 @frozen
 class Arrived:
-    """A request with its plan, and what records its exchange."""
+    """A request, the plan of its exchange, and the notes that record it."""
 
     request: Request
     plan: ExchangePlan
@@ -65,7 +65,7 @@ class RequestReader:
     _dropped: bool = field(default=False, init=False)
     """Whether bytes of a request were dropped."""
     _used: bool = field(default=False, init=False)
-    """Whether this connection has had a request before."""
+    """Whether a request was already read on this connection."""
     asked: Request | None = field(default=None, init=False)
     """The request that is being read, without its body."""
 
@@ -81,7 +81,7 @@ class RequestReader:
         if self._dropped:
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too much was sent while an event stream was open; wait for it to end",
+                "too much was sent while an event stream was open; wait for the stream to end",
             )
         rest = self._http.trailing_data[0]
         if self._used:
@@ -97,7 +97,7 @@ class RequestReader:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 
     async def stays_silent(self, seconds: float) -> bool:
-        """Wait for the beginning of another request; True if none came. Raises ClientLeft."""
+        """Wait for another request; returns True if none begins in time. Raises ClientLeft."""
         if self._http.trailing_data[0]:
             return False
         with anyio.move_on_after(seconds):
@@ -106,16 +106,16 @@ class RequestReader:
         return True
 
     def forget(self) -> None:
-        """Drop what was received: there will be no further request."""
+        """Drop all received bytes, because no further request will be read."""
         self._http = self._fresh()
         self._hold(-self._held)
 
     async def watch(self, is_idle: Callable[[], bool]) -> str | None:
-        """Read on while a request is answered; returns how the client closed: fin or rst.
+        """Continue to read while a request is answered; returns how the client closed: fin or rst.
 
         Stops reading after `header_bytes`: a client that sends more has to wait for its response
-        first. If the response `is_idle`, that could take forever, and the end of the client would
-        stay hidden after what it sent, so more is read and dropped. None if this server itself has
+        first. If the response `is_idle`, that could take forever, and unread bytes would hide that
+        the client has closed, so more is read and dropped. Returns None if the server itself has
         closed the connection.
         """
         waiting = len(self._http.trailing_data[0])
@@ -142,7 +142,7 @@ class RequestReader:
                     self._dropped = True
 
     def _hold(self, size: int) -> bool:
-        """Count more bytes, or fewer; False if all connections together hold too many."""
+        """Count more bytes, or fewer; returns False if all connections together hold too many."""
         self._held += size
         return self._service.hold(size)
 
@@ -176,7 +176,7 @@ class RequestReader:
         return Arrived(request, plan, notes, keep_alive, modern)
 
     async def _invite_body(self) -> None:
-        """Send 100 to a client that waits for it before it sends a body (RFC 9110, 10.1.1)."""
+        """Send 100 if the client waits for it before it sends a body (RFC 9110, 10.1.1)."""
         honoured = self._service.serving.expect is Expect.HONOURED
         if honoured and self._http.they_are_waiting_for_100_continue:
             await self._wire.send(Head(100, "Continue", ()).render())

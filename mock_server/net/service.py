@@ -1,4 +1,4 @@
-"""Everything that the connections of one server share: rules, journal, origin, gates, limits."""
+"""What the connections of one server share: rules, journal, origin, gates, limits."""
 
 import time
 from collections import Counter
@@ -21,7 +21,7 @@ from mock_server.scenario.words.end import Outage
 
 @define
 class Gates:
-    """Named gates: closed until they are opened."""
+    """Named gates, which are closed until they are opened."""
 
     _gates: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
     waited_at: set[str] = field(factory=set[str], init=False)
@@ -29,24 +29,24 @@ class Gates:
     opened: set[str] = field(factory=set[str], init=False)
     """The gates that were opened, including those that were shut again."""
     waiting: Counter[str] = field(factory=Counter[str], init=False)
-    """How many streams wait at each gate now."""
+    """How many streams are waiting at each gate."""
 
     def open(self, name: str) -> None:
-        """Open the gate, for what waits at it now and for what comes later."""
+        """Open a gate, for streams that are waiting at it and for later ones."""
         self.opened.add(name)
         self._gate(name).set()
 
     def shut(self, name: str) -> None:
-        """Close the gate again, for what comes later."""
+        """Close a gate again, for later streams."""
         if self.is_open(name):
             del self._gates[name]
 
     def is_open(self, name: str) -> bool:
-        """Whether the gate is open."""
+        """Return whether a gate is open."""
         return self._gate(name).is_set()
 
     async def wait(self, name: str) -> None:
-        """Wait until the gate is open."""
+        """Wait until a gate is open."""
         self.waited_at.add(name)
         self.waiting[name] += 1
         try:
@@ -60,7 +60,7 @@ class Gates:
 
 @define(eq=False)
 class Service:
-    """Everything a connection needs; its host sets `outage`, which takes the port away."""
+    """What a connection needs; its host sets `outage`, which begins an outage of the port."""
 
     rules: Rules
     journal: Journal
@@ -78,13 +78,13 @@ class Service:
     grace: float = 1.0
     """Seconds without progress after which a client that sent its FIN is assumed to have left."""
     admits: Callable[[Request], bool] = field(default=lambda _: True)
-    """Returns whether a request has a valid token, from its head; only then a long body is kept."""
+    """Returns whether the head of a request has a valid token; only then a long body is kept."""
     _open_bytes: int = field(default=0, init=False)
 
     def hold(self, size: int) -> bool:
         """Count bytes of requests that are being read or answered; a negative size releases them.
 
-        False if all connections together hold more than `open_bytes`.
+        Returns False if all connections together hold more than `open_bytes`.
         """
         self._open_bytes += size
         return size <= 0 or self._open_bytes <= self.limits.open_bytes

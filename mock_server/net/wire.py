@@ -28,17 +28,17 @@ _LINGER: Final = 2.0
 class Wire:
     """One connected socket: bytes in and out, and its endings.
 
-    With TLS it sends and receives plain text just the same.
+    With TLS, callers still send and receive plain text.
     """
 
     _socket: socket.socket
     _tls: Tls | None = None
     closed: bool = field(default=False, init=False)
     sent: int = field(default=0, init=False)
-    """How many bytes the kernel has taken so far."""
+    """How many bytes were handed to the kernel so far."""
     _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
     _pending: bytes = field(default=b"", init=False)
-    """Records that a flush did not send because it was cancelled; the next one begins with them."""
+    """Records that a cancelled flush did not send; the next flush begins with them."""
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
@@ -97,8 +97,8 @@ class Wire:
     async def send(self, data: bytes) -> None:
         """Send everything; raises OSError if the peer is gone.
 
-        It yields before it writes and not after, so that the caller's next record is in the
-        journal before anything that the peer does in response.
+        Yields to the event loop before it writes and not after, so that the caller's next record
+        is in the journal before anything that the peer does in response.
         """
         if self._tls is None:
             await self._put(data)
@@ -109,7 +109,7 @@ class Wire:
         await self._flush(self._tls)
 
     async def send_beneath(self, data: bytes) -> None:
-        """Send bytes to the socket as they are, past TLS if there is any; raises OSError."""
+        """Send bytes to the socket unencrypted, even under TLS; raises OSError."""
         if self._tls is not None:
             await self._flush(self._tls)
         await self._put(data)
@@ -143,7 +143,7 @@ class Wire:
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything that was sent, for at most a second.
 
-        Where the kernel does not tell how much that is, wait for a twentieth of a second.
+        If the kernel does not report what is unsent, waits for a twentieth of a second.
         """
         if unsent(self._socket) is None:
             await anyio.sleep(_DRAIN_BLINDLY)
@@ -158,16 +158,16 @@ class Wire:
         self.close()
 
     def half_close(self) -> None:
-        """Send close_notify and FIN, and go on reading."""
+        """Send close_notify and FIN, and continue to read."""
         if self._tls is not None and not self.closed:
             self._tls.say_goodbye()
-            with suppress(OSError):  # what the kernel does not take at once is lost
+            with suppress(OSError):  # what the kernel does not accept at once is lost
                 self.sent += self._socket.send(self._tls.records())
         with suppress(OSError):  # the peer has already closed
             self._socket.shutdown(socket.SHUT_WR)
 
     def fin(self) -> None:
-        """Send close_notify and FIN, and close; what the peer sends after that is answered by RST."""
+        """Send close_notify and FIN, and close; later data from the peer gets an RST."""
         self.half_close()
         with suppress(OSError):
             # With unread input, the close would send an RST.
@@ -176,9 +176,10 @@ class Wire:
         self.close()
 
     async def finish(self, last: bytes = b"") -> None:
-        """Send the last bytes, close_notify and FIN; close after a moment of reading and discarding.
+        """Send the last bytes, close_notify and FIN; close when the peer does, or after 2 s.
 
-        The reading keeps the close from sending RST. Raises OSError if the peer is gone.
+        Input is read and discarded meanwhile, so that closing does not send RST. Raises OSError if
+        the peer is gone.
         """
         if last:
             await self.send(last)
@@ -199,7 +200,7 @@ class Wire:
     async def until_peer_closes_unread(self) -> str:
         """Wait until the peer closes, without reading; returns how: fin or rst.
 
-        The kernel has no event for a FIN after unread bytes, so its state is looked at now and then.
+        The kernel has no event for a FIN after unread bytes, so this polls its state.
         """
         while (peer := self._peer()) is Peer.THERE:  # noqa: ASYNC110 - see above
             await anyio.sleep(_LOOK_EVERY)

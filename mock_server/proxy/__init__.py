@@ -1,1 +1,1 @@
-"""Apply the same faults in front of a real backend, and record and replay its answers."""
+"""Inject faults in front of a real backend, and record and replay its responses."""

@@ -1,7 +1,7 @@
-"""The native reverse proxy: answer requests by asking a real backend.
+"""The native reverse proxy: forward requests to a real backend.
 
-Without rules, answers of the upstream are passed on unchanged, and its failures are reported with
-their reason. Rules treat its streams as they treat the mock's own.
+Without rules, responses of the upstream are passed on unchanged, and its failures are reported with
+their reason. Rules act on its streams as they do on the mock's own.
 """
 
 from collections.abc import Generator, Sequence
@@ -33,14 +33,14 @@ __all__ = ["PROXY_CAPABILITIES", "ProxyOrigin", "Upstream"]
 
 PROXY_CAPABILITIES: Final = frozenset(Capability) - {Capability.BACKEND}
 CONNECT_TIME: Final = 10.0
-"""Seconds to open a connection to the upstream, including the TLS handshake."""
+"""The longest time to connect to the upstream, in seconds, including the TLS handshake."""
 ANSWER_TIME: Final = 300.0
-"""Seconds from the request to the head of its response; a stream may then be silent forever."""
+"""The longest time from a request to the head of its response, in seconds."""
 
 
 @define(eq=False)
 class UpstreamSource:
-    """The body of an answer: frames of an uncompressed event stream, else bytes as they arrive."""
+    """The body of a response: frames of an uncompressed event stream, else bytes as they arrive."""
 
     _exchange: UpstreamExchange
     _framed: bool
@@ -50,7 +50,7 @@ class UpstreamSource:
     _over: bool = field(default=False, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return what one read yields; the size of the read limits it."""
+        """Return the frames or bytes of one read, whose size is the limit."""
         del limit
         while not self._over:
             data = await self._data()
@@ -91,7 +91,7 @@ class ProxyOrigin:
     answer_time: float = ANSWER_TIME
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Ask the upstream; if it fails, the proxy answers with a 502 or 504."""
+        """Ask the upstream; if it fails, return a 502 or 504."""
         del plan
         if request.method == "CONNECT":
             return answered_with(refuse(501, NO_TUNNELS))
@@ -120,7 +120,7 @@ class ProxyOrigin:
 
 @contextmanager
 def _in_time(seconds: float, what: str) -> Generator[None, None, None]:
-    """Give the upstream so many seconds; raises Failed after them."""
+    """Limit the time for the upstream; raises Failed after `seconds`."""
     try:
         with anyio.fail_after(seconds):
             yield

@@ -18,30 +18,30 @@ from mock_server.sse import Frame
 
 
 class RecordingListener:
-    """Follows every exchange while it is recorded; this class ignores all of it."""
+    """Notified of every step of an exchange that is recorded; this base class does nothing."""
 
     def asked(self, exchange: RecordedExchange) -> None:
-        """Take the request, which begins an exchange."""
+        """Handle the request, which begins an exchange."""
 
     def early(self, exchange: RecordedExchange, status: int) -> None:
-        """Take the status of an informational head."""
+        """Handle the status of an informational head."""
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Take the head of the response, and its body if it was passed on whole."""
+        """Handle the head of the response, and its body if it was passed on whole."""
 
     def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
-        """Take a frame, or a piece of a body that is not an event stream."""
+        """Handle a frame, or a piece of a body that is not an event stream."""
 
     def ended(self, exchange: RecordedExchange) -> None:
-        """Take the end of the body, or that the client left before it."""
+        """Handle the end of the body; the client may have left first."""
 
     def dropped(self, exchange: RecordedExchange) -> None:
-        """Forget the exchange: it cannot be recorded."""
+        """Forget an exchange that cannot be recorded."""
 
 
 @define(eq=False)
 class RecordingOrigin:
-    """Passes every exchange on and records it."""
+    """Passes every exchange on to another origin, and records it."""
 
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic
@@ -52,7 +52,7 @@ class RecordingOrigin:
     )
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Let the real origin answer, without compression, which would hide frames and secrets."""
+        """Ask the real origin, without compression, which would hide frames and secrets."""
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
         exchange = RecordedExchange(request, attempt)
@@ -66,8 +66,8 @@ class RecordingOrigin:
             self._exchanges = [each for each in self._exchanges if each is not exchange]
             self._tape.dropped(exchange)
             why = (
-                f"the answer is compressed ({coding}) although the request did not allow it, so it "
-                "cannot be recorded; turn compression off at the upstream"
+                f"the response is compressed ({coding}) although the request did not allow it, so "
+                "it cannot be recorded; turn compression off at the upstream"
             )
             return await refused_as_compressed(answered, why, reports)
         exchange.head, exchange.late = answered.head, self._clock() - asked
@@ -104,13 +104,13 @@ class _ListeningReports:
         await self._reports.early(head)
 
     def failed(self, failure: Failure) -> None:
-        """Pass it on."""
+        """Pass the failure on."""
         self._reports.failed(failure)
 
 
 @define(eq=False)
 class _RecordingSource:
-    """Passes frames on and records each with the time since the one before."""
+    """Passes frames on, and records each with the time since the previous one."""
 
     _source: Source
     _exchange: RecordedExchange
@@ -127,7 +127,7 @@ class _RecordingSource:
         return self._source.end
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Ask for whole frames only: parts of frames cannot be recorded."""
+        """Return only whole frames, because parts of frames cannot be recorded."""
         del whole
         frames = await self._source.next(limit)
         now = self._clock()

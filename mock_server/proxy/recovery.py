@@ -30,7 +30,7 @@ class FoundTape:
     exchanges: list[RecordedExchange] = field(repr=False)
 
     def replace_by(self, text: str) -> None:
-        """Write the scenario, then remove the partial file; raises TapeError and keeps it."""
+        """Write the scenario, then remove the partial file; keeps it if this raises TapeError."""
         try:
             if (odd := kind_of_file(self.out)) is not None:
                 raise TapeError(f"{self.out}: {odd}; remove it, and try again")
@@ -43,7 +43,7 @@ class FoundTape:
 def read_tape(given: Path) -> FoundTape:
     """Read an unfinished recording, given the path of the partial file or of its target.
 
-    Leaves out a last line that is cut off, and reports it on stderr. Raises TapeError.
+    Leaves out a last line that is cut off, and reports that on stderr. Raises TapeError.
     """
     partial = given if given.name.endswith(SUFFIX) else partial_of(given)
     out = partial.with_name(partial.name.removesuffix(SUFFIX))
@@ -58,7 +58,7 @@ def read_tape(given: Path) -> FoundTape:
     except OSError as error:
         raise TapeError(f"{partial}: {reason_of(error)}") from None
     if odd:
-        raise TapeError(f"{partial}: {odd}; an unfinished recording is a regular file")
+        raise TapeError(f"{partial}: {odd}; an unfinished recording must be a regular file")
     if busy:
         raise TapeError(f"{partial}: is still being written; stop that `record` first")
     return FoundTape(out, partial, list(_replayed(partial, lines)))
@@ -91,7 +91,7 @@ def _entry(line: bytes) -> object:
 
 
 def _take(exchanges: dict[object, RecordedExchange], entry: object) -> None:
-    """Apply one line to the exchanges so far; raises KeyError, TypeError or ValueError if damaged."""
+    """Apply one line to the exchanges; raises KeyError, TypeError or ValueError if damaged."""
     if not is_table(entry):
         raise TypeError("not an object")
     number = entry["n"]
@@ -146,7 +146,7 @@ def _items(value: object) -> list[object]:
 
 
 def _of(kind: type[_T], value: object) -> _T:
-    """Return a value of this type; raises TypeError for any other."""
+    """Return the value if it has this type; otherwise raises TypeError."""
     if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(f"not a {kind.__name__}")
     return value

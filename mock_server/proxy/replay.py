@@ -1,9 +1,9 @@
 """Turn recorded exchanges into a scenario that replays them, without their secrets.
 
-Every answer becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same request
-gets the same bytes at the same pace. The mock's own backend answers all other requests. It has the
-events of every recorded job, so a client that resumes elsewhere gets what comes strictly after its
-cursor, and 410 for a cursor that was not recorded.
+Every response becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same
+request gets the same bytes at the same pace. The mock's own backend answers all other requests. It
+has the events of every recorded job, so a client that resumes elsewhere gets the events strictly
+after its cursor, and 410 for a cursor that was not recorded.
 """
 
 import re
@@ -31,7 +31,7 @@ from mock_server.strict.values import MAX_MS, Span
 
 # These belong to one connection or moment; the replay writes its own or leaves them out.
 _NOT_KEPT: Final = frozenset({"content-length", "date"})
-# For these calls, requests beyond the recorded ones get the last answer again.
+# For these calls, requests beyond the recorded ones get the last response again.
 _ASKED_AGAIN: Final = frozenset({Route.JOB, Route.ME, Route.PROJECTS, Route.OTHER})
 _SEVERAL_METHODS: Final = frozenset({Route.PROJECTS, Route.OTHER})
 _LENGTH: Final = re.compile(r"[0-9]{1,12}")
@@ -47,29 +47,29 @@ _DEEPEST: Final = 50
 
 @define
 class RecordedExchange:
-    """One exchange: the request, and the answer with its timing."""
+    """A recorded exchange: the request, and the response with its timing."""
 
     request: Request
     attempt: int
-    """Which request of its route and job, from 1."""
+    """The number of the request among those of its route and job, from 1."""
     head: Head | None = None
-    """None if the client left before it came."""
+    """The head of the response; None if the client left before it arrived."""
     early: list[int] = field(factory=list[int])
-    """The statuses of the informational heads."""
+    """The statuses of the informational heads, such as 103."""
     late: float = 0.0
     """Seconds from the request to the head."""
     body: bytes | None = None
-    """The body, if it was passed on whole."""
+    """The body, if it was passed on whole; otherwise None."""
     frames: list[Frame] = field(factory=list[Frame])
-    """Else its frames or pieces, each with the seconds since the one before."""
+    """The frames or pieces of a streamed body, each with the seconds since the previous one."""
     end: Ending | None = None
-    """How the backend ended it; None if the client left first."""
+    """How the backend ended the response; None if the client left first."""
     silence: float = 0.0
-    """Seconds from the last frame to the end."""
+    """Seconds from the last frame to the end of the response."""
 
     @property
     def is_event_stream(self) -> bool:
-        """Whether its frames are frames of an event stream."""
+        """Whether the response is an uncompressed event stream."""
         return self.head is not None and BodyKind.of(self.head.headers).framed
 
 
@@ -120,12 +120,12 @@ def _rule(exchange: RecordedExchange, *, again: bool) -> Rule:
 
 
 def hidden(frame: Frame) -> Frame:
-    """Return a frame of an event stream without secrets."""
+    """Return a frame of an event stream with its secrets redacted."""
     return evolve(frame, raw=redacted_frame(frame.raw))
 
 
 def kind_of_answer(head: Head) -> str:
-    """Return the Content-Type of an answer, or an empty string."""
+    """Return the Content-Type of a response, or an empty string."""
     return head.header("content-type") or ""
 
 
@@ -206,7 +206,7 @@ def _with_frames(
 ) -> tuple[HeadFault, EndFault]:
     end = exchange.end or Ending.HANG
     if not _is_typed(fault):
-        # Frames would add a Content-Type, so a body without one is sent whole and loses its pace.
+        # Frames would add a Content-Type, so a body without one is sent whole, without its timing.
         whole = b"".join(frame.raw for frame in pieces)
         in_chunks = evolve(fault, body_hex=whole, framing=Framing.CHUNKED)
         return in_chunks, EndFault(end=end)
@@ -220,7 +220,7 @@ def _with_frames(
 
 
 def _scripted(frame: Frame) -> ScriptedFrame:
-    """Write a frame in the most readable form that renders to exactly these bytes."""
+    """Convert a frame to the most readable form that renders to exactly the same bytes."""
     raw, delay = frame.raw, _paced(frame.delay)
     if not _is_text(raw):
         return ScriptedFrame(bytes_hex=raw, delay=delay)
@@ -233,7 +233,7 @@ def _scripted(frame: Frame) -> ScriptedFrame:
 
 
 def _table_in(data: str) -> Mapping[str, object] | None:
-    """Read a JSON object that can be written readably in TOML: no null, no lone surrogate, flat."""
+    """Read a JSON object that reads well as TOML: no null, no lone surrogate, not deeply nested."""
     if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
         return None
     value = json_of(data.encode())
@@ -262,7 +262,7 @@ def _jobs(exchanges: Iterable[RecordedExchange]) -> Iterable[JobPlan]:
 
 @define
 class _Log:
-    """The events of one job, each once, in the order in which they first came."""
+    """The events of one job, each once, in the order in which they first arrived."""
 
     frames: list[Frame] = field(factory=list[Frame])
     _ids: set[str] = field(factory=set[str])
@@ -270,7 +270,7 @@ class _Log:
     def merge(self, exchange: RecordedExchange) -> None:
         """Add the events of a stream that no earlier stream had.
 
-        A frame without an id is new if it comes after the newest event, else it is a repetition.
+        A frame without an id is new if it follows the newest event; otherwise it is a repetition.
         """
         newest = not self.frames or self._goes_on(exchange.request.header("last-event-id"))
         for frame in exchange.frames:
@@ -306,5 +306,5 @@ def _text(wire: str) -> str:
 
 
 def _paced(seconds: float) -> float:
-    """Round to milliseconds, at most a day."""
+    """Round seconds to whole milliseconds, and limit them to a day."""
     return round(min(seconds, _LONGEST), 3)

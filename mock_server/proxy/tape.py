@@ -105,7 +105,7 @@ class Tape(RecordingListener):
         self._note(exchange, {"frame": _bytes_out(frame.raw), "id": frame.id, "delay": frame.delay})
 
     def ended(self, exchange: RecordedExchange) -> None:
-        """Write how the body ended, or that the client left before it."""
+        """Write how the body ended, or that the client left first."""
         if not exchange.is_event_stream:
             for piece in joined(exchange):
                 self._piece(exchange, piece)

@@ -1,4 +1,4 @@
-"""Ask a real backend over HTTP/1.1, one request per connection, and explain its failures."""
+"""Send requests to a real backend over HTTP/1.1, one per connection, and explain its failures."""
 
 import ssl
 from collections.abc import Awaitable, Callable
@@ -20,12 +20,12 @@ _BLOCK: Final = 65_536
 _HEAD_LIMIT: Final = 1 << 20
 _MOST_EARLY_HEADS: Final = 100
 _VERSION: Final = b"HTTP/"
-# The proxy writes these itself: it has its own connection and the whole body.
+# The proxy writes these itself, because it has its own connection and the whole body.
 _WRITTEN_HERE: Final = frozenset({"host", "expect", "content-length"})
 
 
 class Failed(Exception):
-    """The upstream sent no answer."""
+    """The upstream sent no response."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.why)
@@ -34,14 +34,14 @@ class Failed(Exception):
 
 @frozen
 class Upstream:
-    """Where the real backend is; with `verify` None, the system's certificates are trusted."""
+    """The address of the real backend; without `verify`, the system's certificates are trusted."""
 
     parts: SplitResult
     verify: ssl.SSLContext | None = None
 
     @classmethod
     def at(cls, url: str, verify: ssl.SSLContext | None = None) -> "Upstream":
-        """Read a URL; raises ScenarioError if it cannot be proxied."""
+        """Parse a URL; raises ScenarioError if it cannot be the URL of an upstream."""
         try:
             parts = urlsplit(url)
             right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -59,7 +59,7 @@ class Upstream:
 
     @property
     def authority(self) -> str:
-        """Its host and port as in a Host field, in ASCII."""
+        """The host and the port as in a Host header, in ASCII."""
         netloc = self.parts.netloc
         if netloc.isascii():
             return netloc
@@ -68,7 +68,7 @@ class Upstream:
 
     @property
     def is_secure(self) -> bool:
-        """Whether it uses TLS."""
+        """Whether the upstream uses TLS."""
         return self.parts.scheme == "https"
 
     async def connect(self) -> ByteStream:
@@ -108,7 +108,7 @@ def _fresh() -> h11.Connection:
 
 @define(eq=False)
 class UpstreamExchange:
-    """One request to the upstream on a connection of its own."""
+    """One request to the upstream, on its own connection."""
 
     _stream: ByteStream
     _http: h11.Connection = field(factory=_fresh, init=False)
@@ -118,9 +118,9 @@ class UpstreamExchange:
     async def ask(
         self, request: Request, upstream: Upstream, early: Callable[[Head], Awaitable[None]]
     ) -> h11.Response:
-        """Send the request, return the head of the final answer; `early` gets informational heads.
+        """Send the request and return the head of the final response.
 
-        Raises Failed.
+        Calls `early` with every informational head. Raises Failed.
         """
         await self._send(_rendered(self._http, request, upstream))
         for _ in range(_MOST_EARLY_HEADS + 1):
@@ -147,14 +147,14 @@ class UpstreamExchange:
         return event
 
     def failure(self, error: Exception) -> Failure:
-        """Return the failure that an error of this exchange means."""
+        """Return the failure that explains an error of this exchange."""
         looks_like_http = _VERSION.startswith(self._first) or self._first == _VERSION
         if isinstance(error, h11.ProtocolError) and self._ended and looks_like_http:
             return failure_of(anyio.EndOfStream())
         return failure_of(error)
 
     async def _send(self, data: bytes) -> None:
-        """Send the request; if the upstream closes first, still read its answer."""
+        """Send the request; if the upstream closes first, still read its response."""
         try:
             await self._stream.send(data)
         except (OSError, anyio.BrokenResourceError) as error:
@@ -164,7 +164,7 @@ class UpstreamExchange:
                 raise Failed(failure_of(error)) from error
 
     async def event(self) -> h11.Event:
-        """Return the next event of the answer; raises h11.RemoteProtocolError and OSError."""
+        """Return the next event of the response; raises h11.RemoteProtocolError and OSError."""
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
@@ -191,12 +191,12 @@ class UpstreamExchange:
 
 
 def head_of(event: h11.Response | h11.InformationalResponse) -> Head:
-    """Return the head of an answer without the fields that belong to the connection."""
+    """Return the head of a response without its hop-by-hop fields."""
     return Head(event.status_code, event.reason.decode("latin-1"), end_to_end(pairs_of(event)))
 
 
 def pairs_of(event: h11.Response | h11.InformationalResponse) -> list[tuple[str, str]]:
-    """Return every header field as it was written, in order."""
+    """Return every header field exactly as it was sent, in order."""
     return [(k.decode("latin-1"), v.decode("latin-1")) for k, v in event.headers.raw_items()]
 
 

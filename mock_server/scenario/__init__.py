@@ -1,1 +1,1 @@
-"""What a scenario says: reading, writing, checking and explaining it."""
+"""Read, write, check and explain scenarios."""

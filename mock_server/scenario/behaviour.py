@@ -1,6 +1,6 @@
-"""How the backend treats jobs, followers, cursors, keys and tenants: values of words of `[backend]`.
+"""Values in `[backend]`: how the backend treats jobs, followers, cursors, keys and tenants.
 
-The first value of each list is the default. Most of the others are mistakes of real backends.
+The first value of each enum is the default. Most of the others are mistakes of real backends.
 """
 
 from attrs import frozen
@@ -13,24 +13,24 @@ from mock_server.strict.words import needed
 class UnknownCursor(Phrased):
     """What the backend does with a `Last-Event-ID` that it never sent or no longer keeps."""
 
-    REPLAY = "replay", "sends everything again after a Last-Event-ID that it never sent"
+    REPLAY = "replay", "sends every event again for a Last-Event-ID that it never sent"
     GONE = "gone", "answers 410 to a Last-Event-ID that it never sent"
-    LIVE = "live", "sends only what is new after a Last-Event-ID that it never sent"
+    LIVE = "live", "sends only new events for a Last-Event-ID that it never sent"
 
 
 class AtEnd(Phrased):
-    """What the backend does with a resume at the last event of a job that is over."""
+    """What the backend does with a resume at the last event of a job that has ended."""
 
-    EMPTY = "empty", "sends nothing to a resume at the last event of a job that is over"
-    END = "end", "sends an `end` frame to a resume at the last event of a job that is over"
-    GONE = "gone", "answers 410 to a resume at the last event of a job that is over"
-    NO_CONTENT = "no_content", "answers 204 to a resume at the last event of a job that is over"
+    EMPTY = "empty", "sends nothing to a resume at the last event of a job that has ended"
+    END = "end", "sends an `end` frame to a resume at the last event of a job that has ended"
+    GONE = "gone", "answers 410 to a resume at the last event of a job that has ended"
+    NO_CONTENT = "no_content", "answers 204 to a resume at the last event of a job that has ended"
 
 
 class Following(Phrased):
-    """Whether a job needs its followers."""
+    """How a job depends on its followers."""
 
-    FREE = "free", "lets its jobs go on without followers"
+    FREE = "free", "lets its jobs continue without followers"
     NEEDED = "needed", "pauses a job while it has no followers"
     OWNER = "owner", "stops a job and loses its log when its first follower leaves before the end"
 
@@ -39,16 +39,16 @@ class FanOut(Phrased):
     """Which followers of a job get its new events."""
 
     ALL = "all", "sends each event to every follower of its job"
-    SPLIT = "split", "sends each new event to one follower of its job only, in turn"
+    SPLIT = "split", "sends each new event to only one follower of its job, in turn"
     SERIAL = "serial", "serves the followers of a job one after the other"
-    FROZEN = "frozen", "answers nothing while a follower does not read what it is sent"
+    FROZEN = "frozen", "answers no requests while a follower does not read"
 
 
 class Tenancy(Phrased):
     """When the backend checks that a job belongs to the tenant."""
 
     CHECKED = "checked", "checks that a job belongs to the tenant"
-    IGNORED = "ignored", "lets every token reach every job"
+    IGNORED = "ignored", "gives every token access to every job"
     FIRST_OPEN = "first_open", "does not check the token of a resume"
 
 
@@ -58,7 +58,7 @@ class Idempotency(Phrased):
     KEPT = "kept", "makes one job for each idempotency key"
     IGNORED = "ignored", "ignores idempotency keys"
     RACY = "racy", "makes two jobs if two creates with the same idempotency key overlap"
-    ANY_BODY = "any_body", "makes another job when an idempotency key comes with another body"
+    ANY_BODY = "any_body", "makes another job if an idempotency key is used with another body"
     BY_BODY = "by_body", "makes one job for two idempotency keys with the same body"
 
 
@@ -66,24 +66,24 @@ class Cancelling(Phrased):
     """What the backend does with a cancel."""
 
     HONOURED = "honoured", "ends a job that is cancelled"
-    IGNORED = "ignored", "accepts a cancel, and the job goes on"
+    IGNORED = "ignored", "accepts a cancel, but the job continues"
     OVERRIDES = "overrides", "turns a job that has already ended into a cancelled one"
 
 
 class Restart(Phrased):
     """What is left of a job after a restart of the backend."""
 
-    KEPT = "kept", "keeps everything over a restart"
+    KEPT = "kept", "keeps everything across a restart"
     IDS_AGAIN = "ids_again", "starts the ids of new events at 1 again after a restart"
     LOST = "lost", "loses the two newest events of every unfinished job in a restart"
 
 
 @frozen(kw_only=True)
 class Tenant:
-    """A token of the backend, with its organisation and the projects that it reaches."""
+    """A token of the backend, with its organisation and the projects that it gives access to."""
 
     token: str = needed(text(1000), "the token", secret=True)
     org: str = needed(text(1000), "the slug of the organisation that it is for")
     projects: tuple[str, ...] = needed(
-        array(text(1000), 1000, least=1), "the slugs of the projects that it reaches"
+        array(text(1000), 1000, least=1), "the slugs of the projects that it gives access to"
     )

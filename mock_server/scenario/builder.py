@@ -1,7 +1,7 @@
-"""Rules written in Python, one call per word: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
+"""Write rules in Python, one call per word: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
 
-The rule is in force after every call of the chain. The words are those of a scenario, read by the
-same code, with the same messages.
+The rule is in force after every call of the chain. The words are those of a scenario file: the
+same code reads them, with the same messages.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from mock_server.scenario.vocabulary import Route
 
 
 def rule_from_words(words: dict[str, object]) -> Rule:
-    """Read one rule from the words of a scenario; raises ScenarioError."""
+    """Read one rule from a table as in a scenario file; raises ScenarioError."""
     rule = RULE.read(words, "rule")
     check_rule(rule, "rule")
     return rule
@@ -45,36 +45,36 @@ class RuleScript:
         id: str | None = None,  # noqa: A002 - the word of the vocabulary
         event: str | None = None,
     ) -> "RuleScript":
-        """Set the point at which the end or stall that follows happens."""
+        """Set the point of the `end` or `stall` that is added next."""
         words = {"frames": frames, "bytes": bytes, "id": id, "event": event}
         self._words["after"] = {key: value for key, value in words.items() if value is not None}
         return self
 
     def end(self, how: str) -> "RuleScript":
-        """End the response in one of the ways of the word `end`, such as "rst"."""
+        """End the response with one of the values of `end`, such as "rst"."""
         return self.does(end=how)
 
     def status(self, code: int, *, retry_after: float | None = None) -> "RuleScript":
-        """Answer with a status, and a Retry-After in seconds."""
+        """Respond with a status, and with a Retry-After in seconds if given."""
         more = {} if retry_after is None else {"retry_after": retry_after}
         return self.does(status=code, **more)
 
     def frames(self, *frames: dict[str, object]) -> "RuleScript":
-        """Answer with these frames instead of the backend's."""
+        """Respond with these frames instead of the backend's."""
         return self.does(frames=list(frames))
 
     def stall(self, *, ms: float | None = None, gate: str | None = None) -> "RuleScript":
-        """Pause for some milliseconds, or until a gate opens."""
+        """Pause for `ms` milliseconds, or until a gate opens."""
         return self.does(stall={"ms": ms} if gate is None else {"gate": gate})
 
     def lose(self, which: str, *, end: str = "rst") -> "RuleScript":
-        """Lose the request or the response."""
+        """Lose the "request" or the "response", and end the connection."""
         return self.does(lose=which, end=end)
 
 
 @frozen
 class On:
-    """Where rules begin: one method per call of the protocol; the arguments are those of `on`."""
+    """Begins rules: one method per call of the protocol, with the words of `on` as arguments."""
 
     _install: Callable[[int | None, Rule], int] = field(repr=False)
 
@@ -87,7 +87,7 @@ class On:
         return self.route(Route.STREAM, **select)
 
     def cancel(self, **select: object) -> RuleScript:
-        """Begin a rule about cancelling."""
+        """Begin a rule about cancelling a job."""
         return self.route(Route.CANCEL, **select)
 
     def chat(self, **select: object) -> RuleScript:

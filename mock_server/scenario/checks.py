@@ -1,6 +1,7 @@
-"""Which words of a scenario make no sense together.
+"""Check which words of a scenario make no sense together.
 
-A word's declaration has what the word goes with; here that is checked, and what depends on values.
+The declaration of a word says what it can be combined with. This module checks that, and the
+combinations that depend on values.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,7 @@ _ACTING_WORDS: Final = _wanted(lambda fault: fault.alone)
 
 
 def check_scenario(scenario: Scenario) -> None:
-    """Refuse what makes no sense together; raises ScenarioError with every such mistake."""
+    """Refuse combinations that make no sense; raises ScenarioError with every such mistake."""
     mistakes = Mistakes()
     for number, rule in enumerate(scenario.rules, 1):
         for problem in (*_rule_problems(rule), *_pause_problems(rule, scenario.limits)):
@@ -52,7 +53,7 @@ def check_scenario(scenario: Scenario) -> None:
 
 
 def check_rule(rule: Rule, where: str) -> None:
-    """Refuse combinations that make no sense; raises ScenarioError that begins with `where`."""
+    """Refuse combinations that make no sense; raises ScenarioError, beginning with `where`."""
     if problems := _rule_problems(rule):
         raise together([ScenarioError(f"{where}: {problem}") for problem in problems])
 
@@ -101,7 +102,7 @@ def _rule_problems(rule: Rule) -> list[str]:
 
 
 def _unit(rule: Rule, words: set[str]) -> str | None:
-    """Find a word that has no place in a rule about connections or about picked frames."""
+    """Find a word that cannot be used in a rule about connections or about picked frames."""
     acts = words - _NO_FAULTS
     if acts & _CONNECTION_WORDS or rule.on.connection is not None:
         stray = sorted(acts - _CONNECTION_WORDS) + sorted(
@@ -125,7 +126,7 @@ def _listed(last: str) -> str:
 
 
 def _company(_: Rule, words: set[str]) -> str | None:
-    """Find words that have no place beside each other, as their declarations say."""
+    """Find words that cannot be combined according to their declarations."""
     for choice in _CHOICES.values():
         both = sorted(words & choice)
         if len(both) > 1:

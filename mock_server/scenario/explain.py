@@ -1,4 +1,4 @@
-"""A scenario in plain words: the backend, its bounds, its jobs, and what each rule is about.
+"""Explain a scenario in plain words: the backend, its limits, its jobs, and what each rule does.
 
 The phrase for a fault is in its declaration.
 """
@@ -17,46 +17,46 @@ from mock_server.strict.words import given, plain_table, words_of
 
 
 def explain(scenario: Scenario) -> str:
-    """Say what a scenario will do, a sentence per job and per rule."""
+    """Explain what a scenario will do, with one sentence per job and per rule."""
     title = f"Scenario {scenario.name!r}" if scenario.name else "This scenario"
     lines = [f"{title} makes its random choices from seed {scenario.seed}."]
     lines += [f"The backend {each}." for each in _demands(scenario.backend)]
-    lines += [f"Bound: {each}." for each in _bounds(scenario.limits)]
+    lines += [f"Limit: {each}." for each in _bounds(scenario.limits)]
     lines += [_job(number, job) for number, job in enumerate(scenario.jobs, 1)]
     if not scenario.jobs:
         lines.append("Every job: " + _emits(JobPlan()))
     lines += [_rule(number, rule) for number, rule in enumerate(scenario.rules, 1)]
     if not scenario.rules:
-        lines.append("No rules: the backend answers everything itself.")
+        lines.append("No rules: the backend answers every request itself.")
     return "\n".join(lines) + "\n"
 
 
 def what_it_does(rule: Rule) -> str:
-    """Say what a rule does when it fires, with its name if it has one."""
+    """Describe what a rule does when it fires, with its name if it has one."""
     acts = "; ".join(_acts(rule))
     return f"{acts} ({rule.name})" if rule.name else acts
 
 
 def whom_it_is_about(rule: Rule) -> str:
-    """Say which connections, requests or frames a rule is about."""
+    """Describe which connections, requests or frames a rule is about."""
     return f"{_unit(rule)}{_chance(rule.on)}"
 
 
 def _demands(plan: BackendPlan) -> list[str]:
     words = plain_table(plan)
-    found = ["demands no token"] if not plan.authenticate else []
-    found += ["accepts one token only"] if plan.authenticate and plan.token is not None else []
+    found = ["requires no token"] if not plan.authenticate else []
+    found += ["accepts only one token"] if plan.authenticate and plan.token is not None else []
     found += [f"names its jobs {_names(plan)}"] if "job_prefix" in words else []
     found += [_knows(plan.tenants)] if plan.tenants else []
     found += [value.phrase for _, value in given(plan) if isinstance(value, Phrased)]
-    found += [f"says {plan.reply!r} when asked for inference"] if "reply" in words else []
+    found += [f"replies {plan.reply!r} to inference"] if "reply" in words else []
     return found + _serves(plan.serving)
 
 
 def _serves(plan: ServingPlan) -> list[str]:
     found = ["sends a comment right after the head of a stream"] if plan.first_comment else []
     if plan.keep_alive:
-        found.append(f"sends a comment after {time_of(plan.keep_alive)} with nothing to send")
+        found.append(f"sends a comment after {time_of(plan.keep_alive)} without anything to send")
     if plan.leak:
         found.append("still counts a connection that was dropped during a stream as open")
     return found
@@ -103,7 +103,7 @@ def _rule(number: int, rule: Rule) -> str:
 
 
 def _acts(rule: Rule) -> list[str]:
-    """Say what a rule does, one phrase for each fault that it names."""
+    """Describe what a rule does, with one phrase for each of its faults."""
     words = plain_table(rule)
     told = Told(rule.on.picks_frames, point_of(rule.end.after), words)
     found = [

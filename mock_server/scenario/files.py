@@ -1,7 +1,7 @@
-"""Scenarios as TOML, JSON and plain tables, and back; strict, with the nearest right word.
+"""Read and write scenarios as TOML, JSON and plain tables; mistakes get suggestions.
 
-The file formats, and what a carrier can carry. Which words make no sense together is in
-`checks.py`; what a fault does is elsewhere.
+This module also checks what a carrier supports. `checks.py` checks which words make no sense
+together.
 """
 
 import re
@@ -27,7 +27,7 @@ _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
 
 
 def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
-    """Read a scenario from plain tables; raises ScenarioError that names the place."""
+    """Read a scenario from plain tables; raises ScenarioError, which names the place."""
     try:
         found = SCENARIO.read(data, "")
         check_scenario(found)
@@ -41,24 +41,24 @@ def _readable(error: ScenarioError) -> str:
 
 
 def scenario_from_toml(source: str) -> Scenario:
-    """Read a scenario from TOML; raises ScenarioError that names every line and place."""
+    """Read a scenario from TOML; raises ScenarioError with the line and place of each mistake."""
     return from_toml(source, scenario_from_dict)
 
 
 def scenario_from_json(source: str) -> Scenario:
-    """Read a scenario from JSON; raises ScenarioError that names every line and place."""
+    """Read a scenario from JSON; raises ScenarioError with the line and place of each mistake."""
     return from_json(source, scenario_from_dict)
 
 
 def scenario_from_file(path: Path) -> Scenario:
-    """Read a `.toml` or `.json` file; raises ScenarioError that begins with the file's name."""
+    """Read a `.toml` or `.json` file; raises ScenarioError, beginning with the file's name."""
     return checked_file(path)[0]
 
 
 def checked_file(path: Path) -> tuple[Scenario, bool]:
-    """Read a file; return also whether it says which version of the vocabulary it is written in.
+    """Read a file; return the scenario, and whether the file states its `schema` version.
 
-    Raises ScenarioError that begins, for each of its mistakes, with the file's name.
+    Raises ScenarioError; each of its mistakes begins with the name of the file.
     """
     if path.suffix not in {".toml", ".json"} and path.is_file():
         given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
@@ -68,12 +68,12 @@ def checked_file(path: Path) -> tuple[Scenario, bool]:
 
 
 def scenario_to_dict(scenario: Scenario) -> dict[str, object]:
-    """Write a scenario as plain tables that `scenario_from_dict` reads back, defaults left out."""
+    """Convert a scenario to plain tables that `scenario_from_dict` reads back, without defaults."""
     return {"schema": scenario.schema, **plain_table(scenario)}
 
 
 def scenario_to_toml(scenario: Scenario) -> str:
-    """Write a scenario as TOML that `scenario_from_toml` reads back."""
+    """Convert a scenario to TOML that `scenario_from_toml` reads back."""
     blocks = [_lines(scenario_to_dict(evolve(scenario, jobs=(), rules=())))]
     blocks += ["[[job]]\n" + _lines(plain_table(job)) for job in scenario.jobs]
     blocks += ["[[rule]]\n" + _lines(plain_table(rule)) for rule in scenario.rules]
@@ -97,9 +97,9 @@ def check_capabilities(
     *,
     lacking: frozenset[Capability] = frozenset(),
 ) -> None:
-    """Refuse a scenario that this carrier cannot carry; raises ScenarioError naming the rule.
+    """Refuse a scenario that a carrier does not support; raises ScenarioError naming the rule.
 
-    What is `lacking` is so on this platform, which the message then names.
+    `lacking` are the capabilities that this platform lacks; the message then names the platform.
     """
     capabilities, where = capabilities - lacking, f" on {sys.platform}"
     needs = [("backend", *need) for need in needs_in(scenario.backend)]

@@ -1,4 +1,4 @@
-"""A frame that a scenario writes out, as the bytes that go over the wire."""
+"""Encode the frames of a scenario as the bytes that are sent."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 def render(scripted: ScriptedFrame) -> Frame:
-    """Turn a scripted frame into the bytes that go over the wire."""
+    """Encode a scripted frame as the bytes that are sent."""
     if scripted.bytes_hex is not None:
         raw = scripted.bytes_hex
     elif scripted.raw is not None:
@@ -35,7 +35,7 @@ def _encoded(scripted: ScriptedFrame) -> bytes:
 
 
 def _fields_only(scripted: ScriptedFrame) -> bytes:
-    """Render a block without data, which moves the cursor and dispatches nothing."""
+    """Encode a frame without data, which moves the cursor but dispatches no event."""
     named = {"event": scripted.event, "id": scripted.id, "retry": scripted.retry}
     lines = [f"{key}: {value}\n" for key, value in named.items() if value is not None]
     return ("".join(lines) + "\n").encode()

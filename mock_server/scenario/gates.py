@@ -1,4 +1,4 @@
-"""Gates by name: those that a scenario waits at, and the error for opening any other."""
+"""Find the gates that a scenario waits at, and refuse to open any other gate."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ from mock_server.strict.shapes import ScenarioError, is_array, nearest
 
 
 def gates_of_rule(rule: Rule) -> Iterator[str]:
-    """Name the gates that a rule waits at."""
+    """Yield the names of the gates that a rule waits at."""
     if rule.end.stall is not None and rule.end.stall.gate is not None:
         yield rule.end.stall.gate
     scripted = (rule.frame.replace, *(rule.head.frames or ()))
@@ -20,13 +20,13 @@ def gates_of_rule(rule: Rule) -> Iterator[str]:
 
 
 def gates_of_job(plan: JobPlan) -> Iterator[str]:
-    """Name the gates that the events of a job wait at."""
+    """Yield the names of the gates that the events of a job wait at."""
     if is_array(plan.events):
         yield from gates_of_frames(each for each in plan.events if isinstance(each, ScriptedFrame))
 
 
 def gates_of_frames(frames: Iterable[ScriptedFrame]) -> Iterator[str]:
-    """Name the gates that frames wait at."""
+    """Yield the names of the gates that frames wait at."""
     for frame in frames:
         if frame.gate is not None:
             yield frame.gate
@@ -36,16 +36,14 @@ def check_gate(name: str, known: Iterable[str]) -> None:
     """Refuse to open or shut a gate that nothing waits at; raises ScenarioError."""
     names = sorted(set(known) - {NEVER})
     if name == NEVER:
-        raise ScenarioError(
-            f"gate: {NEVER!r} is the gate that always stays shut; use another gate to open it"
-        )
+        raise ScenarioError(f"gate: {NEVER!r} always stays shut; use a gate with another name")
     if name not in names:
         meant = nearest(name, names) if names else "no rule, frame or job uses a gate"
         raise ScenarioError(f"gate: no rule, frame or job waits at {name!r}; {meant}")
 
 
 def unopened(waited_at: Iterable[str], opened: Iterable[str]) -> list[str]:
-    """Describe every gate that something waited at it, but it was never opened."""
+    """Return a message for every gate that something waited at but that was never opened."""
     known = sorted(set(opened))
     return [
         f"gate {name!r}: something waited at it, but it was never opened"

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""A scenario as a value: what the backend is, its jobs, its bounds, and the rules.
+"""A scenario as a value: the backend, its jobs, its limits, and the rules.
 
-Durations are seconds here and `_ms` in a scenario.
+Durations are in seconds here, and in milliseconds (`_ms`) in a scenario file.
 """
 
 from typing import Final
@@ -29,34 +29,40 @@ from mock_server.strict.words import group, table, word
 
 @frozen(kw_only=True)
 class JobPlan:
-    """What one job will do. The n-th create takes the n-th plan, later ones the last plan."""
+    """What one job will do. The n-th create uses the n-th plan; later creates use the last plan."""
 
     id: str | None = word(
-        text(1000), "the job's id; else the backend's `job_prefix` and a number", default=None
+        text(1000),
+        "the job's id; by default, the backend's `job_prefix` and a number",
+        default=None,
     )
     events: int | tuple[ScriptedFrame, ...] = word(
         either(integer(0, 100_000), FRAMES),
-        "how many events it emits in total, or the events themselves",
+        "how many events the job emits in total, or the events themselves",
         default=6,
     )
     length: int = word(
         integer(0, 1 << 24), "the minimum size of a log event's data, in bytes", default=0
     )
-    status: Fate = word(choice(Fate), "how it ends on its own", default=Fate.COMPLETED)
+    status: Fate = word(choice(Fate), "how the job ends on its own", default=Fate.COMPLETED)
     error: str = word(text(), "the error of a failed job", default="the job failed")
     interval: float = word(
         milliseconds(),
-        "time between events; 0: an event is emitted as soon as a follower is ready for it",
+        "the time between events; 0: an event is emitted as soon as a follower is ready for it",
         default=0.0,
         name="interval_ms",
     )
-    ids: bool = word(flag(), "its events have ids", default=True)
+    ids: bool = word(flag(), "whether its events have ids", default=True)
     id_prefix: str = word(text(500), "the prefix of its event ids", default="")
     submitted: bool = word(
-        flag(), "it exists from the start, as if another client had created it", default=False
+        flag(),
+        "whether the job exists from the start, as if another client had created it",
+        default=False,
     )
     emitted: bool = word(
-        flag(), "its events are already in the log when a client first follows it", default=False
+        flag(),
+        "whether its events are already in the log when a client first follows the job",
+        default=False,
     )
 
 
@@ -65,72 +71,75 @@ JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
 
 @frozen(kw_only=True)
 class BackendPlan:
-    """What the backend knows and demands."""
+    """The settings of the backend: tokens, tenants, and how it treats requests."""
 
     token: str | None = word(
         text(),
-        "the only token that it accepts; by default it accepts any bearer token",
+        "the only token that the backend accepts; by default it accepts any bearer token",
         default=None,
         secret=True,
     )
     authenticate: bool = word(flag(), "whether a token is required", default=True)
     unknown_cursor: UnknownCursor = word(
         choice(UnknownCursor),
-        "what a Last-Event-ID that it never sent gets: every event again, 410, or only new events",
+        "the response to a Last-Event-ID that the backend never sent: every event again, 410, or "
+        "only new events",
         default=UnknownCursor.REPLAY,
     )
     at_end: AtEnd = word(
         choice(AtEnd),
-        "what a resume at the last event of a job that is over gets: 200 without a frame, an `end` "
-        "frame, 410, or 204",
+        "the response to a resume at the last event of a job that has ended: 200 without a frame, "
+        "an `end` frame, 410, or 204",
         default=AtEnd.EMPTY,
         needs=Capability.BACKEND,
     )
     tenants: tuple[Tenant, ...] = word(
         array(table(Tenant, "a tenant, such as {token = 't', org = 'o', projects = ['p']}"), 100),
-        "the only tokens that it accepts; each gives access to the jobs of its own projects",
+        "the only tokens that the backend accepts; each gives access to the jobs of its projects",
         default=(),
         needs=Capability.BACKEND,
         secret=True,
     )
     tenancy: Tenancy = word(
         choice(Tenancy),
-        "when it checks that a job belongs to the tenant: always, never, or not at a resume (with any "
-        "token)",
+        "when the backend checks that a job belongs to the tenant: always; never; or not when a "
+        "stream is resumed, which then works with any token",
         default=Tenancy.CHECKED,
         needs=Capability.BACKEND,
     )
     idempotency: Idempotency = word(
         choice(Idempotency),
-        "how it treats idempotency keys: one job for each; ignored; one job for each, unless two "
-        "creates overlap; one job for each key and body; one job for each body",
+        "how the backend treats idempotency keys: one job for each key; it ignores them; one job "
+        "for each key, unless two creates overlap; one job for each key and body; one job for each "
+        "body",
         default=Idempotency.KEPT,
         needs=Capability.BACKEND,
     )
     cancel: Cancelling = word(
         choice(Cancelling),
-        "what a cancel does: it ends the job; it is accepted and changes nothing; it also cancels a job that is over",
+        "what a cancel does: it ends the job; it is accepted but changes nothing; it also cancels "
+        "a job that has already ended",
         default=Cancelling.HONOURED,
         needs=Capability.BACKEND,
     )
     follower: Following = word(
         choice(Following),
-        "what its jobs do: continue without followers; pause without one; stop and lose their log "
-        "when their first follower leaves before the end",
+        "what jobs do without followers: they continue; they pause; or they stop and lose their "
+        "log when their first follower leaves before the end",
         default=Following.FREE,
         needs=Capability.BACKEND,
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "how it sends new events: to all followers of the job; each to one of them in turn; to all "
-        "of them one after the other, so that a follower that does not read holds up the rest; the "
-        "same, but it holds up every other request too",
+        "how the backend sends new events: to all followers of the job; each event to one follower "
+        "in turn; to all followers one after the other, so that one that does not read holds up "
+        "the rest; the same, but it holds up every other request too",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart (by `arkor-mock control`) does to its jobs: nothing; the ids of new events "
+        "what a restart (by `arkor-mock control`) does to the jobs: nothing; the ids of new events "
         "start at 1 again; the two newest events of every unfinished job are lost",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
@@ -146,11 +155,17 @@ class BackendPlan:
 
 @frozen(kw_only=True)
 class Limits:
-    """How much of anything a server takes."""
+    """The limits of a server: sizes, times and counts."""
 
-    connections: int = word(integer(1, 100_000), "open connections", default=4096)
-    header_bytes: int = word(integer(256, 1 << 24), "a request's head", default=65_536)
-    body_bytes: int = word(integer(0, 1 << 30), "a request's body", default=8 << 20)
+    connections: int = word(
+        integer(1, 100_000), "the maximum number of open connections", default=4096
+    )
+    header_bytes: int = word(
+        integer(256, 1 << 24), "the maximum size of a request's head, in bytes", default=65_536
+    )
+    body_bytes: int = word(
+        integer(0, 1 << 30), "the maximum size of a request's body, in bytes", default=8 << 20
+    )
     request_time: float = word(
         milliseconds(),
         "the longest time from the first byte of a request to its last",
@@ -162,36 +177,45 @@ class Limits:
     )
     open_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "bytes of requests that are being read or answered, over all connections",
+        "the maximum size of all requests that are being read or answered, in bytes",
         default=32 << 20,
     )
     job_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "approximate memory for the jobs and projects that clients create",
+        "the approximate memory for the jobs and projects that clients create, in bytes",
         default=32 << 20,
     )
     jobs: int = word(
         integer(1, 1_000_000),
-        "jobs that are kept; over it, those that ended first and are not followed are forgotten",
+        "the maximum number of jobs; beyond it, the jobs that ended first and are not followed are "
+        "forgotten",
         default=1_000_000,
     )
-    records: int = word(integer(100, 10_000_000), "records kept in the journal", default=1_000_000)
+    records: int = word(
+        integer(100, 10_000_000), "the maximum number of records in the journal", default=1_000_000
+    )
     journal_bytes: int = word(
-        integer(1 << 16, 1 << 36), "approximate memory for the journal", default=48 << 20
+        integer(1 << 16, 1 << 36),
+        "the approximate memory for the journal, in bytes",
+        default=48 << 20,
     )
 
 
 @frozen(kw_only=True)
 class Scenario:
-    """A backend and its faults, whole."""
+    """A whole scenario: a backend and its faults."""
 
     schema: int = word(integer(1, 1), "the version of this vocabulary", default=1)
     name: str = word(text(200), "a name for messages", default="")
     seed: int = word(integer(0, 2**63), "the seed of every random choice", default=0)
     backend: BackendPlan = word(
-        table(BackendPlan, "the backend's table"), "the backend", default=BackendPlan()
+        table(BackendPlan, "the backend's table"),
+        "the settings of the backend",
+        default=BackendPlan(),
     )
-    limits: Limits = word(table(Limits, "the limits' table"), "bounds", default=Limits())
+    limits: Limits = word(
+        table(Limits, "the limits' table"), "the limits of the server", default=Limits()
+    )
     jobs: tuple[JobPlan, ...] = word(
         array(JOB, 10_000), "the jobs, in order", default=(), name="job"
     )

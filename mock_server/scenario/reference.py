@@ -1,6 +1,6 @@
-"""The catalogue of faults, written from their declarations, one scenario for each word.
+"""Generate the catalogue of faults from their declarations, with an example for each word.
 
-`python -m mock_server.scenario.reference` writes the published files.
+`python -m mock_server.scenario.reference` writes FAULTS.md and the schema of scenarios.
 """
 
 import json
@@ -20,14 +20,15 @@ from mock_server.strict.words import Word, words_of
 _HEAD: Final = """# The vocabulary of a scenario
 
 Generated from the code by `python -m mock_server.scenario.reference`; a test fails if it is out of date.
-A scenario is TOML (or the same as JSON): `seed`, `[backend]`, `[limits]`, `[[job]]` and `[[rule]]`.
-Every rule that matches acts. The unit of a rule is a connection when `on` names a connection, a
-frame when `on` picks frames, and otherwise an exchange: one request and its response.
+A scenario is TOML, or the same as JSON: `seed`, `[backend]`, `[limits]`, `[[job]]` and `[[rule]]`.
+Every rule that matches acts: on connections if `on` names a connection, on frames if `on` picks
+frames, and otherwise on exchanges. An exchange is one request and its response.
 
-Carriers: the mock has every capability (`tls_raw` with `--tls`); the native proxy has all but
-`backend`; the mitmproxy addon has `frame` and `raw`. A rule or a setting of `[backend]` that a
-carrier does not support is refused when the scenario is loaded. The other settings of `[backend]`
-have no effect in a proxy, because the backend is a real one.
+Some words need a capability of the carrier, the program that injects the faults. The mock has
+every capability (`tls_raw` only with `--tls`), the native proxy all but `backend`, and the
+mitmproxy addon `frame` and `raw`. A carrier refuses to load a scenario with a rule, or a setting
+of `[backend]`, that it does not support. The other settings of `[backend]` have no effect in a
+proxy, because its backend is a real one.
 """
 
 
@@ -40,14 +41,14 @@ def catalogue() -> str:
     parts.append(_table("Selections: `on`", Select))
     parts.append(_table("Jobs: `[[job]]`", JobPlan))
     parts.append(_table("The backend: `[backend]`", BackendPlan))
-    parts.append(_table("Bounds: `[limits]`", Limits))
+    parts.append(_table("Limits: `[limits]`", Limits))
     return "\n".join(parts)
 
 
 def _described(name: str) -> str:
     described, example = WORDS[name], FAULTS[name].example
-    needs = f" Needs `{described.needs}`." if described.needs else ""
-    says = f"{described.says[0].upper()}{described.says[1:]}: {described.shape.says}."
+    needs = f" Needs the capability `{described.needs}`." if described.needs else ""
+    says = f"{described.says[0].upper()}{described.says[1:]}. Value: {described.shape.says}."
     return f"### {name}\n\n{says}{needs}\n\n```toml\n[[rule]]\n{example}\n```\n"
 
 
@@ -65,7 +66,7 @@ def _meaning(described: Word) -> str:
 
 
 def publish(root: Path) -> Sequence[Path]:
-    """Write the published files below the root of a checkout; returns them."""
+    """Write the generated files of a checkout; returns their paths."""
     schema = root / "spec" / "schemas" / "scenario.schema.json"
     faults = root / "mock_server" / "FAULTS.md"
     schema.parent.mkdir(parents=True, exist_ok=True)

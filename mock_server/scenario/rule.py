@@ -1,8 +1,8 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""A rule: a selection, and faults in groups by the phase that they act in.
+"""A rule: a selection, and faults grouped by the phase in which they act.
 
-In a scenario all words of a rule are in one table. The words of faults are declared in `words/`, and
-everything about all of them is derived from there.
+In a scenario file, all words of a rule are in one table. Faults are declared in `words/`, and
+everything else about them is derived from their declarations.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +43,7 @@ class Rule:
 
     @property
     def is_about_connections(self) -> bool:
-        """Whether it acts on a connection, before there is any request."""
+        """Whether the rule acts on a connection, before its first request."""
         return self.connection != _NO_FAULT
 
     @cached_property
@@ -53,12 +53,12 @@ class Rule:
 
     @cached_property
     def paces(self) -> bool:
-        """Whether the timing of writes, or how they are cut, matters."""
+        """Whether the timing of writes, or their boundaries, matter to the rule."""
         return any(fault.paces for fault, _ in faults_in(self))
 
     @cached_property
     def acts_on_frames(self) -> bool:
-        """Whether it does something to frames one by one."""
+        """Whether the rule acts on individual frames."""
         return self.on.picks_frames or any(fault.per_frame for fault, _ in faults_in(self.frame))
 
 
@@ -69,18 +69,18 @@ WORDS: Final[Mapping[str, Word]] = words_of(Rule)
 FAULTS: Final[Mapping[str, Fault[object]]] = {
     name: each.about for name, each in WORDS.items() if is_fault(each.about)
 }
-"""What is known of every fault, by its word, in the same order."""
+"""The declaration of every fault, by its word, in the same order."""
 
 
 def faults_in(value: attrs.AttrsInstance) -> Iterator[tuple[Fault[object], object]]:
-    """Yield the faults that a rule or a group of its words sets, with what they are set to."""
+    """Yield the faults that a rule, or a group of its words, sets, with their values."""
     for each, item in given(value):
         if is_fault(each.about):
             yield each.about, item
 
 
 def merged(group_class: type[R], faults: Iterable[R]) -> R:
-    """Merge one group of faults of several rules; the first that names a thing wins."""
+    """Merge one group of faults of several rules; the first rule that sets a word wins."""
     found: dict[str, object] = {}
     for fault in faults:
         for each, value in given(fault):

@@ -1,7 +1,8 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""How the backend treats silent streams, requests and connections: words of `[backend]`.
+"""Values in `[backend]`: how the backend treats silent streams, requests and connections.
 
-Every default is what a good server does. Durations are seconds here and `_ms` in a scenario.
+Every default is what a good server does. Durations are in seconds here, and in milliseconds
+(`_ms`) in a scenario file.
 """
 
 from attrs import frozen
@@ -48,28 +49,28 @@ class ServingPlan:
 
     keep_alive: float = word(
         milliseconds(),
-        "a comment is sent whenever a job's stream has had nothing to send for this long; 0: never",
+        "how long a job's stream has nothing to send before it sends a comment; 0: it never sends "
+        "one",
         default=0.0,
         name="keep_alive_ms",
         needs=Capability.BACKEND,
     )
     first_comment: bool = word(
         flag(),
-        "a comment is sent right after the head of a job's stream",
+        "whether a comment is sent right after the head of a job's stream",
         default=False,
         needs=Capability.BACKEND,
     )
     targets: Targets = word(
         choice(Targets),
-        "whether a request target may be a URL, as clients send it to a proxy",
+        "whether a request target may be a URL, as clients send to a proxy",
         default=Targets.ANY,
         needs=Capability.LISTENER,
     )
     paths: Paths = word(
         choice(Paths),
         "how the job's id is read from a path: decoded, so that `%6A` is a `j`; without decoding; "
-        "or from a path that is decoded before it is split at slashes, so that `%2F` is one of "
-        "them",
+        "or from a path that is decoded before it is split at slashes, so that `%2F` is a slash",
         default=Paths.DECODED,
         needs=Capability.BACKEND,
     )
@@ -88,8 +89,8 @@ class ServingPlan:
     )
     leak: bool = word(
         flag(),
-        "a connection that the client drops during a stream keeps its place in "
-        "`limits.connections` for good",
+        "whether a connection that the client drops during a stream counts forever towards "
+        "`limits.connections`",
         default=False,
         needs=Capability.LISTENER,
     )

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""What rules, jobs and the backend have in common: closed lists, frames, selections.
+"""What rules, jobs and the backend have in common: enums, frames, selections.
 
-Durations are seconds here and `_ms` in a scenario.
+Durations are in seconds here, and in milliseconds (`_ms`) in a scenario file.
 """
 
 from collections.abc import Mapping
@@ -28,24 +28,24 @@ from mock_server.strict.words import given, table, word
 MANY: Final = 1_000_000
 _WHOLE: Final = frozenset({"raw", "bytes_hex", "comment"})
 _FORMS: Final = _WHOLE | {"data", "json"}
-"""What a frame is given as; one of them, and the first three have all of its lines."""
+"""The words for the content of a frame, which uses one; those of `_WHOLE` give all its lines."""
 
 
 class Capability(StrEnum):
-    """What a carrier of faults may be able to do."""
+    """What a carrier, the program that injects the faults, may be able to do."""
 
     BACKEND = "backend"
-    """It is the backend itself, so it decides where a stream resumes."""
+    """The carrier is the backend itself, so it decides where a stream resumes."""
     LISTENER = "listener"
-    """It owns the listening port, and connections between two requests."""
+    """The carrier owns the listening port, and connections between two requests."""
     RAW = "raw"
-    """It owns the bytes and the end of a connection."""
+    """The carrier controls the bytes and the end of a connection."""
     FRAME = "frame"
-    """It sees a stream frame by frame."""
+    """The carrier sees a stream frame by frame."""
     TLS_RAW = "tls_raw"
-    """It owns the bytes under TLS."""
+    """The carrier controls the bytes below TLS."""
     FULL_QUEUE = "full_queue"
-    """Its kernel ignores connections when its accept queue is full; only Linux does."""
+    """The carrier's kernel ignores connections if its accept queue is full; only Linux does."""
 
 
 class Route(StrEnum):
@@ -90,7 +90,7 @@ class ScriptedFrame:
     json: object = word(anything(), "the data, as JSON", default=None)
     raw: str | None = word(text(1 << 24), "text sent verbatim", default=None)
     bytes_hex: bytes | None = word(hex_bytes(), "bytes sent verbatim", default=None)
-    comment: str | None = word(text(), "a comment, alone in its block", default=None)
+    comment: str | None = word(text(), "a comment, in a block of its own", default=None)
     retry: int | None = word(
         integer(0, 2**53), "the retry field, in milliseconds", default=None, name="retry_ms"
     )
@@ -127,18 +127,19 @@ FRAMES: Final = array(FRAME)
 
 @frozen(kw_only=True)
 class Select:
-    """Which connections, exchanges or frames a rule is about; everything given must hold."""
+    """Which connections, exchanges or frames a rule is about; all conditions must hold."""
 
-    route: Route | None = word(choice(Route), "the call", default=None)
+    route: Route | None = word(choice(Route), "the call of the protocol", default=None)
     job: str | None = word(text(), "the job's id, decoded", default=None)
     attempt: Span | None = word(
         span(),
-        "which request of its route, from 1 (with `job`: of its route and job)",
+        "the number of the request among those of its route, from 1 (with `job`: of its route "
+        "and job)",
         default=None,
     )
-    connection: Span | None = word(span(), "which connection, from 1", default=None)
+    connection: Span | None = word(span(), "the number of the connection, from 1", default=None)
     frame: Span | None = word(
-        span(), "which frame of the response, from 1", default=None, needs="frame"
+        span(), "the number of the frame in its response, from 1", default=None, needs="frame"
     )
     id: str | None = word(text(), "frames with this id", default=None, needs="frame")
     event: str | None = word(text(), "frames with this event field", default=None, needs="frame")
@@ -155,9 +156,13 @@ class Select:
     )
     method: str | None = word(text(1000), "the request's method", default=None)
     probability: float = word(
-        number(0, 1), "the probability that the rule acts when it matches; seeded", default=1.0
+        number(0, 1),
+        "the probability that the rule acts if it matches, drawn with the seed",
+        default=1.0,
     )
-    times: int | None = word(integer(1, MANY), "the most times that the rule acts", default=None)
+    times: int | None = word(
+        integer(1, MANY), "the maximum number of times that the rule acts", default=None
+    )
 
     @property
     def picks_frames(self) -> bool:

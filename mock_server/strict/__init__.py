@@ -1,1 +1,1 @@
-"""Strict data: values that know how they are read, checked, written and described."""
+"""Strict data: read, check, write and describe values from one declaration."""

@@ -1,4 +1,4 @@
-"""Shapes made of other shapes or of closed lists: one of several words, tables told apart by a tag."""
+"""Shapes made of other shapes: constants, optional values, conversions, tables with a tag."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -52,9 +52,10 @@ def nullable(inner: Shape[T]) -> Shape[T | None]:
 
 
 def converted(inner: Shape[T], convert: Callable[[T, str], U], says: str = "") -> Shape[U]:
-    """Describe a value that is read as `inner` and made into another.
+    """Describe a value that is read as `inner` and then converted.
 
-    `convert` gets it with its place, and may refuse it. `says` describes it, if `inner` does not.
+    `convert` is called with the value and its place, and may raise ScenarioError. `says`, if
+    given, replaces the description of `inner`.
     """
     return Shape(
         inner.kinds,
@@ -66,7 +67,7 @@ def converted(inner: Shape[T], convert: Callable[[T, str], U], says: str = "") -
 
 
 def kept_table(inner: Shape[object]) -> Shape[Mapping[str, Json]]:
-    """Describe a table that is checked, and kept as it was given."""
+    """Describe a table that is checked as `inner` but returned as it was given."""
     plain = mapping(anything())
 
     def read(value: object, where: str) -> Mapping[str, Json]:
@@ -77,7 +78,7 @@ def kept_table(inner: Shape[object]) -> Shape[Mapping[str, Json]]:
 
 
 def matching(pattern: str, says: str) -> Shape[str]:
-    """Describe a string that matches a regular expression as a whole."""
+    """Describe a string that fully matches a regular expression."""
     whole = re.compile(pattern)
 
     def checked(found: str, where: str) -> str:
@@ -104,7 +105,7 @@ def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
 
 
 def tagged(tag: str, says: str, kinds: Mapping[str, Shape[T]]) -> Shape[T]:
-    """Describe one of several tables, selected by the word `tag`."""
+    """Describe one of several tables, selected by the value of `tag`."""
     tags = one_of(kinds)
 
     def read(value: object, where: str) -> T:
@@ -139,7 +140,7 @@ def _with_tag(tag: str, name: str, schema: dict[str, object]) -> dict[str, objec
 
 
 def restricted(inner: Shape[T], schema: Mapping[str, object]) -> Shape[T]:
-    """Return a shape with other words in its schema, None for none: a bound that is checked."""
+    """Return a shape with other keywords in its schema, without those that are None."""
 
     def other() -> dict[str, object]:
         words = {**inner.schema(), **schema}

@@ -1,4 +1,4 @@
-"""Read TOML and JSON, from files or text: what they contain, or every mistake with its line."""
+"""Read TOML and JSON from files or text; report every mistake with its line."""
 
 import json
 import re
@@ -17,10 +17,10 @@ T = TypeVar("T")
 _Data = Mapping[str, object]
 _MOST: Final = 1 << 30
 _HALF: Final = re.compile(r"[A-Za-z0-9.+-]*")
-"""What is left of a number or a word at the end of JSON that was cut off."""
+"""The rest of a number or a literal at the end of JSON that was cut off."""
 _MOST_LOCATED: Final = 1 << 22
-"""Looking for lines takes a second per MiB or so; in longer text the places have to do."""
-# The marks of UTF-32 begin like those of UTF-16.
+"""Finding lines takes about a second per MiB; longer text gets places without lines."""
+# UTF-32 comes before UTF-16, because its marks begin like those of UTF-16.
 _MARKS: Final = (
     (BOM_UTF8, "UTF-8"),
     (BOM_UTF32_LE, "UTF-32"),
@@ -31,7 +31,7 @@ _MARKS: Final = (
 
 
 def read_toml(path: Path, read: Callable[[_Data], T]) -> T:
-    """Return what `read` makes of the content of a TOML file.
+    """Parse a TOML file, and return the result of `read` for its content.
 
     Raises ScenarioError; each mistake begins with the path and ends with its line.
     """
@@ -39,7 +39,7 @@ def read_toml(path: Path, read: Callable[[_Data], T]) -> T:
 
 
 def read_json(path: Path, read: Callable[[_Data], T]) -> T:
-    """Return what `read` makes of the object in a JSON file; raises ScenarioError as `read_toml`."""
+    """Do the same as `read_toml` for the object in a JSON file; raises ScenarioError."""
     return _read_file(path, from_json, read)
 
 
@@ -55,20 +55,20 @@ def _read_file(
 
 
 def from_toml(source: str, read: Callable[[_Data], T]) -> T:
-    """Return what `read` makes of TOML text; raises ScenarioError with the line of each mistake."""
+    """Parse TOML, and return the result of `read`; raises ScenarioError with lines."""
     try:
         data = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"TOML: {error}") from None
     except RecursionError:
         raise ScenarioError("TOML: nested too deeply") from None
-    except ValueError:  # Python reads no number of more than 4,300 digits, and no 30 February
+    except ValueError:  # Python refuses numbers of more than 4,300 digits, and 30 February
         raise ScenarioError("TOML: a number or a date is out of range") from None
     return _located(data, source, toml_lines, read)
 
 
 def from_json(source: str, read: Callable[[_Data], T]) -> T:
-    """Return what `read` makes of JSON text, an object; raises ScenarioError as `from_toml`."""
+    """Parse a JSON object, and return the result of `read`; raises ScenarioError with lines."""
     try:
         data: object = json.loads(source, object_pairs_hook=_once_each)
     except ScenarioError:
@@ -96,7 +96,7 @@ def _json_mistake(error: json.JSONDecodeError) -> str:
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make a table; raises ScenarioError for a key that comes twice, of which one would be lost."""
+    """Make a table; raises ScenarioError for a duplicate key, because one would be lost."""
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
@@ -128,7 +128,8 @@ def _located(
 def text_of(path: Path, most: int = _MOST) -> str:
     """Return the text of a regular file in UTF-8; raises ScenarioError without the path.
 
-    The file has at most `most` bytes. Follows symbolic links. Never waits for a named pipe or a device.
+    The file may have at most `most` bytes. Follows symbolic links. Never waits for a named pipe or
+    a device.
     """
     try:
         content = read_regular(path, most)
@@ -139,7 +140,7 @@ def text_of(path: Path, most: int = _MOST) -> str:
     for mark, coding in _MARKS:
         if content.startswith(mark):
             raise ScenarioError(
-                f"begins with the byte order mark of {coding}; save it as UTF-8 without"
+                f"begins with the byte order mark of {coding}; save it as UTF-8 without one"
             )
     try:
         return content.decode()

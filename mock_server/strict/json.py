@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it, read strictly and written on one line."""
+"""JSON as RFC 8259 defines it, read strictly and written on one line."""
 
 import json
 import math
@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
-"""A value of JSON; never changed in place, so covariant."""
+"""A JSON value; covariant, because it is never changed in place."""
 
 DEEPEST: Final = 100
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def parsed_json(text: str) -> object:
-    """Parse JSON as RFC 8259 has it; raises ValueError.
+    """Parse JSON as RFC 8259 defines it; raises ValueError.
 
     NaN, Infinity and numbers too large for a double are not JSON. Arrays and objects may be nested
-    `DEEPEST` levels deep (section 9 allows a limit), so that nothing that walks the value can run
-    out of stack.
+    `DEEPEST` levels deep (section 9 allows a limit), so that code that walks the value cannot
+    run out of stack.
     """
     depth = 0
     deep = text.count("{") + text.count("[") > DEEPEST
@@ -42,9 +42,9 @@ def _finite(digits: str) -> float:
 
 
 def compact(value: object) -> str:
-    """Write JSON on one line, without spaces, characters as they are.
+    """Write JSON on one line, without spaces and without escaping non-ASCII characters.
 
-    A lone surrogate, which JSON can hold and UTF-8 cannot, is escaped.
+    All of them are escaped if there is a lone surrogate, which UTF-8 cannot encode.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:

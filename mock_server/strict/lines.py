@@ -1,8 +1,8 @@
-"""On which line of a TOML or JSON document each of its values begins.
+"""Find the line on which each value of a TOML or JSON document begins.
 
-The parsers of the standard library do not say. One scanner reads both formats; it relies on the
-document being valid, so use it only on what a parser has accepted. Places are named as in messages:
-`rule 2.on.route`, items counted from 1.
+The parsers of the standard library do not report lines. One scanner reads both formats; it relies
+on the document being valid, so use it only on text that a parser has accepted. Places are named as
+in messages, such as `rule 2.on.route`, with items counted from 1.
 """
 
 import json
@@ -42,7 +42,7 @@ def json_lines(source: str) -> Mapping[str, int]:
 
 
 def line_of(at: str, lines: Mapping[str, int]) -> int | None:
-    """Return the line of a place, or of the nearest thing around it that has one."""
+    """Return the line of a place, or of the innermost value around it that has one."""
     while at:
         if at in lines:
             return lines[at]
@@ -51,7 +51,7 @@ def line_of(at: str, lines: Mapping[str, int]) -> int | None:
 
 
 class _Lost(Exception):
-    """The document is not as it should be: what was found so far has to do."""
+    """The scanner cannot read the rest of the document."""
 
 
 @define
@@ -126,7 +126,7 @@ class _Scanner:
             self._at = token.end()
 
     def _pass_over(self) -> None:
-        """Go on to the end of a value that is nested too deeply to be looked into."""
+        """Skip to the end of a value that is nested too deeply."""
         level = 0
         while self._skip():
             opens = self._peek()
@@ -179,7 +179,7 @@ def _plain(token: str) -> str:
     if token.startswith('"'):
         try:
             found: object = json.loads(token)
-        except ValueError:  # an escape of TOML's own, such as \\U0001F600: no word has one
+        except ValueError:  # an escape of TOML only, such as \\U0001F600; no word contains one
             return token
         return str(found)
     return token.strip("'")

@@ -1,4 +1,4 @@
-"""Mistakes in data: each with its place, and all of them reported at once."""
+"""Mistakes in data, each with its place, and all reported at once."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -10,9 +10,9 @@ _MOST_MISTAKES: Final = 100
 
 
 class ScenarioError(ValueError):
-    """The data is not valid: the message names the place, the mistake and the remedy.
+    """The data is not valid; the message names the place, the mistake and the remedy.
 
-    There may be several mistakes: the message is that of the first.
+    If there are several mistakes, the message is that of the first.
     """
 
     def __init__(self, message: str, *, at: str = "", more: "Sequence[ScenarioError]" = ()) -> None:
@@ -23,7 +23,7 @@ class ScenarioError(ValueError):
 
     @property
     def each(self) -> "tuple[ScenarioError, ...]":
-        """Every mistake on its own."""
+        """Every mistake as an error of its own."""
         return (ScenarioError(str(self), at=self.at), *self._more)
 
     @property
@@ -32,18 +32,18 @@ class ScenarioError(ValueError):
         return tuple(str(each) for each in self.each)
 
     def rewritten(self, rewrite: "Callable[[ScenarioError], str]") -> "ScenarioError":
-        """Return the same mistakes in other words."""
+        """Return the same mistakes with messages changed by `rewrite`."""
         return together([ScenarioError(rewrite(each), at=each.at) for each in self.each])
 
 
 def together(errors: "Sequence[ScenarioError]") -> ScenarioError:
-    """Make one error of several, at least one."""
+    """Combine one or more errors into one."""
     first, *others = [each for error in errors for each in error.each]
     return ScenarioError(str(first), at=first.at, more=others)
 
 
 class Mistakes:
-    """Mistakes that are collected, so that all of them can be reported at once."""
+    """Collects mistakes, so that all of them can be reported at once."""
 
     def __init__(self) -> None:
         self._found: list[ScenarioError] = []
@@ -55,14 +55,14 @@ class Mistakes:
             raise together(self._found[:_MOST_MISTAKES]) from None
 
     def collected(self) -> "Mistakes":
-        """Keep the mistakes that come up in a `with`; raises ScenarioError when there are many."""
+        """Collect the mistakes raised inside a `with`; raises ScenarioError when there are many."""
         return self
 
     def __enter__(self) -> None:
-        """Begin a part that may have mistakes."""
+        """Begin a block that may raise mistakes."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        """Keep the mistakes of the part."""
+        """Collect the mistakes of the block."""
         if not isinstance(error, ScenarioError):
             return False
         self.add(error)
@@ -77,6 +77,6 @@ class Mistakes:
         return otherwise
 
     def settle(self) -> None:
-        """Raise ScenarioError with all of them, if there are any."""
+        """Raise ScenarioError with all collected mistakes, if there are any."""
         if self._found:
             raise together(self._found) from None

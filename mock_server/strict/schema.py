@@ -1,4 +1,4 @@
-"""The one writer of JSON Schemas (2020-12): what shapes say, as a document with a name and an id."""
+"""Write all JSON Schemas (2020-12): the schemas of shapes, as documents with a name and an id."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,15 +11,15 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_id(name: str) -> str:
-    """Return the id of a schema: a URN, since the project publishes its files at no fixed address.
+    """Return the id of a schema: a URN, because its file is not published at a fixed URL.
 
-    The number is the version of the vocabulary, not that of the file.
+    The number is the version of the vocabulary, not of the file.
     """
     return f"urn:arkor-proto:schema:{name}:1"
 
 
 def schema_document(name: str, title: str, schema: Schema) -> dict[str, object]:
-    """Return a whole document: tables that appear more than once are in its `$defs`, once."""
+    """Return a whole document; tables that appear more than once are moved to its `$defs`."""
     found: dict[str, Schema] = {}
     often: set[str] = set()
     for each in _titled(schema):

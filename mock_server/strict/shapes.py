@@ -1,6 +1,7 @@
-"""The shapes that a word may take: how it is read, written, described and put into a schema.
+"""The shapes of values: how a value is read, written, described and put into a schema.
 
-JSON types, bounds and suggestions for unknown words are here; what a word means is declared with it.
+JSON types, bounds and suggestions for unknown words are here; the meaning of a word is declared
+with the word.
 """
 
 import difflib
@@ -23,10 +24,10 @@ E = TypeVar("E", bound=Enum)
 
 _LONGEST_BITS: Final = 14_000
 _LONG: Final = 1 << 20
-"""A limit this high is only mentioned when it is exceeded."""
+"""A limit this high is mentioned only if it is exceeded."""
 _NAMED: Final = 12
-"""So many words are named where none is near."""
-# Tuples made once, not unions made by every call; `dict` first, since an abstract class is slow.
+"""The most known words that are listed if none is similar."""
+# Tuples, because a union would be made by every call; `dict` first, because an ABC is slow.
 _NUMBERS: Final = (int, float)
 _TABLES: Final = (dict, Mapping)
 _ARRAYS: Final = (list, tuple)
@@ -37,10 +38,10 @@ ScenarioError = mistakes.ScenarioError
 
 @frozen
 class Shape(Generic[T_co]):
-    """What one value looks like: the JSON types it can have, and a description of it.
+    """The shape of a value: the JSON types that it can have, and a description of it.
 
-    `read` makes the value of the data at a place, or raises ScenarioError; `write` is its opposite,
-    if that is not `mock_server.strict.words.plain`.
+    `read` converts the data at a place to the value, or raises ScenarioError. `write` converts it
+    back; None means `mock_server.strict.words.plain`.
     """
 
     kinds: frozenset[str]
@@ -49,7 +50,7 @@ class Shape(Generic[T_co]):
     schema: Callable[[], dict[str, object]]
     write: Callable[[object], object] | None = None
     words: frozenset[str] = frozenset()
-    """The words of a table."""
+    """The words of a table; empty for other shapes."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -95,7 +96,7 @@ def wrong(value: object, where: str, says: str) -> ScenarioError:
 
 
 def shown(value: object, where: str) -> str:
-    """Return a value for a message: short, and not if it has the name of a secret."""
+    """Return a value for a message, shortened; redacted if its name is that of a secret."""
     if any(map(is_secret_name, where.split("."))):
         return REDACTED
     try:
@@ -105,7 +106,7 @@ def shown(value: object, where: str) -> str:
 
 
 def is_table(value: object) -> TypeGuard[Mapping[str, object]]:
-    """Return whether a value is a table with words as keys."""
+    """Return whether a value is a table whose keys are strings."""
     if not _is_mapping(value):
         return False
     for key in value:  # noqa: SIM110 - much faster than all() with a generator
@@ -126,7 +127,7 @@ def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
 def simple(
     kinds: str, says: str, read: Callable[[object, str], T], schema: Mapping[str, object]
 ) -> Shape[T]:
-    """Describe a shape that is not made of others; `kinds` are JSON types, with spaces between."""
+    """Describe a shape that is not made of others; `kinds` are JSON types, separated by spaces."""
     return Shape(frozenset(kinds.split()), says, read, lambda: dict(schema))
 
 
@@ -188,13 +189,13 @@ def flag() -> Shape[bool]:
 
 
 def check_known(value: str, known: Collection[str], where: str) -> None:
-    """Refuse a string that is not in a closed list; raises ScenarioError with the nearest one."""
+    """Raise ScenarioError, with the nearest known string, if a string is not a known one."""
     if value not in known:
         raise ScenarioError(f"{where}: {value!r} is unknown; {nearest(value, known)}")
 
 
 def one_of(known: Iterable[str]) -> Shape[str]:
-    """Describe one string of a closed list."""
+    """Describe a string that must be one of the known strings."""
     words = tuple(known)
     says = "one of " + ", ".join(words)
 
@@ -279,7 +280,7 @@ def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tup
 
 
 def mapping(inner: Shape[T], *, keys: Shape[str] | None = None) -> Shape[Mapping[str, T]]:
-    """Describe a table with free keys, or keys of a shape."""
+    """Describe a table with any keys, or with keys of a shape."""
     says = f"a table, each value {inner.says}"
 
     def read(value: object, where: str) -> Mapping[str, T]:

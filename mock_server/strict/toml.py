@@ -1,4 +1,4 @@
-"""The one writer of TOML values."""
+"""Write TOML values."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 def toml_value(value: object) -> str:
     """Write plain data as a TOML value; raises ScenarioError for null, which TOML does not have.
 
-    An array with tables has one item a line.
+    An array that contains tables is written with one item per line.
     """
     if is_table(value):
         inside = ", ".join(f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items())
@@ -24,7 +24,7 @@ def toml_value(value: object) -> str:
         return "[" + ", ".join(items) + "]"
     if value is None:
         raise ScenarioError("TOML has no null; write the frame's data as a string instead")
-    # A JSON string is a TOML basic string but for DEL, which TOML wants escaped.
+    # A JSON string is a TOML basic string, except that TOML requires DEL to be escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

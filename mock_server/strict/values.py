@@ -29,7 +29,7 @@ _SPAN: Final = re.compile("([0-9]{1,15})(-([0-9]{1,15})?)?")
 
 @frozen
 class Span:
-    """A range of counts from 1, both ends included; `last` None is open."""
+    """A range of counts from 1, including both ends; without an upper end if `last` is None."""
 
     first: int
     last: int | None
@@ -68,7 +68,7 @@ def span() -> Shape[Span]:
 
 
 def milliseconds() -> Shape[float]:
-    """Describe a duration: milliseconds in the scenario, seconds in Python."""
+    """Describe a duration, which is in milliseconds in a scenario file and in seconds in Python."""
     says = "a number of milliseconds, at most a day"
 
     def write(seconds: object) -> object:
@@ -81,7 +81,7 @@ def milliseconds() -> Shape[float]:
 
 
 def hex_bytes() -> Shape[bytes]:
-    """Describe bytes written in hexadecimal: a TOML string cannot hold the byte FF."""
+    """Describe bytes in hexadecimal, because a TOML string cannot contain the byte FF."""
     says = "bytes in hexadecimal, such as 'ff00'"
 
     def read(value: object, where: str) -> bytes:
@@ -100,7 +100,7 @@ def header_text() -> Shape[str]:
         if any(char in found for char in "\r\n\0"):
             raise ScenarioError(
                 f"{where}: {shown(found, where)} contains CR, LF or NUL, which a header line "
-                "cannot carry; use raw_head_hex for such bytes"
+                "cannot contain; use raw_head_hex for such bytes"
             )
         return found
 
@@ -120,7 +120,7 @@ def header_name() -> Shape[str]:
 
 
 def header_fields() -> Shape[Mapping[str, str | tuple[str, ...]]]:
-    """Describe header fields by name, each with one value or several."""
+    """Describe header fields by name, each with one or more values."""
     value = header_text()
     values = either(value, array(value, 64))
     values = evolve(values, says=f"{value.says}, or an array of such strings")

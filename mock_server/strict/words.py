@@ -1,7 +1,7 @@
-"""Words: attributes of values that know their name, shape and meaning in a file.
+"""Words: the keys of a file, declared as attributes with a name, a shape and a meaning.
 
-Here tables of words are read strictly, written back and changed; the classes of the values declare
-which words there are.
+This module reads tables of words strictly, writes them back, and changes values. Classes declare
+the words.
 """
 
 import operator
@@ -31,27 +31,27 @@ U = TypeVar("U")
 
 @frozen
 class Word:
-    """One word of the vocabulary: its name in the scenario, its shape and what it does."""
+    """One word of the vocabulary: its name in a scenario file, its shape and its meaning."""
 
     name: str
     shape: Shape[object]
     says: str
     needs: str = ""
-    """The capability that a carrier must have for this word; empty when every carrier has it."""
+    """The capability that a carrier needs for this word; empty if every carrier supports it."""
     about: object = None
-    """What else its declaration says, for those who declare more than a shape and a meaning."""
+    """Further information from the declaration, such as a `Fault`."""
     attribute: str = ""
-    """The name of the attribute that has its value."""
+    """The name of the attribute that has the value of the word."""
     group: str = ""
-    """The group that it is in, by its attribute, where it is a word of a table of groups."""
+    """The attribute of the group that the word is in; empty if it is in none."""
     default: object = None
-    """What the attribute is without the word; `attrs.NOTHING` if the word must be given."""
+    """The value of the attribute without the word; `attrs.NOTHING` if the word is required."""
 
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
 _WORD: Final = "arkor.word"
 EMPTY: Final[Mapping[str, Never]] = {}
-"""A table without words, as a default."""
+"""An empty table, as a default."""
 
 
 def word(
@@ -64,7 +64,7 @@ def word(
     secret: bool = False,
     about: object = None,
 ) -> T | U:
-    """Declare one attribute of a value as one word of the vocabulary; a secret has no repr."""
+    """Declare an attribute as a word of the vocabulary; a secret is left out of the repr."""
     found = Word(name, shape, says, needs, about)
     return field(default=default, metadata={_WORD: found}, repr=not secret)
 
@@ -76,13 +76,13 @@ def needed(shape: Shape[T], says: str, *, name: str = "", secret: bool = False) 
 
 
 def group(cls: type[R]) -> R:
-    """Declare an attribute whose words are in the table of its class, not in a table of their own."""
+    """Declare an attribute whose words are in the same table as those of the class around it."""
     return field(default=cls(), metadata={_WORD: cls})
 
 
 @cache
 def words_of(cls: type[attrs.AttrsInstance]) -> Mapping[str, Word]:
-    """Map the names of the words of a value to their descriptions."""
+    """Map the names of the words of a class to their declarations."""
     found: dict[str, Word] = {}
     for attribute, described, _ in _declared(cls):
         if isinstance(described, Word):
@@ -116,7 +116,7 @@ def _is_class(described: object) -> TypeGuard[type[attrs.AttrsInstance]]:
 
 
 def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None) -> Shape[R]:
-    """Describe a table with exactly the words of `cls`; `check` sees the finished value."""
+    """Describe a table with the words of `cls`; `check` is called with the finished value."""
     words = words_of(cls)
     required = [name for name, each in words.items() if each.default is attrs.NOTHING]
     groups = [(name, each) for name, each, _ in _declared(cls) if not isinstance(each, Word)]
@@ -152,7 +152,7 @@ def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None
 def _read_words(
     value: Mapping[str, object], where: str, words: Mapping[str, Word], required: Sequence[str]
 ) -> dict[str, dict[str, object]]:
-    """Read the words of a table into attributes, by their groups; those without are under ""."""
+    """Read the words of a table into attributes by group; words without a group are under ""."""
     found: dict[str, dict[str, object]] = defaultdict(dict, {"": {}})
     mistakes = Mistakes()
     for key in required:
@@ -187,7 +187,7 @@ def _is_attrs(value: object) -> TypeGuard[attrs.AttrsInstance]:
 
 
 def plain(value: object) -> object:
-    """Turn any value of a scenario back into what TOML and JSON can hold, defaults left out."""
+    """Convert any value of a scenario to data that TOML and JSON can express, without defaults."""
     found = value
     if _is_attrs(value):
         found = plain_table(value)
@@ -203,14 +203,14 @@ def plain(value: object) -> object:
 
 
 def plain_table(value: attrs.AttrsInstance) -> dict[str, object]:
-    """Turn a value of a scenario back into a table, without the words that have their defaults."""
+    """Convert a value of a scenario to a table, without the words that have their defaults."""
     return {
         described.name: (described.shape.write or plain)(item) for described, item in given(value)
     }
 
 
 def given(value: attrs.AttrsInstance) -> Iterator[tuple[Word, object]]:
-    """Yield the words of a value that differ from their defaults, with what they are set to."""
+    """Yield the words of a value that differ from their defaults, with their values."""
     for attribute, described, default in _declared(type(value)):
         item: object = getattr(value, attribute)
         if item is default:
@@ -222,14 +222,14 @@ def given(value: attrs.AttrsInstance) -> Iterator[tuple[Word, object]]:
 
 
 _UNDIVIDED: Final = frozenset({str, int, float, bool, bytes, type(None)})
-"""What has no parts."""
+"""Types of values that have no parts."""
 
 
 def changed(value: object, change: Callable[[object], object]) -> object:
-    """Return a value with every part of it changed, innermost first; what stays is the same object.
+    """Return a value with every part changed, innermost first; unchanged parts stay identical.
 
-    Values of attrs classes, tables and arrays are taken apart; `change` sees each part, and the
-    keys of tables.
+    `change` is called with each part of attrs values, tables and arrays, and with the keys of
+    tables.
     """
     if type(value) in _UNDIVIDED:
         return change(value)
@@ -258,10 +258,10 @@ def _changed_attributes(value: R, change: Callable[[object], object]) -> R:
 
 @cache
 def _parameters(kind: type[attrs.AttrsInstance]) -> Mapping[str, str]:
-    """Return the attribute of each parameter with which a value is made."""
+    """Map the parameters of a class to its attributes."""
     return {each.alias: each.name for each in attrs.fields(kind) if each.init}
 
 
 def _are_the_same(some: Iterable[object], others: Iterable[object]) -> bool:
-    """Tell whether two series of one length have the same objects."""
+    """Return whether two series of the same length contain the same objects."""
     return all(map(operator.is_, some, others))

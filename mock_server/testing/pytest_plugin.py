@@ -1,4 +1,4 @@
-"""Serve a mock for the fixtures of `pytest_arkor_mock`, check it after the test, and report it."""
+"""Serve mocks for the fixtures of `pytest_arkor_mock`; check and report them after the test."""
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -50,7 +50,7 @@ class Mocks:
             yield mock
 
     def settle(self, mock: SyncMock | MockServer, *, failed: bool) -> None:
-        """Fail a test that passed although a rule never fired or a gate was never opened."""
+        """Fail a test that passed but in which a rule never fired or a gate was never opened."""
         if self._strict and not failed:
             idle = [*mock.verify.idle_rules(), *mock.verify.unopened_gates()]
             if idle:
@@ -62,10 +62,10 @@ class Mocks:
 
     @staticmethod
     def cut_traceback(failure: pytest.ExceptionInfo[BaseException]) -> None:
-        """End the traceback of an error that tells a test what is wrong where it called the mock.
+        """Cut the traceback of an error that is meant for the test where it called the mock.
 
-        Other errors keep theirs: they may be bugs of the mock. `__tracebackhide__` would leave the
-        frames of the portal between the test and the server.
+        Other errors keep their traceback, because they may be bugs of the mock.
+        `__tracebackhide__` would leave the frames of the portal between the test and the server.
         """
         frames = list(_linked(failure.tb))
         ours = [_is_ours(each.tb_frame.f_globals) for each in frames]
@@ -102,7 +102,7 @@ def _journal(mock: SyncMock | MockServer) -> str:
     lines = lines_of(mock.journal[-_READ:], mock.rule_told)
     left_out = len(lines) - _SHOWN
     note = [f"({left_out} lines before)"] if left_out > 0 else []
-    return "\n".join([mock.base_url, *note, *lines[-_SHOWN:]]) if lines else "no request came"
+    return "\n".join([mock.base_url, *note, *lines[-_SHOWN:]]) if lines else "no request arrived"
 
 
 def _read(given: tuple[object, ...], words: dict[str, object], beside: Path) -> Scenario:

@@ -24,7 +24,7 @@ from mock_server.server import MockServer
 
 @frozen
 class SyncGate:
-    """One gate, opened from a test's thread."""
+    """One gate, which a test opens from its own thread."""
 
     _portal: BlockingPortal = field(repr=False)
     _server: MockServer = field(repr=False)
@@ -41,7 +41,7 @@ class SyncGate:
 
 @frozen
 class SyncHold:
-    """A stream held between its replay and its live phase, seen from a test's thread."""
+    """Stops a stream between its replay and its live phase; used from the thread of a test."""
 
     _portal: BlockingPortal = field(repr=False)
     _hold: Hold = field(repr=False)
@@ -56,13 +56,13 @@ class SyncHold:
         self._portal.call(wait)
 
     def release(self) -> None:
-        """Let the stream go on."""
+        """Let the stream continue."""
         self._portal.call(self._hold.release)
 
 
 @define(eq=False, repr=False)
 class SyncMock:
-    """What `MockServer` offers, each call carried out on the server's own event loop."""
+    """The methods of `MockServer`, each run on the event loop of the server."""
 
     _portal: BlockingPortal = field(repr=False)
     _server: MockServer = field(repr=False)
@@ -106,7 +106,7 @@ class SyncMock:
 
     @property
     def verify(self) -> Verify:
-        """Checks of what the client did so far."""
+        """Checks of what the client has done so far."""
         return self._server.verify
 
     @property
@@ -119,7 +119,7 @@ class SyncMock:
         return self._portal.call(self._server.add_job, JOB.read(words, "job"))
 
     def push(self, job_id: str, **frame: object) -> None:
-        """Append an event, given in the words of a frame, to a job's log and its live streams."""
+        """Append an event, given by the words of a frame, to a job's log and its live streams."""
         self._portal.call(self._server.push, job_id, FRAME.read(frame, "event"))
 
     def gate(self, name: str) -> SyncGate:
@@ -163,7 +163,7 @@ class SyncMock:
 
 @contextmanager
 def mock_in(portal: BlockingPortal, scenario: Scenario) -> Generator[SyncMock, None, None]:
-    """Run a server on the event loop of a portal for the length of a `with`."""
+    """Run a server on the event loop of a portal for the duration of a `with`."""
     server = MockServer(scenario)
     with portal.wrap_async_context_manager(server):
         yield SyncMock(portal, server)
@@ -176,7 +176,7 @@ def start_portal() -> AbstractContextManager[BlockingPortal]:
 
 @contextmanager
 def mock_in_thread(scenario: Scenario | None = None) -> Generator[SyncMock, None, None]:
-    """Run a server in a new thread for the length of a `with`."""
+    """Run a server in a new thread for the duration of a `with`."""
     with (
         start_portal() as portal,
         mock_in(portal, scenario or Scenario()) as mock,

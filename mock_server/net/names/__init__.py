@@ -1,1 +1,1 @@
-"""Hosts and addresses: which to bind, which Host to accept, and URLs that reach nothing."""
+"""Hosts and addresses: which to bind, which Host to accept, and URLs that reach no server."""

@@ -1,4 +1,4 @@
-"""URLs that reach no server: refused, unknown to DNS, silent, or with a name that resolves badly."""
+"""URLs that reach no server: refused, silent, or with a name that fails to resolve."""
 
 import errno
 import socket
@@ -16,13 +16,13 @@ _LAST: Final = 255
 
 @define(eq=False)
 class Addresses:
-    """Makes such URLs, and holds their ports until `close` so that no other server gets them."""
+    """Makes URLs that reach no server, and holds their ports until `close`."""
 
     _held: list[socket.socket] = field(factory=list[socket.socket], init=False)
     _resolver: Resolver = field(factory=Resolver, init=False)
 
     def refused_url(self) -> str:
-        """Return a URL whose port refuses connections: it is bound and never listens."""
+        """Return a URL whose port refuses connections, because it is bound but does not listen."""
         return _url(self._hold())
 
     def dns_url(self) -> str:
@@ -30,9 +30,9 @@ class Addresses:
         return "http://arkor-mock.invalid"
 
     def blackhole_url(self) -> str:
-        """Return a URL where connecting hangs: the accept queue of one is full.
+        """Return a URL where connecting hangs, because its accept queue is full.
 
-        Raises OSError where the kernel does not ignore connections to a full queue (see GUIDE.md).
+        Raises OSError if the kernel does not ignore connections to a full queue (see GUIDE.md).
         """
         check_full_queue()
         listening = self._hold()
@@ -40,19 +40,19 @@ class Addresses:
         return _url(listening)
 
     def slow_dns_url(self, port: int, seconds: float) -> str:
-        """Return a URL whose name is known only after so many seconds; see `resolving`."""
+        """Return a URL whose name takes this many seconds to resolve; see `resolving`."""
         return f"http://{self._resolver.add([_LIVE], seconds)}:{port}"
 
     def failing_dns_url(self, port: int = 80) -> str:
-        """Return a URL whose name cannot be resolved for the moment (EAI_AGAIN); see `resolving`."""
+        """Return a URL whose name temporarily fails to resolve (EAI_AGAIN); see `resolving`."""
         return f"http://{self._resolver.add([])}:{port}"
 
     def dead_first_url(self, port: int, *, silent: bool = False) -> str:
         """Return a URL whose name has two addresses, of which the first is dead; see `resolving`.
 
-        The first refuses connections, or answers none when it is `silent`; the second is
-        127.0.0.1. Raises OSError if all addresses of the loopback interface listen on this port, if
-        it has no second address (macOS), and for a silent one as `blackhole_url` does.
+        The first address refuses connections, or ignores them if `silent`; the second is
+        127.0.0.1. Raises OSError if the port is in use on all addresses of the loopback interface,
+        if the interface has no second address (macOS), and if `silent`, as `blackhole_url` does.
         """
         if silent:
             check_full_queue()
@@ -63,10 +63,10 @@ class Addresses:
         return f"http://{self._resolver.add([address, _LIVE])}:{port}"
 
     def resolving(self) -> AbstractContextManager[Resolver]:
-        """Make the names above known to this process for the length of a `with`.
+        """Make the names of these URLs known to this process for the duration of a `with`.
 
-        It takes the place of `socket.getaddrinfo`; clients in other processes, or with a resolver
-        of their own, do not notice.
+        Replaces `socket.getaddrinfo`, so clients in other processes, or with their own resolver,
+        are not affected.
         """
         return self._resolver.installed()
 
@@ -81,11 +81,11 @@ class Addresses:
         return found
 
     def _hold_beside(self, port: int) -> socket.socket:
-        """Hold a port on an address of the loopback interface that is not the live one."""
+        """Hold a port on an address of the loopback interface other than 127.0.0.1."""
         for last in range(2, _LAST):
             try:
                 return self._hold(f"127.0.0.{last}", port)
-            except OSError as error:  # another such URL holds it
+            except OSError as error:  # another URL holds it
                 if error.errno == errno.EADDRNOTAVAIL:
                     raise
         raise OSError(errno.EADDRINUSE, f"port {port} is in use on every loopback address")
@@ -101,7 +101,7 @@ def _url(held: socket.socket) -> str:
 
 
 def filled(bound: socket.socket) -> socket.socket:
-    """Let a bound socket listen with an accept queue of one, and return what fills the queue.
+    """Make a bound socket listen with an accept queue of one; return the socket that fills it.
 
     The kernel then ignores further connections.
     """

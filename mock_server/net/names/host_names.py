@@ -14,7 +14,7 @@ _NAME: Final = re.compile(
 
 
 class OddHost(ValueError):
-    """A text is not a usable host; the message explains why."""
+    """A string is not a usable host; the message explains why."""
 
 
 def address_of(host: str) -> str:
@@ -69,23 +69,23 @@ def checked_name(name: str) -> str:
 
 @frozen
 class HostNames:
-    """The values that the Host of a request may have; the admin refuses all others.
+    """The values that the Host of a request may have; the admin refuses any other.
 
     A web page can make its own name resolve to any address (DNS rebinding) and so reach this
-    server, but then the browser sends that name in the Host.
+    server, but the browser then sends that name as the Host.
     """
 
     bound: str
     """The address that the server listens on."""
     port: int
     own: frozenset[str]
-    """Names that are accepted together with the port."""
+    """Names that are accepted only with the port of the server."""
     given: frozenset[str]
-    """Names of the allow-list; one without a port is accepted with any port."""
+    """Names on the allow-list; a name without a port is accepted with any port."""
 
     @classmethod
     def of(cls, host: str, port: int, given: Iterable[str] = ()) -> "HostNames":
-        """List the names of a server that listens on `host`, plus the given ones."""
+        """Return the names of a server that listens on `host`, plus those in `given`."""
         own = {host.lower(), in_url(host).lower(), "localhost", f"[{host.lower()}]"}
         address = address_of(host)
         if is_loopback(address) or is_everywhere(address):

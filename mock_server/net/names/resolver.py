@@ -1,8 +1,8 @@
-"""Names that resolve badly, for clients in this process.
+"""Names that resolve slowly, wrongly or not at all, for clients in this process.
 
-The resolver takes the place of `socket.getaddrinfo`, which asyncio, trio, anyio, `http.client` and
-everything built on them call. Clients in another process, or with a resolver of their own (uvloop,
-c-ares), ask the real one, for which these names do not exist (RFC 6761, 6.4).
+The resolver replaces `socket.getaddrinfo`, which asyncio, trio, anyio, `http.client` and everything
+built on them call. Clients in another process, or with their own resolver (uvloop, c-ares), ask the
+real one, for which these names do not exist (RFC 6761, 6.4).
 """
 
 import socket
@@ -25,22 +25,22 @@ _SUFFIX: Final = "arkor-mock.invalid"
 
 @frozen
 class _Name:
-    """The answer for one name; without addresses, it is a temporary failure."""
+    """The result for one name; without addresses, it is a temporary failure."""
 
     addresses: tuple[str, ...]
     seconds: float = 0.0
-    """How long the answer takes."""
+    """How long a lookup takes."""
 
 
 @define(eq=False)
 class Resolver:
-    """Answers for its own names, and passes all others to the real resolver."""
+    """Resolves its own names, and passes all others to the real resolver."""
 
     _names: dict[str, _Name] = field(factory=dict[str, _Name], init=False)
     _released: threading.Event = field(factory=threading.Event, init=False)
 
     def add(self, addresses: Sequence[str], seconds: float = 0.0) -> str:
-        """Make a name with these addresses in this order; each lookup takes so many seconds.
+        """Make a name with these addresses in this order; each lookup takes this many seconds.
 
         Without addresses, every lookup ends in EAI_AGAIN, a temporary failure.
         """
@@ -57,7 +57,7 @@ class Resolver:
         proto: int = 0,
         flags: int = 0,
     ) -> list[Found]:
-        """Answer as `socket.getaddrinfo` does; raises socket.gaierror as that does."""
+        """Resolve a name as `socket.getaddrinfo` does; raises socket.gaierror."""
         name = host.decode("idna") if isinstance(host, bytes) else host or ""
         known = self._names.get(name.removesuffix(".").lower())
         if known is None or flags & socket.AI_NUMERICHOST:
@@ -73,9 +73,9 @@ class Resolver:
 
     @contextmanager
     def installed(self) -> Generator[Self, None, None]:
-        """Take the place of `socket.getaddrinfo` in this process for the length of a `with`.
+        """Replace `socket.getaddrinfo` in this process for the duration of a `with`.
 
-        At its end, every lookup that still waits is answered.
+        At the end, lookups that are still waiting return.
         """
         self._released.clear()
         before: object = socket.getaddrinfo

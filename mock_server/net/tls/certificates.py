@@ -1,4 +1,4 @@
-"""Certificates of a throw-away authority: a sound server, a client, and servers with a fault."""
+"""Certificates from a throw-away authority: for a good server, a client, and faulty servers."""
 
 import ssl
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from mock_server.net.tls.settings import TlsSettings
 from mock_server.scenario.words.connection import TlsFault
 
-# It needs an RSA key and the certificates have elliptic-curve keys, so no client can negotiate it.
+# Needs an RSA key, but the certificates have elliptic-curve keys, so no client can negotiate it.
 _FOR_OTHER_KEYS: Final = "ECDHE-RSA-AES128-GCM-SHA256"
 
 

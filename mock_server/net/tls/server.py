@@ -11,11 +11,11 @@ from typing import Final, Protocol
 from attrs import define, field
 
 DAMAGED: Final = b"\x17\x03\x03\x41\x00" + bytes(0x4100)
-"""A record as long as one can be: it also completes one of which only a part has come."""
+"""A record of the maximum length, which also completes a record that has only partly arrived."""
 
 
 class Tls(Protocol):
-    """Sans-IO TLS after its handshake: the caller carries the records in and out."""
+    """Sans-IO TLS after its handshake; the caller moves the records in and out."""
 
     def read(self, limit: int) -> bytes | None:
         """Return plain text, b"" after a clean end, None if more records are needed first.
@@ -29,7 +29,7 @@ class Tls(Protocol):
         ...
 
     def take_in(self, records: bytes) -> None:
-        """Take records from the peer; b"" is the end."""
+        """Add records from the peer; b"" means the end."""
         ...
 
     def records(self) -> bytes:
@@ -77,7 +77,7 @@ class ServerTls:
         return self._tls.write(data)
 
     def take_in(self, records: bytes) -> None:
-        """Take records from the client; b"" is the end."""
+        """Add records from the client; b"" means the end."""
         if records:
             self._incoming.write(records)
         else:
@@ -88,7 +88,7 @@ class ServerTls:
         return self._outgoing.read()
 
     def say_goodbye(self) -> None:
-        """Add a close_notify to the records, unless told not to."""
+        """Add a close_notify to the records, if `notify` is set."""
         if self.notify:
             with suppress(ssl.SSLError):  # it wants the peer's close_notify, which we do not need
                 self._tls.unwrap()

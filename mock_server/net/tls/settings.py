@@ -1,4 +1,4 @@
-"""The TLS contexts of a server, sound and faulty, for the length of a `with`."""
+"""The TLS contexts of a server, good and faulty, for the duration of a `with`."""
 
 import ssl
 from collections.abc import Generator, Mapping
@@ -17,17 +17,17 @@ class TlsUnavailable(RuntimeError):
 
 @frozen
 class TlsSettings:
-    """The contexts of a server: a sound one, and one for each fault that needs its own."""
+    """The contexts of a server: a good one, and one for each fault that needs its own."""
 
     good: ssl.SSLContext
     faulty: Mapping[TlsFault, ssl.SSLContext]
     ca_path: Path
     """The authority's certificate as PEM, for clients to trust."""
     client_path: Path
-    """A key and a certificate as PEM, for clients that have to show one."""
+    """A key and a certificate as PEM, for clients that must present one."""
 
     def context(self, fault: TlsFault | None) -> ssl.SSLContext:
-        """Return the context of a connection that meets this fault."""
+        """Return the context for a connection with this fault."""
         return self.good if fault is None else self.faulty.get(fault, self.good)
 
     def client_context(self, *, with_certificate: bool = False) -> ssl.SSLContext:
@@ -40,7 +40,7 @@ class TlsSettings:
 
 @contextmanager
 def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
-    """Create a certificate authority for the length of a `with`; raises TlsUnavailable."""
+    """Create a certificate authority for the duration of a `with`; raises TlsUnavailable."""
     try:
         from mock_server.net.tls import certificates  # noqa: PLC0415 - only TLS needs trustme
     except ImportError:

@@ -1,1 +1,1 @@
-"""The faults that a rule can name: each is declared once, in the file of the phase it acts in."""
+"""The faults that a rule can have, each declared once, in the file of its phase."""

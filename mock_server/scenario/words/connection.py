@@ -9,7 +9,7 @@ from mock_server.strict.shapes import choice
 
 
 class Accepting(Phrased):
-    """What happens to a connection instead of serving it."""
+    """What the server does with a connection instead of serving it."""
 
     RST = "rst", "resets the connection as soon as it is accepted"
     FIN = "fin", "closes the connection as soon as it is accepted"
@@ -34,7 +34,7 @@ class TlsFault(Phrased):
     )
     NO_SHARED_CIPHER = (
         "no_shared_cipher",
-        "speaks only TLS 1.2, and shares no cipher with any client",
+        "supports only TLS 1.2, and no cipher that a client offers",
     )
 
 
@@ -44,15 +44,16 @@ class ConnectionFault:
 
     accept: Accepting | None = Fault(
         choice(Accepting),
-        "the connection is accepted, then reset, closed, left hanging or answered with garbage",
+        "what happens to a connection after it is accepted: it is reset, closed, left hanging or "
+        "answered with garbage",
         needs=Capability.LISTENER,
         example='on = {connection = 1}\naccept = "rst"',
         phrase=phrased,
     ).optional()
     tls: TlsFault | None = Fault(
         choice(TlsFault),
-        "what goes wrong in TLS; `client.pem`, next to the authority's certificate, contains a "
-        "client certificate that is accepted",
+        "what goes wrong in TLS; `client.pem`, next to the authority's certificate, has a client "
+        "certificate that the server accepts",
         needs=Capability.TLS_RAW,
         example='on = {connection = 1}\ntls = "bad_certificate"',
         phrase=phrased,

@@ -1,7 +1,8 @@
-"""How a fault is declared: one call carries everything that is known about a word of a rule.
+"""Declare faults: one call gives everything about a word of a rule.
 
-The shape, the meaning, the need, an example, the phrase in plain words and what the word goes with.
-The reader, the schema, the checks, `explain`, the builder and FAULTS.md are derived from it.
+It gives the shape, the meaning, the required capability, an example, a phrase in plain words, and
+what the word cannot be combined with. The reader, the schema, the checks, `explain`, the builder
+and FAULTS.md are derived from it.
 
 A new fault is declared in the file of its phase here, and carried out in the file of the same name
 in `mock_server/faults/`; how its bytes reach the socket, if they differ, is in `mock_server/net/`.
@@ -24,13 +25,13 @@ _SHOWN: Final = 60
 
 
 class Phrased(StrEnum):
-    """A closed list whose values carry their phrase, and the capability that each one needs."""
+    """An enum whose values have a phrase in plain words, and the capability that they need."""
 
     phrase: str
     needs: Capability | None
 
     def __new__(cls, value: str, phrase: str = "", needs: Capability | None = None) -> Self:
-        """Make one value of the list."""
+        """Make one value of the enum."""
         found = str.__new__(cls, value)
         found._value_ = value
         found.phrase = phrase
@@ -40,26 +41,26 @@ class Phrased(StrEnum):
 
 @frozen
 class Told:
-    """The rest of a rule, as far as the phrase of one word depends on it."""
+    """What the phrase of a word may depend on in the rest of its rule."""
 
     picks_frames: bool
     point: str
-    """Where `after` is, such as `after 2 frames `; empty without one."""
+    """The point of `after`, such as `after 2 frames `; empty without `after`."""
     words: Mapping[str, object]
-    """Every word of the rule, as a scenario writes it."""
+    """Every word of the rule, as in a scenario file."""
 
     @property
     def unit(self) -> str:
-        """What a pause comes before."""
+        """What the pauses of the rule come before: `frame` or `head`."""
         return "frame" if self.picks_frames else "head"
 
     @property
     def frames(self) -> str:
-        """Which frames the rule is about."""
+        """The frames that the rule is about, in words."""
         return "the frame" if self.picks_frames else "every frame"
 
     def seconds(self, name: str, default: float = 0.0) -> float:
-        """Return the value of a word in milliseconds, as seconds."""
+        """Return the value of a word that is in milliseconds, converted to seconds."""
         value = self.words.get(name)
         return value / 1000 if isinstance(value, int | float) else default
 
@@ -70,31 +71,31 @@ class Fault(Generic[T]):
 
     shape: Shape[T]
     says: str
-    """What it means."""
+    """What the word means."""
     example: str
-    """The lines of a rule that uses it."""
+    """The lines of an example rule that uses the word."""
     phrase: Callable[[T, Told], str] | None = None
-    """What it does, in plain words; None if the phrase of another word covers it."""
+    """Returns what the fault does, in plain words; None if the phrase of another word covers it."""
     name: str = ""
-    """Its name in a scenario, if that is not the name of the attribute."""
+    """The word in a scenario file, if it is not the name of the attribute."""
     needs: Capability | None = None
-    """What a carrier must be able to do; None if every carrier can carry it."""
+    """The capability that a carrier must have; None if every carrier supports the fault."""
     alone: bool = True
-    """Whether it does something without another word."""
+    """Whether the word does something without another word."""
     per_frame: bool = False
-    """Whether it can be about picked frames."""
+    """Whether the fault can apply to picked frames."""
     at_point: bool = False
-    """Whether it happens at `after`."""
+    """Whether the fault happens at the point of `after`."""
     one_of: tuple[str, ...] = ()
-    """Names of choices: words of the same choice exclude each other."""
+    """The names of choices; words with the same choice exclude each other."""
     not_with: tuple[str, ...] = ()
-    """The words that leave no place for it; each gives its reason in `leaves_no_place`."""
+    """Words that this one cannot be combined with; their `leaves_no_place` gives the reason."""
     leaves_no_place: str = ""
-    """Why other words have no place beside it; `{}` is the other word."""
+    """Why other words cannot be combined with this one; `{}` stands for the other word."""
     rewrites: bool = False
-    """Whether the body may come to have other bytes, or another number of them."""
+    """Whether the fault may change the bytes of the body, or their number."""
     paces: bool = False
-    """Whether it makes time, or the borders between writes, mean something."""
+    """Whether the timing of writes, or their boundaries, matter to the fault."""
 
     def optional(self) -> T | None:
         """Declare an attribute that is None without the word."""
@@ -107,12 +108,12 @@ class Fault(Generic[T]):
 
 
 def is_fault(about: object) -> TypeGuard[Fault[object]]:
-    """Return whether a word is a fault, by what its declaration keeps about it."""
+    """Return whether the `about` of a word declares a fault."""
     return isinstance(about, Fault)
 
 
 def needs_of_values(values: type[Phrased]) -> str:
-    """Describe which values of a closed list need which capability."""
+    """Describe which values of an enum need which capability."""
     by_need: dict[Capability, list[str]] = {}
     for each in values:
         if each.needs is not None:
@@ -124,7 +125,7 @@ def needs_of_values(values: type[Phrased]) -> str:
 
 
 def phrased(value: Phrased, _: Told) -> str:
-    """Return the phrase of a value of a closed list."""
+    """Return the phrase of a value of an enum."""
     return value.phrase
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults at a point of a stream, at its end and after it; durations are seconds here."""
+"""Faults at a point of a stream, at its end and after it; durations are in seconds here."""
 
 from typing import Final
 
@@ -20,13 +20,13 @@ from mock_server.strict.values import hex_bytes, milliseconds
 from mock_server.strict.words import table, word
 
 NEVER: Final = "never"
-"""The gate that never opens: a stall that is meant to last."""
+"""The gate that never opens, for a stall that should last."""
 
 
 class Ending(Phrased):
-    """How the server ends a response, from the most to the least polite."""
+    """How the server ends a response, from the most to the least orderly."""
 
-    EOF = "eof", "ends the response politely"
+    EOF = "eof", "ends the response normally"
     FIN = "fin", "closes the connection without ending the response (FIN)", Capability.RAW
     RST = "rst", "resets the connection (RST)", Capability.RAW
     HALF_CLOSE = (
@@ -70,7 +70,7 @@ class IdleEnd(Phrased):
 
 @frozen(kw_only=True)
 class After:
-    """The point of a stream at which a rule stalls, breaks off or takes the port down."""
+    """The point of a stream at which a rule stalls or ends it."""
 
     frames: int = word(integer(0, MANY), "this many frames were sent", default=0)
     bytes: int = word(integer(0, 1 << 30), "and this many bytes of the next one", default=0)
@@ -89,13 +89,13 @@ class Stall:
 
 
 def _check_stall(stall: Stall, where: str) -> None:
-    """Refuse a stall that names no end, or two."""
+    """Refuse a stall that has neither `ms` nor `gate`, or both."""
     if (stall.gate is None) == (stall.seconds == 0):
         raise ScenarioError(f"{where}: a stall needs either ms or gate")
 
 
 def point_of(after: After | None) -> str:
-    """Describe the point that `after` names; empty without one."""
+    """Describe the point of `after`; returns an empty string without `after`."""
     if after is None:
         return ""
     parts = [f"{count_of(after.frames, 'frame')}"] if after.frames or after == After() else []
@@ -121,7 +121,7 @@ def _end(how: Ending, told: Told) -> str:
 
 def _idle_end(how: IdleEnd, told: Told) -> str:
     idle = told.seconds("idle_ms")
-    when = f"after {time_of(idle)} without a request" if idle else "right after the answer"
+    when = f"after {time_of(idle)} without a request" if idle else "right after the response"
     return f"{when} {how.phrase}"
 
 
@@ -134,7 +134,7 @@ class EndFault:
 
     stall: Stall | None = Fault(
         table(Stall, "{ms = n} or {gate = 'name'}", _check_stall),
-        "a pause, at `after` or before each picked frame",
+        "a pause, at the point of `after` or before each picked frame",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nafter = {frames = 2}\nstall = {gate = "mid"}',
         phrase=_stall,
@@ -168,7 +168,7 @@ class EndFault:
     ).optional()
     extra_hex: bytes | None = Fault(
         hex_bytes(),
-        "the same, in hexadecimal",
+        "bytes after the end of the response, in hexadecimal",
         needs=Capability.RAW,
         example='on = {route = "me"}\nextra_hex = "00ff"',
         phrase=lambda extra, _: f"sends {count_of(len(extra), 'byte')} after the end",
@@ -176,7 +176,7 @@ class EndFault:
     ).optional()
     listener: Outage | None = Fault(
         choice(Outage),
-        "after the exchange the port is down or swallows connections",
+        "what happens to the port after the exchange: it is down, or it swallows connections",
         needs=Capability.LISTENER,
         example='on = {route = "stream", attempt = 1}\nlistener = "down"',
         phrase=lambda outage, told: (
@@ -192,8 +192,8 @@ class EndFault:
     ).default(_OUTAGE_TIME)
     idle_end: IdleEnd | None = Fault(
         choice(IdleEnd),
-        "how a connection that is kept open for another request ends after a complete response; a "
-        "request that arrives earlier is answered",
+        "how a kept-alive connection ends when it is idle after a complete response; a request "
+        "that arrives earlier is answered",
         needs=Capability.LISTENER,
         example='on = {route = "create"}\nidle_end = "408"\nidle_ms = 50',
         phrase=_idle_end,
@@ -201,7 +201,7 @@ class EndFault:
     ).optional()
     idle: float = Fault(
         milliseconds(),
-        "how long the connection is idle before that",
+        "how long a connection is idle before `idle_end`",
         name="idle_ms",
         example='on = {route = "create"}\nidle_end = "rst"\nidle_ms = 1000',
         alone=False,

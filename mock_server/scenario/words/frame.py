@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults of frames on their way: what becomes of each one's bytes, number, order and pieces."""
+"""Faults of frames: what happens to their bytes, number, order and pieces."""
 
 from typing import Final
 
@@ -36,7 +36,7 @@ class SliceAt(Phrased):
 
 
 class LineEnding(Phrased):
-    """What ends a line of a frame."""
+    """How a line of a frame ends."""
 
     LF = "lf", "LF"
     CRLF = "crlf", "CR LF"
@@ -45,7 +45,7 @@ class LineEnding(Phrased):
 
 @frozen(kw_only=True)
 class Insert:
-    """Frames put around a selected frame."""
+    """Frames to insert before and after a selected frame."""
 
     before: tuple[ScriptedFrame, ...] = word(FRAMES, "frames before it", default=())
     after: tuple[ScriptedFrame, ...] = word(FRAMES, "frames after it", default=())
@@ -61,18 +61,18 @@ _INSERTION: Final = converted(
 _COPIES: Final = converted(
     either(flag(), integer(0, 1000)),
     lambda count, _: int(count),
-    "true or a number of extra copies",
+    "true (for 1) or a whole number",
 )
 
 
 def _replace(scripted: ScriptedFrame, told: Told) -> str:
     raw = render(scripted).raw.decode("utf-8", "backslashreplace")
-    return f"replaces {told.frames} by {quoted(raw)}"
+    return f"replaces {told.frames} with {quoted(raw)}"
 
 
 def _inject(insert: Insert, told: Told) -> str:
     parts = [
-        f"sends {count_of(len(frames), 'frame')} of its own {where} {told.frames}"
+        f"sends {count_of(len(frames), 'extra frame')} {where} {told.frames}"
         for frames, where in ((insert.before, "before"), (insert.after, "after"))
         if frames
     ]
@@ -91,7 +91,7 @@ class FrameFault:
 
     bom: bool = Fault(
         flag(),
-        "the stream begins with a byte order mark",
+        "whether the stream begins with a byte order mark",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nbom = true',
         phrase=lambda _, __: "begins the stream with a byte order mark",
@@ -100,7 +100,7 @@ class FrameFault:
     ).default(value=False)
     drop: bool = Fault(
         flag(),
-        "the frame is not sent",
+        "whether the frame is dropped instead of sent",
         needs=Capability.FRAME,
         example='on = {route = "stream", id = "3"}\ndrop = true',
         phrase=lambda _, told: f"drops {told.frames}",
@@ -109,7 +109,7 @@ class FrameFault:
     ).default(value=False)
     duplicate: int = Fault(
         _COPIES,
-        "the frame is sent again",
+        "how many extra copies of the frame are sent",
         needs=Capability.FRAME,
         example='on = {route = "stream", id = "3"}\nduplicate = 2',
         phrase=lambda count, told: f"sends {told.frames} {count_of(count, 'time')} more",
@@ -118,17 +118,15 @@ class FrameFault:
     ).default(0)
     reorder: int = Fault(
         _COPIES,
-        "how many other frames pass before this one is sent",
+        "how many other frames are sent before this one",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\nreorder = true',
-        phrase=lambda count, told: (
-            f"holds {told.frames} back until {count_of(count, 'other')} passed"
-        ),
+        phrase=lambda count, told: f"holds {told.frames} back for {count_of(count, 'other frame')}",
         per_frame=True,
     ).default(0)
     corrupt: Damage | None = Fault(
         choice(Damage),
-        "bytes of the frame are damaged; seeded",
+        "how the data of the frame is damaged; the position depends on the seed",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\ncorrupt = "json"',
         phrase=lambda damage, told: f"{damage.phrase} {told.frames}",
@@ -137,7 +135,7 @@ class FrameFault:
     ).optional()
     replace: ScriptedFrame | None = Fault(
         FRAME,
-        "another frame is sent instead",
+        "another frame to send instead",
         needs=Capability.FRAME,
         example='on = {route = "stream", last = true}\nreplace = {event = "end", data = "{}"}',
         phrase=_replace,
@@ -146,7 +144,7 @@ class FrameFault:
     ).optional()
     inject: Insert | None = Fault(
         _INSERTION,
-        "frames are sent before or after it",
+        "frames to send before or after the frame",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\ninject = [{comment = "keep-alive"}]',
         phrase=_inject,
@@ -155,7 +153,7 @@ class FrameFault:
     ).optional()
     strip_id: bool = Fault(
         flag(),
-        "its id field is removed",
+        "whether the id field of the frame is removed",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nstrip_id = true',
         phrase=lambda _, told: f"removes the id from {told.frames}",
@@ -164,7 +162,7 @@ class FrameFault:
     ).default(value=False)
     line_ending: LineEnding | None = Fault(
         choice(LineEnding),
-        "how its lines end",
+        "how the lines of the frame end",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nline_ending = "cr"',
         phrase=lambda ending, told: f"ends the lines of {told.frames} in {ending.phrase}",
@@ -173,7 +171,7 @@ class FrameFault:
     ).optional()
     slice: int | SliceAt | None = Fault(
         either(integer(1, 1 << 20), choice(SliceAt)),
-        "the frame is sent in pieces of n bytes, or split at an awkward point",
+        "how the frame is split: in pieces of n bytes, or at awkward points",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nslice = "mid_utf8"',
         phrase=_slice,
@@ -189,17 +187,17 @@ class FrameFault:
     ).optional()
     hold_bytes: int | None = Fault(
         integer(1, 1 << 30),
-        "the body is held back until it has this many bytes or ends, like behind a buffering "
-        "proxy; a pause between frames does not flush it",
+        "how many bytes the body must have before it is sent, unless it ends, as behind a "
+        "buffering proxy; a pause between frames does not flush it",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nhold_bytes = 4096',
         phrase=lambda size, _: f"holds the body back until it has {count_of(size, 'byte')}",
     ).optional()
     rate: int | None = Fault(
         integer(1, 1 << 30),
-        "the most bytes per second",
+        "the maximum number of bytes per second",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nrate = 1000',
-        phrase=lambda rate, _: f"sends {rate} the most bytes per second",
+        phrase=lambda rate, _: f"sends at most {rate} bytes per second",
         paces=True,
     ).optional()

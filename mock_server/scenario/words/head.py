@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults of an answer's head, and what is answered at all; durations are seconds here."""
+"""Faults of the head and the body of a response; durations are in seconds here."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -49,7 +49,7 @@ class Framing(Phrased):
 
 
 class Gzip(Phrased):
-    """When the body of an answer is compressed with gzip."""
+    """When the body of a response is compressed with gzip."""
 
     ACCEPTED = "accepted", "compresses the body with gzip if Accept-Encoding allows it"
     ALWAYS = "always", "compresses the body with gzip, whatever Accept-Encoding says"
@@ -74,12 +74,12 @@ class Shift:
 class Handoff:
     """A mistake between the replay of a stream and its live phase."""
 
-    lose: int = word(integer(0, MANY), "how many of these events are lost", default=0)
-    repeat: int = word(integer(0, MANY), "how many of these events are sent twice", default=0)
+    lose: int = word(integer(0, MANY), "how many of the events are lost", default=0)
+    repeat: int = word(integer(0, MANY), "how many of the events are sent twice", default=0)
 
 
 def _check_handoff(handoff: Handoff, where: str) -> None:
-    """Refuse a hand-off without a mistake."""
+    """Refuse a handoff that neither loses nor repeats events."""
     if not handoff.lose and not handoff.repeat:
         raise ScenarioError(f"{where}: a handoff needs lose or repeat, at least 1")
 
@@ -143,7 +143,7 @@ class HeadFault:
     ).default(0.0)
     jitter: float = Fault(
         milliseconds(),
-        "adds a random delay of up to this much",
+        "a random time of up to this much, added to `delay_ms` or subtracted from it",
         name="jitter_ms",
         example='on = {route = "stream", frame = "1-"}\ndelay_ms = 20\njitter_ms = 10',
         phrase=_jitter,
@@ -153,15 +153,15 @@ class HeadFault:
     ).default(0.0)
     early: tuple[int, ...] = Fault(
         array(integer(100, 199), 16),
-        "informational heads before the response, such as 103",
+        "the statuses of informational heads before the response, such as 103",
         needs=Capability.RAW,
         example='on = {route = "stream"}\nearly = [103]',
-        phrase=lambda codes, _: f"sends early heads first: {', '.join(map(str, codes))}",
+        phrase=lambda codes, _: f"sends informational heads first: {', '.join(map(str, codes))}",
         not_with=_IN_ANSWER,
     ).default(())
     status: int | None = Fault(
         integer(200, 999),
-        "responds with this status",
+        "the status of the response",
         example='on = {route = "stream", attempt = "1-2"}\nstatus = 503',
         phrase=lambda status, _: f"responds with status {status}",
         not_with=_IN_HEAD,
@@ -170,22 +170,22 @@ class HeadFault:
         header_text(),
         "the reason phrase",
         example='on = {route = "me"}\nstatus = 500\nreason = "Out Of Coffee"',
-        phrase=lambda reason, _: f"gives the reason {quoted(reason)}",
+        phrase=lambda reason, _: f"gives the reason phrase {quoted(reason)}",
         alone=False,
         not_with=_IN_HEAD,
     ).optional()
     redirect: str | None = Fault(
         header_text(),
-        "a Location header, with status 307 unless another is given",
+        "the Location header of a redirect; the status is 307 unless another is given",
         example='on = {route = "stream"}\nredirect = "https://elsewhere.invalid/"',
-        phrase=lambda where, _: f"sends the client on to {where}",
+        phrase=lambda where, _: f"redirects the client to {where}",
         not_with=_IN_HEAD,
     ).optional()
     retry_after: float | None = Fault(
         number(0, 86_400),
         "a Retry-After header, in seconds",
         example='on = {route = "stream", attempt = 1}\nstatus = 429\nretry_after = 2',
-        phrase=lambda seconds, _: f"asks it to wait {seconds:g} s (Retry-After)",
+        phrase=lambda seconds, _: f"asks the client to wait {seconds:g} s (Retry-After)",
         not_with=_IN_HEAD,
     ).optional()
     headers: Mapping[str, str | tuple[str, ...]] | None = Fault(
@@ -201,14 +201,14 @@ class HeadFault:
         "names of header fields to send twice with the same value, whatever set them; a field that "
         "the head does not have is not added",
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
-        phrase=lambda names, _: f"sends twice the header {' and the header '.join(names)}",
+        phrase=lambda names, _: f"sends the header {' and the header '.join(names)} twice",
         not_with=_IN_HEAD,
     ).default(())
     content_type: str | None = Fault(
         header_text(),
         "the Content-Type header",
         example='on = {route = "stream"}\ncontent_type = "text/html"',
-        phrase=lambda kind, _: f"says that the body is {quoted(kind)}",
+        phrase=lambda kind, _: f"sends the Content-Type {quoted(kind)}",
         not_with=_IN_HEAD,
     ).optional()
     content_length: tuple[int, ...] = Fault(
@@ -217,7 +217,7 @@ class HeadFault:
         needs=Capability.RAW,
         example='on = {route = "me"}\ncontent_length = [5, 7]',
         phrase=lambda lengths, _: (
-            f"says that the body has {' and '.join(map(str, lengths))} bytes, correct or not"
+            f"sends Content-Length {' and '.join(map(str, lengths))}, correct or not"
         ),
         not_with=_IN_HEAD,
     ).default(())
@@ -251,9 +251,8 @@ class HeadFault:
     ).optional()
     gzip: Gzip | None = Fault(
         choice(Gzip),
-        "the body is compressed with gzip, flushed after each frame, and Content-Encoding says so; "
-        "a body that is already compressed is not changed, and `after` and `rate` count "
-        "uncompressed bytes",
+        "when the body is compressed with gzip, flushed after each frame; a body that is already "
+        "compressed is not changed, and `after` and `rate` count uncompressed bytes",
         needs=Capability.RAW,
         example='on = {route = "stream"}\ngzip = "accepted"',
         phrase=phrased,
@@ -288,9 +287,7 @@ class HeadFault:
         FRAMES,
         "the frames of the response, instead of the backend's",
         example='on = {route = "stream"}\nframes = [{event = "ping", data = "{}"}]',
-        phrase=lambda frames, _: (
-            f"sends {count_of(len(frames), 'frame')} of its own, not the backend's"
-        ),
+        phrase=lambda frames, _: f"sends {count_of(len(frames), 'frame')} instead of the backend's",
         one_of=("body", "frames of a response that is lost"),
     ).optional()
     resume: Resume | Shift | None = Fault(
@@ -302,8 +299,8 @@ class HeadFault:
     ).optional()
     handoff: Handoff | None = Fault(
         table(Handoff, "{lose = n} or {repeat = n}", _check_handoff),
-        "what happens, as a stream goes live, to events that were added to the log after it was "
-        "opened and before its replay was sent; a `delay_ms` leaves more time for them",
+        "what happens, when a stream goes live, to events that were added to the log after the "
+        "stream was opened and before its replay was sent; a `delay_ms` leaves more time for them",
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = "2-"}\nhandoff = {lose = 1}',
         phrase=_handoff,

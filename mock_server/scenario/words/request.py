@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults of a request: how it is read, and whether it or its answer gets lost."""
+"""Faults of a request: how fast it is read, and whether it or its response is lost."""
 
 from attrs import frozen
 
@@ -9,7 +9,7 @@ from mock_server.strict.shapes import choice, integer
 
 
 class Lost(Phrased):
-    """Which half of an exchange never arrives."""
+    """Which message of an exchange is lost."""
 
     REQUEST = "request", "loses the request before it reaches the backend"
     RESPONSE = "response", "lets the backend act on the request and loses its response"
@@ -21,12 +21,12 @@ class RequestFault:
 
     lose: Lost | None = Fault(
         choice(Lost),
-        "the request never reached the backend, or it did and the response is lost",
+        "what is lost: the request, before it reaches the backend, or its response",
         needs=Capability.RAW,
         example='on = {route = "create", attempt = 1}\nlose = "response"',
         phrase=phrased,
         one_of=("frames of a response that is lost",),
-        leaves_no_place="a lost response has no head, so {} has no place",
+        leaves_no_place="a lost response has no head, so {} cannot be combined with it",
     ).optional()
     slow_read: int | None = Fault(
         integer(1, 1 << 30),

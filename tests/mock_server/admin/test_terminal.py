@@ -147,7 +147,7 @@ def test_the_exchanges_of_a_second_server_are_told_apart() -> None:
 
 def test_a_proxy_says_where_requests_go_and_why_they_failed() -> None:
     with at_a_terminal("proxy", "--upstream", "http://127.0.0.1:9") as terminal:
-        terminal.until("passes requests on to http://127.0.0.1:9, without faults\n")
+        terminal.until("forwards requests to http://127.0.0.1:9, without faults\n")
         with pytest.raises(OSError, match="502"):
             do(*curl_of(terminal.until(r"  curl .*/v1/me(?=\n)")[0]))
         terminal.until("me 1: GET /v1/me → 502, the upstream failed: refused\n")
@@ -184,7 +184,7 @@ def test_commands_for_a_backend_with_tenants_name_the_first_project(tmp_path: Pa
 def test_the_control_program_says_at_a_terminal_what_it_waits_for() -> None:
     with at_a_terminal("control") as terminal:
         terminal.until(
-            'arkor-mock: a kit starts this command and sends it lines such as {"id": 1, '
+            'arkor-mock: this command is for a kit, which sends lines such as {"id": 1, '
         )
         assert terminal.end() == 0
         assert terminal.shown.count("\n") == 1

@@ -98,8 +98,8 @@ async def test_the_right_cursor_makes_a_chain() -> None:
 @pytest.mark.parametrize(
     ("cursor", "message"),
     [
-        (None, "open 2 came without Last-Event-ID, expected '2'"),
-        ("1", "open 2 came with Last-Event-ID '1', expected '2'"),
+        (None, "stream 2 has no Last-Event-ID, expected '2'"),
+        ("1", "stream 2 has Last-Event-ID '1', expected '2'"),
     ],
 )
 async def test_a_wrong_cursor_breaks_the_chain(cursor: str | None, message: str) -> None:
@@ -117,7 +117,7 @@ async def test_a_cursor_after_a_cut_before_any_id_is_none() -> None:
         job = await create(mock.port, GOOD)
         await opening(mock.port, job)
         await opening(mock.port, job, "1")
-        with pytest.raises(VerificationError, match="with Last-Event-ID '1', expected none"):
+        with pytest.raises(VerificationError, match="has Last-Event-ID '1', expected none"):
             mock.verify.resume_chain()
 
 
@@ -134,7 +134,7 @@ async def test_an_opening_after_the_end_of_the_job_is_bad_conduct() -> None:
         job = await create(mock.port, GOOD)
         await opening(mock.port, job)
         await opening(mock.port, job, "4")
-        with pytest.raises(VerificationError, match="came after the end of the job"):
+        with pytest.raises(VerificationError, match="opened after the end of the job"):
             mock.verify.conduct()
 
 
@@ -153,7 +153,7 @@ async def test_an_opening_after_the_end_is_bad_conduct_also_when_the_client_clos
             mock.verify.conduct()
         await mock.wait_for("stream", ended=True)
         await opening(mock.port, job, "4")
-        with pytest.raises(VerificationError, match="open 2 came after the end of the job"):
+        with pytest.raises(VerificationError, match="stream 2 was opened after the end of the job"):
             mock.verify.conduct()
 
 
@@ -194,7 +194,7 @@ async def test_a_permanent_status_is_final_under_the_profile_that_says_so() -> N
         await opening(mock.port, job)
         await opening(mock.port, job)
         mock.verify.conduct(PROFILE_2026_05)
-        with pytest.raises(VerificationError, match="came after a 403, which is permanent"):
+        with pytest.raises(VerificationError, match="opened after a 403, which is permanent"):
             mock.verify.conduct()
 
 
@@ -241,7 +241,7 @@ async def test_missing_headers_are_bad_conduct() -> None:
         await opening(mock.port, await create(mock.port), Accept="*/*")
         with pytest.raises(VerificationError) as caught:
             mock.verify.conduct()
-    assert "create 1: came without X-Arkor-Client (ARK-WIR)" in caught.value.problems
+    assert "create 1: has no X-Arkor-Client (ARK-WIR)" in caught.value.problems
     assert "accepts '*/*', not text/event-stream" in str(caught.value)
 
 

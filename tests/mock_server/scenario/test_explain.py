@@ -33,7 +33,7 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
             {"on": {"route": "stream", "attempt": "2-"}, "status": 503, "retry_after": 2},
             (
                 "request 2 of stream and every later one: responds with status 503; "
-                "asks it to wait 2 s (Retry-After)."
+                "asks the client to wait 2 s (Retry-After)."
             ),
         ),
         (
@@ -105,10 +105,10 @@ def test_the_backend_and_the_bounds_are_said_without_the_token() -> None:
     backend = {"token": "hunter2", "unknown_cursor": "gone", "job_prefix": "run-"}
     text = explain(scenario_from_dict({"backend": backend, "limits": {"records": 200}}))
     assert "hunter2" not in text
-    assert "The backend accepts one token only.\n" in text
+    assert "The backend accepts only one token.\n" in text
     assert "The backend answers 410 to a Last-Event-ID that it never sent.\n" in text
     assert "The backend names its jobs 'run-1', 'run-2' and so on.\n" in text
-    assert "Bound: records kept in the journal: 200 (records).\n" in text
+    assert "Limit: the maximum number of records in the journal: 200 (records).\n" in text
 
 
 def test_how_the_backend_serves_is_said() -> None:
@@ -130,7 +130,7 @@ def test_how_the_backend_serves_is_said() -> None:
         "The backend ignores Expect: 100-continue and waits for the body.",
         "The backend closes the connection when the client closes its sending half.",
         "The backend sends a comment right after the head of a stream.",
-        "The backend sends a comment after 15 s with nothing to send.",
+        "The backend sends a comment after 15 s without anything to send.",
         "The backend still counts a connection that was dropped during a stream as open.",
     ]
 

@@ -91,5 +91,5 @@ async def test_the_gate_called_never_stays_shut() -> None:
             with anyio.move_on_after(0.05):
                 await client.read_until(b"id: 1")
         mock.verify.gates_opened()
-        with pytest.raises(ScenarioError, match="'never' is the gate that always stays shut"):
+        with pytest.raises(ScenarioError, match="'never' always stays shut"):
             mock.gate("never").open()
