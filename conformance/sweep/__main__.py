@@ -1,4 +1,4 @@
-"""`python -m conformance.sweep`: a sweep over strategies and outages, on a cluster of Dask."""
+"""`python -m conformance.sweep`: a sweep over strategies and outages, on a Dask cluster."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ example:
   python -m conformance.sweep --kill-one --check
   python -m conformance.sweep --scheduler tcp://10.0.0.1:8786 --clients 100000
 
-exit status: 0 if every row came in once, and with --check is right; otherwise 1
+exit status: 0 if every row arrived once and, with --check, is right; otherwise 1
 """
 _number: Final = typed(partial(numbers.whole, least=1, most=1_000_000))
 _outage: Final = typed(partial(numbers.seconds, most=86_400.0))
@@ -49,7 +49,7 @@ class _Options:
 def _options() -> _Options:
     parser = Parser(
         prog=_NAME,
-        description="Run fleets through outages with every strategy, on a cluster of Dask.",
+        description="Run fleets through outages with every strategy, on a Dask cluster.",
         epilog=_EXAMPLE,
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -70,7 +70,7 @@ def _options() -> _Options:
         metavar="ADDRESS",
         help="the scheduler of your cluster (default: two workers, started for this run)",
     )
-    add("--kill-one", action="store_true", help="kill one of the two workers in the middle")
+    add("--kill-one", action="store_true", help="kill one of the two workers during the run")
     add("--check", action="store_true", help="compare the rows with those of a serial run")
     add("--json", type=Path, metavar="FILE", help="write all rows as JSON")
     found = _Options(**vars(parser.parse_args()))
@@ -80,7 +80,7 @@ def _options() -> _Options:
 
 
 def main() -> int:
-    """Run a sweep."""
+    """Run a sweep and return the exit status."""
     options = _options()
     if find_spec("distributed") is None:
         raise shell.CommandError(_LACKING, shell.UNABLE)
@@ -148,12 +148,12 @@ def _cluster(scheduler: str | None) -> "Generator[Client]":
 
 
 def _kill(client: "Client", when: int | None, count: int) -> None:
-    """Kill a worker when so many rows have come in."""
+    """Kill a worker if `count`, the number of rows so far, is `when`."""
     if count != when:
         return
     pid = min(client.run(os.getpid).values())
     if sys.platform == "win32":
-        os.kill(pid, signal.SIGTERM)  # ends a process at once there
+        os.kill(pid, signal.SIGTERM)  # on Windows this ends a process at once
     else:
         os.kill(pid, signal.SIGKILL)
 
