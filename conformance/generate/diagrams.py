@@ -23,32 +23,35 @@ from arkor_proto._table import (
 
 SPEC: Final = Path(__file__).parents[2] / "spec"
 _MANY: Final = 4
-"""From so many states on, a way out is listed instead of drawn."""
+"""The number of states from which on a signal that ends the machine is listed instead of drawn."""
 
 _TITLES: Final = {"Job": "job", "Stream": "stream", "Stop": "stop", "Exchange": "exchange"}
 _MACHINE_INTRO: Final = """\
 # The machines
 
-Written by `python -m conformance.generate.diagrams` from the table that the core executes; do not edit.
+Written by `python -m conformance.generate.diagrams` from the table that the core executes; do not
+edit.
 
 A trainer consists of three machines. The *job* tracks whether the create has been submitted and
 whether the job's id is known. The *stream* is the wait, from the request for the events to the
 result. The *stop* is the request to cancel the job. They are nearly independent: an abort, for
-example, is a signal of the stream only and leaves the job and the stop as they are. Where one machine
-has to wait for another, there is a joint rule. The *exchange* is a machine of every single request:
+example, is a signal only of the stream and does not change the job and the stop. Where one machine
+has to wait for another, there is a joint rule. The *exchange* is the machine of a single request:
 it defines which reports from the network are possible.
 
-Every arrow is a move. A signal that ends the machine from many of its states is not drawn, but listed
-below the diagram. All other pairs of state and signal are in [the grid](grid.md).
+Every arrow is a move. A signal that ends the machine in many of its states is listed below the
+diagram instead of drawn. All other pairs of state and signal are in [the grid](grid.md).
 """
 _GRID_INTRO: Final = """\
 # The grid
 
-Written by `python -m conformance.generate.diagrams` from the table that the core executes; do not edit.
+Written by `python -m conformance.generate.diagrams` from the table that the core executes; do not
+edit.
 
-There is one table for each machine of [the diagrams](machine.md): the states from left to right, the
-signals from top to bottom. `→ state` is a move, possibly to the same state. `·` is ignored, for the
-reason given. `✗` is illegal: the code that raises it has a bug and gets an error; nothing changes.
+There is one table for each machine of [the diagrams](machine.md), with a column for each state and
+a row for each signal. `→ state` is a move, possibly to the same state. `·` means that the signal is
+ignored, for the reason given. `✗` means that it is illegal: the code that raises it has a bug and
+gets an error, and the state does not change.
 """
 
 
@@ -69,7 +72,7 @@ def grid_page() -> str:
 def diagram(states: type[State], signals: type[Signal]) -> str:
     """Return one machine as a Mermaid state diagram; signals for the same move share an arrow.
 
-    The ways out that many states have are a table below it.
+    Signals that end the machine in many states are in a table below the diagram.
     """
     every = _members(states)
     listed = _ways_out(every, signals)
@@ -106,7 +109,7 @@ def _is_final(state: State, signals: type[Signal]) -> bool:
 
 
 def _ways_out(every: list[State], signals: type[Signal]) -> dict[tuple[Signal, State], list[State]]:
-    """Return the moves to the first or to a final state that many states have, with those states."""
+    """Return the moves of many states to the first or to a final state, with those many states."""
     found: dict[tuple[Signal, State], list[State]] = {}
     for state in every:
         for move in _moves(state, signals):

@@ -1,4 +1,4 @@
-"""Write the checks of the suite for transports as a table.
+"""Write the checks of the transport suite as a table.
 
 `python -m conformance.generate.transport_checks` writes `spec/transport-checks.md`.
 """
@@ -17,8 +17,8 @@ _INTRO: Final = """\
 Written by `python -m conformance.generate.transport_checks` from the checks of
 `conformance.transport_suite`; do not edit.
 
-Each check names its clause of [the contract](transport-guide.md#4-the-contract) and the rules of
-[the protocol](protocol.md) that a client cannot keep without it.
+Each check belongs to a clause of [the contract](transport-guide.md#4-the-contract). A client cannot
+keep the listed rules of [the protocol](protocol.md) if its transport fails the check.
 """
 
 

@@ -1,10 +1,10 @@
-"""The mock backend as the kit sees it: one per case, recorded into the case's one trace.
+"""The mock backends of a run: one per case, recorded in the trace of the case.
 
-A backend stays open after its case, to the end of the run, so that a late request has somewhere to
-arrive; only where the system allows too few open files does the oldest one close, with a note.
-Ports are reused and anything on the machine can connect, so a request is taken for the client's
-only if it carries a nonce of the case. One with the nonces of another case goes into that case's
-trace, as a late request; any other is a stranger's.
+A backend stays open after its case until the end of the run, so that late requests are noticed. If
+the system allows too few open files, the oldest backend is closed, with a note. Ports are reused
+and any program can connect, so a request counts as the client's only if it has a nonce of the case.
+A request with a nonce of another case is recorded there as a late request; any other comes from
+another program.
 """
 
 import errno
@@ -111,7 +111,7 @@ class Backends:
     async def opened(
         cls, count: int, note: Callable[[str], None]
     ) -> AsyncGenerator["Backends", None]:
-        """Keep `count` backends open until the end of the block, or as many as the system allows."""
+        """Keep up to `count` backends open until the end of the block, if the system allows it."""
         most, spare = _affordable(count)
         if most < count:
             needed = count * _FILES_EACH + _FILES_BESIDE

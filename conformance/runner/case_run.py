@@ -56,7 +56,7 @@ class CaseRun:
     recorder: Recorder
     patience: float
     rounds: int = 1
-    """Round trips between a sleep and its automatic end; they expose a client that does not wait."""
+    """Round trips between a sleep and its automatic end; they expose clients that do not wait."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _waited: bool = field(default=False, init=False)
@@ -167,7 +167,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Advance the driver's clock once it has read everything, and end the sleeps that are due."""
+        """Advance the driver's clock once it has read everything, and end the sleeps then due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):

@@ -46,7 +46,7 @@ class Room:
     files: int
 
     def most(self, each: int | None) -> int:
-        """Return how many drivers fit if each has `each` bytes (None if unknown) after its start."""
+        """Return how many drivers fit if one takes `each` bytes (None: unknown) after its start."""
         needed = _UNKNOWN if each is None else max(each, 1) * _GROWTH
         fitting = MOST if self.memory is None else self.memory // 2 // needed
         return max(

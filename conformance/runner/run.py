@@ -51,7 +51,7 @@ class Plan:
     only_if_useless: bool = False
     """Whether only cases that hang in a row count, with more allowed once any case has ended."""
     rounds: int = 1
-    """Round trips between a sleep and its automatic end; more catch more clients that do not wait."""
+    """Round trips between a sleep and its automatic end; more catch more that do not wait."""
     time: TimeMode | None = None
     """The time mode; None means virtual if the driver supports it, otherwise scaled."""
     strict: bool = False
@@ -203,7 +203,7 @@ class Run:
         self.on_result(played.result)
 
     def tell_of_sleeps(self, connection: DriverConnection) -> None:
-        """Tell the user, once per run, that the driver announces sleeps that the kit does not end."""
+        """Tell the user, once per run, if the driver announces sleeps that the kit does not end."""
         if connection.announced and not self._asleep:
             self._asleep = True
             self.plan.note(ASLEEP)

@@ -1,4 +1,4 @@
-"""An abort ends the local wait at any moment, and closes the stream; the backend hears nothing."""
+"""An abort ends the local wait at any time and closes the stream; it sends no request."""
 
 import ssl
 import threading
@@ -28,7 +28,7 @@ _NOTHING_PASSES = frozenset[Timer]()
 
 @contextmanager
 def _waiting(bench: Bench, scene: Scene) -> Generator[Play, None, None]:
-    """Abort a wait at the end of the block, and expect it to end with the reason."""
+    """Abort a wait at the end of the block, and expect that it ends with the reason."""
     with bench.play(scene) as play:
         wait = play.waiting()
         yield play
@@ -39,7 +39,7 @@ def _waiting(bench: Bench, scene: Scene) -> Generator[Play, None, None]:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_a_connect(bench: Bench) -> None:
-    """A wait whose connection is never completed ends with an abort."""
+    """An abort ends a wait whose connection is never established."""
     addresses = MockServer().addresses
     try:
         with _waiting(bench, Scene(url=addresses.blackhole_url())):
@@ -50,7 +50,7 @@ def an_abort_ends_a_connect(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_a_look_up(bench: Bench) -> None:
-    """A wait whose name is still being looked up ends with an abort, not with the look-up."""
+    """An abort ends a wait during the look-up of the host name, before the look-up ends."""
     with bench.play(Scene(url=URL)) as play, slow_look_up() as began:
         wait = play.waiting()
         holds(began.wait(bench.patience), "the name was not looked up by socket.getaddrinfo")
@@ -60,7 +60,7 @@ def an_abort_ends_a_look_up(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-2")
 def an_abort_ends_a_tls_handshake(bench: Bench) -> None:
-    """A wait whose peer never answers in TLS ends with an abort, and the connection is closed."""
+    """An abort ends a wait whose peer never answers in TLS, and closes the connection."""
     context = ssl.create_default_context()
     scene = Scene(scheme="https", ssl_context=context, streams=[then_left()])
     with _waiting(bench, scene) as play:
@@ -69,14 +69,14 @@ def an_abort_ends_a_tls_handshake(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_the_wait_for_a_head(bench: Bench) -> None:
-    """A wait for the head of the stream ends with an abort, and the connection is closed."""
+    """An abort ends a wait for the head of the stream, and closes the connection."""
     with _waiting(bench, Scene(streams=[then_left()])) as play:
         play.came("stream")
 
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2", "ARK-ABT-4")
 def an_abort_ends_a_silent_stream(bench: Bench) -> None:
-    """A wait on an open stream ends with an abort; nothing is sent to the backend for it."""
+    """An abort ends a wait on an open stream; the backend gets no request for it."""
     began = threading.Event()
     scene = Scene(streams=[endless(log(1))], on_event=lambda _, __: began.set())
     with _waiting(bench, scene) as play:
@@ -86,7 +86,7 @@ def an_abort_ends_a_silent_stream(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-8")
 def an_abort_ends_a_refusal_that_does_not_end(bench: Bench) -> None:
-    """An abort while the body of a refusal is read rejects with the reason."""
+    """An abort while the body of a refusal is being read rejects the wait with the reason."""
     slow = refusal(500).replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(_NOTHING_PASSES)
     with _waiting(bench, Scene(streams=[then_left(slow)], clock=clock)) as play:
@@ -95,7 +95,7 @@ def an_abort_ends_a_refusal_that_does_not_end(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-3")
 def an_abort_ends_a_delay(bench: Bench) -> None:
-    """A wait in a delay ends with an abort, and no stream is opened after it."""
+    """An abort ends a wait during a delay, and no stream is opened afterwards."""
     clock = VirtualClock(_NOTHING_PASSES)
     with _waiting(bench, Scene(streams=[then_closed(refusal(503))], clock=clock)) as play:
         play.backs_off()
@@ -104,7 +104,7 @@ def an_abort_ends_a_delay(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-7")
 def an_abort_during_a_callback_ends_the_wait_after_it(bench: Bench) -> None:
-    """An abort while a callback runs lets it return, and no other one runs."""
+    """If a callback is running at an abort, it completes, and no other callback runs."""
     hold = Hold()
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
     with bench.play(Scene(streams=[stream], on_event=hold)) as play:
@@ -119,7 +119,7 @@ def an_abort_during_a_callback_ends_the_wait_after_it(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-6")
 def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
-    """A wait after an abort is rejected with its reason, each time, without a connection."""
+    """Every wait after an abort is rejected with its reason, without a connection."""
     with bench.play(Scene(job=None)) as play:
         play.abort("early")
         same("first", play.waiting().error(Aborted).reason, "early")
@@ -129,7 +129,7 @@ def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ERR-10")
 def an_abort_ends_every_wait(bench: Bench) -> None:
-    """Each of two waits ends with the reason of the abort."""
+    """If there are two waits, both end with the reason of the abort."""
     with bench.play(Scene(streams=[endless()])) as play:
         waits = [play.waiting(), play.waiting()]
         play.came("stream")
@@ -139,7 +139,7 @@ def an_abort_ends_every_wait(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-5", "ARK-ABT-9")
 def an_abort_leaves_a_create_alone(bench: Bench) -> None:
-    """An abort ends the wait at once; the create goes on, and a start and a cancel still work."""
+    """An abort ends the wait at once; the create continues, and start and cancel still work."""
     gate = threading.Event()
     create = after(lambda: gate.wait(bench.patience), accepted())
     with bench.play(Scene(job=None, create=[create])) as play:

@@ -1,4 +1,4 @@
-"""Where a body ends: as its framing promised, or not. A cut must never look like an end."""
+"""Bodies end as their framing promised, or not; a truncated body must not look complete."""
 
 import threading
 from typing import Final
@@ -25,7 +25,7 @@ _SIZED_HEAD: Final = HEAD + b"Content-Length: %d\r\n\r\n"
 
 
 def _course(bench: Bench, first: Script) -> Play:
-    """Follow a job whose first stream ends in some way; its second brings the rest."""
+    """Follow a job whose first stream is `first`, and whose second stream has the rest."""
     with bench.play(Scene(streams=[first, job(log(3))])) as play:
         play.wait()
         same("steps", play.steps, [1, 2, 3])
@@ -36,13 +36,13 @@ def _course(bench: Bench, first: Script) -> Play:
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_chunked_body_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends with the last chunk is Finished, and no failure."""
+    """A body that ends with the last chunk is Finished, not a failure."""
     same("reconnects", _course(bench, whole(log(1), log(2))).causes, ["clean"])
 
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_body_by_length_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends as its Content-Length says is Finished, and no failure."""
+    """A body as long as its Content-Length is Finished, not a failure."""
     first = sends(_SIZED_HEAD % len(_BODY), _BODY)
     same("reconnects", _course(bench, first).causes, ["clean"])
 
@@ -56,7 +56,7 @@ def a_body_without_framing_ends_with_its_connection(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3", "ARK-RES-13")
 def a_body_shorter_than_its_length_is_broken(bench: Bench) -> None:
-    """A body that ends before its Content-Length is Broken, never Finished."""
+    """A body shorter than its Content-Length is Broken, never Finished."""
     first = then_closed(_SIZED_HEAD % (len(_BODY) + 1), _BODY)
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
@@ -77,19 +77,19 @@ def a_body_cut_between_chunks_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3")
 def a_chunk_size_that_is_none_is_broken(bench: Bench) -> None:
-    """Chunked framing that cannot be read is Broken, after what came whole before it."""
+    """Invalid chunked framing is Broken; the complete chunks before it are reported first."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY), b"xyz\r\n")
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
 
 @check("T3", "ARK-BUD-3")
 def a_reset_is_broken(bench: Bench) -> None:
-    """A reset of the connection is Broken, whatever the framing."""
+    """A reset of the connection is Broken, regardless of the framing."""
     both = threading.Event()
 
     def first(visit: Visit) -> None:
         visit.send(HEAD + b"Connection: close\r\n\r\n" + _BODY)
-        both.wait(bench.patience)  # a reset throws away what the client has not read yet
+        both.wait(bench.patience)  # a reset discards what the client has not read yet
         visit.reset()
 
     def hear(play: Play, _: object) -> None:
@@ -104,7 +104,7 @@ def a_reset_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-1", "ARK-BUD-6", "ARK-BUD-7")
 def a_stream_that_cannot_be_opened_spends_the_budget(bench: Bench) -> None:
-    """Each connection that is reset before an answer is Broken, once; the budget counts them."""
+    """Each connection that is reset before a response is Broken once; the budget counts them."""
     with bench.play(Scene(streams=[then_reset], max_attempts=3)) as play:
         same("failures", play.waiting().error(GaveUp).attempts, 4)
         same("opens", len(play.peer.asked("stream")), 4)

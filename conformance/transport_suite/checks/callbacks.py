@@ -1,4 +1,4 @@
-"""Callbacks run one at a time, in the order of the stream, in the wait, and what they raise counts."""
+"""Callbacks run one at a time, in the order of the stream, and their exceptions take effect."""
 
 import threading
 
@@ -34,7 +34,7 @@ _ALL_AT_ONCE = then_left(CHUNKED_HEAD, chunk(b"".join(map(log, range(1, 6))) + C
 
 
 class _Unbearable(Exception):
-    """What a callback raises."""
+    """The exception that a callback or a hook raises."""
 
 
 def _raise_at_two(_: Play, event: TrainingEvent) -> None:
@@ -44,7 +44,7 @@ def _raise_at_two(_: Play, event: TrainingEvent) -> None:
 
 @check("T5", "ARK-EVT-1", "ARK-EVT-2")
 def every_kind_of_event_has_its_callback(bench: Bench) -> None:
-    """Each Deliver is handed to the application, once, in order."""
+    """The event of each Deliver is passed to the application once, in order."""
     frames = frame("started", 1), log(2), checkpoint(3)
     with bench.play(Scene(streams=[job(*frames)])) as play:
         play.wait()
@@ -54,7 +54,7 @@ def every_kind_of_event_has_its_callback(bench: Bench) -> None:
 
 @check("T5", "ARK-STR-3")
 def a_failed_job_is_a_result(bench: Bench) -> None:
-    """A job that failed resolves the wait, after its callback."""
+    """The wait for a job that failed returns a result, after the callback."""
     with bench.play(Scene(streams=[endless(frame("failed", 1, error="no memory"))])) as play:
         result = play.wait()
         same("status", (result.job.status, result.job.error), ("failed", "no memory"))
@@ -63,7 +63,7 @@ def a_failed_job_is_a_result(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-2")
 def callbacks_do_not_overlap(bench: Bench) -> None:
-    """Also with two waits on one trainer, no callback begins before the last one has returned."""
+    """Even with two waits on one trainer, each callback begins after the previous one returned."""
     second = threading.Event()
 
     def hear(play: Play, _: object) -> None:
@@ -81,7 +81,7 @@ def callbacks_do_not_overlap(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-15", "ARK-EVT-19", "ARK-EVT-28")
 def an_error_of_a_callback_takes_the_failure_path(bench: Bench) -> None:
-    """Under 2026-05 what a callback raises reopens the stream; it is told, not swallowed."""
+    """Under 2026-05, an exception of a callback reopens the stream, and a notice reports it."""
     scene = Scene(
         streams=[job(log(1), log(2), log(3)), job(log(3))],
         on_event=_raise_at_two,
@@ -98,7 +98,7 @@ def an_error_of_a_callback_takes_the_failure_path(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-16", "ARK-STR-17")
 def an_error_of_a_callback_rejects_the_wait(bench: Bench) -> None:
-    """Under 2026-07 the wait raises the very exception, and the stream is closed."""
+    """Under 2026-07, the wait raises the callback's own exception, and the stream is closed."""
     scene = Scene(
         streams=[job(log(1), log(2), log(3))], on_event=_raise_at_two, profile=PROFILE_2026_07
     )
@@ -110,7 +110,7 @@ def an_error_of_a_callback_rejects_the_wait(bench: Bench) -> None:
 
 @check("T6", "ARK-RES-14")
 def a_wait_after_a_rejected_one_goes_on(bench: Bench) -> None:
-    """A wait after a rejected one has an outcome of its own, and goes on at the cursor."""
+    """A wait after a rejected one has its own outcome, and resumes at the cursor."""
     scene = Scene(
         streams=[job(log(1), log(2)), job(log(3))],
         on_event=_raise_at_two,
@@ -125,7 +125,7 @@ def a_wait_after_a_rejected_one_goes_on(bench: Bench) -> None:
 
 @check("T5", "ARK-CAN-6")
 def a_callback_may_cancel(bench: Bench) -> None:
-    """A cancel from a callback is sent while the stream rests; the wait goes on to its end."""
+    """A cancel from a callback is sent while the stream is not read; the wait continues."""
 
     def hear(play: Play, event: TrainingEvent) -> None:
         if isinstance(event, TrainingLog):
@@ -138,7 +138,7 @@ def a_callback_may_cancel(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-7", "ARK-ABT-10")
 def an_abort_in_a_callback_is_the_last_that_is_heard(bench: Bench) -> None:
-    """After an abort in a callback no other one runs, though events are there already."""
+    """After an abort in a callback, no other callback runs, even if more events have arrived."""
 
     def hear(play: Play, event: TrainingEvent) -> None:
         if isinstance(event, TrainingLog) and event.step == 2:  # noqa: PLR2004 - the second step
@@ -152,7 +152,7 @@ def an_abort_in_a_callback_is_the_last_that_is_heard(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-7")
 def an_abort_in_a_hook_comes_before_the_event_after_it(bench: Bench) -> None:
-    """An event that the session handed out before the abort, and that has yet to be heard, is not."""
+    """An event delivered before the abort is dropped if its callback has not run yet."""
 
     def learn(play: Play, _: Notice) -> None:
         play.client.abort("a hook")
@@ -166,7 +166,7 @@ def an_abort_in_a_hook_comes_before_the_event_after_it(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-9")
 def nothing_is_heard_after_the_end(bench: Bench) -> None:
-    """Events after the terminal one are not heard, though they came in the same packet."""
+    """Callbacks do not run for events after the terminal event, even from the same packet."""
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + COMPLETED + log(2) + COMPLETED))
     with bench.play(Scene(streams=[stream])) as play:
         play.wait()
@@ -176,7 +176,7 @@ def nothing_is_heard_after_the_end(bench: Bench) -> None:
 
 @check("T7", "ARK-ERR-9")
 def a_hook_that_raises_changes_nothing(bench: Bench) -> None:
-    """What the hook of a notice raises ends neither the wait nor the transport."""
+    """An exception of the hook for notices ends neither the wait nor the transport."""
 
     def learn(_: Play, __: Notice) -> None:
         raise _Unbearable("a hook")

@@ -1,4 +1,4 @@
-"""A closed client leaves nothing: no call that waits, no connection, no callback."""
+"""A closed client leaves nothing behind: no waiting call, no connection, no callback."""
 
 import threading
 
@@ -21,7 +21,7 @@ from mock_server import MockServer
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_silent_stream(bench: Bench) -> None:
-    """A wait that reads raises TransportError, and its connection is closed."""
+    """A wait on an open stream raises TransportError, and its connection is closed."""
     began = threading.Event()
     scene = Scene(streams=[endless(log(1))], on_event=lambda _, __: began.set())
     with bench.play(scene) as play:
@@ -34,7 +34,7 @@ def a_close_ends_a_silent_stream(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_the_wait_for_a_head(bench: Bench) -> None:
-    """A start whose answer does not come raises TransportError, and its connection is closed."""
+    """A start without a response raises TransportError, and its connection is closed."""
     with bench.play(Scene(job=None, create=[then_left()])) as play:
         start = play.starting()
         play.came("create")
@@ -45,7 +45,7 @@ def a_close_ends_the_wait_for_a_head(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_connect(bench: Bench) -> None:
-    """A start whose connection is never completed raises TransportError."""
+    """A start whose connection is never established raises TransportError."""
     addresses = MockServer().addresses
     try:
         with bench.play(Scene(job=None, url=addresses.blackhole_url())) as play:
@@ -58,7 +58,7 @@ def a_close_ends_a_connect(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_delay(bench: Bench) -> None:
-    """A wait in a delay raises TransportError, and opens no stream any more."""
+    """A wait in a delay raises TransportError, and does not open another stream."""
     clock = VirtualClock(frozenset[Timer]())
     with bench.play(Scene(streams=[sends(refusal(503))], clock=clock)) as play:
         wait = play.waiting()
@@ -70,7 +70,7 @@ def a_close_ends_a_delay(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_every_call(bench: Bench) -> None:
-    """Every call that is under way raises TransportError, not only one."""
+    """All calls in progress raise TransportError, not only one."""
     with bench.play(Scene(streams=[endless()], cancel=[then_left()])) as play:
         calls = [play.waiting(), play.waiting()]
         cancel = play.cancelling()
@@ -78,14 +78,14 @@ def a_close_ends_every_call(bench: Bench) -> None:
         play.came("cancel")
         play.close()
         for each in calls:
-            error = each.error(Exception)  # of a wait() that came after the close as well
+            error = each.error(Exception)  # the wait() may have begun after the close
             holds(isinstance(error, TransportError | RuntimeError), f"wait() raised {error!r}")
         cancel.error(TransportError)
 
 
 @check("T15", "ARK-ERR-10")
 def a_close_during_a_callback_is_followed_by_no_other(bench: Bench) -> None:
-    """A callback that runs when the client is closed is the last; then the wait raises."""
+    """A callback that runs when the client is closed is the last one; then the wait raises."""
     hold = Hold()
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
     with bench.play(Scene(streams=[stream], on_event=hold)) as play:

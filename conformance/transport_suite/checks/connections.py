@@ -1,4 +1,4 @@
-"""Which connection carries a request, and that TLS says whose it is."""
+"""Requests use the right connections, and TLS authenticates the peer."""
 
 import ssl
 import threading
@@ -23,7 +23,7 @@ from conformance.transport_suite.wire import (
 
 @check("T13", "ARK-CAN-2")
 def bytes_after_an_answer_do_not_answer_the_next_request(bench: Bench) -> None:
-    """What a peer sends after an answer is not taken for the answer to the next request."""
+    """Bytes that a peer sends after a response are not taken for the next response."""
     smuggled = answer(200, b"{}")
     scene = Scene(
         job=None, create=[sends(accepted(), smuggled)], cancel=[sends(answer(200, b"{}"))]
@@ -36,7 +36,7 @@ def bytes_after_an_answer_do_not_answer_the_next_request(bench: Bench) -> None:
 
 @check("T13", "ARK-CAN-2")
 def a_connection_that_the_peer_closed_is_not_used(bench: Bench) -> None:
-    """A connection that was kept, and closed by the peer since, does not carry the next request."""
+    """A kept connection that the peer has closed is not used for the next request."""
     with bench.play(Scene(job=None, create=[then_closed(accepted())])) as play:
         play.starting().result()
         play.all_left()
@@ -46,7 +46,7 @@ def a_connection_that_the_peer_closed_is_not_used(bench: Bench) -> None:
 
 @check("T13", "ARK-CAN-2")
 def connection_close_is_kept(bench: Bench) -> None:
-    """After `Connection: close` the next request goes over another connection."""
+    """After `Connection: close`, the next request uses another connection."""
     create = [sends(accepted().replace(b"\r\n", b"\r\nConnection: close\r\n", 1))]
     with bench.play(Scene(job=None, create=create)) as play:
         play.starting().result()
@@ -56,7 +56,7 @@ def connection_close_is_kept(bench: Bench) -> None:
 
 @check("T13", "ARK-CAN-2")
 def a_request_does_not_wait_for_an_open_stream(bench: Bench) -> None:
-    """A request beside an open stream has a connection of its own."""
+    """A request during an open stream uses another connection."""
     began = threading.Event()
     gate = threading.Event()
 
@@ -77,7 +77,7 @@ def a_request_does_not_wait_for_an_open_stream(bench: Bench) -> None:
 
 
 def _tls(host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return the context of a server, and one that trusts it."""
+    """Return the TLS context of a server, and one for a client that trusts it."""
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(host).configure_cert(server)
@@ -87,7 +87,7 @@ def _tls(host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 def _refuses(bench: Bench, scene: Scene) -> None:
-    """Expect a start to fail without any request."""
+    """Expect that a start fails without any request."""
     with bench.play(scene) as play:
         play.starting().error(TransportError)
         same("requests that arrived", play.peer.requests, [])
@@ -96,7 +96,7 @@ def _refuses(bench: Bench, scene: Scene) -> None:
 
 @check("T14", "ARK-SEC-9")
 def a_job_is_followed_over_tls(bench: Bench) -> None:
-    """Over TLS, with an authority that is trusted, everything is the same."""
+    """A job can be followed over TLS if the certificate authority is trusted."""
     server, trusting = _tls()
     with bench.play(Scene(tls=server, ssl_context=trusting, job=None)) as play:
         same("status", play.wait().job.status, "completed")
@@ -105,7 +105,7 @@ def a_job_is_followed_over_tls(bench: Bench) -> None:
 
 @check("T14", "ARK-SEC-9")
 def an_unknown_authority_is_refused(bench: Bench) -> None:
-    """By default a certificate of an unknown authority is refused, before any request."""
+    """By default, a certificate of an unknown authority is rejected before any request."""
     server, _ = _tls()
     _refuses(bench, Scene(tls=server, job=None))
 
@@ -150,7 +150,7 @@ def a_goodbye_under_tls_is_an_end(bench: Bench) -> None:
 
 @check("T14", "ARK-BUD-1")
 def a_peer_without_tls_is_broken(bench: Bench) -> None:
-    """A peer that answers an https URL in plain HTTP is a TransportError."""
+    """If a peer answers an https URL in plain HTTP, the start raises TransportError."""
     with bench.play(Scene(scheme="https", job=None, greeting=refusal(400))) as play:
         play.starting().error(TransportError)
         play.all_left()

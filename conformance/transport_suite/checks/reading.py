@@ -1,4 +1,4 @@
-"""How a stream is read: at once, no further than its callback, and to the last byte."""
+"""Streams are read at once and to the last byte, but not while a callback runs."""
 
 import socket
 import threading
@@ -25,12 +25,12 @@ _STEPS: Final = list(range(1, 301))
 _BUFFERS: Final = 48 * 2**20
 """More than any kernel buffers for one connection, in bytes."""
 _STILL: Final = 0.25
-"""Seconds without any progress after which a backend counts as held up."""
+"""Seconds without progress after which a backend counts as blocked."""
 
 
 @check("T4", "ARK-SSE-1")
 def one_event_in_many_reads_is_one_event(bench: Bench) -> None:
-    """A stream that comes byte by byte brings the same events as one that comes at once."""
+    """A stream that arrives byte by byte has the same events as one that arrives at once."""
 
     def slowly(visit: Visit) -> None:
         visit.send_slowly(CHUNKED_HEAD + chunk(log(1, "é€😀") + PING) + chunk(COMPLETED))
@@ -44,7 +44,7 @@ def one_event_in_many_reads_is_one_event(bench: Bench) -> None:
 
 @check("T4", "ARK-EVT-1", "ARK-EVT-2")
 def many_events_in_one_read_are_all_heard(bench: Bench) -> None:
-    """Hundreds of events that come in one packet are heard in their order, each once."""
+    """Callbacks receive hundreds of events from one packet in order, each once."""
     scene = Scene(streams=[then_left(CHUNKED_HEAD, chunk(b"".join(map(log, _STEPS)) + COMPLETED))])
     with bench.play(scene) as play:
         play.wait()
@@ -53,7 +53,7 @@ def many_events_in_one_read_are_all_heard(bench: Bench) -> None:
 
 @check("T4", "ARK-EVT-1")
 def no_byte_is_lost_between_two_reads(bench: Bench) -> None:
-    """A stream much longer than one read arrives whole, wherever the reads end."""
+    """A stream much longer than one read arrives completely, wherever the reads end."""
     frames = [log(step, chr(0x20AC) * (2000 + step)) for step in _STEPS]
     with bench.play(Scene(streams=[job(*frames)])) as play:
         play.wait()
@@ -64,7 +64,7 @@ def no_byte_is_lost_between_two_reads(bench: Bench) -> None:
 
 @check("T4", "ARK-EVT-1")
 def a_large_event_is_heard_whole(bench: Bench) -> None:
-    """One event of 2 MiB, in chunks whose boundaries mean nothing, is one event."""
+    """One event of 2 MiB in arbitrary chunks is delivered as one event."""
     data = log(1, "y" * 2 * 2**20) + COMPLETED
     chunks = [chunk(data[at : at + 9973]) for at in range(0, len(data), 9973)]
     with bench.play(Scene(streams=[then_left(CHUNKED_HEAD, *chunks)])) as play:
@@ -75,7 +75,7 @@ def a_large_event_is_heard_whole(bench: Bench) -> None:
 
 @check("T4", "ARK-EVT-1")
 def an_event_does_not_wait_for_the_rest_of_its_chunk(bench: Bench) -> None:
-    """What has arrived is reported at once, not when a chunk or a buffer is full."""
+    """Received bytes are reported at once, not only when a chunk or a buffer is full."""
     heard = threading.Event()
     missing: list[str] = []
 
@@ -94,7 +94,7 @@ def an_event_does_not_wait_for_the_rest_of_its_chunk(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-3")
 def a_slow_callback_slows_the_backend(bench: Bench) -> None:
-    """While a callback runs, nothing is read: a backend that sends on is held up in the end."""
+    """While a callback runs, nothing is read, so a backend that keeps sending finally blocks."""
     hold = Hold()
     moved = Queue[int]()
 
@@ -106,13 +106,13 @@ def a_slow_callback_slows_the_backend(bench: Bench) -> None:
     with bench.play(Scene(streams=[script, job()], on_event=hold)) as play:
         wait = play.waiting()
         sent = moved.get(timeout=4 * bench.patience)
-        holds(sent < _BUFFERS, f"{sent} bytes and more were read during a callback")
+        holds(sent < _BUFFERS, f"at least {sent} bytes were read during a callback")
         hold.go_on.set()
         wait.result()
 
 
 def _send_until_held_up(visit: Visit) -> int:
-    """Send comments until no more can be sent; return how many bytes could be."""
+    """Send comments until sending blocks; return the number of bytes sent."""
     comment = memoryview(chunk(b": " + b"x" * 65_532 + b"\n\n") * 16)
     sent, offset = 0, 0
     visit.socket.settimeout(_STILL)
@@ -128,7 +128,7 @@ def _send_until_held_up(visit: Visit) -> int:
 
 @check("T5", "ARK-RES-13")
 def what_arrives_during_a_callback_is_not_lost(bench: Bench) -> None:
-    """Events that arrive while a callback runs are heard after it, in order."""
+    """Events that arrive while a callback runs are delivered after it, in order."""
     hold = Hold()
 
     def script(visit: Visit) -> None:
@@ -147,7 +147,7 @@ def what_arrives_during_a_callback_is_not_lost(bench: Bench) -> None:
 
 @check("T5", "ARK-RES-13", "ARK-BUD-5")
 def an_end_during_a_callback_waits_for_it(bench: Bench) -> None:
-    """A stream that ends while a callback runs brings first all its events, then its end."""
+    """If a stream ends while a callback runs, its events are delivered before its end."""
     hold = Hold()
 
     def script(visit: Visit) -> None:
@@ -165,7 +165,7 @@ def an_end_during_a_callback_waits_for_it(bench: Bench) -> None:
 
 @check("T4", "ARK-BUD-4")
 def an_empty_stream_is_an_end_without_progress(bench: Bench) -> None:
-    """A body without a byte is a Responded and a Finished, and not an error of the transport."""
+    """An empty body is a Responded and a Finished, not an error of the transport."""
     with bench.play(Scene(streams=[whole(), job(log(1))])) as play:
         play.wait()
         same("reconnects", play.causes, ["StreamEnded"])

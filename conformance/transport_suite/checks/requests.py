@@ -1,4 +1,4 @@
-"""Requests go out as the core made them, once, and their answers come back whole."""
+"""Requests are sent once, as the core made them, and their responses are reported completely."""
 
 import json
 import threading
@@ -51,7 +51,7 @@ def a_create_is_sent_as_the_core_made_it(bench: Bench) -> None:
 
 @check("T2", "ARK-CRE-1", "ARK-CRE-2")
 def a_start_returns_the_id_and_a_second_one_asks_nothing(bench: Bench) -> None:
-    """A start returns the id of the job that was accepted; a second one returns it at once."""
+    """A start returns the id of the accepted job; a second start returns it without a request."""
     with bench.play(Scene(job=None)) as play:
         same("first start", play.starting().result(), "job-1")
         same("second start", play.starting().result(), "job-1")
@@ -60,7 +60,7 @@ def a_start_returns_the_id_and_a_second_one_asks_nothing(bench: Bench) -> None:
 
 @check("T2", "ARK-CRE-4", "ARK-STR-1")
 def a_start_opens_no_stream_and_a_wait_does(bench: Bench) -> None:
-    """The stream is opened by a wait, which submits the job first where that was not done."""
+    """A wait opens the stream, and first submits the job if no start has done so."""
     with bench.play(Scene(job=None)) as play:
         play.starting().result()
         same("streams after start()", len(play.peer.asked("stream")), 0)
@@ -90,7 +90,7 @@ def a_reopened_stream_carries_the_cursor(bench: Bench) -> None:
 
 @check("T2", "ARK-CRE-1")
 def a_large_create_is_sent_whole(bench: Bench) -> None:
-    """A request larger than the buffers of the kernel arrives to its last byte."""
+    """A request larger than the kernel's buffers arrives completely."""
     with bench.play(Scene(job=None, rows=12)) as play:
         same("id", play.starting().result(), "job-1")
         sent = json.loads(play.peer.asked("create")[0].body)
@@ -99,7 +99,7 @@ def a_large_create_is_sent_whole(bench: Bench) -> None:
 
 @check("T9", "ARK-CRE-7")
 def an_answer_before_the_request_was_read_is_heard(bench: Bench) -> None:
-    """A peer that refuses a request without reading its body is heard, and not waited for."""
+    """If a peer rejects a request without reading its body, its response is reported at once."""
     heard = threading.Event()
 
     def refuse(visit: Visit) -> None:
@@ -114,7 +114,7 @@ def an_answer_before_the_request_was_read_is_heard(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-1")
 def interim_answers_are_passed_over(bench: Bench) -> None:
-    """1xx answers are not reported; the final answer after them is."""
+    """1xx responses are not reported; the final response after them is."""
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     with bench.play(Scene(job=None, create=[sends(interim, accepted())])) as play:
         same("id", play.starting().result(), "job-1")
@@ -122,7 +122,7 @@ def interim_answers_are_passed_over(bench: Bench) -> None:
 
 @check("T4", "ARK-CRE-1")
 def an_answer_in_single_bytes_is_whole(bench: Bench) -> None:
-    """An answer that comes byte by byte, head included, is the same answer."""
+    """A response that arrives byte by byte, including its head, is read correctly."""
 
     def slowly(visit: Visit) -> None:
         visit.send_slowly(accepted("job-7"))
@@ -144,7 +144,7 @@ def a_refused_start_raises_and_may_be_tried_again(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-6", "ARK-CRE-7")
 def a_create_that_was_reset_is_not_repeated(bench: Bench) -> None:
-    """A reset before the answer is a TransportError, and the create is not sent again."""
+    """A reset before the response is a TransportError, and the create is not sent again."""
     with bench.play(Scene(job=None, create=[then_reset])) as play:
         play.starting().error(TransportError)
         same("creates", len(play.peer.asked("create")), 1)
@@ -152,7 +152,7 @@ def a_create_that_was_reset_is_not_repeated(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-6", "ARK-CRE-7")
 def a_create_that_was_not_answered_is_not_repeated(bench: Bench) -> None:
-    """A connection that ends before the answer is a TransportError, and nothing is sent again."""
+    """If a connection ends before the response, start raises TransportError and sends no more."""
     with bench.play(Scene(job=None, create=[then_closed()])) as play:
         play.starting().error(TransportError)
         same("creates", len(play.peer.asked("create")), 1)
@@ -160,7 +160,7 @@ def a_create_that_was_not_answered_is_not_repeated(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-7")
 def a_cut_answer_is_not_an_answer(bench: Bench) -> None:
-    """A body that is shorter than its Content-Length is a failure, even if it could be parsed."""
+    """A body shorter than its Content-Length is a failure, even if it can be parsed."""
     cut = accepted().replace(b"Content-Length: ", b"Content-Length: 1")
     with bench.play(Scene(job=None, create=[then_closed(cut)])) as play:
         play.starting().error(TransportError)
@@ -176,7 +176,7 @@ def what_is_not_http_is_a_broken_exchange(bench: Bench) -> None:
 
 @check("T2", "ARK-SEC-3")
 def a_redirect_of_a_create_is_not_followed(bench: Bench) -> None:
-    """Redirects are the core's decision: the transport reports one and follows none by itself."""
+    """The transport reports a redirect and does not follow it, because the core decides."""
     away = refusal(307, "elsewhere", "Location: /v1/jobs?again=1")
     with bench.play(Scene(job=None, create=[sends(away)])) as play:
         same("status", play.starting().error(ResponseError).__dict__.get("status"), 307)
@@ -185,7 +185,7 @@ def a_redirect_of_a_create_is_not_followed(bench: Bench) -> None:
 
 @check("T2", "ARK-CAN-2", "ARK-CAN-4")
 def a_cancel_is_sent_and_its_refusal_raised(bench: Bench) -> None:
-    """A cancel sends one request; a refusal is raised with the backend's words."""
+    """A cancel sends one request; a refusal is raised with the backend's message."""
     scene = Scene(
         cancel=[sends(refusal(409, "it is over"))], streams=[endless()], profile=PROFILE_2026_07
     )

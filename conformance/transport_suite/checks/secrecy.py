@@ -1,4 +1,4 @@
-"""Tokens go to the backend and nowhere else."""
+"""Tokens are sent only to the backend, and appear in no log and no error."""
 
 import logging
 from collections.abc import Generator
@@ -25,7 +25,7 @@ _ECHO: Final = f"Authorization: Bearer {TOKEN} {DATASET_TOKEN}"
 
 
 class _Lines(logging.Handler):
-    """Keeps what is logged, tracebacks included."""
+    """Keeps all log records as text, including tracebacks."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -33,13 +33,13 @@ class _Lines(logging.Handler):
         self.setFormatter(logging.Formatter("%(name)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
+        """Keep a log record as text."""
         self.lines.append(self.format(record))
 
 
 @contextmanager
 def _logged() -> Generator[list[str], None, None]:
-    """Log everything, from DEBUG on, for the length of a `with`."""
+    """Collect everything that is logged at DEBUG or above during a `with` block."""
     root, handler = logging.getLogger(), _Lines()
     level = root.level
     root.addHandler(handler)
@@ -56,7 +56,7 @@ def _keeps_the_secret(text: str, where: str) -> None:
 
 
 def _failing(bench: Bench, script: Script, kind: type[Exception]) -> None:
-    """Start a job that fails, and look for tokens in what is raised and logged."""
+    """Start a job that fails, and look for tokens in the error and the log."""
     with _logged() as lines:
         with bench.play(Scene(job=None, create=[script])) as play:
             error = play.starting().error(kind)
@@ -67,7 +67,7 @@ def _failing(bench: Bench, script: Script, kind: type[Exception]) -> None:
 
 @check("T16", "ARK-SEC-8")
 def no_token_is_logged(bench: Bench) -> None:
-    """A whole course, with a reconnect, logs no token at any level."""
+    """A complete job with a reconnect logs no token at any level."""
     with _logged() as lines:
         scene = Scene(job=None, streams=[then_closed(CHUNKED_HEAD), job(log(1))])
         with bench.play(scene) as play:
@@ -78,18 +78,18 @@ def no_token_is_logged(bench: Bench) -> None:
 
 @check("T16", "ARK-SEC-8")
 def an_echo_that_is_not_http_is_not_quoted(bench: Bench) -> None:
-    """A peer that echoes the request in bytes that are not HTTP puts no token into an error."""
+    """If a peer echoes tokens in bytes that are not HTTP, no error or log contains them."""
     _failing(bench, then_left(f"echo: {_ECHO}\r\n\r\n".encode()), TransportError)
 
 
 @check("T16", "ARK-SEC-8")
 def an_echo_in_a_header_is_not_quoted(bench: Bench) -> None:
-    """Nor does one that echoes it in a head that cannot be read."""
+    """If a peer echoes tokens in an invalid head, no error or log contains them."""
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {_ECHO}\r\n\r\n"
     _failing(bench, then_left(head.encode()), TransportError)
 
 
 @check("T16", "ARK-SEC-8")
 def an_echo_in_a_refusal_is_hidden(bench: Bench) -> None:
-    """Nor does one that echoes it in a refusal."""
+    """If a peer echoes tokens in a refusal, no error or log contains them."""
     _failing(bench, sends(refusal(400, _ECHO)), StatusError)

@@ -1,4 +1,4 @@
-"""Each operation has one outcome, for everyone who asked for it, and the connection goes with it."""
+"""Each operation has one outcome, which all of its callers get, and then its connection closes."""
 
 import threading
 
@@ -20,7 +20,7 @@ from conformance.transport_suite.wire import (
 
 @check("T8", "ARK-STR-7")
 def the_stream_is_closed_after_the_terminal_event(bench: Bench) -> None:
-    """The connection is closed at once though the backend keeps it open and the client lives on."""
+    """After the terminal event, the client closes the stream's connection at once."""
     with bench.play(Scene(streams=[job(log(1))])) as play:
         play.wait()
         play.all_left()
@@ -38,7 +38,7 @@ def a_second_wait_returns_the_same_result(bench: Bench) -> None:
 
 @check("T6", "ARK-STR-6", "ARK-ERR-10")
 def waits_that_overlap_share_one_stream(bench: Bench) -> None:
-    """Two waits get the same result of one stream, and each event is heard once."""
+    """Two waits share one stream and its result, and each event is delivered once."""
     hold = Hold()
     with bench.play(Scene(streams=[job(log(1), log(2))], on_event=hold)) as play:
         first = play.waiting()
@@ -52,7 +52,7 @@ def waits_that_overlap_share_one_stream(bench: Bench) -> None:
 
 @check("T6", "ARK-ERR-10")
 def waits_that_overlap_share_a_rejection(bench: Bench) -> None:
-    """Two waits get the same error, and the next wait gets an outcome of its own."""
+    """Two waits get the same error, and the next wait gets its own outcome."""
     gate = threading.Event()
     refused = after(lambda: gate.wait(bench.patience), refusal(401, "who are you"))
     scene = Scene(streams=[refused, job(log(1))], profile=PROFILE_2026_07)
@@ -64,7 +64,7 @@ def waits_that_overlap_share_a_rejection(bench: Bench) -> None:
         holds(not second.is_over(), "the second wait() returned before the stream was answered")
         gate.set()
         same("status", first.error(StatusError).status, 401)
-        if second.failed():  # unless it came after the answer
+        if second.failed():  # it succeeds if it began after the response
             same("status of the second", second.error(StatusError).status, 401)
         same("third wait", play.wait().job.status, "completed")
 
@@ -86,7 +86,7 @@ def a_start_and_a_wait_share_one_create(bench: Bench) -> None:
 
 @check("T6", "ARK-CAN-7")
 def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
-    """A cancel while the create is in flight is sent once the job is known, and both return."""
+    """A cancel during a create is sent once the job is known, and both calls return."""
     gate = threading.Event()
     create = after(lambda: gate.wait(bench.patience), accepted())
     with bench.play(Scene(job=None, create=[create])) as play:
@@ -102,7 +102,7 @@ def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
 
 @check("T6", "ARK-CAN-6")
 def a_cancel_during_a_wait_does_not_end_it(bench: Bench) -> None:
-    """A cancel goes out while another thread waits; the wait ends with the terminal event."""
+    """A cancel is sent while another thread waits; the wait ends with the terminal event."""
     gate = threading.Event()
 
     def script(visit: Visit) -> None:

@@ -1,4 +1,4 @@
-"""Time: deadlines of the session by the given clock, limits of connections by the transport."""
+"""Deadlines of the session follow the given clock, and the transport limits connections."""
 
 import threading
 
@@ -35,7 +35,7 @@ from mock_server import MockServer
 
 @check("T11", "ARK-BAK-1", "ARK-BAK-15")
 def delays_are_those_of_the_session(bench: Bench) -> None:
-    """Each reconnect waits for exactly the deadline that the session named, by the given clock."""
+    """Each reconnect waits for exactly the session's deadline on the given clock."""
     with bench.play(Scene(streams=[*[sends(refusal(503))] * 4, job(log(1))])) as play:
         play.wait()
         told = [each.delay for each in play.notices if isinstance(each, Reconnecting)]
@@ -45,7 +45,7 @@ def delays_are_those_of_the_session(bench: Bench) -> None:
 
 @check("T11", "ARK-BAK-4")
 def the_delay_after_a_clean_end_is_the_first_one(bench: Bench) -> None:
-    """After a clean end the stream is reopened once the initial delay is over."""
+    """After a clean end, the stream is reopened after the initial delay."""
     with bench.play(Scene(streams=[whole(log(1)), job(log(2))], initial_delay=3.0)) as play:
         play.wait()
         same("delays", play.clock.delays(), [3.0])
@@ -53,7 +53,7 @@ def the_delay_after_a_clean_end_is_the_first_one(bench: Bench) -> None:
 
 @check("T11", "ARK-BAK-11")
 def a_wish_of_the_backend_is_waited_for(bench: Bench) -> None:
-    """A Retry-After reaches the session with the other headers of the answer."""
+    """A Retry-After is passed to the session with the other headers of the response."""
     refused = sends(refusal(503, "later", "Retry-After: 17"))
     with bench.play(Scene(streams=[refused, job(log(1))], profile=HARDENED)) as play:
         play.wait()
@@ -62,7 +62,7 @@ def a_wish_of_the_backend_is_waited_for(bench: Bench) -> None:
 
 @check("T11", "ARK-BAK-15")
 def the_clock_of_the_system_does_as_well(bench: Bench) -> None:
-    """Without a given clock the transport ticks by one of its own."""
+    """Without a given clock, the transport uses its own clock for ticks."""
     scene = Scene(streams=[whole(log(1)), job(log(2))], clock=None, initial_delay=0.02)
     with bench.play(scene) as play:
         play.wait()
@@ -71,7 +71,7 @@ def the_clock_of_the_system_does_as_well(bench: Bench) -> None:
 
 @check("T11", "ARK-IDL-1")
 def a_silent_stream_is_reopened(bench: Bench) -> None:
-    """Once the idle timer of the session is over, the stream is closed and opened again."""
+    """When the session's idle timer expires, the stream is closed and reopened."""
     heard = threading.Event()
 
     def script(visit: Visit) -> None:
@@ -94,7 +94,7 @@ def a_silent_stream_is_reopened(bench: Bench) -> None:
 
 @check("T11", "ARK-CRE-7")
 def a_create_whose_body_does_not_end_is_given_up(bench: Bench) -> None:
-    """The deadline of an answer is the session's as well: the start fails and is closed."""
+    """When the session's deadline for a response passes, the start fails and is closed."""
     endless_answer = accepted().replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(frozenset(Timer))
     scene = Scene(job=None, create=[then_left(endless_answer)], clock=clock)
@@ -105,7 +105,7 @@ def a_create_whose_body_does_not_end_is_given_up(bench: Bench) -> None:
 
 @check("T11", "ARK-SEC-4")
 def a_refusal_whose_body_does_not_end_is_a_refusal(bench: Bench) -> None:
-    """A refusal keeps its status when the deadline of its body is over."""
+    """A refusal is reported with its status when the deadline for its body passes."""
     slow = refusal(422, "no").replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(frozenset(Timer))
     with bench.play(Scene(job=None, create=[then_left(slow)], clock=clock)) as play:
@@ -115,7 +115,7 @@ def a_refusal_whose_body_does_not_end_is_a_refusal(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_connect_has_a_limit(bench: Bench) -> None:
-    """A connection that is never completed is Broken after the time for connecting."""
+    """A connection that is never established is Broken after the connect timeout."""
     addresses = MockServer().addresses
     try:
         url = addresses.blackhole_url()
@@ -128,7 +128,7 @@ def a_connect_has_a_limit(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_look_up_has_the_limit_of_the_connect(bench: Bench) -> None:
-    """The look-up of a name counts towards the time for connecting."""
+    """The look-up of a host name counts towards the connect timeout."""
     scene = Scene(job=None, url=URL, clock=None, connect_timeout=SOON)
     with bench.play(scene) as play, slow_look_up():
         play.starting().error(TransportError)
@@ -136,7 +136,7 @@ def a_look_up_has_the_limit_of_the_connect(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_tls_handshake_has_the_limit_of_the_connect(bench: Bench) -> None:
-    """A peer that never answers in TLS is Broken after the time for connecting."""
+    """If a peer never answers in TLS, the exchange is Broken after the connect timeout."""
     scene = Scene(job=None, scheme="https", clock=None, connect_timeout=SOON)
     with bench.play(scene) as play:
         play.starting().error(TransportError)
@@ -145,7 +145,7 @@ def a_tls_handshake_has_the_limit_of_the_connect(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_head_has_a_limit(bench: Bench) -> None:
-    """An answer whose head does not come is Broken after the time for the head."""
+    """If the head of a response does not arrive, the exchange is Broken after the head timeout."""
     create = [then_left(b"HTTP/1.1 200 OK\r\nContent-")]
     scene = Scene(job=None, create=create, clock=None, head_timeout=SOON)
     with bench.play(scene) as play:
@@ -155,7 +155,7 @@ def a_head_has_a_limit(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def interim_answers_do_not_extend_the_limit_of_a_head(bench: Bench) -> None:
-    """1xx answers without end do not keep an exchange alive beyond the time for the head."""
+    """Endless 1xx responses do not keep an exchange alive beyond the head timeout."""
 
     def script(visit: Visit) -> None:
         while True:
@@ -170,7 +170,7 @@ def interim_answers_do_not_extend_the_limit_of_a_head(bench: Bench) -> None:
 
 @check("T12", "ARK-STR-14", "ARK-IDL-6")
 def an_open_stream_has_no_limit(bench: Bench) -> None:
-    """The limits of connecting and of the head do not apply to the body of a stream."""
+    """The connect and head timeouts do not apply to the body of a stream."""
     limit = 5 * SOON
 
     def script(visit: Visit) -> None:
@@ -189,12 +189,15 @@ def an_open_stream_has_no_limit(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-1")
 def a_refused_connection_is_broken(bench: Bench) -> None:
-    """A port that refuses connections is a TransportError that names the address."""
+    """If a port refuses connections, the start raises TransportError with the address."""
     addresses = MockServer().addresses
     try:
         url = addresses.refused_url()
         with bench.play(Scene(job=None, url=url)) as play:
             error: ArkorError = play.starting().error(TransportError)
-            holds(url.rpartition("/")[2] in str(error), f"the error does not name it: {error}")
+            holds(
+                url.rpartition("/")[2] in str(error),
+                f"the error does not name the address: {error}",
+            )
     finally:
         addresses.close()
