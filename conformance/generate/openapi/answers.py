@@ -97,7 +97,11 @@ def _effect(status: str) -> str:
     ]
     if not ending:
         return "The client counts a failure and reopens the stream later."
-    late = f", if the create is over {HARDENED.not_found_grace:g} s ago" if status == "404" else ""
+    late = (
+        f", if the create was more than {HARDENED.not_found_grace:g} s ago"
+        if status == "404"
+        else ""
+    )
     return f"Ends the wait under {' and '.join(f'`{name}`' for name in ending)}{late}."
 
 
