@@ -40,7 +40,7 @@ _COMMANDS: Final = {
     "list": "List the cases.",
     "show": "Show one case: its rules, their sources, its steps and expectations.",
     "init": "Write a working driver in Python or JavaScript, to start from.",
-    "smoke": "Check a driver: try every command with it.",
+    "smoke": "Check a driver: send it every command.",
     "parser": "Judge a bare event-stream parser: bytes in, events out.",
     "explore": "Play random schedules of faults, and shrink the first that breaks a client.",
     "diff": "Play the same random schedules with two clients and show where they differ.",

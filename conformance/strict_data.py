@@ -72,7 +72,7 @@ def parse_json(text: str | bytes) -> Json:
 
 def _integer(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
-        msg = f"an integer of {len(digits)} digits is too long"
+        msg = f"an integer with {len(digits)} digits is too long"
         raise ValueError(msg)
     return int(digits)
 
@@ -154,7 +154,7 @@ class Table:
         except OverflowError:  # an integer can be too large for a float
             finite = False
         if not finite:
-            raise ReadingError(self.where, f"{key!r} is beyond the range of a number")
+            raise ReadingError(self.where, f"{key!r} is too large for a number")
         return value
 
     def flag(self, key: str) -> bool:

@@ -128,7 +128,7 @@ class Pipes:
     def of(cls, process: "subprocess.Popen[bytes]") -> "Pipes":
         """Return the pipes of a process; raises RuntimeError if it was started without them."""
         if not (process.stdin and process.stdout and process.stderr):
-            raise RuntimeError("a driver has three pipes")
+            raise RuntimeError("the driver was started without its three pipes")
         return cls(InputPipe(process.stdin), OutputPipe(process.stdout), OutputPipe(process.stderr))
 
     def close(self) -> None:

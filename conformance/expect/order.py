@@ -14,16 +14,16 @@ class Reached:
 
     @property
     def word(self) -> str:
-        """The operand is the event."""
+        """The name of the expectation, with the event."""
         return f"reached {self.reference}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The event must come."""
+        """The event."""
         return (self.reference,)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look for the event."""
+        """Look for the event in the trace."""
         if trace.first(self.reference) is not None:
             return None
         return Divergence(f"the case reaches {self.reference}", "the case never reached it")
@@ -37,7 +37,7 @@ class Never:
 
     @property
     def word(self) -> str:
-        """The operand is the event."""
+        """The name of the expectation, with the event."""
         return f"never {self.reference}"
 
     @property
@@ -46,7 +46,7 @@ class Never:
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look for the event."""
+        """Look for the event in the trace."""
         event = trace.first(self.reference)
         return Divergence(f"no {self.reference}", "it happened", event) if event else None
 
@@ -60,7 +60,7 @@ class Before:
 
     @property
     def word(self) -> str:
-        """The operands are the events."""
+        """The name of the expectation, with the events."""
         return f"before {self.earlier} {self.later}"
 
     @property
@@ -88,12 +88,12 @@ class QuietAfter:
 
     @property
     def word(self) -> str:
-        """The operand is the event."""
+        """The name of the expectation, with the event."""
         return f"quiet_after {self.reference}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The event must come."""
+        """The event."""
         return (self.reference,)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -117,7 +117,7 @@ class ClosedByClient:
 
     @property
     def word(self) -> str:
-        """The operand is the exchange."""
+        """The name of the expectation, with the exchange."""
         return f"closed {self.exchange}"
 
     @property

@@ -103,6 +103,6 @@ class PassingOver:
         if counts:
             total = sum(counts.values())
             schedules = "schedule was" if total == 1 else "schedules were"
-            yield f"{total} {schedules} passed over because of known failures:"
+            yield f"{total} {schedules} skipped because of known failures:"
         for line, number in sorted(counts.items(), key=lambda item: -item[1]):
             yield f"  {number}x {line}"

@@ -54,7 +54,7 @@ def photograph(page: Path, out: Path) -> None:
     found = [shutil.which(name) for name in ((named,) if named else _BROWSERS)]
     browser = next((each for each in found if each), None)
     if browser is None:
-        sys.exit("there is no Chromium on PATH; install one or set CHROME")
+        sys.exit("no Chromium on PATH; install one or set CHROME")
     width, height = SIZE
     with TemporaryDirectory() as profile:
         window = (f"--user-data-dir={profile}", f"--window-size={width},{height}")

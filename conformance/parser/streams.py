@@ -1,4 +1,4 @@
-"""The streams that a parser is judged by: the vectors of `spec/vectors/sse.json`."""
+"""The test streams for parsers: the vectors of `spec/vectors/sse.json`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

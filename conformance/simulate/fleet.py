@@ -42,7 +42,7 @@ _STREAM: Final = ((b"content-type", b"text/event-stream"),)
 _EVENT: Final = b'id: 1\nevent: training.log\ndata: {"type": "training.log", "step": 1}\n\n'
 _BACK: Final = 0.99
 TENTH: Final = 0.1
-"""Attempts are counted in tenths of a second."""
+"""The length, in seconds, of the intervals in which attempts are counted."""
 
 
 @frozen(kw_only=True)

@@ -62,9 +62,9 @@ def _options() -> _Options:
         nargs="+",
         default=[0.0, 30.0, 600.0],
         metavar="SECONDS",
-        help="how long the outages are (0 30 600)",
+        help="the durations of the outages (0 30 600)",
     )
-    add("--seeds", type=_number, default=2, metavar="N", help="fleets of each kind (2)")
+    add("--seeds", type=_number, default=2, metavar="N", help="seeds for each kind of fleet (2)")
     add(
         "--scheduler",
         metavar="ADDRESS",
@@ -75,7 +75,7 @@ def _options() -> _Options:
     add("--json", type=Path, metavar="FILE", help="write all rows as JSON")
     found = _Options(**vars(parser.parse_args()))
     if found.kill_one and found.scheduler is not None:
-        parser.error("--kill-one: not for a cluster of your own; leave out --scheduler")
+        parser.error("--kill-one: cannot kill a worker of your own cluster; leave out --scheduler")
     return found
 
 

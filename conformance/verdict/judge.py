@@ -48,7 +48,7 @@ def _of_the_driver(play: Play) -> Iterator[Finding]:
         found = Divergence(expected, play.broken, _last(play))
         yield Finding.of(OF_THE_DRIVER, (SETTLES,) if asked else (), found)
     elif opening is None:
-        silent = "the driver went silent and had not answered open"
+        silent = "the driver went silent before it answered open"
         yield Finding.of(OF_THE_DRIVER, (), Divergence("an answer to open", silent, _last(play)))
 
 
@@ -74,7 +74,7 @@ def _silent(play: Play) -> Finding | None:
         attached = route == "create" and "job" in play.case.config
         if route and (attached or past.all_answered(route)):
             missing = Divergence(
-                f"{operation} settles", f"its request was answered, but {operation} had not settled"
+                f"{operation} settles", f"its request was answered, but {operation} did not settle"
             )
             return _not_reached(
                 play, f"conduct.answer {operation}", missing, Breach(SETTLES, missing)
@@ -196,7 +196,7 @@ def _of_conduct(play: Play, found: Sequence[Finding]) -> Iterator[Finding]:
     unmet = any(finding.not_reached for finding in found)
     if not play.endless:
         for operation in play.unanswered:
-            silent = f"the client went silent and {operation} had not settled"
+            silent = f"the client went silent before {operation} settled"
             rules = shown if unmet else _never_settled(play, operation, shown)
             missing = Divergence(f"{operation} settles", silent, _last(play))
             yield Finding.of(f"conduct.answer {operation}", rules, missing)

@@ -197,7 +197,7 @@ def _stale(
         elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
             other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
             but = f", though it fails by {', '.join(other)}" if other else ""
-            yield f"{each}: passes now{but}; take it out of {each.by} ({each.reason})"
+            yield f"{each}: passes now{but}; remove it from {each.by} ({each.reason})"
         elif (still := narrowed(each, ran)) != each:
             yield f"{each}: fails now only as {still}; narrow it in {each.by} ({each.reason})"
         elif each.case in templates:

@@ -93,14 +93,14 @@ class Timing:
         mode = asked or (TimeMode.VIRTUAL if virtual else TimeMode.SCALED)
         if virtual and mode is not TimeMode.VIRTUAL:
             raise DriverUnusable(
-                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was asked for: it would have "
-                f"to really sleep and leave {VIRTUAL_CLOCK} out when hello says "
+                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was given: the driver would have "
+                f"to really sleep and not declare {VIRTUAL_CLOCK} when hello says "
                 f'"time": "{mode.value}"'
             )
         if not virtual and mode is TimeMode.VIRTUAL:
             raise DriverUnusable(
-                f"does not declare {VIRTUAL_CLOCK}, but --time virtual was asked for; leave --time "
-                "out, and its delays are judged as they are"
+                f"does not declare {VIRTUAL_CLOCK}, but --time virtual was given; leave out --time "
+                "to judge its real delays"
             )
         scaled = mode is TimeMode.SCALED and "config.backoff" in identity.capabilities
         return cls(mode, DIVISOR if scaled else 1)

@@ -313,7 +313,7 @@ def test_exploring_goes_on_past_what_a_baseline_knows(
     result = run_explore(*chosen, "--", *mutant("resume.starts-over"))
 
     assert (result.return_value, "in another way" in result.output) == (0, True), result.output
-    assert "passed over because of known failures" in result.output
+    assert "skipped because of known failures" in result.output
     assert "1 known failure has no reason yet" in result.stderr
 
 
