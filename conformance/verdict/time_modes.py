@@ -93,8 +93,8 @@ class Timing:
         mode = asked or (TimeMode.VIRTUAL if virtual else TimeMode.SCALED)
         if virtual and mode is not TimeMode.VIRTUAL:
             raise DriverUnusable(
-                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was given: the driver would have "
-                f"to really sleep and not declare {VIRTUAL_CLOCK} when hello says "
+                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was given: the driver would "
+                f"have to really sleep and not declare {VIRTUAL_CLOCK} when hello says "
                 f'"time": "{mode.value}"'
             )
         if not virtual and mode is TimeMode.VIRTUAL:
