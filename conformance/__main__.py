@@ -9,11 +9,11 @@ from typing import Final
 
 _LACKING: Final = "is not installed; pip install 'arkor-proto[conformance]'"
 _LATER: Final = ("anyio", "h11", "jinja2", "rich")
-"""What is imported only by the commands that use it."""
+"""Packages that some commands import when they run; their absence is reported at the start."""
 
 try:
     # isort: off
-    from arkor_proto.cli import shell  # first: from here on a signal ends the imports quietly
+    from arkor_proto.cli import shell  # first, so that a signal ends the other imports quietly
 
     # isort: on
     import click
@@ -24,14 +24,14 @@ try:
     from conformance.strict_data import ReadingError, UsageError
     from conformance.verdict.statuses import Exit
     from mock_server.strict.shapes import nearest
-except ImportError as missing:  # installed without the extra: status 1 would be a verdict
+except ImportError as missing:  # the extra is not installed; status 1 would mean a verdict
     name = (missing.name or "a package").partition(".")[0]
     sys.stderr.write(f"arkor-conformance: {name} {_LACKING}\n")
     sys.exit(3)
 
 _MOST_MISTAKES: Final = 20
 _EXTRA: Final = r"^Got unexpected extra arguments? \((.*)\)$"
-"""What click says of operands that a command does not take."""
+"""Matches click's message about unexpected operands."""
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "backend": "Judge a backend: the mock, or the one at an address.",
@@ -40,7 +40,7 @@ _COMMANDS: Final = {
     "list": "List the cases.",
     "show": "Show one case: its rules, their sources, its steps and expectations.",
     "init": "Write a working driver in Python or JavaScript, to start from.",
-    "smoke": "Check a driver: try every command with it.",
+    "smoke": "Check a driver: send it every command.",
     "parser": "Judge a bare event-stream parser: bytes in, events out.",
     "explore": "Play random schedules of faults, and shrink the first that breaks a client.",
     "diff": "Play the same random schedules with two clients and show where they differ.",
@@ -52,7 +52,7 @@ _COMMANDS: Final = {
 
 
 class _Lazily(click.Group):
-    """A group whose commands are imported when they are called."""
+    """A group of commands, each of which is imported when it is called."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args:
@@ -60,7 +60,7 @@ class _Lazily(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Let an error of a command's parser know which command it is about."""
+        """Run a command, and add its context to a usage error that has none."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
@@ -76,7 +76,7 @@ class _Lazily(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             near = nearest(cmd_name, _COMMANDS)
-            if not near.startswith("did you mean"):  # the list is long, and all of it is wanted
+            if not near.startswith("did you mean"):  # show every command, however long the list is
                 near = f"write one of {', '.join(_COMMANDS)}"
             raise click.UsageError(f"{cmd_name!r} is not a command; {near}")
         module = importlib.import_module(f"conformance.commands.{cmd_name}_command")
@@ -99,13 +99,13 @@ def cli() -> None:
 
     \b
     example:
-      arkor-conformance run                         the reference client, as it is
-      arkor-conformance run -- node my-driver.mjs   your own client
+      arkor-conformance run                         judge the reference client
+      arkor-conformance run -- node my-driver.mjs   judge your own client
 
     \b
     exit status:
-      0    conforms, or did what was asked
-      1    does not conform, or the answer is no
+      0    it conforms, or the command succeeded
+      1    it does not conform, or the command found a fault
       2    the command line is wrong; nothing was done
       3    no verdict: a file cannot be read, the output cannot be written, or the
            driver or the kit failed
@@ -113,11 +113,11 @@ def cli() -> None:
       5    a baseline is stale
       130, 143, 141
            ended by Ctrl-C, by SIGTERM, or because the output was closed (| head)
-    """  # noqa: D301 - \b is click's mark for lines to keep
+    """  # noqa: D301 - \b tells click not to rewrap the lines
 
 
 def main() -> None:
-    """Run the command line; every problem is a sentence, and status 1 is always a verdict."""
+    """Run the command line; print problems as sentences, and exit with 1 only for a verdict."""
     sys.exit(shell.run("arkor-conformance", _started))
 
 
@@ -128,7 +128,7 @@ def _started() -> int:
     interruption = Interruption()
     interruption.install()
     adopt_orphans()
-    # Traces are kept and never form cycles: to search them again and again is a tenth of a run.
+    # Traces stay in memory and form no cycles; scanning them repeatedly took a tenth of a run.
     gc.set_threshold(50_000, 50)
     try:
         return _run(interruption)
@@ -137,7 +137,7 @@ def _started() -> int:
 
 
 def _run(interruption: Interruption) -> int:
-    """Let click run the command; what it raises becomes what `shell.run` understands."""
+    """Run the command with click, and turn its exceptions into those that `shell.run` expects."""
     try:
         status: object = cli.main(
             prog_name="arkor-conformance", standalone_mode=False, obj=interruption
@@ -154,20 +154,20 @@ def _run(interruption: Interruption) -> int:
         raise shell.CommandError(last, unusable) from error
     except (click.Abort, KeyboardInterrupt):
         raise KeyboardInterrupt(interruption.number) from None
-    except SystemExit:  # what click makes of a closed output
+    except SystemExit:  # click raises this if the output was closed
         raise BrokenPipeError from None
     return int(status) if isinstance(status, int) else Exit.OK
 
 
 def _each(error: ReadingError) -> list[str]:
-    """Return the mistakes, as many as fit on a screen."""
+    """Return the first mistakes, as many as fit on a screen, and the number of the others."""
     more = len(error.mistakes) - _MOST_MISTAKES
     rest = [f"and {more} more mistakes"] if more > 0 else []
     return [*error.mistakes[:_MOST_MISTAKES], *rest]
 
 
 def _refusal(error: click.UsageError) -> str:
-    """Say what is wrong with the command line, beginning with the argument."""
+    """Return what is wrong with the command line, starting with the argument."""
     match error:
         case click.NoSuchOption():
             text = f"{error.option_name}: unknown"

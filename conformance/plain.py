@@ -1,8 +1,8 @@
 """Make text from any program safe to display.
 
-Every report passes the text of others through `seen` or `visible` once, when it starts. Characters
-that are invisible, that reorder text, or that control a terminal are spelled out. This does not
-escape markup: each report does that for its own format.
+Every report first passes foreign text through `seen` or `visible`, once. Both spell out characters
+that are invisible, reorder text or control a terminal. They do not escape markup; each report does
+that for its own format.
 """
 
 import re
@@ -15,18 +15,18 @@ from conformance.strict_data import Json
 
 HIDDEN: Final = "[secret]"
 TELLING: Final = 5
-"""At least this many characters of a secret are hidden; fewer could be any word."""
+"""A part of a secret is hidden if it has this many characters or more; fewer could be any word."""
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Invisible letters and marks that the Unicode category does not reveal (default ignorable)."""
+"""Invisible letters and marks (default ignorable) whose Unicode category does not show it."""
 
 
 def visible(text: str) -> str:
-    r"""Spell out what is invisible, reorders text, or is illegal in XML, for example as `\u202e`.
+    r"""Escape characters that are invisible, reorder text or are illegal in XML, as in `\u202e`.
 
-    Line feeds and tabs stay as they are.
+    Line feeds and tabs are kept.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -34,7 +34,7 @@ def visible(text: str) -> str:
 
 
 def seen(value: Json) -> Json:
-    """Return `value` with every text in it made visible, keys included."""
+    """Return `value` with `visible` applied to every string in it, including keys."""
     match value:
         case str():
             return visible(value)
@@ -47,19 +47,19 @@ def seen(value: Json) -> Json:
 
 
 def one_line(text: str) -> str:
-    """Return `text` made visible and on one line."""
+    """Return `text` on one line, with `visible` applied to it."""
     return " ".join(visible(text).split())
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return the first `longest` characters of `text`, and how many are left out."""
+    """Return the first `longest` characters of `text`, and the number of those left out."""
     if len(text) <= longest:
         return text
     return f"{text[:longest]}… ({len(text) - longest} more characters)"
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Return `text` without these secrets (ARK-SEC-8), also where `shortened` has cut one off."""
+    """Replace the secrets in `text` (ARK-SEC-8), even one that `shortened` has cut off."""
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
         for length in range(len(secret) - 1, TELLING - 1, -1) if secret[:TELLING] in text else ():
@@ -78,7 +78,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def say(text: str = "", *, err: bool = False) -> None:
-    """Print a visible line on standard output, or on standard error; raises OSError if it cannot."""
+    """Print `visible(text)` on standard output or standard error; raises OSError if that fails."""
     print(visible(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""Read the files of the kit and the messages of drivers: every mistake becomes a ReadingError.
+"""Read the kit's files and the messages of drivers; every mistake becomes a ReadingError.
 
-Files are read by `mock_server.strict.files`; their shapes are declared with the words of
-`mock_server.strict`, next to the values that they are read into.
+`mock_server.strict.files` reads the files. Their shapes are declared with `mock_server.strict`,
+next to the classes that they are read into.
 """
 
 import json
@@ -32,11 +32,11 @@ class ReadingError(ScenarioError):
 
 
 class UsageError(ReadingError):
-    """What the command line asks for does not exist or makes no sense."""
+    """The command line asks for something that does not exist or makes no sense."""
 
 
 _MOST_DIGITS: Final = 400
-"""Longer integers are beyond every float; a language's own limit must not decide."""
+"""Longer integers exceed every float; they are refused here, before Python's own limit applies."""
 _PLAIN: Final = mapping(anything())
 
 
@@ -47,16 +47,16 @@ def read_text(path: Path, most: int = 1 << 30) -> str:
 
 
 def read_toml(where: str, source: str, read: Callable[[Mapping[str, Json]], T]) -> T:
-    """Return what `read` makes of TOML that has plain JSON data only.
+    """Return `read` applied to the data of a TOML text, which must be plain JSON data.
 
-    Raises ReadingError with every mistake; each begins with `where` and ends with its line.
+    Raises ReadingError with every mistake; each starts with `where` and ends with its line.
     """
     with within(where):
         return from_toml(source, lambda found: read(_PLAIN.read(found, "")))
 
 
 def parse_json(text: str | bytes) -> Json:
-    """Parse JSON; raises ValueError for all that is not JSON, `NaN` and `Infinity` included."""
+    """Parse JSON; raises ValueError for anything else, including `NaN` and `Infinity`."""
 
     def refuse(constant: str) -> Json:
         msg = f"{constant} is not JSON"
@@ -72,14 +72,14 @@ def parse_json(text: str | bytes) -> Json:
 
 def _integer(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
-        msg = f"an integer of {len(digits)} digits is too long"
+        msg = f"an integer with {len(digits)} digits is too long"
         raise ValueError(msg)
     return int(digits)
 
 
 @contextmanager
 def within(where: str) -> Generator[None, None, None]:
-    """Put `where` before every mistake that comes up; raises ReadingError."""
+    """Turn a ScenarioError into a ReadingError, with `where` at the start of each mistake."""
     try:
         yield
     except ScenarioError as error:
@@ -88,7 +88,7 @@ def within(where: str) -> Generator[None, None, None]:
 
 
 def kind_of(value: Json) -> str:
-    """Name the JSON kind of `value` for an error message."""
+    """Return the JSON type of `value` for an error message, such as `a string`."""
     match value:
         case None:
             return "null"
@@ -106,7 +106,7 @@ def kind_of(value: Json) -> str:
 
 @define
 class Table:
-    """Plain data with typed access: of messages, and of data that a reader has checked."""
+    """Typed access to plain data: a message, or data that a reader has already checked."""
 
     where: str
     values: Mapping[str, Json]
@@ -119,11 +119,11 @@ class Table:
         return cls(where, value)
 
     def has(self, key: str) -> bool:
-        """Tell whether `key` is there."""
+        """Return whether the table has `key`."""
         return key in self.values
 
     def raw(self, key: str) -> Json:
-        """Return the value at `key` whatever it is; raises ReadingError if it is missing."""
+        """Return the value at `key`, of any type; raises ReadingError if it is missing."""
         if not self.has(key):
             raise ReadingError(self.where, f"{key!r} is missing")
         return self.values[key]
@@ -138,14 +138,14 @@ class Table:
         return value
 
     def count(self, key: str) -> int:
-        """Return the whole number at `key`; booleans do not count."""
+        """Return the whole number at `key`; raises ReadingError for booleans too."""
         value = self.raw(key)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(key, "a whole number")
         return value
 
     def number(self, key: str) -> float:
-        """Return the number at `key`; booleans do not count."""
+        """Return the finite number at `key`; raises ReadingError for booleans too."""
         value = self.raw(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(key, "a number")
@@ -154,7 +154,7 @@ class Table:
         except OverflowError:  # an integer can be too large for a float
             finite = False
         if not finite:
-            raise ReadingError(self.where, f"{key!r} is beyond the range of a number")
+            raise ReadingError(self.where, f"{key!r} is too large for a number")
         return value
 
     def flag(self, key: str) -> bool:

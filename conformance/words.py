@@ -1,4 +1,4 @@
-"""The names that cases, drivers and reports share: capabilities, time modes, kinds of errors."""
+"""Names shared by cases, drivers and reports: capabilities, time modes, kinds of errors."""
 
 from typing import Final
 
@@ -20,9 +20,9 @@ CAPABILITIES: Final = (
     "tls",
 )
 PROBED: Final = ("truncation.chunks", "truncation.length")
-"""Abilities that a case can need and the kit tests by itself when a run begins: whether the client's
-HTTP stack can tell a truncated body (no last chunk, fewer bytes than Content-Length) from a complete
-one. Drivers do not declare them.
+"""Capabilities that drivers do not declare; the kit probes them when a run starts. They say whether
+the client's HTTP stack can tell a truncated body from a complete one: a body without its last
+chunk, or with fewer bytes than its Content-Length. A case can require them.
 """
 TIMES: Final = ("virtual", "scaled", "real")
 ERROR_KINDS: Final = (

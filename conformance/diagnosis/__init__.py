@@ -1,1 +1,1 @@
-"""What the failures of a run have in common: where they part from the reference, and why."""
+"""Find the common causes of a run's failures by comparing them with the reference client."""

@@ -1,8 +1,8 @@
-"""What the kit's own broken clients fail, as a hint to what may be wrong with another client.
+"""The failures of the kit's own broken clients, as hints to what may be wrong with another client.
 
-The record is written by `python -m conformance.generate.broken_clients`. For each broken client it
-names what is wrong, the rules that it breaks, and the plays that it fails. A play is one case under
-one profile; the record also says how the client parts from the reference there.
+`python -m conformance.generate.broken_clients` writes the record. For each broken client, it has
+the mistake, the rules that it breaks, and the plays that it fails. A play is one case under one
+profile; the record also says how the client first deviates from the reference there.
 """
 
 import json
@@ -17,15 +17,16 @@ from conformance.casefile.model import template_of
 from conformance.strict_data import Json, Table, parse_json
 
 RECORD: Final = Path(__file__).with_name("broken_clients.json")
-# With each client on record left out in turn, these three make no hint wrong; less of any of them does.
+# Tested by leaving out each recorded client in turn: with these values, no hint is wrong; with
+# a lower value of any of them, some are.
 _ALIKE: Final = 0.7
-"""How alike two clients must be for one to be a hint to the other, from 0 to 1."""
+"""The least likeness, from 0 to 1, of a client that serves as a hint."""
 _AHEAD: Final = 0.4
-"""How much less alike every client must be that breaks none of the same rules."""
+"""The least lead in likeness over every client that breaks none of the same rules."""
 _LEAST: Final = 3
-"""In how many plays a client must fail to be recognised."""
+"""The least number of plays that a client must fail to be recognised."""
 _SAME_PLAY: Final = 0.5
-"""What a play counts that both fail, but in another way."""
+"""The weight of a play that both clients fail, but differently."""
 
 
 @frozen
@@ -33,11 +34,11 @@ class Fails:
     """How a broken client fails a play."""
 
     kind: str
-    """How the failure begins."""
+    """The kind of the first deviation from the reference; see `causes.Beginning`."""
     rule: str
-    """The rule that it cites first; empty if it cites none."""
+    """The first rule that the failure cites; empty if it cites none."""
     warns: bool = False
-    """Whether it is a warning only."""
+    """Whether the failure is only a warning."""
 
 
 @frozen(kw_only=True)
@@ -46,23 +47,23 @@ class BrokenClient:
 
     name: str
     what: str
-    """What is wrong with it, as a sentence."""
+    """The client's mistake, as a sentence."""
     breaks: tuple[str, ...]
     fails: Mapping[str, Fails]
-    """By play, such as `budget.first@2026-05`."""
+    """The failures by play, such as `budget.first@2026-05`."""
     whole: bool = True
-    """Whether it played everything; not if it hung too often."""
+    """Whether the client played all cases; False if it hung too often."""
 
 
 @frozen(kw_only=True)
 class Signature:
-    """How a client fails, and the plays that it passes."""
+    """How a client fails, and which plays it passes."""
 
     fails: Mapping[str, str]
     passes: frozenset[str]
 
     def likeness(self, other: BrokenClient) -> float:
-        """Return how alike the two are, from 0 to 1; every play that one of them passes counts."""
+        """Return how alike two clients are, from 0 to 1; a play that only one fails lowers it."""
         common = sum(
             (1.0 if self.fails[play] == fails.kind else _SAME_PLAY)
             for play, fails in other.fails.items()
@@ -80,7 +81,7 @@ def play_of(case: str, profile: str) -> str:
 def resembling(
     signature: Signature, rule: str, known: Sequence[BrokenClient]
 ) -> BrokenClient | None:
-    """Return the broken client that is most like this one, if it stands out and breaks `rule`."""
+    """Return the broken client most like this one, or None unless it leads and breaks `rule`."""
     ranked = sorted(((signature.likeness(each), each) for each in known), key=lambda pair: -pair[0])
     if len(signature.fails) < _LEAST or not ranked:
         return None
@@ -93,12 +94,12 @@ def resembling(
 
 @cache
 def broken_clients() -> tuple[BrokenClient, ...]:
-    """Return the clients on record; raises ReadingError if the file is not whole."""
+    """Return the recorded clients; raises ReadingError if the file is incomplete."""
     return read(RECORD.read_text("utf-8"))
 
 
 def read(text: str) -> tuple[BrokenClient, ...]:
-    """Return the clients of a record that `written` wrote; raises ReadingError."""
+    """Read a record that `written` wrote; raises ReadingError."""
     whole = Table.of(RECORD.name, parse_json(text))
     return tuple(map(_client, whole.tables("clients")))
 
@@ -119,7 +120,7 @@ def _fails(entry: Table) -> Fails:
 
 
 def written(clients: Sequence[BrokenClient]) -> str:
-    """Return the record of these clients as JSON, one client a line."""
+    """Return the record of these clients as JSON, with one client per line."""
     lines = ",\n".join(_line(_plain(each)) for each in clients)
     return f'{{"clients": [\n{lines}\n]}}\n'
 

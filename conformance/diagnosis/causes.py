@@ -1,8 +1,9 @@
-"""Group the failures of a run by their cause: the step at which the client leaves the reference.
+"""Group the failures of a run by cause: the step at which the client deviates from the reference.
 
-Failures that begin with the same step have one cause, whatever they cite; the rule of the cause is
-the one that most of them cite first. That needs no list of known mistakes, so it works for unknown
-ones. The kit's own broken clients are a hint only, and tell consequences from separate mistakes.
+Failures that begin with the same step have the same cause, whatever they cite; the rule of the
+cause is the one that most of them cite first. This needs no list of known mistakes, so it works for
+unknown ones. The kit's own broken clients only give hints, and separate consequences from other
+mistakes.
 """
 
 from collections import Counter
@@ -25,7 +26,7 @@ _DOES: Final[Mapping[str, str]] = {
     "conduct.secret": "shows a secret",
     "request.": "sends a wrong request",
 }
-"""What the client does that breaks an expectation, although it takes the steps of the reference."""
+"""What a client does wrong, by expectation, although it takes the steps of the reference."""
 
 
 @frozen(kw_only=True)
@@ -33,23 +34,23 @@ class Beginning:
     """How a failure begins."""
 
     kind: str
-    """What is the same in all failures that begin in this way."""
+    """A key that is equal for all failures that begin in the same way."""
     said: str
-    """What the client does wrong, after "the client"."""
+    """What the client does wrong, as text to follow "the client"."""
     occasion: str = ""
-    """When it does that: "after the stream broke off"; empty if it is not known."""
+    """When the client does that, such as "after the stream broke off"; empty if unknown."""
 
 
 @frozen(kw_only=True)
 class Failure:
-    """A result with findings: how it begins, and the reference's play of the same case."""
+    """A failed result: how the failure begins, and the reference's play of the same case."""
 
     place: int
-    """The place of the result in the run."""
+    """The position of the result in the run."""
     play: str
-    """Its template and profile."""
+    """The template of the case, and the profile."""
     rule: str
-    """The rule that the result cites first; empty if it cites none."""
+    """The first rule that the result cites; empty if it cites none."""
     verdict: Verdict
     begins: Beginning
     parting: Parting | None = None
@@ -58,40 +59,40 @@ class Failure:
 
 @frozen(kw_only=True)
 class Cause:
-    """What several failures have in common. Its failures begin with the most typical one."""
+    """The common cause of several failures, of which the most typical one is the first."""
 
     rule: str
-    """The rule that the client breaks; empty if no rule explains it, as when the driver dies."""
+    """The rule that the client breaks; empty if there is none, for example if the driver dies."""
     failures: tuple[Failure, ...]
     alike: int
-    """How many of them begin as the first does."""
+    """The number of failures that begin in the same way as the first."""
     resembles: BrokenClient | None = None
     follows: bool = False
-    """Whether a broken client that has an earlier cause fails all of these cases as well."""
+    """Whether a broken client with an earlier cause also fails all of these cases."""
 
     @property
     def begins(self) -> Beginning:
-        """How most of its failures begin."""
+        """How most of the failures begin."""
         return self.failures[0].begins
 
     @property
     def fails(self) -> bool:
-        """Whether one of its failures counts: without them it is a warning."""
+        """Whether any of the failures is more than a warning."""
         return any(each.verdict is not Verdict.WARN for each in self.failures)
 
 
 def first_cited(result: CaseResult) -> str:
-    """Return the rule that a result cites first; empty if it cites none."""
+    """Return the first rule that a result cites; empty if it cites none."""
     return next((rule for each in result.findings for rule in each.requires), "")
 
 
 def failures(
     results: Sequence[CaseResult], references: Mapping[str, CaseResult], *, delays: bool = True
 ) -> Sequence[Failure]:
-    """Return the results that are to be explained; `references` has the reference's, by name.
+    """Return the failures to explain; `references` has the results of the reference, by name.
 
-    One without a reference begins as another case of its template that cites the same rule.
-    Without `delays`, the client does not announce its back-offs.
+    A failure without such a result is assumed to begin like another case of its template that cites
+    the same rule. `delays` says whether the client announces its back-off delays.
     """
     found: list[Failure] = []
     twins: dict[tuple[str, str], Beginning] = {}
@@ -130,10 +131,10 @@ def _by_parting(parted: Parting) -> Beginning:
 def _by_its_delay(
     result: CaseResult, reference: CaseResult, parted: Parting | None
 ) -> Beginning | None:
-    """Return how a failure begins if it is a delay that only the case can tell to be wrong.
+    """Return how a failure begins if it is a delay that only the case shows to be wrong.
 
-    It is near enough to the reference's to be the same one with another spread. None if there is no
-    such delay, or if the client left the reference before.
+    Such a delay is close enough to the reference's to differ only by jitter. None if there is no
+    such delay, or if the client deviated from the reference before it.
     """
     blamed = result.findings[0].event if result.findings else None
     both = zip(reconnect_sleeps(result.trace), reconnect_sleeps(reference.trace), strict=False)
@@ -148,7 +149,7 @@ def _by_its_delay(
 
 
 def _is_of_the_driver(result: CaseResult) -> bool:
-    """Tell whether the driver broke down, so that the client's steps explain nothing."""
+    """Return whether the driver failed, so that the client's steps explain nothing."""
     return any(finding.assertion == OF_THE_DRIVER for finding in result.findings)
 
 
@@ -184,10 +185,10 @@ def causes(
     rank: Callable[[str], int],
     known: Sequence[BrokenClient],
 ) -> tuple[Cause, ...]:
-    """Return the causes of these failures, those that explain most first, warnings last.
+    """Return the causes of these failures, those with the most failures first, warnings last.
 
-    `passed` are the plays that the client passes, whichever case it was; `rank` orders rules by the
-    weight of their source, the lowest first.
+    `passed` are the plays of which the client passes every case; `rank` returns the rank of a rule
+    by the weight of its source, lowest first.
     """
     groups = (own for group in _by_step(found, rank) for own in _split(group, known))
     merged = sorted(
@@ -208,10 +209,10 @@ def _by_step(found: Sequence[Failure], rank: Callable[[str], int]) -> Iterator[C
 
 
 def _split(group: Cause, known: Sequence[BrokenClient]) -> Iterator[Cause]:
-    """Take those failures out of a group that cite another rule for a reason of their own.
+    """Split off the failures of a group that cite another rule and have another cause.
 
-    They have one if, of the broken clients that begin to fail these cases in the same way, some
-    break the other rule and none breaks the rule of the group.
+    They have another cause if, among the broken clients whose failures in these cases begin in the
+    same way, some break the other rule and none breaks the rule of the group.
     """
     apart: dict[str, list[Failure]] = {group.rule: []}
     for each in group.failures:
@@ -233,7 +234,7 @@ def _fails_alike(client: BrokenClient, failure: Failure) -> bool:
 
 
 def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
-    """Put the groups of one rule together; the largest of them speaks for all."""
+    """Merge the groups of each rule; the largest one determines how the cause begins."""
     by_rule: dict[str, list[Cause]] = {}
     for group in groups:
         by_rule.setdefault(group.rule, []).append(group)
@@ -248,16 +249,17 @@ def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
 
 
 def _typical(failure: Failure, rule: str) -> tuple[bool, bool]:
-    """Return a key that puts first what shows the broken rule itself."""
+    """Return a sort key that puts failures first that show the broken rule itself."""
     return failure.rule != rule, failure.verdict is not Verdict.FAIL
 
 
 def _explained(
     found: Sequence[Cause], passed: frozenset[str], known: Sequence[BrokenClient]
 ) -> Iterator[Cause]:
-    """Yield the causes with what the broken clients tell about them.
+    """Yield the causes with hints from the broken clients.
 
-    They are compared with the client as a whole: only the first cause can have such a hint.
+    The broken clients are compared with the client as a whole, so only the first cause can resemble
+    one.
     """
     fails = {each.play: each.begins.kind for cause in found for each in cause.failures}
     signature = Signature(fails=fails, passes=passed)
@@ -278,7 +280,7 @@ def _follows(cause: Cause, earlier: Cause, known: Sequence[BrokenClient]) -> boo
 
 
 def passed_plays(results: Sequence[CaseResult]) -> frozenset[str]:
-    """Return the plays of which every case was passed."""
+    """Return the plays of which the client passed every case."""
     verdicts: dict[str, set[Verdict]] = {}
     for each in results:
         verdicts.setdefault(play_of(each.case.id, each.profile), set()).add(each.verdict)

@@ -1,7 +1,7 @@
-"""Where in the state table a client is when it takes a step, and what the backend had just done.
+"""Find a client's cell in the state table when it takes a step, and the backend's last action.
 
-The trace shows it from outside: the state follows from what has happened, and the signal from what
-the client makes of it. The names are those of the table in `spec/machine.md`.
+Both are inferred from the trace: the state from what has happened, the signal from the client's
+reaction. The names are those of the table in `spec/machine.md`.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Cell:
 
 @define
 class _Where:
-    """The states of the three machines, as far as a trace shows them."""
+    """Tracks the states of the three machines, as far as a trace shows them."""
 
     job: Job = Job.UNSUBMITTED
     stream: Stream = Stream.IDLE
@@ -109,7 +109,7 @@ class _Where:
                 pass
 
     def cell(self, step: Step | None) -> Cell:
-        """Return the cell of a step; of none, if the client does nothing more."""
+        """Return the cell of a step; None means that the client does nothing more."""
         if step is None:
             return Cell(self.stream.value, "nothing")
         state, signal = self._of(step)
@@ -159,7 +159,7 @@ class _Where:
 
 
 def cell_of(events: Sequence[Event], step: Step | None) -> Cell:
-    """Return the cell in which a client is when it takes a step; None: it does nothing else."""
+    """Return the cell in which a client takes a step; None means that it does nothing more."""
     where = _Where()
     for event in events:
         if step is not None and event.seq >= step.seq:
@@ -169,10 +169,10 @@ def cell_of(events: Sequence[Event], step: Step | None) -> Cell:
 
 
 def occasion(events: Sequence[Event], until: int, *, of_a_callback: bool) -> str:
-    """Return what the client has to react to before an event: "after the stream broke off".
+    """Return what the client reacts to with an event, such as "after the stream broke off".
 
-    A callback comes from a frame, whatever happened to the stream in the meantime. Statuses are
-    named by their hundred only.
+    A callback reacts to a frame, whatever happened to the stream in the meantime. Statuses are
+    named by their first digit only.
     """
     said, framed, pieces, refused = "", list[bytes](), list[bytes](), False
     for event in events:
@@ -186,7 +186,7 @@ def occasion(events: Sequence[Event], until: int, *, of_a_callback: bool) -> str
                 said = f"after {_answer(route, status)}"
             case Framed(data=data):
                 pieces.append(data)
-                framed, said = pieces, ""  # the frames say it, and are read once, at the end
+                framed, said = pieces, ""  # the frames are parsed only once, at the end
             case Ended(route="stream", how=how, by="server") if not refused:
                 said = f"after the stream {'ended' if how == 'eof' else 'broke off'}"
             case SleepEnded():

@@ -1,4 +1,4 @@
-"""Explain the failures of a run: play the same cases with the reference, and compare."""
+"""Explain the failures of a run: play the same cases with the reference client, and compare."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -24,22 +24,22 @@ from conformance.verdict.time_modes import TimeMode
 
 REFERENCE: Final = own("drivers.python.reference")
 _MOST: Final = 600
-"""How many cases the reference plays at most; the other failures begin as these do."""
+"""The most cases that the reference plays; other failures are assumed to begin like these."""
 _SOURCES: Final = tuple(SourceKind)
 
 
 @frozen(kw_only=True)
 class Diagnosis:
-    """What the failures of a run have in common."""
+    """The failures of a run and their causes."""
 
     causes: tuple[Cause, ...] = ()
     failures: tuple[Failure, ...] = field(factory=tuple[Failure, ...])
     note: str = ""
-    """Why nothing was compared with the reference; empty if it was."""
+    """Why the failures were not compared with the reference; empty if they were."""
 
 
 def to_explain(results: Sequence[CaseResult]) -> Sequence[CaseResult]:
-    """Return the results that the reference is to play, one of each kind first."""
+    """Return the results whose cases the reference should play, one of each kind first."""
     found = [result for result in results if result.verdict.is_wrong and result.trace.events]
     first: dict[tuple[str, str, str], CaseResult] = {}
     for each in found:
@@ -71,12 +71,12 @@ async def reference_plays(
 async def diagnose(
     outcome: Outcome, plan: Plan, requirements: Mapping[str, Requirement]
 ) -> Diagnosis:
-    """Explain the failures of an outcome of this plan."""
+    """Explain the failures of an outcome of `plan`."""
     chosen = to_explain(outcome.results)
     if not chosen or tuple(plan.command) == tuple(REFERENCE):
         return explain(outcome, {}, requirements)
     try:
-        attached = outcome.identity.follows_only  # then the reference follows only, too
+        attached = outcome.identity.follows_only  # then the reference only follows jobs, too
         references = await reference_plays(chosen, plan, attached=attached)
     except DriverUnusable as error:
         found = explain(outcome, {}, requirements)
@@ -89,7 +89,7 @@ def explain(
     references: Mapping[str, CaseResult],
     requirements: Mapping[str, Requirement],
 ) -> Diagnosis:
-    """Explain the failures of an outcome by the plays of the reference, as far as there are any."""
+    """Explain the failures of an outcome by the reference's results, where there are any."""
     announced = outcome.timing.mode is TimeMode.VIRTUAL
     found = failures(outcome.results, references, delays=announced)
     if not found:
@@ -100,7 +100,7 @@ def explain(
 
 
 def rank_of(requirements: Mapping[str, Requirement]) -> Callable[[str], int]:
-    """Return what orders rules by the weight of their source: the published ones first."""
+    """Return a sort key that orders rules by the weight of their source, published ones first."""
 
     def rank(rule: str) -> int:
         return _SOURCES.index(requirements[rule].source.kind) if rule else -1

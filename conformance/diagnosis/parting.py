@@ -1,8 +1,8 @@
-"""Find the step at which a client and the reference part ways in the same case.
+"""Find the first step at which a client deviates from the reference in the same case.
 
-Requests and back-offs keep their order among themselves, and so do callbacks. How the two are
-interleaved differs between sound clients, so each lane is compared by itself, and the first step of
-either client that has no partner in the other is where they part.
+Requests and back-offs have a fixed order among themselves, and so do callbacks. How the two are
+interleaved differs between correct clients, so each lane is compared separately. The deviation is
+the first step of either client without an equal step of the other.
 """
 
 import json
@@ -21,19 +21,19 @@ from conformance.verdict.result import CaseResult
 
 _LONGEST: Final = 60
 _ALWAYS: Final = frozenset({"Authorization", "Last-Event-ID", "delay"})
-"""The parts of a step that no two sound clients differ in."""
+"""The parts of a step that are equal in all correct clients."""
 
 
 @frozen(kw_only=True)
 class Side:
-    """One client at the parting: its step (None: it does nothing else), and where it was."""
+    """One client at the deviation: its step, or None if it does nothing more, and its cell."""
 
     step: Step | None
     cell: Cell
 
     @property
     def seq(self) -> int | None:
-        """The number of the event of the step."""
+        """The number of the step's event, or None."""
         return None if self.step is None else self.step.seq
 
 
@@ -42,17 +42,17 @@ class Parting:
     """The first difference between a client and the reference."""
 
     kind: str
-    """What is the same in all cases in which clients part in this way, without any values."""
+    """A key without values, equal in all cases with the same kind of deviation."""
     said: str
-    """In words, after "the client": "opens the stream again without Last-Event-ID"."""
+    """Text to follow "the client", such as "opens the stream again without Last-Event-ID"."""
     occasion: str
-    """When: "after the stream broke off"; empty if nothing had happened."""
+    """When it happened, such as "after the stream broke off"; empty if nothing had happened."""
     client: Side
     reference: Side
 
 
 def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -> Parting | None:
-    """Return where the two part; None if they take the same steps. Without `delays`, of others."""
+    """Return the first deviation of a client, or None; without `delays`, ignore back-offs."""
     theirs = [*steps(client.trace.events, client.nonces, delays=delays)]
     ours = [*steps(reference.trace.events, reference.nonces, delays=delays)]
     blamed = {each.event.seq for each in client.findings if each.event is not None}
@@ -79,7 +79,7 @@ def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -
 def _alike(
     ours: Sequence[Step], theirs: Sequence[Step], blamed: Collection[int]
 ) -> Mapping[str, int]:
-    """Return with how many like steps the two begin, lane by lane."""
+    """Return the number of equal steps with which the two begin, by lane."""
     lanes: dict[str, tuple[list[Step], list[Step]]] = {}
     for side, own in enumerate((ours, theirs)):
         for step in own:
@@ -97,7 +97,7 @@ def _alike(
 
 
 def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | None:
-    """Return the first step, over all lanes, that comes after the like ones of its lane."""
+    """Return the first step, over all lanes, after the equal steps of its lane."""
     left = dict(alike)
     for step in steps:
         if not left[step.lane]:
@@ -107,10 +107,10 @@ def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | Non
 
 
 def _telling(expected: Step, actual: Step, blamed: Collection[int]) -> Sequence[str]:
-    """Return the parts in which a step differs for a reason that matters.
+    """Return the parts in which a step differs significantly.
 
-    Sound clients may send other header fields, members and parameters. Only where a finding points
-    at the step do they tell what is wrong with it; a cursor, a token and a delay always do.
+    Correct clients may send other header fields, members and parameters, so these are significant
+    only if a finding is about the step. A cursor, a token and a delay are always significant.
     """
     names = differing(expected, actual)
     always = [name for name in names if name in _ALWAYS]
@@ -119,7 +119,7 @@ def _telling(expected: Step, actual: Step, blamed: Collection[int]) -> Sequence[
 
 
 def _words(expected: Step | None, actual: Step | None, blamed: Collection[int]) -> tuple[str, str]:
-    """Return the kind of a parting, and the parting in words."""
+    """Return the kind of a deviation, and its text."""
     does = "does nothing more" if actual is None else actual.does
     if expected is None:
         said = f"{does} although nothing more was due"
@@ -134,7 +134,7 @@ def _words(expected: Step | None, actual: Step | None, blamed: Collection[int]) 
 def _difference(
     name: str, expected: Mapping[str, Json], actual: Mapping[str, Json]
 ) -> tuple[str, str]:
-    """Return how one part of a step differs, without its values and with them."""
+    """Return how one part of a step differs, as text without its values and with them."""
     label = name if name[0].isupper() else f"`{name}`"
     before, after = expected.get(name), actual.get(name)
     if name == "delay" and isinstance(before, int | float) and isinstance(after, int | float):
@@ -148,7 +148,7 @@ def _difference(
 
 
 def delayed(*, expected: float, actual: float) -> tuple[str, str]:
-    """Return how a delay differs, without its values and with them, after "backs off"."""
+    """Return text to follow "backs off": how a delay differs, without its values and with them."""
     how = "for too long" if actual > expected else "for too short a time"
     return how, f"for {actual:g} ms instead of {expected:g} ms"
 

@@ -1,8 +1,8 @@
-"""What a client did, step by step, in a form that can be compared with another client's.
+"""Turn a trace into the steps of the client, which can be compared with those of another client.
 
-A step is something that the client decides: a request, a back-off, a callback, the end of an
-operation. What the backend and the kit did is not a step, and neither are things that sound clients
-do differently, such as idle timers, connections, and the order of header fields.
+A step is a decision of the client: a request, a back-off, a callback, the end of an operation.
+Actions of the backend and the kit are not steps, and neither is anything that correct clients do
+differently, such as idle timers, connections, and the order of header fields.
 """
 
 import json
@@ -24,9 +24,9 @@ _HEADERS: Final[Mapping[str, str]] = {
     "last-event-id": "Last-Event-ID",
     "x-arkor-client": "X-Arkor-Client",
 }
-"""The header fields that are compared, as they are written."""
+"""The header fields that are compared, with their names for display."""
 _COMPARED_BY_VALUE: Final = frozenset({"authorization", "last-event-id"})
-"""The values of the other fields may differ between sound clients."""
+"""The fields whose values are compared; other values may differ between correct clients."""
 _ROUTES: Final[Mapping[str, tuple[str, str]]] = {
     "create": ("submits the job", "submitting the job"),
     "stream": ("opens the stream", "opening the stream"),
@@ -35,33 +35,33 @@ _ROUTES: Final[Mapping[str, tuple[str, str]]] = {
 }
 _NOT_A_CALL: Final = frozenset({"open", "close", "hello"})
 _LONGER: Final = (1 + SPREAD) / (1 - SPREAD)
-"""How much longer than another a delay is at least that cannot be the same one with its spread."""
+"""The ratio from which on two delays cannot be the same delay with different jitter."""
 
 
 @frozen(kw_only=True)
 class Step:
-    """One step. Steps with the same `does` differ in their `parts` at most."""
+    """One step; steps with the same `does` can differ only in their `parts`."""
 
     seq: int
-    """The number of its event."""
+    """The number of the step's event in the trace."""
     lane: str
-    """What it must keep its place among: requests and back-offs, callbacks, or one operation."""
+    """The steps among which it has a fixed order: `requests`, `callbacks`, or an operation."""
     does: str
-    """What the client does, after "the client": "opens the stream again"."""
+    """Text to follow "the client", such as "opens the stream again"."""
     doing: str
-    """The same after "instead of": "opening the stream again"."""
+    """Text to follow "instead of", such as "opening the stream again"."""
     parts: Mapping[str, Json] = field(factory=dict[str, Json])
-    """What can be different about it: header fields, members, a delay."""
+    """The details that can differ: header fields, members, a delay."""
     fact: Fact
 
     @property
     def route(self) -> str:
-        """The route of a request; for other steps empty."""
+        """The route of a request; empty for other steps."""
         return self.fact.route if isinstance(self.fact, Requested) else ""
 
 
 def until_closed(events: Sequence[Event]) -> Sequence[Event]:
-    """Return what happened before the kit closed the case."""
+    """Return the events before the kit closed the case."""
     for place, event in enumerate(events):
         if isinstance(event.fact, Called) and event.fact.operation == "close":
             return events[:place]
@@ -71,7 +71,7 @@ def until_closed(events: Sequence[Event]) -> Sequence[Event]:
 def steps(events: Sequence[Event], nonces: Nonces | None, *, delays: bool = True) -> Iterator[Step]:
     """Yield the steps of a trace until the case was closed, without its nonces.
 
-    Without `delays` back-offs are left out, because not every client announces them.
+    Without `delays`, back-offs are left out, because not every client announces them.
     """
     seen: set[str] = set()
     for event in until_closed(events):
@@ -138,7 +138,7 @@ def _settled(event: Event, fact: Settled, nonces: Nonces | None) -> Step:
 
 
 def _members(value: Json, nonces: Nonces | None) -> Mapping[str, Json]:
-    """Return the members of an object, those of objects inside by their path."""
+    """Return the members of an object, with those of nested objects by their path."""
     plain: Json = json.loads(_plain(json.dumps(value), nonces))
     return dict(_flat("", plain))
 
@@ -163,7 +163,7 @@ def _plain(text: str, nonces: Nonces | None) -> str:
 
 
 def differing(expected: Step, actual: Step) -> tuple[str, ...]:
-    """Return the parts in which two steps of the same kind differ, in order."""
+    """Return the names of the parts in which two steps of the same kind differ, in order."""
     names = dict.fromkeys((*expected.parts, *actual.parts))
     return tuple(
         name

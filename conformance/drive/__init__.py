@@ -1,1 +1,1 @@
-"""The driver protocol `arkor-drive/1`: its messages, the driver's process, the connection."""
+"""The kit's side of the driver protocol `arkor-drive/1`: messages, process and connection."""

@@ -1,7 +1,7 @@
-"""Talk `arkor-drive/1` with one driver, one case at a time.
+"""Speak `arkor-drive/1` with one driver, one case at a time.
 
 The connection tracks which commands are unanswered and which trace the driver's messages belong
-to. A message that fits nowhere ends the connection with a reason.
+to. An unexpected message ends the connection with a reason.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,15 +32,15 @@ _SHOWN: Final = 300
 
 @define
 class DriverConnection:
-    """The connection to a running driver. `broken` is the reason if it cannot be used any more."""
+    """The connection to a running driver; `broken` is the reason why it is unusable, or None."""
 
     command: Sequence[str]
     broken: str | None = field(default=None, init=False)
     identity: Identity | None = field(default=None, init=False)
     announced: int = field(default=0, init=False)
-    """How many sleeps the driver announced without declaring a virtual clock."""
+    """The number of sleeps in this case that a driver without a virtual clock announced."""
     start_cost: float = field(default=0.0, init=False)
-    """Seconds of processor time up to its answer to `hello`; of any time if not known."""
+    """Seconds of processor time until the driver answered `hello`; elapsed time if unknown."""
     _recorder: Recorder | None = field(default=None, init=False)
     _pending: dict[int, str] = field(factory=dict[int, str], init=False)
     _beckoned: dict[int, Callable[[], None] | None] = field(
@@ -57,13 +57,13 @@ class DriverConnection:
         self._process = DriverProcess.start(self.command, self._hear, self._end)
 
     def listen(self, recorder: Recorder) -> None:
-        """Record the driver's messages in this trace from now on."""
+        """Record the driver's messages in the trace of `recorder` from now on."""
         self._recorder = recorder
         self.announced = 0
         self._beckoned = dict.fromkeys(self._beckoned)
 
     def ask(self, operation: str, name: str, arguments: Mapping[str, Json] | None = None) -> None:
-        """Send a command; its answer will be recorded as the settling of `operation`."""
+        """Send a command; record its answer as the result of `operation`."""
         self._number += 1
         self._pending[self._number] = operation
         if self._recorder is not None:
@@ -73,9 +73,10 @@ class DriverConnection:
     def beckon(
         self, then: Callable[[], None] | None = None, *, advance_ms: float | None = None
     ) -> int:
-        """Send a command that at most advances the clock, and return its number; see `came_back`.
+        """Send a `wake` that ends no sleep, and return its number for `came_back`.
 
-        `then` is called when the answer comes, unless `listen` has switched to another trace.
+        It advances the clock by `advance_ms`. `then` is called when the answer arrives, unless
+        `listen` has switched to another trace.
         """
         self._number += 1
         self._beckoned[self._number] = then
@@ -84,28 +85,28 @@ class DriverConnection:
         return self._number
 
     def came_back(self, number: int) -> bool:
-        """Tell whether the answer to a `beckon` has come."""
+        """Return whether the answer to the `beckon` with this number has arrived."""
         return number not in self._beckoned
 
     def wake(self, number: int) -> None:
-        """Let the driver's sleep `number` end; the driver does not answer this."""
+        """End the driver's sleep `number`; the driver does not answer this command."""
         self._process.send(command(None, "wake", {"n": number}))
 
     def drain(self) -> None:
-        """Record everything that the driver has already written."""
+        """Record every message that the driver has already written."""
         self._process.drain()
 
     def busy_seconds(self) -> float | None:
-        """Return the processor time that the driver has used; None if the system does not tell."""
+        """Return the driver's processor time in seconds; None if the system does not report it."""
         return self._process.busy_seconds()
 
     def memory(self) -> int | None:
-        """Return the bytes of memory that the driver occupies; None if the system does not tell."""
+        """Return the driver's memory in bytes, or None if the system does not report it."""
         return self._process.memory()
 
     @property
     def logged(self) -> int:
-        """How many bytes the driver has written to its standard error so far."""
+        """The number of bytes that the driver has written to its standard error so far."""
         return self._process.log.length
 
     def log_since(self, logged: int) -> str:
@@ -120,14 +121,14 @@ class DriverConnection:
 
     @property
     def unanswered(self) -> Sequence[str]:
-        """The operations that were started and have not settled."""
+        """The operations that were started but have not settled."""
         return tuple(self._pending.values())
 
     async def stop(self) -> None:
         """End the process, killing it if necessary."""
         with anyio.CancelScope(shield=True):
             self._reading.cancel()
-            if self._began:  # a task that is cancelled right away never begins
+            if self._began:  # a task that is cancelled immediately never starts
                 await self._stopped.wait()
             await self._process.stop()
 
@@ -140,7 +141,7 @@ class DriverConnection:
     def introduce(self, recorder: Recorder, waited: float) -> None:
         """Read the answer to `hello` from a trace; raises DriverUnusable if there is none.
 
-        `waited` is how many seconds the driver had to answer.
+        `waited` is the number of seconds that the driver had to answer.
         """
         busy = self.busy_seconds()
         self.start_cost = waited if busy is None else busy
@@ -160,7 +161,7 @@ class DriverConnection:
             raise DriverUnusable(str(error)) from error
 
     async def read(self) -> None:
-        """Read the driver's output until it ends or is stopped; run this in a task of its own."""
+        """Read the driver's output until it ends or is stopped; run this in its own task."""
         self._began = True
         try:
             with self._reading:
@@ -192,7 +193,7 @@ class DriverConnection:
         return self.identity is not None and VIRTUAL_CLOCK in self.identity.capabilities
 
     def _announce(self, recorder: Recorder) -> None:
-        """Note, once per case, that a sleep was announced that the kit will not end."""
+        """Note, once per case, that the kit will not end an announced sleep."""
         self.announced += 1
         if self.announced == 1:
             recorder.add(

@@ -32,7 +32,7 @@ class Log:
         del self._last[:-_LAST_BYTES]
 
     def since(self, length: int) -> str:
-        """Return what was written after the first `length` bytes, as far as it was kept."""
+        """Return the part of the text after its first `length` bytes, if it was kept."""
         added = min(self.length - length, len(self._last))
         return _text(self._last[len(self._last) - added :])
 
@@ -41,15 +41,15 @@ class Log:
         return "\n".join(excerpt(*self._kept()))
 
     def _kept(self) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the complete lines of the beginning and those of the end."""
+        """Return the complete lines before the gap, and those after it."""
         if self.length <= len(self._last):
             return _lines(self._last), ()
-        # The line on either side of the gap is incomplete, and maybe a character in it too.
+        # The lines on either side of the gap are incomplete, and may have incomplete characters.
         return _lines(self._first)[:-1] or [_text(self._first)], _lines(self._last)[1:]
 
 
 def excerpt(lines: Sequence[str], later: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the first and the last lines; `later` are lines that follow after a gap."""
+    """Yield the first and the last non-blank lines; `later` are the lines after a gap."""
     everything = [each for each in lines if each.strip()]
     end = [each for each in later if each.strip()]
     if not end and len(everything) <= _FIRST_LINES + _LAST_LINES:

@@ -2,14 +2,13 @@
 
 Every driver starts with a mark in its environment, which its children inherit. The kit ends:
 
-- everywhere, the driver itself, and except on Windows the rest of its process group;
+- on every system, the driver itself, and, except on Windows, the rest of its process group;
 - on Linux, also every process that carries the mark or descends from the driver, whatever session
   or group it has moved to;
 - on Linux, if the kit runs as a command, also children that have dropped the mark: the kit adopts
   the orphans of its drivers and ends those that remain when it exits.
 
-If the kit itself is killed (SIGKILL), it can do none of this; drivers then reach the end of their
-input.
+If the kit itself is killed (SIGKILL), it cannot do this; drivers then reach the end of their input.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ _SUBREAPER: Final = 36
 """PR_SET_CHILD_SUBREAPER, from linux/prctl.h."""
 _PAUSE: Final = 0.002
 _ROUNDS: Final = 50
-"""Processes that fork during a search are found in the next round."""
+"""The most searches for processes; each finds those that were forked during the one before."""
 
 
 def adopt_orphans() -> None:
@@ -41,8 +40,8 @@ def adopt_orphans() -> None:
 def end_driver(pid: int, mark: str) -> None:
     """End the driver that leads the process group `pid`, and every process that carries its mark.
 
-    Wait for the driver itself only afterwards: until then its process number cannot be reused. On
-    Windows this does nothing.
+    Call this before waiting for the driver itself: until then its process id cannot be reused. Does
+    nothing on Windows.
     """
     if sys.platform == "win32":
         return
@@ -59,7 +58,7 @@ def end_driver(pid: int, mark: str) -> None:
 
 
 def memory_of(pid: int) -> int | None:
-    """Return the bytes of memory that a process and its descendants occupy; None if not known."""
+    """Return the memory of a process and its descendants in bytes; None if unknown."""
     if sys.platform != "linux":
         return None
     return sum(_resident(each) for each in _tree(pid)) * os.sysconf("SC_PAGE_SIZE") or None
@@ -75,7 +74,7 @@ def end_orphans() -> None:
 
 
 def _end(doomed: Iterable[int]) -> None:
-    if sys.platform == "win32":  # there is no /proc to find them in either
+    if sys.platform == "win32":  # without /proc, no processes were found
         return
     waiting = set(doomed)
     for pid in waiting:
@@ -89,7 +88,7 @@ def _end(doomed: Iterable[int]) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    """Tell whether a process has ended, or is not a child of this process."""
+    """Return whether a process has ended, or is not a child of this process."""
     if sys.platform == "win32":
         return True
     try:
@@ -111,7 +110,7 @@ def _tree(root: int) -> Iterator[int]:
 
 
 def _all() -> Iterator[int]:
-    """Yield the number of every process; nothing if the system has no /proc."""
+    """Yield the id of every process; nothing if the system has no /proc."""
     with contextlib.suppress(OSError):
         for name in os.listdir(_PROC):  # noqa: PTH208 - ten times as fast as Path objects
             if name.isdigit():
@@ -128,7 +127,7 @@ def _parent(pid: int) -> int:
 
 
 def _resident(pid: int) -> int:
-    """Return how many pages of a process are in memory."""
+    """Return the number of pages of a process that are in memory."""
     try:
         return int((_PROC / str(pid) / "statm").read_bytes().split()[1])
     except (OSError, IndexError):  # it has just ended
@@ -136,7 +135,7 @@ def _resident(pid: int) -> int:
 
 
 def _environment(pid: int) -> list[bytes]:
-    """Return the environment that a process was started with; empty if it is another user's."""
+    """Return the initial environment of a process; empty if it belongs to another user."""
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:

@@ -12,14 +12,14 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""How many times the patience a driver has that only reports, while nothing reaches the backend."""
+"""While nothing reaches the backend, the driver may go on reporting for this many patiences."""
 _TALK_BESIDE: Final = 10.0
-"""Seconds on top of that, so that a short patience does not fail a client on a busy machine."""
+"""Seconds added to that, so that a short patience does not fail a client on a busy machine."""
 _INDULGENCES: Final = 8
 _SECONDS_PER_BYTE: Final = 2e-5
-"""Processor time that a client may use for each byte it was sent: it may read byte by byte."""
+"""Processor time in seconds allowed per byte that a client was sent; it may read byte by byte."""
 _SHARE: Final = 4
-"""How many times longer that takes on a machine under load."""
+"""The factor by which reading may take longer on a machine under load."""
 
 
 async def patiently(
@@ -30,13 +30,13 @@ async def patiently(
     *,
     most: float = math.inf,
 ) -> bool:
-    """Wait for `done` as long as anything happens; return whether `done` became true.
+    """Wait until `done()` while anything happens; return whether `done()` became true.
 
     The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
-    lines do not count as events. Callbacks and sleeps are only the driver's claim, so traffic or an
-    answer must follow within `TALK` times the patience. A driver that uses the processor may be
-    silent for longer, and the longer the more bytes it was sent. `most` is an absolute limit. All
-    times are in seconds.
+    lines do not count as events. Callbacks and sleeps are only reports of the driver, so traffic or
+    an answer must follow within `TALK` times the patience. A driver that uses the processor may be
+    silent for longer, depending on the number of bytes it was sent. `most` is an absolute limit.
+    All times are in seconds.
     """
     began = time.monotonic()
     silence = _Silence(recorder, connection, patience, connection.busy_seconds())
@@ -62,7 +62,7 @@ async def patiently(
 
 @define
 class _Silence:
-    """Decides whether a silent driver is still at work: using the processor, but not forever."""
+    """Decides whether a silent driver is still working: it uses the processor, within limits."""
 
     recorder: Recorder
     connection: DriverConnection
@@ -76,11 +76,11 @@ class _Silence:
 
     @property
     def reading(self) -> float:
-        """How many seconds of processor time the client may use for the bytes it was sent."""
+        """The seconds of processor time that the client may use for the bytes it was sent."""
         return self.recorder.bytes_sent() * _SECONDS_PER_BYTE
 
     def excused(self, heard: float) -> bool:
-        """Return whether the driver gets more time; `heard` is when it last gave a sign of life."""
+        """Return whether the driver gets more time; `heard` is the time of its last activity."""
         now, sent = self.connection.busy_seconds(), self.recorder.bytes_sent()
         takes_more, self._taken = sent > self._taken, sent
         if now is None or self.used is None:
@@ -88,7 +88,7 @@ class _Silence:
             return takes_more
         worked, self.used, self.since = now - self.used, now, time.monotonic()
         if heard > self._heard:
-            # Work done before the driver fell silent does not count as part of the silence.
+            # Work that the driver did before it went silent does not count.
             self._heard, self._spent = heard, 0.0
         else:
             self._spent += worked

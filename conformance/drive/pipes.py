@@ -1,8 +1,8 @@
-"""The pipes of a driver process, read and written without ever blocking the event loop.
+"""The pipes of a driver process, read and written without blocking the event loop.
 
-Windows can wait for sockets but not for pipes. There the kit looks into the pipes now and then, and
-a thread writes. What a driver has written is there at once everywhere, so the trace has its messages
-in the right order.
+Windows can wait for sockets but not for pipes. There, the kit polls the pipes and writes in a
+thread. On every system, what a driver has written can be read at once, so the trace has its
+messages in the right order.
 """
 
 import os
@@ -27,12 +27,12 @@ if sys.platform == "win32":
 
 
 _LOOK: Final = 0.002
-"""Seconds between two looks into a pipe, where the system cannot notify the kit."""
+"""Seconds between two checks of a pipe, if the system cannot notify the kit."""
 
 
 @frozen
 class OutputPipe:
-    """What a driver writes to."""
+    """The pipe of a driver's standard output or standard error, which the kit reads."""
 
     _file: IO[bytes]
 
@@ -41,7 +41,7 @@ class OutputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def read(self, most: int) -> bytes:
-        """Return what is there, b"" at the end; raises BlockingIOError if there is nothing yet."""
+        """Return at most `most` bytes, b"" at the end; raises BlockingIOError if none are there."""
         descriptor = self._file.fileno()
         if sys.platform == "win32":
             try:
@@ -53,7 +53,7 @@ class OutputPipe:
         return os.read(descriptor, most)
 
     async def readable(self) -> None:
-        """Wait until there is something to read, or the end."""
+        """Wait until `read` would return bytes or the end."""
         if sys.platform == "win32":
             with suppress(BrokenPipeError):
                 while not _waiting_in(self._file.fileno()):  # noqa: ASYNC110 - see the module
@@ -62,19 +62,19 @@ class OutputPipe:
             await anyio.wait_readable(self._file)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the pipe."""
         self._file.close()
 
 
 @define
 class InputPipe:
-    """What a driver reads from."""
+    """The pipe of a driver's standard input, which the kit writes."""
 
     _file: IO[bytes]
     _lines: queue.SimpleQueue[bytes | None] = field(
         factory=queue.SimpleQueue[bytes | None], init=False
     )
-    """What the thread has to write; None for the end."""
+    """The data that the thread has to write on Windows; None means that the pipe is closed."""
     _is_broken: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -84,7 +84,7 @@ class InputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def write(self, data: bytearray) -> int:
-        """Write what fits and return how much that was; raises BlockingIOError and other OSErrors."""
+        """Write what fits and return its length; raises BlockingIOError and other OSErrors."""
         if sys.platform != "win32":
             return os.write(self._file.fileno(), data)
         if self._is_broken:
@@ -93,19 +93,19 @@ class InputPipe:
         return len(data)
 
     async def writable(self) -> None:
-        """Wait until something fits."""
+        """Wait until the pipe can take more."""
         if sys.platform != "win32":
             await anyio.wait_writable(self._file)
 
     def close(self) -> None:
-        """Close it, on Windows once everything has been written; a second call does nothing."""
+        """Close the pipe, on Windows after writing everything; a second call does nothing."""
         if sys.platform == "win32":
             self._lines.put(None)
         else:
             self._file.close()
 
     def _write_all(self) -> None:
-        """Write what comes, in a thread of its own: on Windows a full pipe blocks the writer."""
+        """Write the queued data, in a thread, because on Windows a full pipe blocks the writer."""
         with suppress(OSError), self._file:
             while (data := self._lines.get()) is not None:
                 try:
@@ -118,7 +118,7 @@ class InputPipe:
 
 @frozen
 class Pipes:
-    """The three pipes of a driver."""
+    """The pipes of a driver's standard input, output and error."""
 
     input: InputPipe
     out: OutputPipe
@@ -128,10 +128,10 @@ class Pipes:
     def of(cls, process: "subprocess.Popen[bytes]") -> "Pipes":
         """Return the pipes of a process; raises RuntimeError if it was started without them."""
         if not (process.stdin and process.stdout and process.stderr):
-            raise RuntimeError("a driver has three pipes")
+            raise RuntimeError("the driver was started without its three pipes")
         return cls(InputPipe(process.stdin), OutputPipe(process.stdout), OutputPipe(process.stderr))
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all three pipes."""
         for pipe in (self.input, self.out, self.log):
             pipe.close()

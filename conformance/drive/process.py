@@ -1,8 +1,8 @@
 """Start one driver process, exchange lines with it, and end it reliably.
 
-What the lines mean is decided in `connection`. The process is not trusted: its lines and its log
-are bounded, its end is noticed even if one of its children holds the pipes open, and it is ended
-together with its children (see `offspring`).
+`connection` interprets the lines. The process is not trusted: its lines and its log have limits,
+the kit notices its end even if one of its children holds the pipes open, and ends it together with
+its children (see `offspring`).
 """
 
 import contextlib
@@ -32,7 +32,7 @@ if sys.platform == "win32":
 else:
     _NEW_GROUP: Final = 0
 _GRACE: Final = 0.5
-"""Seconds that a driver has to exit by itself after it was told to."""
+"""Seconds that a driver has to exit by itself after its input was closed."""
 _LOOK: Final = 0.1
 """Seconds between two checks whether a driver has ended, if the system cannot notify the kit."""
 
@@ -42,7 +42,7 @@ class DriverUnusable(Exception):
 
 
 class DriverSilent(DriverUnusable):
-    """The driver was started but did not answer in the time that it had."""
+    """The driver was started but did not answer in time."""
 
 
 @define
@@ -74,7 +74,7 @@ class DriverProcess:
     ) -> "DriverProcess":
         """Start a driver; raises DriverUnusable with the reason if it cannot be started.
 
-        `role` is what the user calls the program.
+        `role` is the name of the program in error messages, such as `driver` or `parser`.
         """
         mark = secrets.token_hex(8)
         try:
@@ -96,7 +96,7 @@ class DriverProcess:
         return cls(process, mark, on_line, on_end)
 
     async def read(self) -> None:
-        """Pass on the driver's lines until it ends; run this in a task of its own."""
+        """Pass on the driver's lines until it ends; run this in its own task."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._read_log)
             group.start_soon(self._write_rest)
@@ -111,7 +111,8 @@ class DriverProcess:
     def drain(self) -> None:
         """Pass on every complete line that is available now, without waiting.
 
-        The amount is limited, so a driver that writes faster than it is read does not block the kit.
+        The amount is limited, so a driver that writes faster than it is read does not block the
+        kit.
         """
         for _ in range(_MOST_BLOCKS):
             if self._ended:
@@ -126,7 +127,7 @@ class DriverProcess:
             self._take(block)
 
     def send(self, line: bytes) -> None:
-        """Send one line: now as much as the pipe takes, the rest from `read`."""
+        """Send one line: write as much as the pipe takes, and let `read` write the rest."""
         self._outgoing += line
         self._flush()
 
@@ -137,7 +138,7 @@ class DriverProcess:
         with anyio.move_on_after(_GRACE):
             while self._process.poll() is None and self._is_writing():
                 await self._pipes.out.readable()
-        # Before the wait: until then its process number cannot be reused.
+        # Before the wait: until then the process id cannot be reused.
         end_driver(self._process.pid, self._mark)
         if sys.platform == "win32":
             self._process.kill()
@@ -145,7 +146,7 @@ class DriverProcess:
         self._pipes.close()
 
     def busy_seconds(self) -> float | None:
-        """Return the processor time used so far in seconds, or None if the system does not tell."""
+        """Return the driver's processor time in seconds; None if the system does not report it."""
         if sys.platform != "linux":
             return None
         try:
@@ -162,7 +163,7 @@ class DriverProcess:
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> int | None:
-        """Return the bytes of memory that the driver occupies, or None if the system does not tell."""
+        """Return the driver's memory in bytes, or None if the system does not report it."""
         return memory_of(self._process.pid)
 
     def _flush(self) -> None:
@@ -201,7 +202,7 @@ class DriverProcess:
             self._on_end(reason)
 
     def _farewell(self) -> str:
-        """Say how the driver ended: its output is closed, so it has ended or is about to."""
+        """Return how the driver ended. Its output is closed, so it has ended or is about to."""
         try:
             code = self._process.wait(_GRACE)
         except subprocess.TimeoutExpired:
@@ -218,7 +219,7 @@ class DriverProcess:
             await anyio.lowlevel.checkpoint()
 
     def drain_log(self) -> bool:
-        """Read what is available on the driver's standard error; return whether more may follow."""
+        """Read what the driver's standard error has so far; return whether more may follow."""
         for _ in range(_MOST_BLOCKS):
             try:
                 block = self._pipes.log.read(_BLOCK)
@@ -236,7 +237,7 @@ class DriverProcess:
             return True
 
     async def _watch(self) -> None:
-        """Notice that the driver has ended even if a child still holds its standard output."""
+        """Notice the driver's end even if one of its children holds its standard output open."""
         await _ended(self._process)
         self.drain()
         self._end(self._farewell())
@@ -256,7 +257,7 @@ async def _ended(process: subprocess.Popen[bytes]) -> None:
 
 
 def _signal(number: int) -> str:
-    """Return the name of a signal, or its number: most real-time signals have no name."""
+    """Return the name of a signal, or its number if it has no name, like most real-time signals."""
     try:
         return signal.Signals(number).name
     except ValueError:

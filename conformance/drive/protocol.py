@@ -1,6 +1,6 @@
 """Read and write the messages of the driver protocol `arkor-drive/1`, one JSON object per line.
 
-A line that is not a valid message is an error here. Whether a message is *right* is judged
+Here, a line that is not a valid message is an error. Whether a message is *right* is judged
 elsewhere: a delay that is not a number, for example, is read as the client gave it.
 """
 
@@ -25,22 +25,22 @@ ENDINGS: Final = ("woken", "aborted", "cancelled")
 MAX_LINE: Final = 16 * 2**20
 """The longest line that a driver may print, in bytes."""
 MAX_LEVELS: Final = 200
-"""How deeply the values of a line may be nested; they are read and written recursively."""
+"""The deepest nesting of values in a line; they are read and written recursively."""
 MAX_LOG: Final = 2_000
 """The most characters of a `log` event that are kept."""
 _MOST_DIGITS: Final = 400
-"""Longer integers become infinity, as in languages whose numbers are doubles."""
+"""Integers with more digits become infinity, as in languages whose numbers are doubles."""
 _MOST: Final = 2**53
 _SHOWN: Final = 160
 
 
 class DriveError(ValueError):
-    """A line of the driver that is not a message of the protocol."""
+    """A line of the driver is not a message of the protocol."""
 
 
 @frozen
 class Answer:
-    """The answer to command number `re`: a result or a failure."""
+    """The answer to command number `re`: the result `ok`, or a failure."""
 
     re: int
     ok: Mapping[str, Json]
@@ -49,7 +49,7 @@ class Answer:
 
 @frozen(kw_only=True)
 class Identity:
-    """What a driver declares about itself and its client."""
+    """What a driver declares about itself and its client in its answer to `hello`."""
 
     implementation: str
     version: str
@@ -60,10 +60,10 @@ class Identity:
 
     @property
     def follows_only(self) -> bool:
-        """Whether the client follows jobs and creates none.
+        """Whether the client can follow jobs but not create them.
 
-        A driver that declares neither `create` nor `attach` creates jobs: drivers from before there
-        was the capability did not declare it.
+        A driver that declares neither `create` nor `attach` can create jobs: it may be older than
+        the capability `create`.
         """
         return ATTACH in self.capabilities and CREATE not in self.capabilities
 
@@ -72,14 +72,14 @@ Message: TypeAlias = Answer | CallbackRan | Slept | SleepEnded | Noted
 
 
 def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> bytes:
-    """Return the line of one command; a command without a number gets no answer."""
+    """Return one command as a line; a command without a number gets no answer."""
     head: dict[str, Json] = {} if number is None else {"id": number}
     message = {**head, "do": name, **arguments}
     return json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
 
 
 def parse_message(line: bytes) -> Message:
-    """Parse one line of a driver; raises DriveError, which shows the line and what is wrong."""
+    """Parse one line of a driver; raises DriveError with the line and the problem."""
     try:
         message = _parsed(line)
     except ReadingError as error:
@@ -143,7 +143,7 @@ def _deeper_than(value: Json, levels: int) -> bool:
 
 
 def parse_identity(ok: Mapping[str, Json]) -> Identity:
-    """Read the answer to `hello`; raises DriveError."""
+    """Read the answer to `hello`; raises DriveError if it is wrong."""
     table = Table("hello", ok)
     try:
         profiles = tuple(dict.fromkeys(table.texts("profiles")))
@@ -177,7 +177,7 @@ def _gaps(table: Table) -> Mapping[str, str]:
 
 
 def _number(table: Table, key: str) -> int:
-    """Read a number that counts commands or sleeps."""
+    """Read the number of a command or sleep."""
     given = table.raw(key)
     # Languages whose numbers are doubles may print 3.0, which is a whole number in JSON.
     whole = isinstance(given, float) and given.is_integer()
@@ -219,7 +219,7 @@ def _event(table: Table) -> Message:
 def _delay(table: Table) -> float:
     """Read a delay as the client gave it, even if it is not a finite number."""
     match table.raw("ms"):
-        case None | "NaN":  # JSON has no NaN: JavaScript prints null, our plumbing the name
+        case None | "NaN":  # JSON has no NaN: JavaScript prints null, the kit's plumbing "NaN"
             return math.nan
         case "Infinity":
             return math.inf

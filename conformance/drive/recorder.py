@@ -1,6 +1,6 @@
-"""Record what happens in a case, and notice when the client last did something.
+"""Record what happens in a case, and the time of the client's last activity.
 
-How much of a driver's output goes into a trace is decided here.
+This module also limits how much of a driver's output goes into a trace.
 """
 
 import time
@@ -26,19 +26,20 @@ from conformance.trace.events import (
 )
 
 MOST_BYTES: Final = 32 * 2**20
-"""The most bytes of a driver's messages that go into a trace: two lines of the maximum length."""
+"""The most bytes of a driver's messages in a trace: two lines of the maximum length."""
 MOST_LOGS: Final = 500
 MOST_LOGGED: Final = 2**16
-"""The most log lines, and characters of them, that go into a trace."""
+"""The most characters of log lines in a trace; `MOST_LOGS` is the most lines."""
 
 
 @define
 class Recorder:
     """Appends facts to a trace with their time, and wakes the tasks that wait for it to grow.
 
-    `heard` is when the driver or its client last did anything other than log. `proven` is when the
-    kit last saw evidence beyond the driver's own reports: traffic, or an answer. Both are monotonic
-    times in seconds. A bare connection or a request from another program changes neither.
+    `heard` is the time of the last activity of the driver or its client, other than log lines.
+    `proven` is the time of the last activity that the kit saw itself: traffic, or an answer. Both
+    are monotonic times in seconds. A bare connection or a request from another program changes
+    neither.
     """
 
     trace: Trace = field(factory=Trace)
@@ -46,11 +47,11 @@ class Recorder:
     heard: float = field(factory=time.monotonic, init=False)
     proven: float = field(factory=time.monotonic, init=False)
     overfull: bool = field(default=False, init=False)
-    """Whether the driver sent more than fits into a trace."""
+    """Whether the driver sent more than a trace may contain."""
     bytes_sent: Callable[[], int] = field(default=lambda: 0, init=False)
-    """Returns how many bytes the backend has sent; a client that takes more of them is at work."""
+    """Returns the number of bytes sent by the backend; while it grows, the client is working."""
     foreign: int = field(default=0, init=False)
-    """How many events come from other programs that reached the backend."""
+    """The number of events from other programs that connected to the backend."""
     _grown: anyio.Event = field(factory=anyio.Event, init=False)
     _bytes: int = field(default=0, init=False)
     _logs: int = field(default=0, init=False)
@@ -58,7 +59,7 @@ class Recorder:
     _cut: bool = field(default=False, init=False)
 
     def add(self, fact: Fact) -> Event:
-        """Append `fact` now."""
+        """Append `fact` with the current time, and return its event."""
         now = time.monotonic()
         event = self.trace.append(fact, now - self._start)
         match fact:
@@ -75,7 +76,7 @@ class Recorder:
         return event
 
     def said(self, fact: Fact, size: int) -> None:
-        """Append what the driver reported in a line of `size` bytes, if there is room for it."""
+        """Append a fact that the driver reported in a line of `size` bytes, if there is room."""
         match fact:
             case Noted(who=who, text=text):
                 self._log(who, text)
@@ -85,7 +86,7 @@ class Recorder:
                 pass
 
     def alive(self) -> None:
-        """Count an answer that is not part of the trace as a sign of life."""
+        """Count an answer that is not part of the trace as activity."""
         self.heard = time.monotonic()
         self.poke()
 
@@ -98,7 +99,7 @@ class Recorder:
         self._logs, self._logged, self._cut = self._logs + 1, self._logged + len(text), full
 
     def _weigh(self, size: int) -> bool:
-        """Count `size` bytes in; return whether there was room for them."""
+        """Add `size` bytes to the size of the trace; return whether there was room for them."""
         self._bytes += size
         if self._bytes > MOST_BYTES and not self.overfull:
             self.overfull = True
@@ -106,10 +107,10 @@ class Recorder:
         return not self.overfull
 
     def poke(self) -> None:
-        """Wake the tasks that wait, although the trace did not grow."""
+        """Wake the waiting tasks, even if the trace did not grow."""
         self._grown.set()
         self._grown = anyio.Event()
 
     async def growth(self) -> None:
-        """Wait for the next event."""
+        """Wait for the next event or `poke`."""
         await self._grown.wait()

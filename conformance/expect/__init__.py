@@ -1,1 +1,1 @@
-"""Everything that a case can expect: one class per expectation."""
+"""The expectations that a case can have, each as a class."""

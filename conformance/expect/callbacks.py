@@ -1,4 +1,4 @@
-"""Expectations about callbacks and about how operations settle."""
+"""Expectations about callbacks and about the results of operations."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,12 +10,12 @@ from conformance.strict_data import Json
 from conformance.trace.events import CallbackRan, Settled, Trace
 
 ANY_KIND: Final = "any"
-"""The expected kind where an operation must fail and any kind of failure will do."""
+"""The expected kind of failure if any kind is acceptable."""
 
 
 @frozen
 class Expected:
-    """One expected callback; only the keys in `data` are compared."""
+    """One expected callback; its argument is compared only in the keys of `data`."""
 
     name: str
     data: Mapping[str, Json]
@@ -26,14 +26,14 @@ class Expected:
 
 @frozen
 class Callbacks:
-    """The whole ordered list of callbacks."""
+    """Expects exactly these callbacks, in this order."""
 
     expected: tuple[Expected, ...]
     word: str = "callbacks"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last callback must run."""
+        """The last of the callbacks."""
         return (f"callback#{len(self.expected)}",) if self.expected else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -41,7 +41,7 @@ class Callbacks:
         seen = list(trace.of(CallbackRan))
         for n, (event, fact) in enumerate(seen):
             if n >= len(self.expected):
-                return Divergence(self._all(), f"one more callback: {fact.name}", event)
+                return Divergence(self._all(), f"one callback too many: {fact.name}", event)
             want = self.expected[n]
             if want.name != fact.name:
                 return Divergence(self._all(), f"callback {n + 1} is {fact.name}", event)
@@ -58,23 +58,23 @@ class Callbacks:
 
 @frozen
 class Calls:
-    """Every call of one callback, in order; other callbacks are ignored."""
+    """Expects exactly these calls of one callback, in this order; ignores other callbacks."""
 
     name: str
     expected: tuple[Mapping[str, Json], ...]
 
     @property
     def word(self) -> str:
-        """The operand is the callback."""
+        """The name of the expectation, with the callback."""
         return f"calls.{self.name}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last call must come."""
+        """The last of the calls."""
         return (f"callback.{self.name}#{len(self.expected)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the calls one by one; only the expected members are compared."""
+        """Compare the calls one by one, each only in the expected members."""
         seen = [(event, fact) for event, fact in trace.of(CallbackRan) if fact.name == self.name]
         expected = f"{self.name} called with {', '.join(str(dict(each)) for each in self.expected)}"
         for n, (event, fact) in enumerate(seen):
@@ -83,15 +83,15 @@ class Calls:
             if found := difference(self.expected[n], fact.data):
                 return Divergence(expected, f"call {n + 1}: {found}", event)
         if len(seen) < len(self.expected):
-            return Divergence(expected, f"call {len(seen) + 1} never came")
+            return Divergence(expected, f"call {len(seen) + 1} was never made")
         return None
 
 
 @frozen
 class Result:
-    """How one operation settles: with a result, or with a kind of failure.
+    """Expects that an operation settles with this result, or with this kind of failure.
 
-    `job_absent` are members that the job in the result must not have, unless they are null.
+    `job_absent` names members that the job in the result must not have, except as null.
     """
 
     operation: str
@@ -102,16 +102,16 @@ class Result:
 
     @property
     def word(self) -> str:
-        """The operand is the operation."""
+        """The name of the expectation, with the operation."""
         return f"result.{self.operation}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The operation must settle."""
+        """The end of the operation."""
         return (f"{self.operation}.settled",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the first result or failure of the operation."""
+        """Compare the result or failure of the operation."""
         event = trace.first(f"{self.operation}.settled")
         if event is None or not isinstance(event.fact, Settled):
             return Divergence(self._expected(), "it never settled")
@@ -145,18 +145,18 @@ class Result:
 
 @frozen
 class Equal:
-    """Several operations return the same result."""
+    """Expects that several operations return the same result."""
 
     operations: tuple[str, ...]
 
     @property
     def word(self) -> str:
-        """The operands are the operations."""
+        """The name of the expectation, with the operations."""
         return f"equal({', '.join(self.operations)})"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """All of them must settle."""
+        """The ends of all operations."""
         return tuple(f"{operation}.settled" for operation in self.operations)
 
     def judge(self, trace: Trace) -> Divergence | None:

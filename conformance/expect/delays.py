@@ -1,6 +1,6 @@
 """Expectations about the back-off delays of a client, in milliseconds.
 
-In virtual time the client announces its delays; in real time the kit measures them on the wire.
+In virtual time, the client announces its delays; in real time, the kit measures them on the wire.
 """
 
 import math
@@ -13,27 +13,27 @@ from conformance.expect.mismatch import Divergence
 from conformance.trace.events import Called, Event, Requested, Slept, Trace
 
 SPREAD: Final = 0.25
-"""An implementation may vary a delay by up to a quarter, but never above the cap (published)."""
+"""The published jitter: a client may vary a delay by up to a quarter, but not above the cap."""
 _ROUNDING_MS: Final = 1.0
-"""Tolerance for a client that counts in whole milliseconds."""
+"""The tolerance for a client that rounds to whole milliseconds."""
 
 
 @frozen
 class Delay:
-    """One expected delay: any number of milliseconds from `low` to `high`, both included."""
+    """One expected delay: from `low` to `high` milliseconds, inclusive."""
 
     low: float
     high: float
     asked: bool = False
-    """Whether the case itself says how long it is at least, as where the backend asks for it."""
+    """Whether the case sets a minimum itself, for example because the backend asks for one."""
 
     @classmethod
     def nominal(cls, delay: float, cap: float) -> "Delay":
-        """Return the published spread around a nominal delay under a cap."""
+        """Return the bounds of a nominal delay with the published jitter, under a cap."""
         return cls(delay * (1 - SPREAD), min(delay * (1 + SPREAD), max(cap, 0.0)))
 
     def holds(self, delay: float) -> bool:
-        """Tell whether `delay` is within the bounds, allowing for rounding to a millisecond."""
+        """Return whether `delay` is within the bounds, allowing for rounding to a millisecond."""
         return self.low - _ROUNDING_MS < delay < self.high + _ROUNDING_MS
 
     def __str__(self) -> str:
@@ -46,14 +46,14 @@ class Delay:
 
 @frozen
 class Sleeps:
-    """Exactly these back-off delays, in order."""
+    """Expects exactly these back-off delays, in this order."""
 
     delays: tuple[Delay, ...]
     word: str = "sleeps"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last sleep must begin."""
+        """The last of the sleeps."""
         return (f"sleep#{len(self.delays)}",) if self.delays else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -75,14 +75,14 @@ class Sleeps:
 
 @frozen
 class SleepsDiffer:
-    """The back-off delays are spread: not all the same number."""
+    """Expects that the back-off delays are not all equal (or all equal, if not `spread`)."""
 
     spread: bool
     word: str = "sleeps_differ"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """There must be two sleeps to compare."""
+        """The second sleep, so that there are two to compare."""
         return ("sleep#2",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -100,11 +100,11 @@ class SleepsDiffer:
 
 @frozen
 class SleepsSpread:
-    """`samples` delays that the client randomises by itself: all within the bounds, and spread.
+    """Expects `samples` delays from the client's own random source, within the bounds and spread.
 
     Spread means that the largest and the smallest differ by at least `at_least` ms. `over` is the
-    narrowest range that a sound client may spread its delays over; `false_alarm` is how likely
-    such a client is to fail.
+    narrowest range over which a correct client may spread its delays; `false_alarm` is the
+    probability that such a client fails.
     """
 
     delay: Delay
@@ -115,17 +115,17 @@ class SleepsSpread:
 
     @property
     def false_alarm(self) -> float:
-        """The chance that n even samples of [0, 1] range over less than r: n rⁿ⁻¹ - (n - 1) rⁿ."""
+        """The probability that n uniform samples of [0, 1] span under r: n rⁿ⁻¹ - (n - 1) rⁿ."""
         n, r = self.samples, self.at_least / self.over
         return float(n * r ** (n - 1) - (n - 1) * r**n)
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the delays must begin."""
+        """The last of the sleeps."""
         return (f"sleep#{self.samples}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare every delay with the bounds, then the range of all delays."""
+        """Compare every delay with the bounds, and the range of all delays with `at_least`."""
         seen = reconnect_sleeps(trace)
         delays = [ms for _, ms in seen]
         wrong = [event for event, ms in seen if not self.delay.holds(ms)]
@@ -145,10 +145,10 @@ class SleepsSpread:
 
 @frozen
 class Gaps:
-    """Back-offs measured on the wire: the shortest time allowed between two opens of one wait.
+    """Expects these minimum times, in milliseconds, between the stream requests of one wait.
 
     A gap is measured from the previous request. The client cannot have begun to sleep before the
-    backend had that request, so a slow machine never makes a gap look too short.
+    backend received that request, so a slow machine never makes a gap look too short.
     """
 
     bounds: tuple[float, ...]
@@ -156,11 +156,11 @@ class Gaps:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Nothing to wait for: the case ends when its operations settle."""
+        """Nothing; the case ends when its operations settle."""
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the gaps one by one; report the first that is too short or one too many."""
+        """Compare the gaps one by one; report the first that is too short or superfluous."""
         seen = _gaps(trace)
         wrong = [
             event
@@ -207,5 +207,5 @@ def reconnect_sleeps(trace: Trace) -> list[tuple[Event, float]]:
 
 
 def told_delays(seen: Sequence[tuple[Event, float]]) -> str:
-    """Return the delays of a client in words."""
+    """Return the delays of a client as text, such as `1000, 2000 ms`."""
     return f"{', '.join(f'{ms:g}' for _, ms in seen) or 'none'} ms"

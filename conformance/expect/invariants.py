@@ -1,4 +1,4 @@
-"""The rules of conduct that are checked in every case, whatever the case expects."""
+"""The rules of conduct, which are checked in every case."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ from conformance.trace.events import (
 )
 
 _OVERLAP = 2
-"""With this many waits under way, a request during a delay may belong to the other wait."""
+"""With this many concurrent waits, a request during a delay may belong to another wait."""
 
 
 @frozen
 class Breach:
-    """A breach of conduct: the name under which it is reported, and the requirement it breaks."""
+    """A breach of a rule of conduct, with its name in reports and the requirement it breaks."""
 
     word: str
     rule: str
@@ -37,7 +37,7 @@ class Breach:
 def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]:
     """Yield the first breach of each rule of conduct in `trace`.
 
-    `secrets` must not occur in any message of the driver, nor in its `log`.
+    `secrets` must not occur in the driver's error messages or in its `log`.
     """
     for word, rule, found in (
         ("conduct.delay", "ARK-BAK-8", _no_delay(trace)),
@@ -80,7 +80,7 @@ def _no_delay(trace: Trace) -> Divergence | None:
 
 
 def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
-    """Find a request during a delay, unless two waits are under way (ARK-BAK-1)."""
+    """Find a stream request during a delay, unless there are concurrent waits (ARK-BAK-1)."""
     asleep: dict[int, float] = {}
     waiting: set[str] = set()
     for event in trace.events:
@@ -89,7 +89,7 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
                 waiting.add(operation)
             case Settled(operation=operation) if operation in waiting:
                 waiting.discard(operation)
-                if not waiting:  # a settled wait has no delays left, even if none was reported over
+                if not waiting:  # a settled wait has no delays, even if it did not report their end
                     asleep.clear()
             case Slept(n=n, ms=ms, purpose="reconnect"):
                 asleep[n] = ms
@@ -108,9 +108,9 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
 
 
 def _woken_too_early(trace: Trace) -> Divergence | None:
-    """Find a driver that announces a sleep, does not sleep, and reports that it was woken.
+    """Find a sleep that the driver announced and reported as woken before the kit woke it.
 
-    The end of a sleep that was not announced in this case tells us nothing about the client.
+    A sleep that was not announced in this case is ignored.
     """
     asleep: set[int] = set()
     for event in trace.events:
@@ -133,8 +133,8 @@ def _woken_too_early(trace: Trace) -> Divergence | None:
 def _life_after_settling(trace: Trace) -> Divergence | None:
     """Find any activity of a `wait` after every `wait` has settled.
 
-    A request that arrives just after the settling may have been sent before it. Only a request
-    that arrives after `Quiet` was certainly sent later.
+    A request that arrives shortly after a `wait` has settled may have been sent before. Only a
+    request that arrives after `Quiet` was certainly sent later.
     """
     waiting: set[str] = set()
     settled: Event | None = None
@@ -174,6 +174,6 @@ def _life(fact: CallbackRan | Requested | Slept) -> str:
         case CallbackRan(name=name):
             return f"the callback {name} ran"
         case Requested(route=route):
-            return f"a {route} request came"
+            return f"a {route} request arrived"
         case Slept(ms=ms):
             return f"a delay of {ms:g} ms began"

@@ -1,4 +1,4 @@
-"""The interface of an expectation, how it reports a mismatch, and how plain data is compared."""
+"""The interface of expectations, their mismatches, and the comparison of plain data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -23,23 +23,24 @@ class Assertion(Protocol):
 
     @property
     def word(self) -> str:
-        """The name of the expectation in a case, with its operand: `sleeps`, `result.wait`."""
+        """The name of the expectation, as in a case: `sleeps`, `result.wait`."""
         ...
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The events that must come; the player waits for them before it closes the case."""
+        """The events that the player waits for before it closes the case."""
         ...
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Return the first difference in `trace`, or None if it is as expected."""
+        """Return the first difference from the expectation in `trace`, or None."""
         ...
 
 
 def difference(expected: Json, actual: Json, where: str = "") -> str | None:
-    """Describe the first place where `actual` differs from `expected`, or return None.
+    """Return a description of the first difference of `actual` from `expected`, or None.
 
-    Of a table only the keys in `expected` are compared; lists item by item, numbers by value.
+    In tables, only the keys of `expected` are compared. Lists are compared item by item, and
+    numbers by value.
     """
     match expected:
         case Mapping():

@@ -1,4 +1,4 @@
-"""Expectations about which events come, which do not, and in which order."""
+"""Expectations about which events happen, which do not, and in which order."""
 
 from attrs import frozen
 
@@ -8,22 +8,22 @@ from conformance.trace.events import CallbackRan, Ended, Trace
 
 @frozen
 class Reached:
-    """An event comes."""
+    """Expects that an event happens."""
 
     reference: str
 
     @property
     def word(self) -> str:
-        """The operand is the event."""
+        """The name of the expectation, with the event."""
         return f"reached {self.reference}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The event must come."""
+        """The event."""
         return (self.reference,)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look for the event."""
+        """Look for the event in the trace."""
         if trace.first(self.reference) is not None:
             return None
         return Divergence(f"the case reaches {self.reference}", "the case never reached it")
@@ -31,69 +31,69 @@ class Reached:
 
 @frozen
 class Never:
-    """An event does not come before the driver has closed the case."""
+    """Expects that an event does not happen before the driver has closed the case."""
 
     reference: str
 
     @property
     def word(self) -> str:
-        """The operand is the event."""
+        """The name of the expectation, with the event."""
         return f"never {self.reference}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Nothing to wait for."""
+        """Nothing."""
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look for the event."""
+        """Look for the event in the trace."""
         event = trace.first(self.reference)
-        return Divergence(f"no {self.reference}", "it came", event) if event else None
+        return Divergence(f"no {self.reference}", "it happened", event) if event else None
 
 
 @frozen
 class Before:
-    """Two events come, the first before the second."""
+    """Expects two events, the first before the second."""
 
     earlier: str
     later: str
 
     @property
     def word(self) -> str:
-        """The operands are the events."""
+        """The name of the expectation, with the events."""
         return f"before {self.earlier} {self.later}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Both must come."""
+        """Both events."""
         return (self.earlier, self.later)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the places of the events in the trace."""
+        """Compare the positions of the events in the trace."""
         earlier, later = trace.first(self.earlier), trace.first(self.later)
         expected = f"{self.earlier} before {self.later}"
         if earlier is None or later is None:
             missing = self.earlier if earlier is None else self.later
-            return Divergence(expected, f"{missing} never came", later)
+            return Divergence(expected, f"{missing} never happened", later)
         if earlier.seq < later.seq:
             return None
-        return Divergence(expected, f"{self.later} came first", later)
+        return Divergence(expected, f"{self.later} happened first", later)
 
 
 @frozen
 class QuietAfter:
-    """No callback runs after an event; callbacks that ran before it do not matter."""
+    """Expects that no callback runs after an event."""
 
     reference: str
 
     @property
     def word(self) -> str:
-        """The operand is the event."""
+        """The name of the expectation, with the event."""
         return f"quiet_after {self.reference}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The event must come."""
+        """The event."""
         return (self.reference,)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -101,28 +101,28 @@ class QuietAfter:
         event = trace.first(self.reference)
         expected = f"no callback after {self.reference}"
         if event is None:
-            return Divergence(expected, f"{self.reference} never came")
+            return Divergence(expected, f"{self.reference} never happened")
         late = next((each for each, _ in trace.of(CallbackRan) if each.seq > event.seq), None)
         return Divergence(expected, "a callback ran", late) if late else None
 
 
 @frozen
 class ClosedByClient:
-    """The client closes the connection of an exchange before the driver closes the case.
+    """Expects that the client closes the connection of an exchange before the case is closed.
 
-    If the server ended the exchange by itself, the client has nothing left to close.
+    If the server ended the exchange, the client has nothing left to close.
     """
 
     exchange: str
 
     @property
     def word(self) -> str:
-        """The operand is the exchange."""
+        """The name of the expectation, with the exchange."""
         return f"closed {self.exchange}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The connection must be closed."""
+        """The end of the connection."""
         return (f"{self.exchange}.closed",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -132,13 +132,13 @@ class ClosedByClient:
         by_server = (
             ended is not None and isinstance(ended.fact, Ended) and ended.fact.by != "client"
         )
-        # Closing the case closes the client and every connection that it left open.
+        # Closing the case closes the client and all of its open connections.
         closing = trace.first("close.called")
         in_time = event is not None and (closing is None or event.seq < closing.seq)
         if by_server or in_time:
             return None
         return Divergence(
-            f"the connection of {self.exchange} before the case is closed: the client has closed it",
-            "the client has left it open",
+            f"the client closes the connection of {self.exchange} before the case is closed",
+            "the client left it open",
             event or ended,
         )

@@ -1,7 +1,7 @@
-"""Premises: what the client must have done before the case can judge its rule.
+"""Premises: what a client must have done before a case can judge its rule.
 
-A premise is an action of the client: a request, a callback, a delay, an operation that settles.
-What the backend has sent does not show that the client got that far.
+A premise is an action of the client: a request, a callback, a delay, the end of an operation. An
+action of the backend would not do, because it does not show how far the client got.
 """
 
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ from conformance.trace.events import CallbackRan, Trace
 
 @frozen
 class FirstCursors:
-    """The first opens of the stream carried these cursors; None means no header."""
+    """The first stream requests had these cursors; None means no header."""
 
     chain: tuple[str | None, ...]
     word: str = "premise.last_event_ids"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of these opens must come."""
+        """The last of these requests."""
         return (f"stream#{len(self.chain)}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare as many opens as the premise names."""
+        """Compare the cursors of as many requests as the premise has."""
         seen = cursors(trace)[: len(self.chain)]
         if tuple(cursor for _, cursor in seen) == self.chain:
             return None
@@ -41,18 +41,18 @@ class FirstCursors:
 
 @frozen
 class FirstCallbacks:
-    """The first callbacks that ran were these, by name."""
+    """The first callbacks had these names."""
 
     names: tuple[str, ...]
     word: str = "premise.callbacks"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of these callbacks must run."""
+        """The last of these callbacks."""
         return (f"callback#{len(self.names)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare as many callbacks as the premise names."""
+        """Compare as many callbacks as the premise has."""
         seen = list(trace.of(CallbackRan))[: len(self.names)]
         names = tuple(fact.name for _, fact in seen)
         if names == self.names:
@@ -65,18 +65,18 @@ class FirstCallbacks:
 
 @frozen
 class FirstSleeps:
-    """The first back-off delays were these."""
+    """The first back-off delays were within these bounds."""
 
     delays: tuple[Delay, ...]
     word: str = "premise.sleeps"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of these delays must begin."""
+        """The last of these sleeps."""
         return (f"sleep#{len(self.delays)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare as many delays as the premise names."""
+        """Compare as many delays as the premise has."""
         seen = reconnect_sleeps(trace)[: len(self.delays)]
         pairs = zip(seen, self.delays, strict=False)
         wrong = next((event for (event, ms), delay in pairs if not delay.holds(ms)), None)
@@ -88,7 +88,7 @@ class FirstSleeps:
 
 @frozen
 class Carries:
-    """The first call of a callback had a text in one of its members."""
+    """The first call of a callback had a string in one member of its argument."""
 
     callback: str
     member: str
@@ -96,12 +96,12 @@ class Carries:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The call must come."""
+        """The first call of the callback."""
         return (f"callback.{self.callback}#1",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look for the member in the first call."""
-        expected = f"a call of {self.callback} with a text as its {self.member}"
+        """Look at the member in the first call."""
+        expected = f"a call of {self.callback} with a string as its {self.member}"
         for event, fact in trace.of(CallbackRan):
             if fact.name == self.callback:
                 told = fact.data.get(self.member) if isinstance(fact.data, Mapping) else None

@@ -1,4 +1,4 @@
-"""From the words of `expect`, `premise` and `applies` to assertions."""
+"""Turn the sections `expect`, `premise` and `applies` of a case into assertions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -25,13 +25,13 @@ from mock_server.strict.shapes import ScenarioError, nearest
 
 _DEFAULT_CAP_MS: Final = 60_000.0
 MOST_FALSE_ALARMS: Final = 1e-9
-"""The highest probability with which a statistical expectation may fail a sound client."""
+"""The highest acceptable probability that a statistical expectation fails a correct client."""
 
 
 def expectations(
     words: ExpectWords, where: str, operations: Sequence[str], config: Mapping[str, Json]
 ) -> tuple[Assertion, ...]:
-    """Return what a case expects; raises ScenarioError with everything that is not right."""
+    """Return the expectations of a case; raises ScenarioError with every mistake."""
     mistakes = Mistakes()
     _check_operations(words.result, f"{where}.result", operations, mistakes)
     for word_, names in (
@@ -61,7 +61,7 @@ def expectations(
 def premises(
     words: PremiseWords, where: str, operations: Sequence[str], config: Mapping[str, Json]
 ) -> tuple[Premise, ...]:
-    """Return what must have happened first; raises ScenarioError with what is not right."""
+    """Return the premises of a case; raises ScenarioError with every mistake."""
     mistakes = Mistakes()
     _check_events(words.reached, f"{where}.reached", operations, mistakes)
     _check_operations(words.result, f"{where}.result", operations, mistakes)
@@ -79,7 +79,7 @@ def premises(
 
 
 def applies(words: AppliesWords) -> tuple[RequestShape, ...]:
-    """Return what requests must look like for a case to apply."""
+    """Return the shapes that requests must have for a case to apply."""
     return tuple(RequestShape(name, shape) for name, shape in words.request.items())
 
 
@@ -123,7 +123,7 @@ def _spread(words: Spread, cap: float) -> SleepsSpread:
 
 
 def _check_spread(words: Spread, where: str, cap: float) -> None:
-    """Refuse what would blame a sound client too often."""
+    """Raise ScenarioError if the expectation would fail a correct client too often."""
     found = _spread(words, cap)
     if not 0 < found.at_least < found.over <= found.delay.high - found.delay.low:
         raise ScenarioError(f"{where}: must satisfy 0 < at_least < over <= the width of the bounds")

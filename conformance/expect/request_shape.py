@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""What a request looks like on the wire."""
+"""Expectations about the content of requests: method, path, query, headers and body."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from mock_server.strict.shapes import ScenarioError, Shape, anything, array, map
 from mock_server.strict.words import EMPTY, needed, table, word
 
 ALL: Final = "*"
-"""Instead of a number: every request of a route. Instead of a name: every request."""
+"""In place of a number, all requests of a route; in place of a name, all requests."""
 
 
 _ANY_TABLE: Final = mapping(anything())
@@ -26,27 +26,27 @@ _LOWER: Final = converted(text(), lambda name, _: name.lower())
 
 @frozen(kw_only=True)
 class RequestWords:
-    """What one request must look like; whatever is None or empty is not looked at.
+    """The shape that a request must have; parts that are None or empty are not checked.
 
-    `path` is compared as it was sent; `query` is decoded first, so `%20` and `+` are the same. In a
-    header, `*` matches any characters. Paths in `json_absent` are dotted: `config.loraR`.
+    `path` is compared without decoding; `query` is decoded first, so `%20` and `+` are the same. In
+    a header, `*` matches any characters. Paths in `json_absent` are dotted: `config.loraR`.
     """
 
     method: str | None = word(text(), "the method", default=None)
     path: str | None = word(text(), "the path", default=None)
-    query: Mapping[str, Json] = word(_ANY_TABLE, "parameters, decoded", default=EMPTY)
+    query: Mapping[str, Json] = word(_ANY_TABLE, "query parameters, decoded", default=EMPTY)
     headers: Mapping[str, Json] = word(
-        mapping(anything(), keys=_LOWER), "headers; `*` is any text", default=EMPTY
+        mapping(anything(), keys=_LOWER), "headers; `*` matches any text", default=EMPTY
     )
-    absent: tuple[str, ...] = word(array(_LOWER), "headers that are not there", default=())
-    json: Json = word(anything(), "members that the body has", default=None)
+    absent: tuple[str, ...] = word(array(_LOWER), "headers that must be absent", default=())
+    json: Json = word(anything(), "members that the body must have", default=None)
     json_absent: tuple[str, ...] = word(
-        array(text()), "members that the body lacks, by dotted paths", default=()
+        array(text()), "dotted paths of members that must be absent", default=()
     )
     body: str | None = word(text(), "the whole body", default=None)
 
     def differences(self, request: Requested) -> Iterator[str]:
-        """Yield how `request` differs, one line per difference."""
+        """Yield each difference of `request` from the shape, as text."""
         path, _, query = request.target.partition("?")
         if self.method not in (None, request.method):
             yield f"method is {request.method}, not {self.method}"
@@ -83,23 +83,23 @@ class RequestWords:
 
 @frozen
 class RequestShape:
-    """A request (`stream#2`), all of a route (`stream#*`) or all requests (`*`) have a shape."""
+    """Expects a shape of one request (`stream#2`), of a route's (`stream#*`) or of all (`*`)."""
 
     request: str
     shape: RequestWords
 
     @property
     def word(self) -> str:
-        """The operand is the request."""
+        """The name of the expectation, with the request."""
         return f"request.{self.request}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The request must come."""
+        """The request, unless all requests are meant."""
         return () if self.request.endswith(ALL) else (f"{self.request}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare part by part; all differences of the first wrong request are reported together."""
+        """Compare every request meant; report all differences of the first one that has any."""
         came = False
         for event, request in trace.of(Requested):
             name = f"{request.route}#{request.attempt}"
@@ -108,7 +108,7 @@ class RequestShape:
             came = True
             if found := list(self.shape.differences(request)):
                 return Divergence(f"{name} as the case requires it", "; ".join(found), event)
-        return None if came else Divergence(f"a request {self.request}", "it never came")
+        return None if came else Divergence(f"a request {self.request}", "it never arrived")
 
 
 def _not_empty(shape: RequestWords, where: str) -> None:
@@ -126,24 +126,24 @@ REQUESTS: Final[Shape[Mapping[str, RequestWords]]] = mapping(
     table(RequestWords, "a request's parts, such as {method = 'GET'}", _not_empty),
     keys=converted(text(), _request_name),
 )
-"""What requests look like, by their names."""
+"""The shapes of requests, by the names of the requests."""
 
 
 @frozen(kw_only=True)
 class EqualHeader:
-    """A header is present and has the same value on several requests."""
+    """Expects that several requests have a header with the same value."""
 
     header: str = needed(_LOWER, "the header")
     requests: tuple[str, ...] = needed(array(EXCHANGE, least=1), "the requests", name="of")
 
     @property
     def word(self) -> str:
-        """The operands are the header and the requests."""
+        """The name of the expectation, with the header."""
         return f"equal_header({self.header})"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the requests must come."""
+        """The last of the requests."""
         return (f"{self.requests[-1]}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -160,28 +160,28 @@ class EqualHeader:
 
 @frozen
 class NotElsewhere:
-    """No request to an origin other than that of the first request carries a header."""
+    """Expects that a header is sent only to the origin of the first request."""
 
     header: str
 
     @property
     def word(self) -> str:
-        """The operand is the header."""
+        """The name of the expectation, with the header's name."""
         return f"not_elsewhere({self.header})"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Nothing to wait for: a client that sends nothing to another origin passes."""
+        """Nothing; a client that sends nothing to another origin passes."""
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look at the requests whose `Host` is not that of the first."""
+        """Check the requests whose `Host` differs from that of the first request."""
         requests = list(trace.of(Requested))
         home = requests[0][1].header("host") if requests else None
         away = [(event, each) for event, each in requests if each.header("host") != home]
         for event, request in away:
             if request.header(self.header) is not None:
-                actual = f"a {request.route} request to {request.header('host')} carries it"
+                actual = f"a {request.route} request to {request.header('host')} has it"
                 return Divergence(f"no {self.header} to an origin other than {home}", actual, event)
         return None
 
@@ -194,7 +194,7 @@ def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
 
 
 def _header_difference(name: str, want: Json, request: Requested) -> str | None:
-    """Compare one header; `*` matches any characters, at the beginning at least one."""
+    """Compare one header; `*` matches any characters, and at least one at the start."""
     value = request.header(name)
     if value is None:
         return f"header {name} is absent"

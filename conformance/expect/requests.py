@@ -1,4 +1,4 @@
-"""Expectations about the number of requests and the cursors that they carry."""
+"""Expectations about the number of requests and their cursors."""
 
 from attrs import frozen
 
@@ -8,7 +8,7 @@ from conformance.trace.events import Event, Requested, Trace
 
 @frozen
 class Requests:
-    """Exactly `count` requests of one route over the whole case."""
+    """Expects exactly `count` requests of one route during the case."""
 
     route: str
     count: int
@@ -16,7 +16,7 @@ class Requests:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the requests must come."""
+        """The last of the requests."""
         return (f"{self.route}#{self.count}.requested",) if self.count else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -33,14 +33,14 @@ class Requests:
 
 @frozen
 class LastEventIds:
-    """The `Last-Event-ID` of every stream request, in order; None means no header."""
+    """Expects stream requests with these values of `Last-Event-ID`; None means no header."""
 
     chain: tuple[str | None, ...]
     word: str = "last_event_ids"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last request of the chain must come."""
+        """The last request of the chain."""
         return (f"stream#{len(self.chain)}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -62,7 +62,7 @@ def _times(count: int, route: str) -> str:
 
 
 def cursors(trace: Trace) -> list[tuple[Event, str | None]]:
-    """Return every stream request with the `Last-Event-ID` that it carried."""
+    """Return every stream request with its `Last-Event-ID`, or None."""
     return [
         (event, fact.header("last-event-id"))
         for event, fact in trace.of(Requested)
@@ -71,5 +71,5 @@ def cursors(trace: Trace) -> list[tuple[Event, str | None]]:
 
 
 def told(chain: tuple[str | None, ...]) -> str:
-    """Return a chain of cursors as one line."""
+    """Return a chain of cursors as one line of text."""
     return " → ".join("no header" if cursor is None else repr(cursor) for cursor in chain) or "none"

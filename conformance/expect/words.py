@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""The words of `expect`, `premise` and `applies`, as they are written in a case."""
+"""The keys of `expect`, `premise` and `applies` in a case."""
 
 import math
 from collections.abc import Mapping
@@ -39,11 +39,11 @@ _CALLBACK: Final = one_of(CALLBACKS)
 
 @frozen(kw_only=True)
 class Bounds:
-    """The bounds of a delay."""
+    """The bounds of a delay, in milliseconds."""
 
-    exact: float | None = word(_MILLISECONDS, "exactly so long", default=None)
-    least: float = word(_MILLISECONDS, "the shortest", default=0.0, name="min")
-    most: float = word(_MILLISECONDS, "the longest", default=math.inf, name="max")
+    exact: float | None = word(_MILLISECONDS, "the exact delay", default=None)
+    least: float = word(_MILLISECONDS, "the shortest delay", default=0.0, name="min")
+    most: float = word(_MILLISECONDS, "the longest delay", default=math.inf, name="max")
 
 
 _DELAYS: Final = array(
@@ -53,12 +53,12 @@ _DELAYS: Final = array(
 
 @frozen(kw_only=True)
 class Spread:
-    """How far delays of the client's own random source spread."""
+    """The spread of delays that the client's own random source chooses; times in milliseconds."""
 
     of: float = needed(_MILLISECONDS, "the nominal delay")
-    samples: int = needed(integer(2, 10_000), "how many delays")
-    at_least: float = needed(_MILLISECONDS, "the range that they have at least")
-    over: float = needed(_MILLISECONDS, "the narrowest spread that a correct client may have")
+    samples: int = needed(integer(2, 10_000), "the number of delays")
+    at_least: float = needed(_MILLISECONDS, "the least range of the delays")
+    over: float = needed(_MILLISECONDS, "the narrowest range that a correct client may use")
 
 
 _CURSORS: Final[Shape[tuple[str | None, ...]]] = array(
@@ -67,12 +67,12 @@ _CURSORS: Final[Shape[tuple[str | None, ...]]] = array(
         lambda found, _: found if isinstance(found, str) else None,
     )
 )
-"""The `Last-Event-ID` of each open of the stream, false where there is none."""
+"""The `Last-Event-ID` of each stream request; false for none."""
 
 
 @frozen(kw_only=True)
 class CallbackWords:
-    """A callback and what it is given."""
+    """A callback and members of its argument."""
 
     name: str = needed(_CALLBACK, "the callback")
     data: Mapping[str, Json] = word(_TABLE, "members that its argument has", default=EMPTY)
@@ -90,18 +90,20 @@ _CALLBACKS: Final[Shape[tuple[Expected, ...]]] = array(
 
 @frozen(kw_only=True)
 class ResultWords:
-    """How an operation settles."""
+    """The result of an operation, or its failure."""
 
     ok: bool | Mapping[str, Json] | None = word(
-        either(constant(right=True), _TABLE), "it succeeds, with these members", default=None
+        either(constant(right=True), _TABLE),
+        "it succeeds, and its result has these members",
+        default=None,
     )
-    status: str | None = word(text(), "it succeeds, with a job of this status", default=None)
+    status: str | None = word(text(), "it succeeds, and its job has this status", default=None)
     error: str | None = word(
-        one_of((*ERROR_KINDS, ANY_KIND)), "it fails, with an error of this kind", default=None
+        one_of((*ERROR_KINDS, ANY_KIND)), "it fails with an error of this kind", default=None
     )
     code: int | None = word(integer(0, 999), "the status code of the error", default=None)
     job_absent: tuple[str, ...] = word(
-        array(text()), "members that are missing or null in its job", default=()
+        array(text()), "members that its job lacks or has as null", default=()
     )
 
 
@@ -110,9 +112,9 @@ def _check_result(found: ResultWords, where: str) -> None:
     if succeeds is (found.error is not None):
         raise ScenarioError(f"{where}: needs one of 'ok', 'status', 'error'")
     if succeeds and found.code is not None:
-        raise ScenarioError(f"{where}: 'code' is about an error; give 'error' as well")
+        raise ScenarioError(f"{where}: 'code' is the code of an error; give 'error' as well")
     if not succeeds and found.job_absent:
-        raise ScenarioError(f"{where}: 'job_absent' is about a success; leave 'error' out")
+        raise ScenarioError(f"{where}: 'job_absent' needs a success; leave 'error' out")
 
 
 _RESULTS: Final = mapping(table(ResultWords, "how an operation settles", _check_result))
@@ -122,15 +124,17 @@ _RESULTS: Final = mapping(table(ResultWords, "how an operation settles", _check_
 class PremiseWords:
     """What must have happened before the rule of a case can be judged."""
 
-    reached: tuple[str, ...] = word(_EVENTS, "these events came", default=())
+    reached: tuple[str, ...] = word(_EVENTS, "events that have happened", default=())
     last_event_ids: tuple[str | None, ...] = word(
-        _CURSORS, "the cursors of the first opens of the stream", default=()
+        _CURSORS, "the cursors of the first stream requests, false for none", default=()
     )
     callbacks: tuple[str, ...] = word(array(_CALLBACK), "the first callbacks", default=())
-    sleeps: tuple[float | Bounds, ...] = word(_DELAYS, "the first delays", default=())
+    sleeps: tuple[float | Bounds, ...] = word(
+        _DELAYS, "the first delays, in milliseconds", default=()
+    )
     carries: Mapping[str, str] = word(
         mapping(text(), keys=_CALLBACK),
-        "a callback and the member of its argument that is a text",
+        "callbacks, each with a member of its argument that is a string",
         default=EMPTY,
     )
     result: Mapping[str, ResultWords] = word(_RESULTS, "how operations settle", default=EMPTY)
@@ -138,9 +142,9 @@ class PremiseWords:
 
 @frozen(kw_only=True)
 class AppliesWords:
-    """What the client's requests must look like for a case to apply to it."""
+    """The shapes that the client's requests must have for a case to apply to it."""
 
-    request: Mapping[str, RequestWords] = word(REQUESTS, "what requests look like", default=EMPTY)
+    request: Mapping[str, RequestWords] = word(REQUESTS, "the shapes of requests", default=EMPTY)
 
 
 def _pair(names: tuple[str, ...], where: str) -> tuple[str, ...]:
@@ -151,40 +155,40 @@ def _pair(names: tuple[str, ...], where: str) -> tuple[str, ...]:
 
 @frozen(kw_only=True)
 class ExpectWords:
-    """What is expected of a client."""
+    """The expectations of a case."""
 
     requests: Mapping[str, int] = word(
-        mapping(_COUNT, keys=one_of(ROUTES)), "how often each call is made", default=EMPTY
+        mapping(_COUNT, keys=one_of(ROUTES)), "the number of requests, by route", default=EMPTY
     )
-    connects: int | None = word(_COUNT, "how often the stream is opened", default=None)
+    connects: int | None = word(_COUNT, "the number of stream requests", default=None)
     last_event_ids: tuple[str | None, ...] = word(
-        _CURSORS, "the cursor of each request for the stream, false for none", default=()
+        _CURSORS, "the cursor of each stream request, false for none", default=()
     )
     sleeps: tuple[float | Bounds, ...] | None = word(
-        _DELAYS, "the delays between opens, in milliseconds", default=None
+        _DELAYS, "the back-off delays, in milliseconds", default=None
     )
     sleeps_differ: bool | None = word(flag(), "whether the delays differ", default=None)
     sleeps_spread: Spread | None = word(
         table(Spread, "{of = ms, samples = n, at_least = ms, over = ms}"),
-        "how far delays spread",
+        "the spread of random delays",
         default=None,
     )
     callbacks: tuple[Expected, ...] | None = word(
-        _CALLBACKS, "the callbacks, all of them, in order", default=None
+        _CALLBACKS, "all callbacks, in order", default=None
     )
     calls: Mapping[str, tuple[Mapping[str, Json], ...]] = word(
         mapping(array(_TABLE, least=1), keys=_CALLBACK),
-        "the calls of one callback, in order; 'never' for none",
+        "the arguments of each call of a callback, in order; for no call, use 'never'",
         default=EMPTY,
     )
     result: Mapping[str, ResultWords] = word(_RESULTS, "how operations settle", default=EMPTY)
     equal: tuple[tuple[str, ...], ...] = word(
-        array(array(text(), least=2)), "operations that settle in the same way", default=()
+        array(array(text(), least=2)), "operations that return the same result", default=()
     )
-    request: Mapping[str, RequestWords] = word(REQUESTS, "what requests look like", default=EMPTY)
+    request: Mapping[str, RequestWords] = word(REQUESTS, "the shapes of requests", default=EMPTY)
     equal_header: EqualHeader | None = word(
         table(EqualHeader, "{header = name, of = requests}"),
-        "a header with one value on several requests",
+        "a header that has the same value in several requests",
         default=None,
     )
     not_elsewhere: tuple[str, ...] = word(
@@ -192,17 +196,15 @@ class ExpectWords:
         "headers that are not sent to any other origin",
         default=(),
     )
-    reached: tuple[str, ...] = word(_EVENTS, "events that come", default=())
-    never: tuple[str, ...] = word(_EVENTS, "events that do not occur", default=())
-    quiet_after: tuple[str, ...] = word(
-        _EVENTS, "events after which the client does nothing", default=()
-    )
+    reached: tuple[str, ...] = word(_EVENTS, "events that happen", default=())
+    never: tuple[str, ...] = word(_EVENTS, "events that do not happen", default=())
+    quiet_after: tuple[str, ...] = word(_EVENTS, "events after which no callback runs", default=())
     before: tuple[tuple[str, ...], ...] = word(
-        array(converted(_EVENTS, _pair)), "pairs of events in their order", default=()
+        array(converted(_EVENTS, _pair)), "pairs of events, the earlier one first", default=()
     )
     closed: tuple[str, ...] = word(
         array(EXCHANGE), "exchanges whose connection the client closes", default=()
     )
     cites: Mapping[str, tuple[str, ...]] = word(
-        mapping(array(text())), "the rules that an expectation is about, if not all", default=EMPTY
+        mapping(array(text())), "the rules of an expectation, if not all of the case", default=EMPTY
     )

@@ -1,6 +1,6 @@
-"""Name the rule that a client broke by a step that the oracle did not predict.
+"""Find the rule that a client broke with a step that the oracle did not predict.
 
-It depends on the step that was predicted, the step that was taken, and what the backend had done before.
+The rule depends on the predicted step, the actual step, and what the backend did before.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from conformance.explore.oracle import (
 )
 
 NEVER: Final = Step(Does.SETTLES, "never")
-"""The step of a client that does nothing more."""
+"""Stands for a missing step: the client does nothing more."""
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
 _SKIPPED: Final[Mapping[Kind, str]] = {
@@ -34,7 +34,7 @@ _SKIPPED: Final[Mapping[Kind, str]] = {
     Kind.UNKNOWN: "ARK-EVT-8",
     Kind.PING: "ARK-EVT-5",
 }
-"""The rule about each kind of frame at which a client must not stumble."""
+"""The rule about each kind of frame that a client must skip."""
 _NO_PROGRESS: Final[Mapping[Kind, str]] = {
     Kind.PING: "ARK-BUD-13",
     Kind.MALFORMED: "ARK-BUD-13",
@@ -51,33 +51,33 @@ _ENDS: Final[Mapping[str, str]] = {
     "callback": "ARK-EVT-16",
     "gave_up": "ARK-BUD-6",
 }
-"""The rule about each way in which a wait has to settle."""
+"""The rule about each way in which a wait must settle."""
 
 
 @frozen
 class Past:
-    """What had happened when a client left the prediction."""
+    """What had happened when a client first deviated from the prediction."""
 
     schedule: Schedule
     prediction: Prediction
     steps: Sequence[Step]
     later: Sequence[Step]
-    """The steps of the client after the one that was not predicted."""
+    """The steps of the client after the first unpredicted one."""
 
     @property
     def attempts(self) -> Sequence[Attempt]:
-        """How the backend answered every open so far."""
+        """The backend's responses to all stream requests so far."""
         opens = sum(step.does is Does.OPENS for step in self.steps)
         known = self.schedule.attempts
         return [known[min(n, len(known) - 1)] for n in range(opens)]
 
     @property
     def last(self) -> Attempt:
-        """How the backend answered the last open."""
+        """The backend's response to the last stream request."""
         return self.attempts[-1] if self.attempts else Attempt()
 
     def rule(self, expected: Step, actual: Step) -> str:
-        """Return the rule that is broken by taking `actual` instead of `expected`."""
+        """Return the rule that a client breaks by taking `actual` instead of `expected`."""
         own = self._of_an_application(expected, actual)
         return self._of_steps(expected, actual) if own is None else own
 
@@ -109,7 +109,7 @@ class Past:
                 return "ARK-BAK-1"
 
     def _of_an_application(self, expected: Step, actual: Step) -> str | None:
-        """Return the rule about what the application did in a callback, if it just did that."""
+        """Return the rule about the application's action in the last callback, if there was one."""
         trigger = self.schedule.trigger
         if (
             trigger is None
@@ -153,7 +153,7 @@ class Past:
         return "ARK-RES-2"
 
     def _source(self) -> tuple[Frame, int]:
-        """Return the frame that set the cursor, and how many frames and streams came after it."""
+        """Return the frame that set the cursor, and the number of frames and streams after it."""
         age = 0
         for attempt in reversed(self.attempts):
             for frame in reversed(attempt.frames if attempt.status == _OK else ()):
@@ -164,7 +164,7 @@ class Past:
         return Frame(Kind.LOG), 0
 
     def _of_a_delay(self, expected: Step, actual: Step) -> str:
-        """Return the rule about a delay: how failures are counted, or how delays are worked out."""
+        """Return the rule about a wrong delay: of counting failures, or of computing delays."""
         wanted = float(expected.what.removesuffix(" ms"))
         found = float(actual.what.removesuffix(" ms")) if actual.does is Does.SLEEPS else 0.0
         progressed = self.prediction.progress[len(self.attempts) - 1]
@@ -179,7 +179,7 @@ class Past:
         return self._of_false_progress("ARK-BAK-1")
 
     def _of_lost_progress(self) -> str:  # noqa: PLR0911 - one arm per rule
-        """Return the rule by which the count of failures should be lower than the client has it."""
+        """Return the rule for which the client counts too many failures."""
         opens = range(len(self.attempts))
         place = next((n for n in reversed(opens) if self.prediction.progress[n]), None)
         if place is None:
@@ -201,7 +201,7 @@ class Past:
         return "ARK-BUD-5" if place == opens[-1] else "ARK-BUD-9"
 
     def _is_replay(self, place: int) -> bool:
-        """Tell whether every event of a stream has an id that was sent before."""
+        """Return whether every event of a stream has an id that was sent before."""
         before = self.attempts[:place]
         known = {frame.id for attempt in before for frame in attempt.frames} - {None}
         frames = self.attempts[place].frames
@@ -209,7 +209,7 @@ class Past:
         return bool(own) and known.issuperset(own)
 
     def _of_false_progress(self, otherwise: str) -> str:
-        """Return the rule by which the count of failures should be higher than the client has it."""
+        """Return the rule for which the client counts too few failures."""
         for n, attempt in reversed(list(enumerate(self.attempts))):
             if attempt.status != _OK:
                 continue
@@ -221,12 +221,12 @@ class Past:
             if rule := self._of_no_progress(attempt):
                 return rule
             if attempt.clean or newest:
-                # A client with a budget of 0 has nothing to set back.
+                # A client with a budget of 0 has no count to reset.
                 return "ARK-BUD-10" if self.schedule.max_attempts else "ARK-BUD-4"
         return otherwise
 
     def _of_no_progress(self, attempt: Attempt) -> str:
-        """Return the rule about frames that are no progress; empty if they are under the profile."""
+        """Return the rule about frames that are not progress; empty if the profile counts them."""
         kinds = [frame.kind for frame in attempt.frames]
         rule = next((_NO_PROGRESS[kind] for kind in kinds if kind in _NO_PROGRESS), "")
         if self.schedule.profile == "2026-05":
@@ -234,7 +234,7 @@ class Past:
         return rule or ("ARK-BUD-14" if kinds else "")
 
     def _of_an_event(self, expected: Step, actual: Step) -> str:
-        """Return the rule about an event that was not handed to its callback."""
+        """Return the rule about an event whose callback was not called."""
         if actual.does is Does.CALLS:
             own = itertools.takewhile(lambda step: step.does is Does.CALLS, self.later)
             return "ARK-EVT-2" if expected in own else "ARK-EVT-1"
@@ -256,7 +256,7 @@ class Past:
         return "ARK-EVT-1" if self.last.clean else "ARK-RES-13"
 
     def _of_an_extra_event(self, actual: Step) -> str:
-        """Return the rule about a callback for something that is not an event."""
+        """Return the rule about a callback that was called for something other than an event."""
         kinds = {frame.kind for frame in self.last.frames}
         if actual.what == "completed" and kinds & {Kind.NAN, Kind.NOT_AN_OBJECT}:
             return "ARK-EVT-20" if Kind.NAN in kinds else "ARK-EVT-26"
@@ -264,7 +264,7 @@ class Past:
         return next(named, "ARK-EVT-1")
 
     def _of_an_end(self, expected: Step, actual: Step) -> str:
-        """Return the rule about a wait that should have settled, or in another way."""
+        """Return the rule about a wait that should have settled, or settled differently."""
         if expected.what.startswith("http"):
             return "ARK-ERR-2" if self.schedule.profile == "2026-07" else "ARK-ERR-3"
         if expected.what.startswith("resolved") and self.steps[-1].does is Does.ASKS:
@@ -276,7 +276,7 @@ class Past:
         return _ENDS.get(expected.what, "ARK-ERR-10")
 
     def _of_an_early_end(self, actual: Step) -> str:  # noqa: PLR0911 - one arm per kind of end
-        """Return the rule about a wait that settled although it should have gone on."""
+        """Return the rule about a wait that settled although it should have continued."""
         if actual == NEVER:
             return "ARK-ERR-10"
         kind = actual.what.partition(" ")[0].rstrip(",")

@@ -1,4 +1,4 @@
-"""Known failures on random schedules: matched by the rule that a client breaks, not by a case."""
+"""Known failures on random schedules, which are matched by the broken rule and not by a case."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -14,19 +14,20 @@ from conformance.verdict.result import CaseResult
 
 @frozen
 class Broken:
-    """What a client broke on a schedule: the rule, the words of the finding, and what was seen."""
+    """A rule that a client broke on a schedule, with the assertion and the text of the finding."""
 
     rule: str
     assertion: str
     said: str
     rules: tuple[str, ...] = ()
-    """The rules that may be the broken one, if there are several."""
+    """The candidates for the broken rule, if there are several."""
 
 
 def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
-    """Return what a client broke on a schedule, in this order: the first wrong step, and its conduct.
+    """Return the breaches of a client on a schedule; empty if it keeps every rule.
 
-    Nothing if it keeps every rule. Other findings follow from the first wrong step.
+    First comes the first wrong step, then breaches of conduct. Other findings are left out, because
+    they follow from the first wrong step.
     """
     if not result.verdict.is_wrong:
         return ()
@@ -48,21 +49,21 @@ def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
 
 
 def cited(schedule: Schedule, found: Sequence[Broken], rules: Mapping[str, Requirement]) -> str:
-    """Return the rule that a case made of a schedule should cite; empty for the usual ones."""
+    """Return the rule that a case made from a schedule should cite; empty for the default ones."""
     rule = found[0].rule if found else ""
     return rule if rule and schedule.profile in rules[rule].profiles else ""
 
 
 @define
 class PassingOver:
-    """Passes over schedules on which nothing is broken but what a baseline knows."""
+    """Skips schedules on which a client has only known failures, and counts them."""
 
     _known: Sequence[tuple[Known, frozenset[str]]]
     _places: dict[int, Known] = field(factory=dict[int, Known], init=False)
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Read a baseline. An entry without a rule is about the rules of its case."""
+        """Make it from a baseline; an entry without a rule covers the rules of its case."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:
@@ -71,29 +72,29 @@ class PassingOver:
 
     @property
     def is_used(self) -> bool:
-        """Whether anything is known."""
+        """Whether there are any known failures."""
         return bool(self._known)
 
     def covers(self, profile: str, found: Sequence[Broken]) -> Known | None:
-        """Return the entry that knows what is broken first, if all of it is known."""
+        """Return the entry for the first breach if all breaches are known, or None."""
         entries = [self._entry(profile, each) for each in found]
         return entries[0] if entries and None not in entries else None
 
     def _entry(self, profile: str, found: Broken) -> Known | None:
         may_be = {found.rule, *found.rules}
         for each, rules in self._known:
-            # The words of a case are not those of a schedule.
+            # The assertions of an entry for a case have other names than those of a schedule.
             words = bool(each.case) or each.names(found.assertion)
             if words and not rules.isdisjoint(may_be) and each.holds_under(profile):
                 return each
         return None
 
     def note(self, place: int, known: Known) -> None:
-        """Count a schedule that was passed over."""
+        """Record that a schedule was skipped because of an entry."""
         self._places[place] = known
 
     def said(self, before: int) -> Iterator[str]:
-        """Yield how many schedules were passed over for which entry, of those before a place."""
+        """Yield a summary, by entry, of the schedules that were skipped before number `before`."""
         counts: dict[str, int] = {}
         for place, known in sorted(self._places.items()):
             if place < before:
@@ -102,6 +103,6 @@ class PassingOver:
         if counts:
             total = sum(counts.values())
             schedules = "schedule was" if total == 1 else "schedules were"
-            yield f"{total} {schedules} passed over because of known failures:"
+            yield f"{total} {schedules} skipped because of known failures:"
         for line, number in sorted(counts.items(), key=lambda item: -item[1]):
             yield f"  {number}x {line}"

@@ -1,8 +1,8 @@
 """Predict how a client that keeps every rule handles a schedule of faults.
 
-The oracle is written from the specification alone and shares no code with the core: where the two
-disagree, one of them is wrong. It predicts one wait, from its first open to its end, with nominal
-delays and without sockets, time or randomness.
+The oracle is written from the specification alone and shares no code with the core: where they
+disagree, one of them is wrong. It predicts one wait, from its first request to its end, with
+nominal delays and without sockets, time or randomness.
 """
 
 from collections.abc import Iterator, Mapping
@@ -60,7 +60,7 @@ _NO_JSON: Final = frozenset({Kind.PING, Kind.MALFORMED, Kind.NAN, Kind.NOT_AN_OB
 
 @frozen
 class Frame:
-    """One frame; a frame without an id does not move the cursor."""
+    """One frame of a stream; without an id, it does not move the cursor."""
 
     kind: Kind
     id: str | None = None
@@ -68,7 +68,7 @@ class Frame:
 
 @frozen
 class Attempt:
-    """How the backend answers one open of the stream; `clean` tells whether a 200 ends cleanly."""
+    """The backend's response to one stream request; `clean` says whether a 200 ends cleanly."""
 
     status: int = 200
     frames: tuple[Frame, ...] = ()
@@ -77,7 +77,7 @@ class Attempt:
 
 @frozen
 class Trigger:
-    """What the application does in one of its callbacks."""
+    """An action of the application in its `nth` call of a callback."""
 
     does: str  # throw_in, abort_in or cancel_in
     callback: str
@@ -86,9 +86,9 @@ class Trigger:
 
 @frozen(kw_only=True)
 class Schedule:
-    """Everything that happens to a client in one wait. The last attempt repeats.
+    """The backend's and the application's actions during one wait; the last attempt repeats.
 
-    `job` is the status of the job whenever the client reads it.
+    `job` is the status that the backend reports when the client reads the job.
     """
 
     profile: str
@@ -99,7 +99,7 @@ class Schedule:
 
 
 class Does(Enum):
-    """A kind of step that can be observed of a client."""
+    """The kinds of observable steps of a client."""
 
     OPENS = "opens the stream"
     CALLS = "calls"
@@ -110,7 +110,7 @@ class Does(Enum):
 
 @frozen
 class Step:
-    """One step of a client: what it does, and with what."""
+    """One step of a client: its kind, and a cursor, callback, delay or result."""
 
     does: Does
     what: str = ""
@@ -121,10 +121,10 @@ class Step:
 
 @frozen(kw_only=True)
 class Prediction:
-    """What can be observed of a client that keeps every rule.
+    """The observable behaviour of a client that keeps every rule.
 
-    `steps` has everything in its order, apart from cancels, which overlap. `progress` tells of each
-    open of the stream whether it brought any.
+    `steps` has everything in order, except cancels, which overlap other steps. `progress` says, for
+    each stream request, whether its stream made progress.
     """
 
     steps: tuple[Step, ...]
@@ -139,14 +139,14 @@ class Prediction:
 
 @define
 class _Over(Exception):
-    """The wait has ended."""
+    """Ends the wait with a result."""
 
     result: Mapping[str, Json]
 
 
 @define
 class _Broke(Exception):
-    """A callback threw, and the profile opens the stream again."""
+    """A callback raised, and under the profile the client reopens the stream."""
 
 
 @define
@@ -165,7 +165,7 @@ class _Wait:
     progress: list[bool] = field(factory=list[bool])
 
     def attempt(self, attempt: Attempt) -> None:
-        """Process one open of the stream; raises _Over if it ends the wait."""
+        """Process one stream request and its response; raises _Over if that ends the wait."""
         self.cursors.append(self.cursor)
         self.steps.append(Step(Does.OPENS, after(self.cursor)))
         self.progress.append(False)
@@ -191,7 +191,7 @@ class _Wait:
             self.fail()
 
     def ask(self) -> None:
-        """Read the job if the profile does that; raises _Over if the job is over (ARK-STR-18)."""
+        """Read the job if the profile requires it; raises _Over if the job is over (ARK-STR-18)."""
         if self.schedule.profile != "hardened":
             return
         self.questions += 1
@@ -207,7 +207,7 @@ class _Wait:
         self.failures += 1
 
     def sleep(self, ms: int) -> None:
-        """Wait before the next open."""
+        """Record a delay before the next stream request."""
         self.sleeps.append(ms)
         self.steps.append(Step(Does.SLEEPS, f"{ms} ms"))
 
@@ -232,7 +232,7 @@ class _Wait:
         return progress
 
     def is_progress(self, frame: Frame, *, new: bool) -> bool:
-        """Tell whether a frame is progress under the profile."""
+        """Return whether a frame is progress under the profile."""
         if self.schedule.profile == "2026-05":
             return True
         if frame.kind in _NO_JSON:
@@ -240,7 +240,7 @@ class _Wait:
         return new or self.schedule.profile == "2026-07"
 
     def call(self, kind: Kind) -> None:
-        """Call the callback of an event; raises _Over or _Broke, depending on what it does."""
+        """Call the callback of an event; raises _Over or _Broke, depending on its action."""
         name = CALLBACK[kind]
         self.callbacks.append(name)
         self.steps.append(Step(Does.CALLS, name))
@@ -264,19 +264,19 @@ class _Wait:
 
 
 def after(cursor: str | None) -> str:
-    """Say with which cursor a stream is opened."""
+    """Return the cursor of a stream request as text, such as `after '3'`."""
     return f"after {cursor!r}" if cursor else "without a cursor"
 
 
 def settled(result: Mapping[str, Json]) -> str:
-    """Say how a wait settles: by the kind of its error, or by the status of the job."""
+    """Return how a wait settles as text: the kind of its error, or the status of the job."""
     if "error" in result:
         return f"{result['error']} {result.get('code', '')}".strip()
     return f"resolved, job {result['status']}" if "status" in result else "resolved"
 
 
 def predict(schedule: Schedule) -> Prediction:
-    """Return what a client that keeps every rule does with `schedule`.
+    """Return the behaviour of a client that keeps every rule on `schedule`.
 
     Raises ValueError for a schedule that never ends.
     """
@@ -296,7 +296,7 @@ def predict(schedule: Schedule) -> Prediction:
             cancels=wait.cancels,
             questions=wait.questions,
         )
-    raise ValueError("schedule: it never ends; put a terminal frame into its last attempt")
+    raise ValueError("the schedule never ends; put a terminal frame into its last attempt")
 
 
 def _served(schedule: Schedule) -> Iterator[Attempt]:

@@ -1,6 +1,6 @@
-"""Find the first step of a client that the oracle did not predict, and with it the broken rule.
+"""Find the first step of a client that the oracle did not predict, and the rule that it breaks.
 
-What comes after that step follows from it, so it is not looked at.
+Later steps follow from that step, so they are not compared.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ from conformance.strict_data import Json
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
 
 _BUDGET: Final = ("ARK-BUD-3", "ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-10")
-"""Rules by which a client may go on too long after a stream."""
+"""The rules that a client may have broken if it retries for too long after a stream."""
 
 
 @frozen
 class Parting:
-    """The first step of a client that is not the predicted one, and the rule that it breaks."""
+    """The first step of a client that differs from the prediction, and the rule that it breaks."""
 
     rule: str
     expected: Step
@@ -27,7 +27,7 @@ class Parting:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """Every rule that may be the broken one, as long as the schedule has not been made smaller."""
+        """The candidates for the broken rule, for a schedule that has not been shrunk."""
         others = [self.rule]
         if self.rule.startswith("ARK-RES") and self.actual == Step(Does.OPENS, after("")):
             others.append("ARK-RES-2")  # the client may never send a cursor
@@ -40,7 +40,7 @@ class Parting:
 
 
 def parting(schedule: Schedule, trace: Trace) -> Parting | None:
-    """Return where a client left the prediction; None if its steps are the predicted ones."""
+    """Return the first step of a client that was not predicted, or None."""
     prediction = predict(schedule)
     taken = list(_taken(trace))
     for n, expected in enumerate(prediction.steps):
@@ -59,7 +59,7 @@ def parting(schedule: Schedule, trace: Trace) -> Parting | None:
 
 
 def _taken(trace: Trace) -> Iterator[Step]:
-    """Yield the steps that a client took."""
+    """Yield the steps of a client from its trace."""
     for event in trace.events:
         match event.fact:
             case Requested(route="stream") as asked:

@@ -1,6 +1,6 @@
-"""Make random schedules of faults, turn them into cases, and make failing ones smaller.
+"""Make random schedules of faults, turn them into cases, and shrink failing ones.
 
-What a case expects is predicted by the oracle; running cases is the job of the command.
+A case expects what the oracle predicts. The command runs the cases.
 """
 
 import random
@@ -32,9 +32,9 @@ _STATUSES: Final = (200,) * 8 + (401, 403, 404, 410, 418, 429, 500, 503)
 _JOB_STATUSES: Final = ("running", "running", "running", "completed", "failed", "cancelled")
 _IDS: Final = ("1", "2", "3", "4", "é", "10", "a b")
 _REFUSED: Final = Attempt(status=503)
-"""The plainest failure."""
+"""The simplest failing attempt."""
 _ODD_IDS: Final[Mapping[str | None, str]] = {"é": "5", "10": "6", "a b": "7"}
-"""An ordinary id for each that is not one."""
+"""A plain id to replace each unusual one."""
 _KINDS: Final = (Kind.LOG,) * 5 + tuple(kind for kind in Kind if kind is not Kind.END)
 _JSON: Final[Mapping[Kind, Mapping[str, Json]]] = {
     Kind.STARTED: {"timestamp": "2026-05-01T00:00:00Z"},
@@ -44,7 +44,7 @@ _JSON: Final[Mapping[Kind, Mapping[str, Json]]] = {
     Kind.FAILED: {"error": "out of memory"},
     Kind.UNKNOWN: {},
 }
-# The rules that a client breaks if its trace differs from the prediction, by what differs.
+# The rules that a client breaks if its trace differs from the prediction, by expectation.
 _CITES: Final[Mapping[str, Json]] = {
     "last_event_ids": ["ARK-RES-2", "ARK-RES-3"],
     "sleeps": ["ARK-BAK-1"],
@@ -55,7 +55,7 @@ _CITES: Final[Mapping[str, Json]] = {
 
 
 _TABLES: Final = frozenset({"config", "server", "step", "expect"})
-_ABOUT: Final = "# Found at random, and made smaller: what the oracle predicts is expected."
+_ABOUT: Final = "# A random schedule, shrunk; the case expects what the oracle predicts."
 _REQUIRES: Final = (
     "ARK-RES-2",
     "ARK-RES-3",
@@ -68,10 +68,10 @@ _REQUIRES: Final = (
 
 
 def roll(seed: int, number: int, profile: str) -> Schedule:
-    """Return random schedule `number` of `seed`: the same arguments give the same schedule."""
+    """Return random schedule `number` of `seed`; the same arguments give the same schedule."""
     rng = random.Random(f"{seed}/{number}/{profile}")  # noqa: S311 - must be repeatable
     attempts = [_attempt(rng) for _ in range(rng.randint(1, 6))]
-    # The last attempt makes sure that the wait ends, if the budget lasts that long.
+    # The last attempt ends the wait, unless the budget is exhausted before.
     end = rng.choice((Kind.COMPLETED, Kind.FAILED, Kind.END))
     attempts.append(Attempt(frames=(Frame(end, "last"),)))
     trigger = None
@@ -110,7 +110,7 @@ def as_case(
 ) -> Case:
     """Return `schedule` as a case that expects what the oracle predicts.
 
-    If it is known which `rule` a client breaks there, the case is about that rule.
+    `rule` is the rule that the case is about; empty for the default ones.
     """
     words = _words(name, schedule, predict(schedule))
     if rule:
@@ -210,7 +210,7 @@ def _frame_words(frame: Frame) -> Mapping[str, Json]:
 
 
 def smaller(schedule: Schedule) -> Iterator[Schedule]:
-    """Yield schedules that are one step simpler, the biggest steps first."""
+    """Yield schedules that are one step simpler, starting with the biggest steps."""
     attempts = schedule.attempts
     if schedule.trigger is not None:
         yield evolve(schedule, trigger=None)
@@ -228,7 +228,7 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def _plainer(schedule: Schedule) -> Iterator[Schedule]:
-    """Yield schedules of the same length with one ordinary part in the place of another."""
+    """Yield schedules of the same length in which one part is replaced by a plain one."""
     attempts = schedule.attempts
     for n, attempt in enumerate(attempts[:-1]):
         if attempt != _REFUSED:
@@ -245,9 +245,9 @@ def _plainer(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def _simpler(frame: Frame) -> Iterator[Frame]:
-    """Yield a plain log for what is not one, plain nonsense for the special, and a plain id.
+    """Yield a frame with a simpler kind (a log, or malformed data), and one with a plain id.
 
-    What a client still gets wrong then does not depend on the kind of the frame or on its id.
+    A failure that remains does not depend on the kind of the frame or on its id.
     """
     if frame.kind is not Kind.LOG:
         yield evolve(frame, kind=Kind.LOG)
@@ -258,7 +258,7 @@ def _simpler(frame: Frame) -> Iterator[Frame]:
 
 
 def case_file(case: Case) -> str:
-    """Return a case as the text of a case file, laid out like a handwritten one."""
+    """Return a case as the text of a case file, with the layout of a handwritten one."""
     words = Table("case", case.source)
     plain = [
         f"{key} = {toml_value(value)}" for key, value in words.values.items() if key not in _TABLES

@@ -1,6 +1,6 @@
 """Record how the kit's broken clients fail: `python -m conformance.generate.broken_clients`.
 
-It takes several seconds for each of them. With names, only these are played again.
+It takes several seconds per client. With names as arguments, only these clients are played again.
 """
 
 import sys
@@ -22,7 +22,7 @@ _LANES: Final = 2
 
 
 async def play(mutants: Sequence[Mutant], cases: Sequence[Case]) -> Sequence[BrokenClient]:
-    """Return how these mutants fail; raises DriverUnusable."""
+    """Play these mutants and return how they fail; raises DriverUnusable."""
     explainer = await Explainer.prepared(cases, load_requirements(), _PATIENCE, _LANES)
     found: list[BrokenClient] = []
     for number, mutant in enumerate(mutants, 1):
@@ -32,7 +32,7 @@ async def play(mutants: Sequence[Mutant], cases: Sequence[Case]) -> Sequence[Bro
 
 
 def main(names: Sequence[str]) -> None:
-    """Play the mutants of these names, or all, and write the record."""
+    """Play the mutants with these names, or all, and write the record."""
     chosen = [mutant for mutant in all_mutants() if not names or mutant.name in names]
     cases = load_cases(load_requirements())
     found = anyio.run(play, chosen, cases, backend_options=LOOP)

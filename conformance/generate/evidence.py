@@ -1,11 +1,11 @@
-"""The page of evidence: what the project promises, the commands that prove it, and their figures.
+"""Write the page of evidence: the project's promises, the commands that prove them, their figures.
 
-`spec/evidence.toml` declares the promises. `python -m conformance.generate.evidence NAME …` runs the
-commands of these names in this checkout, reads the figures from what they print, and keeps them in
-`spec/evidence.json` with the date and the machine; `all` runs every command. `--from FILE` reads what
-a command has printed before. Without a name it only writes `spec/evidence.md` again.
+`spec/evidence.toml` declares the promises. `python -m conformance.generate.evidence NAME …` runs
+the commands with these names in this checkout, reads the figures from their output, and stores them
+in `spec/evidence.json` with the date and the machine; `all` runs every command. `--from FILE` reads
+the output of an earlier run. Without a name, it only writes `spec/evidence.md` again.
 
-Exit status 1: a command failed, or its figures were not found in what it printed.
+Exit status 1: a command failed, or its output does not contain its figures.
 """
 
 import argparse
@@ -38,17 +38,18 @@ _COMPARED: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "≥": operator.ge,
 }
 _LONG: Final = 100.0
-"""Seconds from which on minutes say enough."""
+"""Durations of at least this many seconds are shown in minutes."""
 _GOAL: Final = re.compile(r"(\w+) ([=≤≥]) ([\d.,]+|\w+)")
 _INTRO: Final = """\
 # Evidence
 
-Written by `python -m conformance.generate.evidence` from what the commands below printed; do not edit.
+Written by `python -m conformance.generate.evidence` from the output of the commands below; do not
+edit.
 
-Each promise of the project is here with a command that proves it, and with the figure that the command
-printed. Run a command yourself from the root of a clean checkout, after `pip install -e '.[EXTRA]'`
-with the extra that it needs. To take the figures of this page again: `python -m
-conformance.generate.evidence all`.
+This page lists each promise of the project with a command that proves it and the figure that the
+command printed. To run a command yourself, use the root of a clean checkout, after
+`pip install -e '.[EXTRA]'` with the extra that it needs. To measure all figures of this page again,
+run `python -m conformance.generate.evidence all`.
 """
 
 Figures = Mapping[str, str]
@@ -56,7 +57,7 @@ Figures = Mapping[str, str]
 
 @frozen
 class Goal:
-    """What a figure must be: compared with a number, or with another figure of the same promise."""
+    """A condition on a figure: a comparison with a number or another figure of the same promise."""
 
     name: str
     sign: str
@@ -71,7 +72,7 @@ class Goal:
         return cls(*found.groups())
 
     def is_met(self, figures: Figures) -> bool:
-        """Compare; raises KeyError for a figure that is not there."""
+        """Return whether the figures meet the goal; raises KeyError if one is missing."""
         limit = self.limit if self.limit[0].isdigit() else figures[self.limit]
         return _COMPARED[self.sign](_number(figures[self.name]), _number(limit))
 
@@ -81,7 +82,7 @@ class Goal:
 
 @frozen
 class Promise:
-    """One sentence that the project claims, and how its figure is read."""
+    """One claim of the project, and the pattern that finds its figures."""
 
     name: str
     text: str
@@ -114,7 +115,7 @@ class Promise:
 
 @frozen
 class Command:
-    """One command as typed, what it needs, and what stands in for it in CI."""
+    """One command: its text, the extra that it needs, and what CI runs instead."""
 
     name: str
     section: str
@@ -140,7 +141,7 @@ class Command:
 
 @frozen
 class Measurement:
-    """What a command printed, reduced to its figures: where and when, and by the name of the promise."""
+    """The figures that a command printed, by promise, with the date and the machine."""
 
     run: str
     date: str
@@ -162,24 +163,24 @@ class Measurement:
 
 
 def declared(path: Path = DECLARED) -> Sequence[Command]:
-    """Read the promises; raises ReadingError."""
+    """Read the commands and their promises; raises ReadingError."""
     text = path.read_text(encoding="utf-8")
     return read_toml(path.name, text, lambda file: _commands(Table(path.name, file)))
 
 
 def measured(path: Path = MEASURED) -> dict[str, Measurement]:
-    """Read what was measured, by the name of the command; raises ReadingError."""
+    """Read the measurements, by the name of the command; raises ReadingError."""
     file = Table.of(path.name, parse_json(path.read_bytes()))
     return {name: Measurement.of(file.table(name)) for name in file.values}
 
 
 def measure(command: Command, printed: str, seconds: float, machine: str) -> Measurement:
-    """Read the figures from what a command printed; raises ReadingError if one is not there."""
+    """Read the figures from the output of a command; raises ReadingError if one is missing."""
     figures: dict[str, Figures] = {}
     for promise in command.promises:
         found = promise.read.search(printed)
         if found is None:
-            problem = f"{promise.read.pattern!r} was not found in what it printed"
+            problem = f"{promise.read.pattern!r} was not found in its output"
             raise ReadingError(f"{command.name}: {promise.name}", problem)
         figures[promise.name] = found.groupdict("")
     date = datetime.now(UTC).date().isoformat()
@@ -244,7 +245,7 @@ def _commands(file: Table) -> Sequence[Command]:
         *([promise.name for promise in each.promises] for each in commands),
     ):
         if len(set(names)) != len(names):
-            raise ReadingError(file.where, f"a name is there twice among {', '.join(names)}")
+            raise ReadingError(file.where, f"a name occurs twice in {', '.join(names)}")
     return commands
 
 
@@ -261,18 +262,18 @@ def _duration(seconds: float) -> str:
 
 
 def _machine() -> str:
-    """Name what matters of this machine."""
+    """Describe this machine: its cores, its system and its Python."""
     system = f"{platform.system()} ({platform.machine()}), Python {platform.python_version()}"
     return f"{os.cpu_count()} cores, {system}"
 
 
 def _load() -> str:
-    """Say how busy the machine was in the last minute, where it can be told."""
+    """Return the machine's load in the last minute as text; empty if it is unknown."""
     return f", at load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
 
 
 def _output(command: Command) -> tuple[str, float]:
-    """Run a command with this environment's programs; raises ReadingError if it fails."""
+    """Run a command in this environment; return its output and seconds; raises ReadingError."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     env = {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
     began = time.monotonic()
@@ -316,16 +317,16 @@ class _Options(argparse.Namespace):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is asked for, and write the page."""
+    """Run the commands named in the arguments, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m conformance.generate.evidence")
     parser.add_argument("name", nargs="*", help="a command of spec/evidence.toml, or all")
-    parser.add_argument("--from", dest="printed", type=Path, help="what the command printed before")
+    parser.add_argument("--from", dest="printed", type=Path, help="a file with the earlier output")
     parser.add_argument("--seconds", type=float, help="with --from: how long it took")
     options = parser.parse_args(arguments, _Options())
     commands = {each.name: each for each in declared()}
     names = list(commands) if options.name == ["all"] else options.name
     if unknown := [each for each in names if each not in commands]:
-        parser.error(f"no command {unknown[0]!r}; there are {', '.join(commands)}")
+        parser.error(f"no command {unknown[0]!r}; use one of {', '.join(commands)}")
     if options.printed is not None and (options.seconds is None or len(names) != 1):
         parser.error("--from needs --seconds and one name")
     found = {name: each for name, each in _known().items() if name in commands}
@@ -349,10 +350,10 @@ def _known() -> dict[str, Measurement]:
 
 
 def _taken(command: Command, printed: Path | None, seconds: float) -> Measurement:
-    """Run a command, or read what it printed before; raises ReadingError."""
+    """Run a command, or read its earlier output, and return the figures; raises ReadingError."""
     if printed is not None:
         return measure(command, printed.read_text(encoding="utf-8"), seconds, _machine())
-    machine = _machine() + _load()  # before the command makes it busy
+    machine = _machine() + _load()  # before the command adds load
     text, seconds = _output(command)
     return measure(command, text, seconds, machine)
 

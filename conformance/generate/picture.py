@@ -1,7 +1,8 @@
-"""Take the picture of the README: the report on a broken client, from a real run.
+"""Make the picture in the README: a screenshot of the report on a broken client, from a real run.
 
-`python -m conformance.generate.picture` judges the client with every case, which takes a minute or
-so, opens the report in Chromium (`CHROME` names another browser) and writes `spec/pictures/report.png`.
+`python -m conformance.generate.picture` judges the client with every case, which takes about a
+minute, opens the report in Chromium (`CHROME` names another browser) and writes
+`spec/pictures/report.png`.
 """
 
 import os
@@ -25,7 +26,7 @@ _QUIET: Final = (
 
 
 def main() -> None:
-    """Run the kit and photograph its report."""
+    """Run the kit and take a screenshot of its report."""
     with TemporaryDirectory() as folder:
         page = Path(folder, "report.html")
         judge(page)
@@ -33,8 +34,8 @@ def main() -> None:
 
 
 def judge(page: Path, *chosen: str) -> None:
-    """Write the report on a client that is known to be broken, on all cases unless some are chosen."""
-    # The page shows the driver as it was typed, so it is typed without the place of this Python.
+    """Write the report on a broken client; `chosen` are options that select cases."""
+    # The page shows the driver's command as given, so leave the path of this Python out of it.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     driver = ("python", "-m", "conformance.mutants.driver", _BROKEN)
     command = (sys.executable, "-m", "conformance", "run", *chosen, "--report", str(page), "--")
@@ -48,12 +49,12 @@ def judge(page: Path, *chosen: str) -> None:
 
 
 def photograph(page: Path, out: Path) -> None:
-    """Open a page in a browser and save what a window of `SIZE` shows of it."""
+    """Open a page in a browser window of `SIZE` and save a screenshot."""
     named = os.environ.get("CHROME")
     found = [shutil.which(name) for name in ((named,) if named else _BROWSERS)]
     browser = next((each for each in found if each), None)
     if browser is None:
-        sys.exit("there is no Chromium on PATH; install one or set CHROME")
+        sys.exit("no Chromium on PATH; install one or set CHROME")
     width, height = SIZE
     with TemporaryDirectory() as profile:
         window = (f"--user-data-dir={profile}", f"--window-size={width},{height}")

@@ -1,7 +1,7 @@
-"""JSON Schemas (2020-12) of the driver protocol, of cases, of runs and of what is written about them.
+"""Write the JSON Schemas (2020-12) of the kit: protocols, cases, runs, baselines, requirements.
 
 `python -m conformance.generate.schemas` writes the files in `spec/schemas`; a test compares them
-with this module. That of scenarios is written by the mock.
+with this module. The mock writes the schema of scenarios.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _NUMBER: Final[Schema] = {"type": "number", "minimum": 0}
 _TABLE: Final[Schema] = {"type": "object"}
 _PLACEHOLDER: Final = r"<null>|\{[a-z_0-9]+\}"
-"""What a template may have in the place of any value or word."""
+"""What a template may have in place of any value or key."""
 
 
 def _one_of(words: Sequence[str]) -> Schema:
@@ -43,7 +43,7 @@ def _table(properties: Schema, required: Sequence[str] = ()) -> Schema:
 
 
 def _config() -> Schema:
-    """Return the configuration of a case and what the kit adds to it."""
+    """Return the schema of a case's configuration, with the keys that the kit adds."""
     words = CONFIG.schema()
     given = words["properties"]
     more = {"base_url": _TEXT, "profile": _one_of(PROFILE_NAMES)}
@@ -51,7 +51,7 @@ def _config() -> Schema:
 
 
 def drive_schema() -> dict[str, object]:
-    """Return the schema of every message: one JSON object a line."""
+    """Return the schema of the messages of `arkor-drive/1`: one JSON object per line."""
     schema: Schema = {
         "$defs": {
             "command": {"oneOf": list(_commands())},
@@ -117,7 +117,7 @@ def _hello() -> Schema:
 
 
 def parse_schema() -> dict[str, object]:
-    """Return the schema of every message between the kit and a parser: one JSON object a line."""
+    """Return the schema of the messages between kit and parser: one JSON object per line."""
     reports: Schema = {"type": "array", "items": _one_of(REPORTS)}
     event = {"type": _TEXT, "data": _TEXT, "last_event_id": _TEXT, "chunk": _COUNT}
     asked: Schema = {"anyOf": [{**_NUMBER}, {"type": "null"}]}
@@ -137,7 +137,7 @@ def parse_schema() -> dict[str, object]:
 
 
 def control_schema() -> dict[str, object]:
-    """Return the schema of every message between the kit and a control program."""
+    """Return the schema of the messages between the kit and a control program."""
     events: Schema = {"type": "array", "items": _TEXT}
     arguments: Mapping[str, Mapping[str, Schema]] = {
         "hello": {"protocol": {"const": CONTROL}},
@@ -185,7 +185,7 @@ def case_schema() -> dict[str, object]:
 def case_file_schema() -> dict[str, object]:
     """Return the schema of a case file: any number of cases and templates, or one case.
 
-    A placeholder such as `{status}` may be in the place of any value.
+    In a template, any value may be a placeholder such as `{status}`.
     """
     case = CASE.schema()
     words = case["properties"]
@@ -197,7 +197,7 @@ def case_file_schema() -> dict[str, object]:
 
 
 def _loosened(schema: Schema) -> dict[str, object]:
-    """Return the schema of a table whose words and values may be placeholders."""
+    """Return the schema of a table whose keys and values may be placeholders."""
     found = {key: _loose_part(key, value) for key, value in schema.items()}
     if "anyOf" in schema or "oneOf" in schema:
         return {"anyOf": found.get("anyOf", found.get("oneOf")), **_about(schema)}
@@ -229,7 +229,7 @@ def _about(schema: Schema) -> Schema:
 
 
 def vectors_schema() -> dict[str, object]:
-    """Return the schema of a file of compiled cases; that of a case is in it."""
+    """Return the schema of a file of compiled cases, which contains the schema of a case."""
     case: Schema = {"$ref": schema_id("case")}
     items: Schema = {"allOf": [case, {"required": list(VECTOR)}]}
     properties: Schema = {
@@ -247,7 +247,7 @@ def run_schema() -> dict[str, object]:
 
 
 def schema_files() -> Mapping[str, str]:
-    """Return the text of every schema file by its name."""
+    """Return the text of each schema file, by name."""
     schemas = {
         "drive": drive_schema(),
         "parse": parse_schema(),

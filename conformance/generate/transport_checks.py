@@ -1,4 +1,4 @@
-"""Write the checks of the suite for transports as a table.
+"""Write the checks of the transport suite as a table.
 
 `python -m conformance.generate.transport_checks` writes `spec/transport-checks.md`.
 """

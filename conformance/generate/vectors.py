@@ -19,12 +19,12 @@ VECTOR: Final = (
     *("id", "requires", "level", "profiles", "needs", "why", "config", "server", "hold", "step"),
     "expect",
 )
-"""What every compiled case has."""
+"""The keys that every compiled case has."""
 DIRECTORY: Final = Path("vectors") / "cases"
 
 
 def vector(case: Case) -> Mapping[str, Json]:
-    """Return one case as plain data; `server` is written as for the mock, `expect` as in cases."""
+    """Return one case as plain data; `server` and `expect` have the format of case files."""
     return {
         "id": case.id,
         "requires": list(case.requires),
@@ -43,7 +43,7 @@ def vector(case: Case) -> Mapping[str, Json]:
 
 
 def vector_files(cases: Sequence[Case]) -> Mapping[str, str]:
-    """Return the text of every file by its name: one file per family, one line per case."""
+    """Return the text of each file, by name: one file per family, one line per case."""
     families = dict.fromkeys(case.family for case in cases)
     return {
         f"{family}.json": _text(family, [case for case in cases if case.family == family])

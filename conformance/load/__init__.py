@@ -1,1 +1,1 @@
-"""Puts load on a backend with the blocking client on Locust: jobs are created, followed, cancelled."""
+"""Load a backend with Locust and the blocking client: create, follow and cancel jobs."""

@@ -1,18 +1,19 @@
-"""Followers for Locust: each creates a job, follows it to its end, and now and then cancels it.
+"""Users for Locust: each creates a job and follows it to its end, and cancels some of its jobs.
 
     locust -f LOCUSTFILE --headless -u 100 -r 20 -t 60s
 
-`python -m conformance.load` prints where this file is. Without `--host` the backend is `arkor-mock serve`
-with the faults of `faults.toml`, which is started and ended with Locust. Locust patches the sockets of the blocking client
-with gevent, so one process has hundreds of followers; `--master` and `--worker` distribute them.
+`python -m conformance.load` prints the path of this file. Without `--host`, the backend is
+`arkor-mock serve` with the faults of `faults.toml`, which starts and ends with Locust. Locust
+patches the sockets of the blocking client with gevent, so one process can have hundreds of users;
+`--master` and `--worker` distribute them.
 
-Environment variables set the rest: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL, the share of jobs
-that are cancelled (0.1); ARKOR_VERIFY, the share whose log is read a second time from its beginning,
-to see what was lost or came twice (1.0); ARKOR_SEED.
+Environment variables set the rest: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL, the share
+of jobs that are cancelled (0.1); ARKOR_VERIFY, the share of jobs whose log is read again from its
+start, to find lost or duplicate events (1.0); ARKOR_SEED, the seed of the random choices.
 """
 
 # pyright: reportUnknownMemberType=false
-# Locust does not type its events.
+# Locust's events have no type annotations.
 
 import json
 import logging
@@ -45,16 +46,16 @@ _MILLI: Final = 1000.0
 _SERVE: Final = (sys.executable, "-m", "mock_server", "serve", "--exit-on-stdin-eof")
 RANDOM: Final = Random(os.environ.get("ARKOR_SEED") or None)  # noqa: S311 - a sample, no secret
 HERE: Final[Counter[str]] = Counter()
-"""What this process has counted since it last told its master."""
+"""The counts of this process since its last report to the master."""
 TOTAL: Final[Counter[str]] = Counter()
-"""What all processes have counted."""
+"""The counts of all processes."""
 SERVED: Final[list["subprocess.Popen[str]"]] = []
-"""The mock, if this process has started it."""
+"""The process of the mock, if this process has started one."""
 BEGAN: Final = time.monotonic()
 
 
 def share(name: str, otherwise: float) -> float:
-    """Read a share from 0 to 1 from the environment; ends the program if it is something else."""
+    """Read a share from the environment; exits the program if it is not a number from 0 to 1."""
     given = os.environ.get(name, "")
     try:
         found = float(given) if given else otherwise
@@ -65,27 +66,27 @@ def share(name: str, otherwise: float) -> float:
     return found
 
 
-logging.getLogger("arkor_proto").setLevel(logging.ERROR)  # each lost stream would be a line
+logging.getLogger("arkor_proto").setLevel(logging.ERROR)  # no line for each broken stream
 CANCELLED: Final = share("ARKOR_CANCEL", 0.1)
 VERIFIED: Final = share("ARKOR_VERIFY", 1.0)
 
 
 class Amiss(Exception):
-    """Events were lost, came twice, or came in another order."""
+    """Events were lost, duplicated or reordered."""
 
 
 @define
 class Heard:
-    """What a follower has heard of one job, and when."""
+    """Collects the events of one job, and measures when they arrive."""
 
     tell: Callable[[str, float], None]
-    """Reports a time in seconds under a name."""
+    """A function that reports a time in seconds under a name."""
     since: float = field(factory=time.monotonic)
     events: list[tuple[str, int | None]] = field(factory=list[tuple[str, int | None]])
     broken_at: float | None = None
 
     def take(self, event: TrainingEvent | Checkpoint) -> None:
-        """Take an event that was called back."""
+        """Record an event; called by the client's callbacks."""
         now = time.monotonic()
         if not self.events:
             self.tell("first frame", now - self.since)
@@ -95,12 +96,12 @@ class Heard:
         self.events.append(_told(event))
 
     def lose(self, notice: Reconnecting) -> None:
-        """Take the notice that the stream broke."""
+        """Record the time at which the stream broke; called by `on_reconnect`."""
         del notice
         self.broken_at = self.broken_at or time.monotonic()
 
     def callbacks(self) -> Callbacks:
-        """Return the callbacks of the client."""
+        """Return the callbacks for the client."""
         return Callbacks(
             on_started=self.take,
             on_log=self.take,
@@ -117,12 +118,12 @@ def _told(event: TrainingEvent | Checkpoint) -> tuple[str, int | None]:
 
 
 class Follower(User):
-    """Submits a job, follows it, and submits the next."""
+    """Submits a job, follows it to its end, and then submits the next one."""
 
     wait_time = constant(0)
 
     def on_start(self) -> None:
-        """Open the client, which keeps its connection for short calls."""
+        """Open the client, which keeps a connection open for short requests."""
         self.stopping = False
         self.client = ArkorClient(
             self.host or "",
@@ -138,7 +139,7 @@ class Follower(User):
 
     @task
     def follow_a_job(self) -> None:
-        """Create a job, follow it to its end, and check what was heard."""
+        """Create a job, follow it to its end, and check the events received."""
         heard = Heard(self._time)
         trainer = self.client.trainer(
             name="load",
@@ -170,14 +171,14 @@ class Follower(User):
         try:
             self.client.attach(job).cancel()
         except StatusError as error:
-            if error.status != HTTPStatus.CONFLICT:  # the job was over before
+            if error.status != HTTPStatus.CONFLICT:  # the job was already over
                 raise
         except TransportError:
-            if not self.stopping:  # the run is over, and the client is closed
+            if not self.stopping:  # the client is closed at the end of the run
                 raise
 
     def _verify(self, job: str, heard: Heard) -> None:
-        """Read the log of a job from its beginning and compare it with what was heard."""
+        """Read the log of a job from its start and compare it with the events received."""
         with self.client.attach(job).events() as again:
             log = [_told(event) for event in again]
         lost = sum((Counter(log) - Counter(heard.events)).values())
@@ -190,16 +191,16 @@ class Follower(User):
         self._report("log", 0.0, len(log), amiss)
 
     def _count(self, name: str, events: int, length: int) -> None:
-        """Report a number of events of one job, in place of a time; it fails unless it is 0."""
+        """Report a number of events of one job in place of a time; a failure unless it is 0."""
         amiss = Amiss(f"{events} events {name} of {length}") if events else None
         self._report(name, events / _MILLI, length, amiss)
 
     def _timed(self, name: str, do: Callable[[], _R]) -> _R | None:
-        """Do something, report how long it took, and return its result; None if it failed."""
+        """Call `do`, report how long it took, and return its result, or None if it failed."""
         began = time.monotonic()
         try:
             found = do()
-        except Exception as error:  # noqa: BLE001 - a failure is a figure here
+        except Exception as error:  # noqa: BLE001 - failures are counted
             self._report(name, time.monotonic() - began, 0, error)
             return None
         self._report(name, time.monotonic() - began)
@@ -223,7 +224,7 @@ class Follower(User):
 
 @events.init.add_listener
 def _serve(environment: Environment, **_: object) -> None:
-    """Start the mock if no host is given; a worker is told by its master where it is."""
+    """Start the mock if no host is given; a worker gets the host from its master."""
     if environment.host or type(environment.runner).__name__ == "WorkerRunner":
         return
     mock = subprocess.Popen(  # noqa: S603 - the mock of this package
@@ -231,7 +232,7 @@ def _serve(environment: Environment, **_: object) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # a Ctrl-C is for Locust, which then ends the mock
+        start_new_session=True,  # Ctrl-C reaches only Locust, which then ends the mock
     )
     line = mock.stdout.readline() if mock.stdout else ""
     told: object = json.loads(line) if line else None
@@ -270,7 +271,7 @@ def _hear_a_worker(client_id: str, data: dict[str, object]) -> None:
 
 @events.quitting.add_listener
 def _sum_up(environment: Environment) -> None:
-    """Print what was counted, on the master or where there are no workers; fail if any were lost or doubled."""
+    """Print the counts, except on workers; exit with 1 if events were lost or duplicated."""
     if type(environment.runner).__name__ == "WorkerRunner":
         return
     TOTAL.update(HERE)

@@ -1,23 +1,23 @@
-"""How a stream is cut into chunks, and the fewest cuts with which a parser is still wrong."""
+"""Cut a stream into chunks, and find the fewest cuts with which a parser still fails."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from random import Random
 from typing import Final
 
 _FEW_BYTES: Final = 400
-"""Longer streams are not cut in two at every point, nor byte by byte."""
+"""Only streams up to this length are cut byte by byte, and in two at every point."""
 _MOST_CUTS: Final = 8
 
 
 def cut(data: bytes, places: Sequence[int]) -> tuple[bytes, ...]:
-    """Return `data` in chunks that begin at these places; they may be in any order."""
+    """Return `data` in chunks that start at these places, which may be in any order."""
     ends = sorted({place for place in places if 0 < place < len(data)})
     starts = (0, *ends)
     return tuple(data[start:end] for start, end in zip(starts, (*ends, len(data)), strict=True))
 
 
 def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
-    """Return where the chunks after the first begin."""
+    """Return the offsets at which the chunks after the first start."""
     found: list[int] = []
     for chunk in chunks[:-1]:
         found.append((found[-1] if found else 0) + len(chunk))
@@ -25,7 +25,7 @@ def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
 
 
 def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[tuple[int, ...]]:
-    """Yield where to cut a stream: in one piece first, as given, in every way, then at random."""
+    """Yield places to cut a stream: none, those of `chunks`, all in turn, then random ones."""
     data = b"".join(chunks)
     yield ()
     if given := places_of(chunks):
@@ -41,7 +41,7 @@ def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[t
 async def fewest(
     places: tuple[int, ...], fails: Callable[[tuple[int, ...]], Awaitable[bool]]
 ) -> tuple[int, ...]:
-    """Return as few of the cuts as possible with which the parser is still wrong."""
+    """Return as few of the cuts as possible with which the parser still fails."""
     for place in places:
         if len(places) > 1 and await fails((place,)):
             return (place,)

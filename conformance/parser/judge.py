@@ -1,4 +1,4 @@
-"""Compare what a parser made of a stream with what it should have made of it."""
+"""Compare the result of a parser with the expected result."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from conformance.parser.mistakes import explanations
 from conformance.parser.streams import Parsed, ParsedEvent, Stream
 
 CUTS: Final = "ARK-SSE-7"
-"""The rule that the result does not depend on the chunks."""
+"""The rule that the result must not depend on the chunks."""
 _AT_ONCE: Final = "ARK-SSE-16"
 _CR_AT_ONCE: Final = "ARK-SSE-19"
 _OF_THE_CURSOR: Final = ("ARK-RES-", "ARK-SSE-14")
@@ -20,14 +20,14 @@ _OF_THE_BOUND: Final = ("ARK-SEC-5",)
 
 @frozen
 class Difference:
-    """What is wrong, and each set of rules whose breach explains it, at least one."""
+    """A wrong result, and at least one set of rules whose breach explains it."""
 
     explanations: tuple[tuple[str, ...], ...]
     problem: str
 
 
 def lacking(stream: Stream, reports: frozenset[str]) -> str:
-    """Return what a parser would have to report for a stream to be judged; empty if nothing more."""
+    """Return what else a parser must report before a stream can be judged; empty if nothing."""
     if stream.last_event_id is not None:
         return "" if {"last_event_id", "resume"} <= reports else "resume"
     needed = {_needed(rule) for rule in stream.requires}
@@ -48,10 +48,10 @@ def _needed(rule: str) -> str:
 def difference(
     stream: Stream, places: Sequence[int], actual: Parsed, reports: frozenset[str]
 ) -> Difference | None:
-    """Return what is wrong with the result of a stream that was cut at these places."""
+    """Return what is wrong with a parser's result for a stream cut at these places, or None."""
     problem = _wrong_result(stream.expected, actual, reports)
     if problem:
-        if places:  # in one piece it is right
+        if places:  # in one piece, the result was right
             return Difference(((CUTS,),), problem)
         own = (stream.requires[:1],)
         if stream.max_event_size is not None:
@@ -83,7 +83,7 @@ def _wrong_events(
         if not _alike(want, found, reports):
             return f"event {number} is {found}"
     if len(actual) > len(expected):
-        return f"one event more: {actual[len(expected)]}"
+        return f"one event too many: {actual[len(expected)]}"
     if len(actual) < len(expected):
         return f"event {len(actual) + 1} is missing: {expected[len(actual)]}"
     return ""
@@ -95,13 +95,13 @@ def _alike(want: ParsedEvent, found: ParsedEvent, reports: frozenset[str]) -> bo
 
 
 def _late(stream: Stream, chunks: Sequence[bytes], actual: Parsed) -> Difference | None:
-    """Return the first event that was not dispatched in the chunk that ends its block."""
+    """Return the first event that was not dispatched with the chunk that ends its block."""
     pairs = zip(stream.dispatched(chunks), actual.events, strict=True)
     for number, (due, event) in enumerate(pairs, 1):
         if event.chunk is not None and event.chunk != due:
             after_cr = event.chunk > due and chunks[due].endswith(b"\r")
             return Difference(
                 ((_CR_AT_ONCE if after_cr else _AT_ONCE,),),
-                f"event {number} came with chunk {event.chunk}; chunk {due} ends its block",
+                f"event {number} was dispatched in chunk {event.chunk}; its block ends in {due}",
             )
     return None

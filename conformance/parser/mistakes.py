@@ -1,8 +1,8 @@
-"""Which rules a wrong result breaks, where known mistakes explain it exactly.
+"""Find the rules that a wrong result breaks, if known mistakes explain it exactly.
 
-A stream may show another mistake than the one that it was made for: a parser that delivers an
-unfinished block is wrong about every stream that ends in one. Here is a parser that can be made to
-make such mistakes; if it then comes to the same result, these are the rules that are broken.
+A stream may reveal another mistake than the one it was written for: a parser that delivers an
+unfinished block fails on every stream that ends in one. This module has a parser that makes chosen
+mistakes. If it gets the same wrong result, the mistakes name the broken rules.
 """
 
 from collections import Counter
@@ -25,18 +25,18 @@ MISTAKES: Final = (
     *(KEEPS_BOM, HOLDS_A_CR_BACK, DELIVERS_THE_UNFINISHED, TAKES_NUL_IN_IDS),
     *(DELIVERS_WITHOUT_DATA, RETRIES_AT_A_BLANK_LINE, FORGETS_IDS_WITHOUT_DATA),
 )
-"""Each is named by the rule that it breaks."""
+"""The known mistakes; each is represented by the rule that it breaks."""
 _MOST: Final = 3
 _UNDECODED: Final = "ARK-SSE-3"
 _BOM: Final = "\ufeff"
 _DIGITS: Final = 20
-"""More digits than any time that is reported has."""
+"""More digits than any reported time has."""
 
 
 def explanations(
     stream: Stream, actual: Parsed, reports: frozenset[str]
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the sets of rules whose breach explains a wrong result; only the smallest sets."""
+    """Return the smallest sets of rules whose breach explains a wrong result."""
     if actual.error:
         return () if _is_utf8(stream.data) else ((_UNDECODED,),)
     told = _told(actual, reports)
@@ -52,13 +52,13 @@ def explanations(
 
 
 def likeliest(all_explanations: Sequence[Sequence[tuple[str, ...]]]) -> list[tuple[str, ...]]:
-    """Choose one explanation of each wrong result: the one that explains the most results."""
+    """Choose an explanation for each wrong result: the one that explains the most results."""
     counts = Counter(each for found in all_explanations for each in found)
     return [max(found, key=lambda each: counts[each]) for found in all_explanations]
 
 
 def parsed_with(stream: Stream, mistakes: Collection[str]) -> Parsed:
-    """Return what a parser that makes these mistakes makes of a stream."""
+    """Parse a stream with these mistakes, and return the result."""
     text = stream.data.decode("utf-8", "replace")
     if KEEPS_BOM not in mistakes:
         text = text.removeprefix(_BOM)
@@ -75,7 +75,7 @@ def parsed_with(stream: Stream, mistakes: Collection[str]) -> Parsed:
 
 @define
 class _Block:
-    """The state of a parser between two lines."""
+    """Collects the fields of a block, and dispatches events at the end of each block."""
 
     mistakes: Collection[str]
     cursor: str
@@ -127,7 +127,7 @@ class _Block:
 
 
 def _told(parsed: Parsed, reports: frozenset[str]) -> tuple[object, ...]:
-    """Return what of a result the parser reports."""
+    """Return the parts of a result that the parser reports, for comparison."""
     cursors = "last_event_id" in reports
     events = [(e.type, e.data, e.last_event_id if cursors else None) for e in parsed.events]
     cursor = parsed.last_event_id if cursors else None

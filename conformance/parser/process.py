@@ -1,4 +1,4 @@
-"""The process of a parser under test: one command, one answer."""
+"""The process of a parser under test; it gives one answer to each command."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
@@ -15,11 +15,11 @@ from conformance.parser.protocol import Introduction, NotAnAnswer
 from conformance.parser.streams import Parsed, Stream
 
 _START: Final = 4
-"""How many times the patience a parser has to start: it may have to load a lot."""
+"""A parser has this many times the patience to start, because it may have to load a lot."""
 
 
 class ParserFailed(Exception):
-    """The parser ended or went silent in the middle of a stream; the message says which."""
+    """The parser ended or went silent during a stream; the message says which."""
 
 
 @define
@@ -39,7 +39,7 @@ class ParserProcess:
     async def started(
         cls, command: Sequence[str], patience: float
     ) -> AsyncGenerator["ParserProcess", None]:
-        """Start a parser that introduces itself; raises DriverUnusable if it does not."""
+        """Start a parser and send it `hello`; raises DriverUnusable if it does not answer."""
         parser = cls(patience)
         parser._process = process = DriverProcess.start(
             command, parser._take, parser._end, role="parser"
@@ -56,7 +56,7 @@ class ParserProcess:
                 failure = error
             finally:
                 with anyio.CancelScope(shield=True):
-                    # First the tasks that read: a pipe that is closed cannot be waited for.
+                    # Stop the reading tasks first: they cannot wait for a closed pipe.
                     reading.cancel()
                     await parser._stopped.wait()
                     await process.stop()
@@ -64,9 +64,9 @@ class ParserProcess:
             raise failure
 
     async def parse(self, stream: Stream, chunks: Sequence[bytes]) -> Parsed:
-        """Return what the parser makes of a stream.
+        """Let the parser parse a stream, and return its result.
 
-        Raises ParserFailed if it ends or goes silent, and DriverUnusable for what is not an answer.
+        Raises ParserFailed if it ends or goes silent, and DriverUnusable if its answer is invalid.
         """
         line = await self._ask(protocol.parse(stream, chunks), self.patience)
         try:
@@ -94,7 +94,7 @@ class ParserProcess:
             silent = not self._ended
             log = str(self._process.log)
             kind = DriverSilent if silent else DriverUnusable
-            told = f"the parser {error} and had not answered hello" + (f": {log}" if log else "")
+            told = f"the parser {error} before it answered hello" + (f": {log}" if log else "")
             raise kind(told) from error
 
     async def _ask(self, command: bytes, patience: float) -> bytes:

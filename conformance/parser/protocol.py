@@ -1,7 +1,7 @@
-"""`arkor-parse/1`: one JSON object a line on a parser's standard input, one answer a line.
+"""The messages of `arkor-parse/1`: JSON objects, one per line, on a parser's standard streams.
 
-There are two commands. `hello` asks who the parser is; `parse` gives it a whole stream in chunks,
-each of them base64, and asks for its events.
+There are two commands. `hello` asks for the parser's name; `parse` contains a whole stream in
+chunks, each in base64, and asks for its events. The parser answers each with one line.
 """
 
 import json
@@ -17,12 +17,12 @@ from conformance.strict_data import Json, ReadingError, Table, parse_json
 
 PROTOCOL: Final = "arkor-parse/1"
 REPORTS: Final = ("last_event_id", "resume", "retry", "chunk", "max_event_size")
-"""What a parser can tell or do beyond events with their type and data; `hello` declares it."""
+"""What a parser may report or support besides the type and data of events; see `hello`."""
 _SHOWN: Final = 160
 
 
 class NotAnAnswer(Exception):
-    """A line of the parser is not an answer; the message says what is wrong with it."""
+    """A line of the parser is not a valid answer; the message says why."""
 
 
 @frozen(kw_only=True)
@@ -35,7 +35,7 @@ class Introduction:
 
 
 def hello() -> bytes:
-    """Return the first command."""
+    """Return the first command, `hello`."""
     return _line({"do": "hello", "protocol": PROTOCOL})
 
 
@@ -68,7 +68,7 @@ def introduction(line: bytes) -> Introduction:
 
 
 def parsed(line: bytes, reports: frozenset[str]) -> Parsed:
-    """Read the answer to `parse`; raises NotAnAnswer. What `hello` has declared must be there."""
+    """Read the answer to `parse`; raises NotAnAnswer if it lacks what `hello` declared."""
     table = _table(line)
     try:
         cursor = table.text("last_event_id") if "last_event_id" in reports else None
@@ -83,7 +83,7 @@ def parsed(line: bytes, reports: frozenset[str]) -> Parsed:
 
 
 def _retry(table: Table) -> int | None:
-    """Read the last `retry`; what is larger than JavaScript's safe integers counts as the largest."""
+    """Read the last `retry`, or None; values above JavaScript's largest safe integer become it."""
     if not table.has("retry") or table.raw("retry") is None:
         return None
     return int(min(table.number("retry"), RETRY_LIMIT))

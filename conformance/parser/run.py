@@ -1,4 +1,4 @@
-"""Play all streams in all their cuts with one parser."""
+"""Judge one parser by every stream, with different cuts of each."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -16,30 +16,33 @@ from conformance.parser.protocol import Introduction
 from conformance.parser.streams import Parsed, Stream
 
 _MOST_ENDS: Final = 6
-"""A parser that ends or goes silent so often, without an answer in between, cannot be judged."""
+"""A parser that ends or goes silent this often in a row cannot be judged."""
 
 
 @frozen(kw_only=True)
 class Failure:
-    """A stream that a parser gets wrong, cut as little as possible."""
+    """A stream that a parser gets wrong, with as few cuts as possible."""
 
     stream: Stream
     places: tuple[int, ...]
     difference: Difference
     actual: Parsed | None
-    """None: the parser ended or went silent."""
+    """The parser's result; None if it ended or went silent."""
     rules: tuple[str, ...] = ()
-    """The rules that are broken, settled when the run is over."""
+    """The broken rules, which are known at the end of the run."""
 
     @property
     def chunks(self) -> tuple[bytes, ...]:
-        """The stream as the parser was given it."""
+        """The chunks of the stream that the parser received."""
         return cut(self.stream.data, self.places)
 
 
 @define
 class ParserRun:
-    """One run; read its fields when `play` has returned. `left_out` says why a stream was."""
+    """One run; its fields are complete when `play` has returned.
+
+    `left_out` names, by the id of a skipped stream, what the parser would have to report.
+    """
 
     command: Sequence[str]
     streams: Sequence[Stream]
@@ -77,7 +80,7 @@ class ParserRun:
             return True
         places: tuple[int, ...] = ()
         try:
-            # Each stream has its own random cuts, whatever other streams are chosen.
+            # The random cuts of a stream do not depend on which other streams are chosen.
             for places in chunkings(stream.chunks, Random(f"{self.seed} {stream.id}"), self.count):  # noqa: S311 - cuts, not secrets
                 if await self._wrong(parser, stream, places) is not None:
                     self.failures.append(await self._shrunk(parser, stream, places))
@@ -101,7 +104,7 @@ class ParserRun:
         least = await fewest(places, fails)
         actual = await parser.parse(stream, cut(stream.data, least))
         found = difference(stream, least, actual, parser.introduced.reports)
-        unsteady = Difference(((CUTS,),), "its result is not the same each time")
+        unsteady = Difference(((CUTS,),), "its result differs from run to run")
         return Failure(stream=stream, places=least, difference=found or unsteady, actual=actual)
 
     async def _wrong(

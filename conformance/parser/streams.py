@@ -1,4 +1,4 @@
-"""The streams that a parser is judged by: the vectors of `spec/vectors/sse.json`."""
+"""The test streams for parsers: the vectors of `spec/vectors/sse.json`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -11,15 +11,16 @@ from conformance.strict_data import Json, Table, parse_json
 
 FILE: Final = "sse.json"
 RETRY_LIMIT: Final = 2**53 - 1
-"""The longest reconnection time that is compared, in milliseconds; longer ones count as this one."""
+"""The longest reconnection time in milliseconds; longer ones are treated as equal to it."""
 _UNBOUNDED: Final = 1 << 40
 
 
 @frozen(kw_only=True)
 class ParsedEvent:
-    """An event, with the cursor as of it.
+    """An event, with the cursor after it.
 
-    `chunk` is the number of the chunk during which it was dispatched. None: the parser does not tell.
+    `chunk` is the number of the chunk during which it was dispatched, or None if the parser does
+    not report it.
     """
 
     type: str
@@ -34,7 +35,7 @@ class ParsedEvent:
 
 @frozen(kw_only=True)
 class Parsed:
-    """What a parser made of a stream. None: the parser does not tell, or there was no `retry`."""
+    """The result of parsing a stream; None where the parser does not report a value or has none."""
 
     events: tuple[ParsedEvent, ...]
     last_event_id: str | None = None
@@ -44,7 +45,7 @@ class Parsed:
 
 @frozen(kw_only=True)
 class Stream:
-    """A stream, and what a parser makes of it however it is cut."""
+    """A stream, and its expected result, which does not depend on the cuts."""
 
     id: str
     source: str
@@ -52,7 +53,7 @@ class Stream:
     chunks: tuple[bytes, ...]
     expected: Parsed
     last_event_id: str | None = None
-    """The cursor with which the stream was resumed."""
+    """The cursor after which the stream resumes; None if it starts without a cursor."""
     max_event_size: int | None = None
 
     @property
@@ -61,14 +62,14 @@ class Stream:
         return b"".join(self.chunks)
 
     def dispatched(self, chunks: Sequence[bytes]) -> tuple[int, ...]:
-        """Return for each event the number of the chunk in which its block ends."""
+        """Return, for each event, the number of the chunk in which its block ends."""
         bound = self.max_event_size or _UNBOUNDED
         parser = EventStreamParser(self.last_event_id or "", bound)
         return tuple(number for number, chunk in enumerate(chunks) for _ in parser.feed(chunk))
 
 
 def load_streams() -> tuple[Stream, ...]:
-    """Read the vectors; raises ReadingError."""
+    """Read the vectors; raises ReadingError if the file is wrong."""
     text = (specification_directory() / "vectors" / FILE).read_bytes()
     document = Table.of(FILE, parse_json(text))
     return tuple(map(_stream, document.tables("vectors")))

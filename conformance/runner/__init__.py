@@ -1,1 +1,1 @@
-"""Play cases with a client and a backend."""
+"""Play cases with a client and the mock backend."""

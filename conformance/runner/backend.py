@@ -1,10 +1,10 @@
-"""The mock backend as the kit sees it: one per case, recorded into the case's one trace.
+"""The mock backends of a run: one per case, recorded in the trace of the case.
 
-A backend stays open after its case, to the end of the run, so that a late request has somewhere to
-arrive; only where the system allows too few open files does the oldest one close, with a note.
-Ports are reused and anything on the machine can connect, so a request is taken for the client's
-only if it carries a nonce of the case. One with the nonces of another case goes into that case's
-trace, as a late request; any other is a stranger's.
+A backend stays open after its case until the end of the run, so that late requests are noticed. If
+the system allows too few open files, the oldest backend is closed, with a note. Ports are reused
+and any program can connect, so a request counts as the client's only if it has a nonce of the case.
+A request with a nonce of another case is recorded there as a late request; any other comes from
+another program.
 """
 
 import errno
@@ -35,18 +35,18 @@ if sys.platform != "win32":
     import resource
 
 _FILES_EACH: Final = 2
-"""Files of a backend without connections: its port and the placeholder for it."""
+"""Open files of a backend without connections: its port and the placeholder for it."""
 _FILES_BESIDE: Final = 256
-"""For drivers, connections of cases under way, reports: at least."""
+"""Open files needed besides: for drivers, the connections of running cases, and reports."""
 _FILES_WANTED: Final = 1024
-"""As much for many drivers."""
+"""The same, for many drivers."""
 _PORT: Final = "{port}"
 _PORTS_TRIED: Final = 5
 
 
 @define
 class CaseBackend:
-    """One case's backend, open until the run ends."""
+    """The backend of one case, open until the run ends."""
 
     _mock: MockServer = field(alias="mock")
     _recorder: Recorder = field(alias="recorder")
@@ -55,22 +55,22 @@ class CaseBackend:
 
     @property
     def base_url(self) -> str:
-        """Where the client finds it."""
+        """The URL for the client."""
         return self._mock.base_url
 
     def push(self, frames: Sequence[ScriptedFrame]) -> None:
-        """Append events to the log of the job that was last asked about."""
+        """Append events to the log of the job that was requested last."""
         for frame in frames:
             self._mock.push(self._jobs[-1], frame)
 
     def open_gate(self, name: str) -> None:
-        """Let whatever waits at a gate go on."""
+        """Open a gate, so that whatever waits at it continues."""
         self._recorder.add(Noted("kit", f"opens the gate {name}"))
         self._mock.gate(name).open()
 
 
 def _with_port(scenario: Scenario) -> tuple[Scenario, Listener]:
-    """Fill the port in: a scenario that redirects to another origin must name it."""
+    """Fill in the port, which a scenario needs for redirects to another origin."""
     ports: list[int] = []
 
     def change(part: object) -> object:
@@ -99,19 +99,19 @@ class Backends:
 
     _group: TaskGroup = field(alias="group")
     most: int
-    """So many stay open after their case."""
+    """The number of backends that stay open after their case."""
     spare_files: int
-    """So many files may the process have open for drivers and their connections."""
+    """The number of files that the process may open for drivers and their connections."""
     _over: deque[anyio.Event] = field(factory=deque[anyio.Event], init=False)
     _known: dict[str, Recording] = field(factory=dict[str, Recording], init=False)
-    """Who to tell of a request, by the nonce that it carries."""
+    """The recording of each case, by the nonce in its requests."""
 
     @classmethod
     @asynccontextmanager
     async def opened(
         cls, count: int, note: Callable[[str], None]
     ) -> AsyncGenerator["Backends", None]:
-        """Hold `count` backends open until the end of the block, or as many as the system lets."""
+        """Keep up to `count` backends open until the end of the block, if the system allows it."""
         most, spare = _affordable(count)
         if most < count:
             needed = count * _FILES_EACH + _FILES_BESIDE
@@ -127,10 +127,10 @@ class Backends:
     async def open(
         self, case: Case, nonces: Nonces, recorder: Recorder, drain: Callable[[], None]
     ) -> CaseBackend:
-        """Open the backend of a case; raises ScenarioError for what the mock cannot carry.
+        """Open the backend of a case; raises ScenarioError for a fault that the mock cannot inject.
 
-        `drain` is called before anything that the client caused is recorded, so that messages which
-        the driver sent earlier come first in the trace.
+        `drain` is called before an action of the client is recorded, so that messages that the
+        driver sent earlier come first in the trace.
         """
         recording = self._known[nonces.nonce] = Recording(recorder, drain)
         claims = partial(self._claims, nonces)
@@ -138,7 +138,7 @@ class Backends:
             try:
                 return await self._serve(case, recording, claims)
             except OSError as error:
-                # Another program has taken the port since it was found to be free.
+                # Another program took the port after it was found to be free.
                 if error.errno != errno.EADDRINUSE:
                     raise
         return await self._serve(case, recording, claims)
@@ -154,7 +154,7 @@ class Backends:
         return CaseBackend(mock, recording.recorder, done, recording.jobs)
 
     def _claims(self, nonces: Nonces, request: Request) -> bool:
-        """Tell whether a request is the case's own; write down what is not."""
+        """Return whether a request belongs to the case; record it elsewhere if it does not."""
         target, body = request.target, request.body.decode("utf-8", "replace")
         authorization = request.header("authorization") or ""
         if nonces.claim(target, authorization, body):
@@ -168,16 +168,16 @@ class Backends:
         return False
 
     def release(self, backend: CaseBackend) -> None:
-        """Keep the backend of a case that is over."""
+        """Keep the backend of a finished case open; close the oldest one if there are too many."""
         self._over.append(backend.done)
         if len(self._over) > self.most:
             self._over.popleft().set()
 
 
 def _affordable(count: int) -> tuple[int, int]:
-    """Allow this process as many open files as it may have.
+    """Raise this process's limit of open files as far as possible and necessary.
 
-    Return how many backends fit, and how many files are left beside them.
+    Returns how many backends fit, and how many files are left besides them.
     """
     if MOST_SOCKETS is not None:
         return min(count, MOST_SOCKETS), MOST_SOCKETS // 2
@@ -186,7 +186,7 @@ def _affordable(count: int) -> tuple[int, int]:
         wanted = count * _FILES_EACH + _FILES_WANTED
         if soft != resource.RLIM_INFINITY and soft < wanted:
             soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            with suppress(OSError, ValueError):  # some systems allow less than they say
+            with suppress(OSError, ValueError):  # some systems allow less than they report
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != resource.RLIM_INFINITY:

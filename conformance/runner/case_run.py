@@ -1,8 +1,8 @@
 """Play one case: take its steps with the client while the backend is recorded.
 
 This module takes the steps, ends the sleeps, and decides when a case is over: because everything
-settled, because the client went silent, or because it goes on forever. `verdict.judge` decides
-afterwards what that means.
+has settled, because the client went silent, or because it does not stop. `verdict.judge` then
+judges the trace.
 """
 
 from collections.abc import Callable
@@ -32,22 +32,22 @@ from conformance.strict_data import Json
 from conformance.trace.events import Event, Quiet, Settled, SleepEnded, Slept, Woken
 
 _MOST_EVENTS: Final = 2_000
-"""A client or driver whose trace has more events than this is taken to go on forever."""
+"""A client or driver with more events in its trace is assumed not to stop."""
 _EVENTS_PER_ATTEMPT: Final = 14
 _MOST_ATTEMPTS: Final = 10_000
 _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
-"""To connect, to send and to be recorded takes three round trips."""
+"""One more than the three round trips in which a client connects, sends and is recorded."""
 _MOMENT: Final = 1.0
-"""Milliseconds: what a timer that rang a little early may be set for again."""
+"""The longest sleep, in milliseconds, that may be the rest of a timer that fired too early."""
 
 
 @define
 class CaseRun:
     """Plays one case.
 
-    `stuck` lists the steps that waited in vain, each with the event that never came; `unanswered`
-    the operations that never settled.
+    `stuck` lists the steps that waited in vain, each with the missing event; `unanswered` lists the
+    operations that never settled.
     """
 
     case: Case
@@ -56,7 +56,7 @@ class CaseRun:
     recorder: Recorder
     patience: float
     rounds: int = 1
-    """Round trips between a sleep and its automatic wake; they expose a client that does not wait."""
+    """Round trips between a sleep and its automatic end; they expose clients that do not wait."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _waited: bool = field(default=False, init=False)
@@ -67,10 +67,10 @@ class CaseRun:
     _noted: int = field(default=0, init=False)
     _under_way: int | None = field(default=None, init=False)
     _over_at: dict[int, float] = field(factory=dict[int, float], init=False)
-    """When each sleep is over, in milliseconds by which the clock has to be advanced in total."""
+    """The total advance of the clock, in milliseconds, at which each sleep is over."""
 
     async def play(self, backend: CaseBackend) -> None:
-        """Open the case, take its steps, let it settle, close it."""
+        """Open the case, take its steps, wait until it has settled, and close it."""
         self.recorder.trace.listen(self._on_event)
         self.connection.listen(self.recorder)
         config = {"profile": self.profile, **self.case.config, "base_url": backend.base_url}
@@ -120,22 +120,22 @@ class CaseRun:
         return step.detached or await self._settled(step.name)
 
     async def _in_step(self, where: str) -> bool:
-        """Make sure that the driver has read a detached operation before anything else happens."""
+        """Wait until the driver has read a detached operation; return whether it has."""
         if not self._detached:
             return True
         self._detached = False
         return await self._round_trip() or self._waits_in_vain(where, "an answer to wake")
 
     async def _round_trip(self) -> bool:
-        # If one is already under way, wait for that one.
+        # If a round trip is already in progress, wait for that one.
         number = self.connection.beckon() if self._under_way is None else self._under_way
         return await self._patiently(lambda: self.connection.came_back(number))
 
     async def _calm_down(self) -> None:
         """Make round trips to the driver until nothing new happens.
 
-        Things that must not happen need time to happen: each round trip gives the client and the
-        backend a turn.
+        Forbidden events need time to happen, so that they can be noticed: each round trip gives the
+        client and the backend a turn.
         """
         calm = 0
         while calm < _CALM_ROUNDS and not self.runaway:
@@ -145,11 +145,11 @@ class CaseRun:
             calm = calm + 1 if self._happenings() == seen else 0
 
     def _happenings(self) -> int:
-        """Count the events of client and backend, leaving out the kit and other programs."""
+        """Count the events of the client and the backend, without those of other programs."""
         return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
-        """End idle sleeps as they come, until the time of the step has passed."""
+        """End idle sleeps as they are announced, until the time of the step has passed."""
         left = step.ms
 
         def due() -> list[tuple[int, Slept]]:
@@ -167,7 +167,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Advance the driver's clock after it has read what was sent, and end the sleeps then due."""
+        """Advance the driver's clock once it has read everything, and end the sleeps then due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):
@@ -179,7 +179,7 @@ class CaseRun:
         return True
 
     async def _let_settle(self) -> None:
-        """Wait until every operation has settled and every expected event has come or cannot come."""
+        """Wait until all operations have settled and no expected event can still happen."""
         assertions = (*self.case.premise, *(each.assertion for each in self.case.expect))
         awaited = [name for each in assertions for name in each.awaited]
 
@@ -214,10 +214,10 @@ class CaseRun:
         return seen()
 
     def _in_vain(self, name: str) -> bool:
-        """Tell whether an event will not come any more, unless it is already on its way.
+        """Return whether waiting for an event is useless, unless it is already being reported.
 
         When all its operations have settled, a client starts nothing new; only the ends of
-        exchanges and connections may still arrive.
+        exchanges and connections may still be recorded.
         """
         return not self.connection.unanswered and not name.endswith(_LATE)
 
@@ -257,7 +257,7 @@ class CaseRun:
                 self._asleep[n] = slept
                 self._names[n] = event.names[0]
                 self._over_at[n] = self._advanced + slept.ms
-                over = slept.ms < _MOMENT  # a timer that rang too early, and was set for the rest
+                over = slept.ms < _MOMENT  # a timer that fired too early, set again for the rest
                 if (purpose != "idle" or over) and event.names[0] not in self.case.hold:
                     self._wake_after(self.rounds, n)
             case SleepEnded(n=n):
@@ -270,7 +270,7 @@ class CaseRun:
     def _quiet_after(self, rounds: int) -> None:
         """Record `Quiet` once everything that was sent before a wait settled must have arrived.
 
-        Bytes on the loopback interface arrive as soon as they are sent; the backend needs a few
+        Bytes on the loopback interface arrive as soon as they are sent, but the backend needs a few
         round trips to accept, read and record them.
         """
         self._under_way = None

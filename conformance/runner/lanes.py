@@ -1,8 +1,8 @@
-"""How many drivers play at once when the user does not say, and in which order.
+"""Choose the number of drivers that play at once, unless the user sets it, and the order of cases.
 
-In virtual time two are enough to keep the kit busy. A client that really sleeps leaves the processor
-idle, so many more help, until the kit itself has no time left, or starting drivers takes longer than
-they save. Memory, processors and open files limit them.
+In virtual time, two drivers keep the kit busy. A client that really sleeps leaves the processor
+idle, so many more help, until the kit itself is busy all the time, or starting drivers takes longer
+than they save. Memory, processors and open files limit them.
 """
 
 import math
@@ -22,31 +22,31 @@ from conformance.verdict.time_modes import Timing
 from conformance.verdict.waiting import length
 
 FIRST: Final = 2
-"""Drivers that are started before any has said whether it has a virtual clock."""
+"""The number of drivers that are started before it is known whether they have a virtual clock."""
 MOST: Final = 64
 _EACH_PROCESSOR: Final = 16
 _FILES: Final = 8
-"""Open files that one driver costs the kit: its pipes and the connections of its client."""
+"""Open files that the kit needs per driver: its pipes and its client's connections."""
 _KIT: Final = 0.01
-"""Seconds for which the kit itself is busy with a case."""
+"""Seconds that the kit itself works on a case."""
 _GROWTH: Final = 2
-"""How many times more memory a driver may need later than after its start."""
+"""The factor by which the memory of a driver may grow after its start."""
 _UNKNOWN: Final = 200 * 2**20
-"""The memory that a driver is taken to need where the system does not tell."""
+"""The assumed memory of a driver, in bytes, if the system does not report it."""
 _AVAILABLE: Final = re.compile(r"(?m)^MemAvailable:\s+(\d+) kB$")
 _GROUP: Final = Path("/sys/fs/cgroup")
 
 
 @frozen(kw_only=True)
 class Room:
-    """What limits the drivers: memory in bytes (None: not known), processors, open files."""
+    """The resources for drivers: memory in bytes (None if unknown), processors, open files."""
 
     memory: int | None
     processors: int
     files: int
 
     def most(self, each: int | None) -> int:
-        """Return how many drivers fit that take `each` bytes (None: not known) after their start."""
+        """Return how many drivers fit if one takes `each` bytes (None: unknown) after its start."""
         needed = _UNKNOWN if each is None else max(each, 1) * _GROWTH
         fitting = MOST if self.memory is None else self.memory // 2 // needed
         return max(
@@ -55,24 +55,24 @@ class Room:
 
 
 def here(files: int) -> Room:
-    """Return the room on this machine; the kit may open `files` more files."""
+    """Return the resources of this machine; the kit may open `files` more files."""
     known = [each for each in (_free_memory(), _left_in_group()) if each is not None]
     return Room(memory=min(known, default=None), processors=_processors(), files=files)
 
 
 def _processors() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
-    """Return how many drivers help to play cases that wait for so many seconds each.
+    """Return how many drivers help to play cases that wait for `waits` seconds.
 
-    More are of no use when their waiting takes less time than the kit needs, or than the longest
-    case. Each costs about `starting` seconds to start, and `FIRST` start at once; `starts` of them
-    start in any case.
+    More drivers do not help once their waits take less time than the kit's own work, or than the
+    longest case. A driver takes about `starting` seconds to start, and `FIRST` start at once;
+    `starts` drivers are started in any case.
     """
     total = sum(waits)
     busy = max(len(waits) * _KIT, starts * starting / FIRST, max(waits, default=0.0), _KIT)
@@ -81,10 +81,10 @@ def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
 
 
 def longest_early(rest: Iterable[Assignment], timing: Timing) -> Iterator[Assignment]:
-    """Yield what is left to play, so that no lane ends long after the others.
+    """Yield the remaining cases in an order in which no lane ends long after the others.
 
-    Every second case is the longest that is left, not every one: a client that hangs in all of these
-    may do well in the others, and would be taken for one that always hangs.
+    Only every second case is the longest one left. If all were, a client that hangs only in long
+    cases would be taken for one that always hangs.
     """
     usual = list(rest)
     longest = sorted(usual, key=lambda each: length(each.case, timing.divisor), reverse=True)
@@ -93,19 +93,19 @@ def longest_early(rest: Iterable[Assignment], timing: Timing) -> Iterator[Assign
 
 
 def _free_memory() -> int | None:
-    """Return the bytes of memory that programs may still take; None if the system does not tell."""
+    """Return the free memory in bytes; None if the system does not report it."""
     if sys.platform == "linux":
         with suppress(OSError):
             found = _AVAILABLE.search(Path("/proc/meminfo").read_text("ascii"))
             return int(found[1]) * 1024 if found else None
     if sys.platform != "win32":
-        with suppress(ValueError, OSError):  # not every system tells it
+        with suppress(ValueError, OSError):  # not every system reports it
             return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return None
 
 
 def _left_in_group() -> int | None:
-    """Return the bytes that a container (a control group of Linux) may still take; None: no limit."""
+    """Return the memory left in the control group (Linux container) in bytes; None if unlimited."""
     with suppress(OSError, ValueError):  # no such file, or "max"
         most = int((_GROUP / "memory.max").read_text("ascii"))
         return max(most - int((_GROUP / "memory.current").read_text("ascii")), 0)

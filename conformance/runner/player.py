@@ -1,6 +1,6 @@
 """Play one case with one driver and return its result.
 
-Here a case gets its nonces, its backend and its verdict, and is left out if it does not apply.
+The player gives a case its nonces, its backend and its verdict, or skips it if it does not apply.
 """
 
 import time
@@ -41,14 +41,14 @@ FOLLOWS: Final = (
     f"already exist; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
-"""How many times the patience a silent driver has to start: it may have to load a lot."""
+"""A silent driver has this many times the patience to start, because it may have to load a lot."""
 _HELLO_MOST: Final = 8
-"""How many times the patience it has to start at most, even if it is busy."""
+"""A driver has at most this many times the patience to start, even if it is busy."""
 
 
 @frozen
 class Assignment:
-    """One case under one profile, with its place in the run."""
+    """One case under one profile, with its position in the run."""
 
     place: int
     case: Case
@@ -57,7 +57,7 @@ class Assignment:
 
 @frozen
 class Rules:
-    """The rules that count in a run. With `strict`, proposals count under every profile."""
+    """The rules that count in a run; with `strict`, proposals count under every profile."""
 
     known: Mapping[str, Requirement] = field(factory=load_requirements)
     strict: bool = False
@@ -80,7 +80,7 @@ class Rules:
 
 @frozen
 class Played:
-    """A result, with the play and the rules that it comes from."""
+    """A result, with the play and the rules from which it was made."""
 
     result: CaseResult
     play: Play
@@ -89,7 +89,7 @@ class Played:
     """Whether the case ended only because the client went silent."""
 
     def again(self) -> CaseResult:
-        """Judge again: a request may have arrived after the case was closed."""
+        """Judge the play again, because a request may have arrived after the case was closed."""
         if not self.play.trace.events:
             return self.result
         return self.rules.judged(self.result, self.play)
@@ -170,7 +170,7 @@ class Player:
         return Played(self.rules.judged(result, play), play, self.rules, case_run.hung)
 
     def waits(self, assignment: Assignment) -> float:
-        """Return about how many seconds a sound client sleeps in a case; 0 if it does not apply."""
+        """Estimate the seconds that a correct client sleeps in a case; 0 if it does not apply."""
         case = assignment.case
         declared = {*self.identity.capabilities, VIRTUAL_CLOCK, *PROBED}
         applies = assignment.profile in self.identity.profiles and declared.issuperset(case.needs)
@@ -181,7 +181,7 @@ class Player:
         return tuple(sorted(set(case.needs) - self.identity.capabilities - set(PROBED)))
 
     def _unseen(self, case: Case) -> str:
-        """Say what the client's HTTP stack cannot do that a case needs; empty if it can do all."""
+        """Return what a case needs that the client's HTTP stack cannot do; empty if nothing."""
         needs = [need for need in case.needs if need in PROBED]
         return "" if self.stack is None else self.stack.lacking(needs)
 
@@ -192,7 +192,7 @@ class Player:
         return Played(unplayed, _nothing(assignment), self.rules)
 
     def without_driver(self, assignment: Assignment, error: DriverUnusable) -> Played:
-        """Fail a case whose driver could not be started again, although it has worked before."""
+        """Fail a case whose driver could not be restarted, although it has worked before."""
         play = evolve(_nothing(assignment), broken=f"the driver {error}")
         unplayed = self.rules.judged(_unplayed(assignment, Verdict.FAIL, ""), play)
         return Played(unplayed, play, self.rules, hung=isinstance(error, DriverSilent))
@@ -206,7 +206,7 @@ def _undeclared(lacking: Sequence[str]) -> str:
 async def driver_of(
     command: Sequence[str], patience: float, mode: TimeMode | None
 ) -> AsyncGenerator[DriverConnection, None]:
-    """Start a driver and let it introduce itself; raises DriverUnusable if it cannot."""
+    """Start a driver and send it `hello`; raises DriverUnusable if that fails."""
     connection = DriverConnection(command)
     connection.start()
     failure: DriverUnusable | None = None

@@ -1,8 +1,8 @@
 """The start-up probe: find out whether the client can tell a truncated body from a complete one.
 
-Some HTTP stacks cannot, and no rule requires it, so clients are not judged by it: cases that need it
-do not apply to such a client. The budget reveals it. With one attempt allowed, a break followed by a
-refused reopen is one failure too many, but a clean end after progress is not a failure.
+Some HTTP stacks cannot, and no rule requires it, so clients are not judged by it; cases that need
+it do not apply to such a client. The budget reveals it. If one failed attempt is allowed, a broken
+stream and a rejected request exhaust the budget, but a clean end after progress is not a failure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,12 +35,12 @@ expect.reached = ["stream#1.requested"]
 
 
 def worth_probing(cases: Iterable[Case]) -> bool:
-    """Tell whether any case depends on the result of the probe."""
+    """Return whether any case depends on the result of the probe."""
     return any(set(case.needs) & set(PROBED) for case in cases)
 
 
 async def probe(player: Player, connection: DriverConnection, profiles: Sequence[str]) -> Stack:
-    """Probe a client whose driver was just started; never fails, but the result may be unknown."""
+    """Probe a client whose driver has just started; never fails, but the result may be unknown."""
     declared = player.identity.profiles
     profile = next((name for name in declared if name in profiles), declared[0])
     if "config.backoff" not in player.identity.capabilities:

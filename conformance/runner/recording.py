@@ -1,4 +1,4 @@
-"""Turn what the mock reports of one backend into events of the case's trace."""
+"""Turn the mock's records of one backend into events of the case's trace."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -36,33 +36,33 @@ from mock_server.redaction import redacted_value
 from mock_server.requests import Request
 
 _MOST_STRANGE: Final = 30
-"""So many requests of other programs, and connections without a request, are shown for a case."""
+"""The most requests of other programs, and connections without a request, in a case's trace."""
 _EVENTS_OF_A_CONNECTION: Final = 2
 
 
 @define
 class Recording:
-    """Records one backend.
+    """Records the events of one backend in a trace.
 
-    Another program that keeps connecting must neither fill the trace nor keep the case alive, so
-    its events are counted separately and left out once there are many.
+    Another program that keeps connecting must not fill the trace or keep the case alive, so its
+    events are counted separately and left out once there are many.
     """
 
     recorder: Recorder
     drain: Callable[[], None]
     jobs: list[str] = field(factory=list[str])
     claimed: Request | None = field(default=None, init=False, repr=False)
-    """The request that the mock is about to report. The case judges exactly what was sent, and the
-    mock's journal has it only without anything that may be a secret."""
+    """The request that the mock is about to report. The case judges exactly what was sent, but the
+    mock's journal has requests only without possible secrets."""
     _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
     _held: set[int] = field(factory=set[int], init=False)
-    """Connections that are not shown until they carry a request of the case."""
+    """Connections that are left out of the trace until they have a request of the case."""
     _idle: int = field(default=0, init=False)
-    """How many connections closed that had carried nothing of the case."""
+    """The number of closed connections that had no request of the case."""
     _strange: int = field(default=0, init=False)
 
     def take(self, record: Record) -> None:
-        """Record what the mock reports, after what the driver has already said."""
+        """Record what the mock reports, after the messages that the driver has already sent."""
         if isinstance(record, RequestReceived | ConnectionClosed):
             self.drain()
         fact = self._fact(record)
@@ -78,7 +78,7 @@ class Recording:
             case RequestReceived():
                 return self._request(record)
             case RequestRejected(status=HTTPStatus.MISDIRECTED_REQUEST):
-                return None  # noted where it was found out whose it is
+                return None  # `take_strange` or `take_late` has recorded it
             case RequestRejected(status=status, why=why):
                 few = self._idle < _MOST_STRANGE
                 return Noted("backend", f"answers {status}: {why}") if few else None
@@ -117,7 +117,7 @@ class Recording:
         return closed
 
     def take_strange(self, request: Request) -> None:
-        """Show a request of another program, unless there were many."""
+        """Record a request of another program, unless there were many."""
         self._strange += 1
         if self._strange <= _MOST_STRANGE:
             self.recorder.foreign += 1
@@ -169,7 +169,7 @@ def _as_utf8(value: str) -> str:
 
 
 def _headers(request: Request) -> tuple[tuple[str, str], ...]:
-    """Return the header fields of a request, without its credentials."""
+    """Return the header fields of a request with its credentials redacted."""
     return tuple(
         (name, redacted_value(name, value) if name == "authorization" else _as_utf8(value))
         for name, value in request.headers

@@ -1,7 +1,7 @@
 """Play a whole run: the chosen cases under the chosen profiles, in parallel lanes.
 
-Drivers that die are started again. A request may arrive late, so every result is judged again at
-the end of the run. A run that is stopped keeps its results and reports how many are missing.
+Drivers that die are restarted. A request may arrive late, so every result is judged again at the
+end of the run. A run that is stopped keeps its results and reports how many are missing.
 """
 
 import math
@@ -32,28 +32,28 @@ from conformance.verdict.time_modes import IN_VIRTUAL_TIME, TimeMode, Timing
 PATIENCE: Final = 5.0
 """Seconds of silence after which the kit stops waiting."""
 _TRUST: Final = 5
-"""How many times more templates may hang before the run stops if the driver has worked before."""
+"""If the driver has worked before, this many times more templates may hang before the run stops."""
 
 
 @frozen(kw_only=True)
 class Plan:
-    """What is to run. `isolate` starts a new driver process for every case."""
+    """The options of a run; `isolate` starts a new driver process for every case."""
 
     command: Sequence[str]
     cases: Sequence[Case]
     profiles: Sequence[str] = PROFILE_NAMES
     lanes: int | None = 1
-    """How many drivers play at once; None: as many as help."""
+    """The number of drivers that play at once; None means as many as help."""
     isolate: bool = False
     patience: float = PATIENCE
     max_hung: int | None = None
-    """The run stops when this many templates have hung; None: it never stops for that."""
+    """The run stops when this many templates have hung; None means that it does not."""
     only_if_useless: bool = False
-    """Whether only cases that hang in a row count, and more are allowed once a case has ended."""
+    """Whether only cases that hang in a row count, with more allowed once any case has ended."""
     rounds: int = 1
-    """Round trips between a sleep and its automatic wake; more catch more clients that do not wait."""
+    """Round trips between a sleep and its automatic end; more catch more that do not wait."""
     time: TimeMode | None = None
-    """The time mode; None: virtual if the driver supports it, otherwise scaled."""
+    """The time mode; None means virtual if the driver supports it, otherwise scaled."""
     strict: bool = False
     """Whether proposals count under every profile, not only under `hardened`."""
     version: str = ""
@@ -61,11 +61,11 @@ class Plan:
     attached: bool = False
     """Whether cases are played in attached form, although the client can create jobs."""
     draw: Draw = draw
-    """Where the nonces of the cases come from."""
+    """The source of the nonces of cases."""
     note: Callable[[str], None] = lambda _: None
-    """Called with remarks that the user should see before the first result."""
+    """Called with each remark that the user should see, mostly before the first result."""
     wanted: Callable[[Case], bool] = lambda _: True
-    """Called right before a case is played; the case is left out if this returns False."""
+    """Called right before a case is played; the case is skipped if this returns False."""
 
 
 @frozen(kw_only=True)
@@ -78,18 +78,18 @@ class Outcome:
     stopped: str = ""
     """Why the run ended early; empty if it is complete."""
     left: int = 0
-    """How many cases were not played because of that, under profiles that the driver declares."""
+    """The number of cases that were not played for that reason, under the declared profiles."""
     interrupted: bool = False
     """Whether the user or a signal ended the run early."""
     total: int = 0
-    """How many cases were to be played, under profiles that the driver declares."""
+    """The number of cases to play under the profiles that the driver declares."""
     timing: Timing = IN_VIRTUAL_TIME
     stack: Stack | None = None
-    """What the start-up probe found, if a case needed it."""
+    """The result of the start-up probe, if a case needed it."""
 
 
 def assignments(plan: Plan) -> Sequence[Assignment]:
-    """Return everything that is to be played, profile by profile."""
+    """Return all cases to play, profile by profile."""
     chosen = (
         (case, profile)
         for profile in plan.profiles
@@ -108,20 +108,20 @@ async def run(plan: Plan, on_result: Callable[[CaseResult], None] = lambda _: No
 
 @define
 class Run:
-    """One run. Call `outcome` when it is over or was cancelled."""
+    """One run; call `outcome` when it is over or was cancelled."""
 
     plan: Plan
     on_result: Callable[[CaseResult], None]
     chosen: Sequence[Assignment] = field(init=False)
     queue: Iterator[Assignment] = field(init=False)
     player: Player | None = None
-    """How every lane plays; settled with the first driver that answers hello."""
+    """The player of all lanes; created when the first driver answers `hello`."""
     unusable: DriverUnusable | None = None
     stopped: str = ""
     results: dict[int, Played] = field(factory=dict[int, Played])
     beginning: anyio.Lock = field(factory=anyio.Lock)
     most: int = field(init=False)
-    """How many drivers may play at once."""
+    """The number of drivers that may play at once."""
     _lanes: int = field(default=0, init=False)
     _began: float = field(factory=time.monotonic, init=False)
     _hung: set[str] = field(factory=set[str], init=False)
@@ -129,13 +129,13 @@ class Run:
     _asleep: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Choose what is to run."""
+        """Choose the cases to play."""
         self.chosen = assignments(self.plan)
         self.queue = iter(self.chosen)
         self.most = FIRST if self.plan.lanes is None else self.plan.lanes
 
     async def play(self) -> None:
-        """Play everything; raises DriverUnusable if the first driver cannot be used."""
+        """Play all cases; raises DriverUnusable if the first driver cannot be used."""
         if not math.isfinite(self.plan.patience):
             raise UsageError(
                 "--patience", f"{self.plan.patience} is not a finite number of seconds"
@@ -150,24 +150,24 @@ class Run:
             raise self.unusable
 
     def declares(self, profile: str) -> bool:
-        """Tell whether the driver declares a profile; false until it has answered `hello`."""
+        """Return whether the driver declares a profile; False until it has answered `hello`."""
         return self.player is not None and profile in self.player.identity.profiles
 
     @property
     def declared(self) -> Sequence[Assignment]:
-        """What there is to play under the profiles that the driver declares."""
+        """The cases to play under the profiles that the driver declares."""
         return [each for each in self.chosen if self.declares(each.profile)]
 
     def add_lane(self, group: TaskGroup, backends: Backends) -> None:
-        """Let one more driver play."""
+        """Start one more driver."""
         self._lanes += 1
         group.start_soon(_Lane(self, backends, group).work)
 
     def grow(self, group: TaskGroup, backends: Backends) -> None:
-        """Let one more driver play, if more help.
+        """Start one more driver if more would help.
 
-        Each driver that has started lets the next one start, so that never many start at once:
-        on a busy machine they would take too long to say hello.
+        Each driver that has started starts the next one, so that few start at the same time: on a
+        busy machine, many would take too long to answer `hello`.
         """
         if self._lanes < self.most:
             self.add_lane(group, backends)
@@ -190,28 +190,29 @@ class Run:
         )
 
     def next(self) -> Assignment | None:
-        """Return what to play next; None if nothing is left or the run has stopped."""
+        """Return the next case to play; None if none is left or the run has stopped."""
         if self.unusable is not None or self.stopped:
             return None
         wanted = self.plan.wanted
         return next((each for each in self.queue if wanted(each.case)), None)
 
     def keep(self, assignment: Assignment, played: Played) -> None:
-        """Keep a result and pass it to `on_result`."""
+        """Store a result and pass it to `on_result`."""
         self.results[assignment.place] = played
         self._count(assignment.case, played)
         self.on_result(played.result)
 
     def tell_of_sleeps(self, connection: DriverConnection) -> None:
-        """Tell the user, once per run, that the driver announces sleeps that the kit does not end."""
+        """Tell the user, once per run, if the driver announces sleeps that the kit does not end."""
         if connection.announced and not self._asleep:
             self._asleep = True
             self.plan.note(ASLEEP)
 
     def _count(self, case: Case, played: Played) -> None:
-        """Count templates that hang, because each costs the whole patience, and stop the run if due.
+        """Count templates that hang, and stop the run if there are too many.
 
-        Crashes and endless loops are not counted: they are found quickly.
+        Each of them costs the whole patience. Crashes and endless loops are found quickly, so they
+        are not counted.
         """
         template = case.template
         gaps = self.player.identity.declared_gaps if self.player is not None else ()
@@ -227,7 +228,7 @@ class Run:
             self.stopped = f"{len(self._hung)} cases{row} hung for {self.plan.patience:g} s each"
 
     async def begin(self, connection: DriverConnection, backends: Backends) -> Player:
-        """Decide with the first driver how to play; raises DriverUnusable."""
+        """Return the player, made with the first driver; raises DriverUnusable."""
         async with self.beginning:
             if self.player is None:
                 identity = connection.introduced()
@@ -252,7 +253,7 @@ class Run:
             return self.player
 
     def _settle_lanes(self, player: Player, connection: DriverConnection) -> None:
-        """Decide how many drivers play at once, and let a client that really sleeps begin early."""
+        """For a client that really sleeps, choose the number of drivers and the order of cases."""
         if player.timing.mode is TimeMode.VIRTUAL:
             return
         self.queue = longest_early(self.queue, player.timing)
@@ -269,7 +270,7 @@ class Run:
 
 @define
 class _Lane:
-    """Plays one case after the other, with a new driver whenever one cannot be used any more."""
+    """Plays one case after the other, with a new driver whenever one has become unusable."""
 
     course: Run
     backends: Backends

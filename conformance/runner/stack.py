@@ -1,4 +1,4 @@
-"""What the start-up probe can find out about the HTTP stack under a client."""
+"""The result of the start-up probe: what the client's HTTP stack can detect."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -9,12 +9,12 @@ from attrs import frozen
 from conformance.words import PROBED
 
 _FRAMING: Final[Mapping[str, str]] = {PROBED[0]: "chunked", PROBED[1]: "Content-Length"}
-"""How the end of a body is marked, by the name that a case uses in `needs`."""
+"""How the end of a body is marked, by the name of the capability in `needs`."""
 _ABILITY: Final = "tell a truncated body from a complete one"
 
 
 class Sight(Enum):
-    """Whether a client can see that a body was truncated; the values are written to `run.json`."""
+    """Whether a client can detect a truncated body; the values are written to `run.json`."""
 
     TOLD = "told from a clean end"
     MISSED = "taken for a clean end"
@@ -30,13 +30,13 @@ _ANSWER: Final[Mapping[Sight, str]] = {
 
 @frozen
 class Stack:
-    """What the probe found, by the names used in `needs`; `why` explains what is unknown."""
+    """The results of the probe, by capability; `why` explains an unknown result."""
 
     sights: Mapping[str, Sight]
     why: str = ""
 
     def lacking(self, needs: Sequence[str]) -> str:
-        """Say why cases with these needs do not apply; empty if they apply."""
+        """Return why cases with these needs do not apply; empty if they apply."""
         for need in needs:
             sight = self.sights.get(need, Sight.UNKNOWN)
             if sight is not Sight.TOLD:

@@ -1,1 +1,1 @@
-"""Plays real sessions against the real backend in memory, in virtual time, with seeded faults."""
+"""Run real sessions against the real backend in memory, in virtual time, with seeded faults."""

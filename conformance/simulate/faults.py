@@ -1,4 +1,4 @@
-"""What goes wrong in a simulated job, as data: drawn from a seed, shown, read again and shrunk."""
+"""The faults of a simulated job, as data: drawn from a seed, printed, parsed and shrunk."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from arkor_proto import HARDENED, Profile
 from conformance.strict_data import Json, UsageError
 
 _MOST: Final = 12
-"""A job has fewer faults of its opens than this, and fewer of everything else."""
+"""A job has fewer faults than this in its stream requests, and fewer in everything else."""
 _TRANSIENT: Final = (500, 502, 503, 429, 408)
 _LARGEST: Final = 1e9
 
 
 class Source(Enum):
-    """Where a fault is injected."""
+    """The places where faults are injected."""
 
     NETWORK = "network"
     BACKEND = "backend"
@@ -27,19 +27,19 @@ class Source(Enum):
 
 
 class Kind(Enum):
-    """The kinds of faults: where each is injected, and what it is counted by (`place`)."""
+    """The kinds of faults, each with its source, name, text, and what it counts (`place`)."""
 
     REFUSED = Source.NETWORK, "refused", "open", "the connection is refused"
-    LATE = Source.NETWORK, "late", "open", "its head comes after {value:.1f} s"
+    LATE = Source.NETWORK, "late", "open", "its head arrives after {value:.1f} s"
     CUT = Source.NETWORK, "cut", "open", "it is cut off after {value:.0f} events"
     SILENCE = Source.NETWORK, "silence", "open", "it goes silent after {value:.0f} events"
     LOST_CREATE = Source.NETWORK, "lost create", "create", "it never arrives"
     LOST_ANSWER = Source.NETWORK, "lost answer", "create", "its answer is lost"
-    STATUS = Source.BACKEND, "status", "open", "it is answered {value:.0f}"
+    STATUS = Source.BACKEND, "status", "open", "it is answered with {value:.0f}"
     END = Source.BACKEND, "end", "open", "it ends cleanly after {value:.0f} events"
     GARBAGE = (
         *(Source.BACKEND, "garbage", "open"),
-        "a frame that is not JSON comes after {value:.0f} events",
+        "a frame that is not JSON follows after {value:.0f} events",
     )
     SLOW = Source.CALLBACKS, "slow", "event", "its callback takes {value:.1f} s"
     RAISES = Source.CALLBACKS, "raises", "event", "its callback raises an exception"
@@ -55,7 +55,7 @@ _BY_WORD: Final = {kind.word: kind for kind in Kind}
 
 @frozen(order=True)
 class Fault:
-    """One fault: its kind, the number of the open, create, event or second, and a value."""
+    """One fault: its kind, the number of the open, create, event or second it hits, and a value."""
 
     word: str
     at: float
@@ -63,7 +63,7 @@ class Fault:
 
     @property
     def kind(self) -> Kind:
-        """Its kind."""
+        """The kind of the fault."""
         return _BY_WORD[self.word]
 
     def __str__(self) -> str:
@@ -74,9 +74,10 @@ Faults = tuple[Fault, ...]
 
 
 def kinds_of(profile: Profile) -> Sequence[Kind]:
-    """Return the faults that a job survives under a profile: only `hardened` notices silence.
+    """Return the kinds of faults that a job survives under a profile.
 
-    Without an idempotency key nothing can be done about a create whose answer is lost.
+    Only under `hardened` do clients notice silence and send an idempotency key, without which a
+    client cannot recover from a create whose response is lost.
     """
     needs_hardened = {Kind.SILENCE, Kind.LOST_CREATE, Kind.LOST_ANSWER}
     return [kind for kind in Kind if profile is HARDENED or kind not in needs_hardened]
@@ -88,7 +89,7 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
     of_opens = [kind for kind in kinds if kind.place == "open"]
     others = [kind for kind in kinds if kind.place != "open"]
     found: dict[tuple[str, float], Fault] = {}
-    # One open after the other goes wrong: the next one is only made because of that.
+    # Consecutive opens fail: a client makes the next one only because of a failure.
     for number in range(1, random.randrange(_MOST) + 1):
         kind = random.choice(of_opens)
         found["open", number] = Fault(kind.word, float(number), _value(random, kind, events))
@@ -132,12 +133,12 @@ def _value(random: Random, kind: Kind, events: int) -> float:
 
 
 def as_text(faults: Faults) -> str:
-    """Return faults as one line of JSON, as `--faults` takes them."""
+    """Return faults as one line of JSON, in the format of `--faults`."""
     return json.dumps([[each.word, each.at, each.value] for each in faults])
 
 
 def from_text(text: str) -> Faults:
-    """Read what `as_text` wrote; raises UsageError."""
+    """Parse the output of `as_text`; raises UsageError."""
     where = "--faults"
     try:
         found: Json = json.loads(text)
@@ -162,5 +163,5 @@ def _fault(where: str, given: Json) -> Fault:
             raise UsageError(where, f"{number} is not a number from 0 to {_LARGEST:g}")
     if word == Kind.STATUS.word and value not in _TRANSIENT:
         known = ", ".join(map(str, sorted(_TRANSIENT)))
-        raise UsageError(where, f"{value:g} is not a status that is tried again; use {known}")
+        raise UsageError(where, f"{value:g} is not a status that clients retry; use {known}")
     return Fault(word, float(at), float(value))

@@ -1,8 +1,8 @@
-"""A fleet: many real sessions that lose their streams at one moment, and how they come back.
+"""Simulate a fleet: many real sessions that lose their streams at the same time and reconnect.
 
-Each client is a session of the library, with its own parser, budget and timers. They share what does
-not change: the configuration, the policy, the profile, and one random source. A client then takes
-about 6 KB, so 100,000 fit into 620 MB. Connecting takes no time.
+Each client is a session of the library, with its own parser, budget and timers. The clients share
+what does not change: the configuration, the policy, the profile, and one random source. A client
+then takes about 6 KB, so 100,000 fit into 620 MB. Connecting takes no time.
 """
 
 import time
@@ -51,13 +51,13 @@ MOST: Final = 50_000_000
 
 @frozen(kw_only=True)
 class Outage:
-    """What happens to a fleet: all streams break at once, and the backend is away for a while."""
+    """An outage: all streams break at the same time, and the backend is down for a while."""
 
     clients: int = 10_000
     seconds: float = 30.0
-    """How long no connection is accepted; 0: only the streams break."""
+    """The time, in seconds, without a backend; with 0, only the streams break."""
     capacity: float | None = None
-    """How many connections a second are accepted after that; the others are refused."""
+    """The connections per second that are accepted after that, others are refused; None: all."""
     strategy: str = Jitter.FULL.value
     initial_delay: float = 1.0
     max_delay: float = 60.0
@@ -85,24 +85,24 @@ class Outage:
 
 @define
 class FleetResult:
-    """How a fleet came back."""
+    """How a fleet reconnected after an outage."""
 
     outage: Outage
     tries: Counter[int] = field(factory=Counter[int])
-    """How often clients tried to connect in each tenth of a second."""
+    """The number of attempts to connect in each tenth of a second."""
     first: Counter[int] = field(factory=Counter[int])
-    """How many of these were the first attempt of a client."""
+    """The number of first attempts of clients in each tenth of a second."""
     back: list[float] = field(factory=list[float])
-    """When each client was back, in order."""
+    """The times at which clients had reconnected, in seconds since the streams broke, in order."""
     attempts: int = 0
     during: int = 0
-    """Tries while the backend was away."""
+    """The number of attempts while the backend was down."""
     wasted: int = 0
-    """Tries that were refused although the backend was there."""
+    """The number of attempts that were refused although the backend was up."""
     seconds: float = 0.0
 
     def peak(self, window: float, since: float = 0.0) -> int:
-        """Return the most tries within `window` seconds, a multiple of 0.1, from `since` on."""
+        """Return the most attempts within `window` seconds, a multiple of 0.1, from `since` on."""
         width = max(1, round(window / TENTH))
         first = int(since / TENTH)
         tenths = [tenth for tenth in self.tries if tenth >= first]
@@ -112,27 +112,27 @@ class FleetResult:
 
     @property
     def first_peak(self) -> float:
-        """The highest rate of first attempts, in 1/s, measured over a tenth of a second."""
+        """The highest rate of first attempts per second, measured over a tenth of a second."""
         return max(self.first.values()) / TENTH
 
     @property
     def returns(self) -> Counter[int]:
-        """How many clients were back in each tenth of a second."""
+        """The number of clients that reconnected in each tenth of a second."""
         return Counter(int(when / TENTH) for when in self.back)
 
     @property
     def nearly_all_back(self) -> float:
-        """When 99 % of the clients were back, in seconds since the streams broke."""
+        """The seconds from the break of the streams until 99 % of the clients had reconnected."""
         return self.back[max(0, round(len(self.back) * _BACK) - 1)]
 
     @property
     def back_after(self) -> float:
-        """How long it took from the end of the outage until 99 % of the clients were back."""
+        """The seconds from the end of the outage until 99 % of the clients had reconnected."""
         return self.nearly_all_back - self.outage.seconds
 
 
 def lived(outage: Outage, on_client: Callable[[], None] = lambda: None) -> FleetResult:
-    """Let a fleet live through an outage."""
+    """Simulate a fleet through an outage; `on_client` is called for each client that reconnects."""
     began = time.monotonic()
     fleet = _Fleet(outage, on_client)
     result = fleet.live()
@@ -149,7 +149,7 @@ class _Fleet:
     _first: Counter[int] = field(factory=Counter[int], init=False)
 
     def live(self) -> FleetResult:
-        """Connect all, break all, and follow them until all are back."""
+        """Connect all clients, break their streams, and simulate until all have reconnected."""
         outage = self.outage
         random = Random(outage.seed).random
         policy = ReconnectPolicy(
@@ -177,7 +177,7 @@ class _Fleet:
             session = self._sessions[number]
             session.handle(Tick(), now)
             exchange, until = _next(session)
-            if exchange is None:  # it looked at its clock too early
+            if exchange is None:  # its timer is not due yet
                 heappush(waiting, (until, number))
                 continue
             result.attempts += 1
@@ -207,7 +207,7 @@ class _Fleet:
 
 
 def _connect(session: Session) -> int:
-    """Let a client open its stream and get an event, which is progress."""
+    """Let a client open its stream and receive an event, which is progress; return the exchange."""
     session.handle(Follow(), 0.0)
     exchange, _ = _next(session)
     assert exchange is not None
@@ -218,7 +218,7 @@ def _connect(session: Session) -> int:
 
 
 def _next(session: Session) -> tuple[int | None, float]:
-    """Return the exchange that a session opens next, or None, and until when it waits."""
+    """Return the exchange that a session opens next, or None, and the time until which it waits."""
     exchange = None
     while True:
         output = session.poll()
@@ -236,9 +236,10 @@ def _next(session: Session) -> tuple[int | None, float]:
 
 
 def peak_rate(outage: Outage) -> float:
-    """Return the peak rate that the closed formula gives after a break: N / window, in 1/s.
+    """Return the expected peak rate after a break, clients / window, in attempts per second.
 
-    The window is where the first delay may lie. Infinite without jitter, where all come at once.
+    The window is the range of the first delay in seconds. Without jitter, the rate is infinite,
+    because all clients reconnect at the same time.
     """
     base = outage.initial_delay
     window = {

@@ -1,4 +1,4 @@
-"""Draw how fleets come back, as SVG: attempts per second, a panel for each strategy."""
+"""Draw how fleets reconnect, as SVG: attempts per second, with a panel for each strategy."""
 
 import math
 from collections import Counter
@@ -19,7 +19,7 @@ _PANEL: Final = 84
 _GAP: Final = 18
 _TICKS: Final = 8
 _BARS: Final = (0.1, 1.0, 10.0, 60.0, 600.0)
-"""Seconds that a bar may cover; the last is for anything longer."""
+"""The possible widths of a bar in seconds; the last is for all longer drawings."""
 _MOST_BARS: Final = 650
 _STYLE: Final = """
   svg { --page: #fff; --ink: #1f2328; --quiet: #59636e; --line: #d1d9e0; --away: #f1f3f5;
@@ -43,14 +43,14 @@ _STYLE: Final = """
 
 @frozen(kw_only=True)
 class _Scale:
-    """Where times and rates are in a drawing."""
+    """Converts times and rates to coordinates."""
 
     until: float
-    """The last second that is drawn."""
+    """The end of the time axis, in seconds."""
     decades: int
-    """The highest rate that fits, as a power of ten; rates are on a logarithmic scale from 1."""
+    """The highest rate that fits, as a power of ten; the rate axis is logarithmic, from 1."""
     bar: float
-    """How many seconds a bar covers."""
+    """The width of a bar, in seconds."""
 
     def x(self, second: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(second / self.until, 1.0)
@@ -59,7 +59,7 @@ class _Scale:
         return _PANEL * math.log10(max(rate, 1.0)) / self.decades
 
     def rates(self, seconds: Mapping[int, int]) -> Mapping[int, float]:
-        """Return the rate in each bar, from counts in tenths of a second."""
+        """Return the rate of each bar, from counts per tenth of a second."""
         tenths = round(self.bar / TENTH)
         counts: Counter[int] = Counter()
         for tenth, count in seconds.items():
@@ -69,10 +69,10 @@ class _Scale:
 
 
 def plot(results: Sequence[FleetResult]) -> str:
-    """Return the drawing; its time begins when the streams break, and ends when 99 % are back."""
+    """Return the drawing, from the break of the streams until 99 % of the clients are back."""
     scale = _scaled(results)
     height = _TOP + len(results) * (_PANEL + _GAP) + _BOTTOM - _GAP
-    title = f"{results[0].outage}: how they come back"
+    title = f"{results[0].outage}: how they reconnect"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style>",
@@ -105,7 +105,7 @@ def _legend(scale: _Scale) -> Iterator[str]:
 
 
 def _panel(result: FleetResult, scale: _Scale, base: float) -> Iterator[str]:
-    """Draw one fleet, on the line `base`."""
+    """Draw the panel of one fleet; `base` is the y coordinate of its lower edge."""
     right = scale.x(scale.until)
     away = scale.x(result.outage.seconds)
     if away > _LEFT:
@@ -137,7 +137,7 @@ def _panel(result: FleetResult, scale: _Scale, base: float) -> Iterator[str]:
 
 
 def _bars(scale: _Scale, counts: Mapping[int, int], base: float) -> str:
-    """Return the path of the bars; one is at least a pixel wide, and a rate of 1 can be seen."""
+    """Return the path of the bars; each is at least a pixel wide, and high enough to be visible."""
     parts: list[str] = []
     for bar, rate in scale.rates(counts).items():
         left, right = scale.x(bar * scale.bar), scale.x((bar + 1) * scale.bar)
@@ -164,7 +164,7 @@ def _seconds(scale: _Scale, y: float) -> Iterator[str]:
 
 
 def _step(least: float) -> float:
-    """Return 1, 2 or 5 times a power of ten, at least `least`."""
+    """Return the smallest 1, 2 or 5 times a power of ten that is at least `least`."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * 0.999)
 

@@ -1,4 +1,4 @@
-"""What the protocol promises, checked when a simulated job is over."""
+"""The promises of the protocol, checked during and after a simulated job."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -23,7 +23,7 @@ _REOPENS: Final = frozenset(
         *(Kind.ASLEEP, Kind.RAISES),
     }
 )
-"""The faults after which a client opens the stream once more."""
+"""The faults after which a client reopens the stream."""
 
 
 class Violated(Exception):
@@ -31,7 +31,7 @@ class Violated(Exception):
 
 
 def check_requests(faults: Collection[Fault], opens: int, creates: int) -> None:
-    """Check that no more requests were sent than the faults so far ask for; raises Violated."""
+    """Check that no more requests were sent than the faults so far explain; raises Violated."""
     again = sum(each.kind in _REOPENS for each in faults)
     if opens > 1 + again:
         raise Violated(f"the stream was opened {opens} times for {again} faults")
@@ -46,9 +46,10 @@ def check(
     jobs: Sequence[Job],
     heard: Sequence[tuple[str, object]],
 ) -> None:
-    """Check what came of a job; raises Violated.
+    """Check the result of a job; raises Violated.
 
-    `outcomes` are those of the wait, `jobs` are in the backend, and `heard` is what was called back.
+    `outcomes` are those of the wait, `jobs` are those in the backend, and `heard` are the events
+    that callbacks received.
     """
     if len(outcomes) != 1:
         raise Violated(f"the wait was settled {len(outcomes)} times")
@@ -62,7 +63,7 @@ def check(
 
 
 def _check_log(job: Job, heard: Sequence[tuple[str, object]]) -> None:
-    """Check that every event was called back once, in order; raises Violated."""
+    """Check that callbacks received every event once, in order; raises Violated."""
     log = [_told(frame) for frame in job.log]
     if heard == log:
         return
@@ -72,10 +73,10 @@ def _check_log(job: Job, heard: Sequence[tuple[str, object]]) -> None:
     )
     got = heard[place] if place < len(heard) else "nothing"
     due = log[place] if place < len(log) else "nothing more"
-    raise Violated(f"event {place + 1} of the log is {due}, and {got} was called back")
+    raise Violated(f"event {place + 1} of the log is {due}, but the callback received {got}")
 
 
 def _told(frame: Frame) -> tuple[str, object]:
-    """Return what a client must make of an event: its type and its step."""
+    """Return the type and the step with which a client must report an event."""
     data = json.loads(fields_of(frame.raw).data or "{}")
     return _NAMES[frame.type or ""], data.get("step")

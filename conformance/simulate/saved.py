@@ -1,4 +1,4 @@
-"""What came of a simulation, as JSON."""
+"""The results of simulations, as JSON."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from conformance.strict_data import Json
 
 
 def of_search(result: Searched) -> Mapping[str, Json]:
-    """Return what came of a search; `shrunk` are the faults that break a promise, if any do."""
+    """Return the result of a search; `shrunk` are the faults that break a promise, or None."""
     found = result.found
     return {
         "profile": result.search.profile.name,
@@ -28,7 +28,7 @@ def of_search(result: Searched) -> Mapping[str, Json]:
 
 
 def of_fleet(result: FleetResult) -> Mapping[str, Json]:
-    """Return how a fleet came back; the same outage gives the same row on any machine."""
+    """Return how a fleet reconnected; the same outage gives the same row on any machine."""
     outage = result.outage
     formula = peak_rate(outage)
     return {
@@ -47,5 +47,5 @@ def of_fleet(result: FleetResult) -> Mapping[str, Json]:
 
 
 def as_rows(faults: Faults) -> Sequence[Json]:
-    """Return faults as `--faults` takes them."""
+    """Return faults in the format of `--faults`."""
     return [[each.word, each.at, each.value] for each in faults]

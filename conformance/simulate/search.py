@@ -15,12 +15,12 @@ from conformance.simulate.world import JobTime, Sessions, World, real
 
 @frozen(kw_only=True)
 class Search:
-    """What is simulated: a number of jobs under one profile, each with faults of its own."""
+    """The options of a search: a number of jobs under one profile, each with its own faults."""
 
     seed: int = 0
     jobs: int = 100
     first: int = 0
-    """The number of the first job; a job is the same in every search of a seed."""
+    """The number of the first job; a job is the same in every search with the same seed."""
     profile: Profile = HARDENED
     time: JobTime = field(factory=JobTime)
     sessions: Sessions = real
@@ -31,7 +31,7 @@ class Search:
         return drawn(random, self.profile, self.time.events, self.time.seconds)
 
     def world(self, number: int, faults: Faults) -> World:
-        """Return a job with these faults; what is left to chance depends on its number alone."""
+        """Return a job with these faults; its other random choices depend only on its number."""
         name = f"{self.seed} {number}"
         return World(faults, name, self.profile, self.time, self.sessions)
 
@@ -56,26 +56,26 @@ class Found:
 
 @define(kw_only=True)
 class Searched:
-    """What came of a search."""
+    """The result of a search."""
 
     search: Search
     jobs: int = 0
     hours: float = 0.0
-    """Hours that the jobs took, in virtual time."""
+    """The duration of all jobs, in hours of virtual time."""
     inputs: int = 0
     opens: int = 0
     faults: Counter[Kind] = field(factory=Counter[Kind])
-    """How many faults of each kind were injected."""
+    """The number of injected faults of each kind."""
     seconds: float = 0.0
     found: Found | None = None
 
     @property
     def job_hours_a_second(self) -> float:
-        """How many hours of jobs were simulated in a second."""
+        """The hours of jobs that were simulated per second."""
         return self.hours / self.seconds if self.seconds else 0.0
 
     def injected(self, source: Source) -> int:
-        """Return how many faults of a source were injected."""
+        """Return the number of faults injected at a source."""
         return sum(count for kind, count in self.faults.items() if kind.source is source)
 
 
@@ -102,7 +102,7 @@ def searched(search: Search, on_job: Callable[[], None] = lambda: None) -> Searc
 
 
 def shrunk(search: Search, number: int, faults: Faults) -> Found:
-    """Take out every fault, and make every value smaller, that is not needed to break a promise."""
+    """Remove faults and reduce values as long as the job still breaks a promise."""
     best = faults
     smaller = True
     while smaller:
@@ -137,5 +137,5 @@ def _lesser(fault: Fault) -> Iterator[Fault]:
 
 
 def in_words(faults: Sequence[object]) -> str:
-    """Return faults as a sentence's end."""
-    return "; ".join(map(str, faults)) or "no fault at all"
+    """Return faults as text for the end of a sentence."""
+    return "; ".join(map(str, faults)) or "no faults"

@@ -1,6 +1,6 @@
 """One job in memory: the real session, the real backend, a network between them, and virtual time.
 
-Nothing here waits: the next thing that happens is taken off a heap, and the clock is set to it.
+Nothing waits here: the next event is taken from a heap, and the clock is set to its time.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,7 +55,7 @@ from mock_server.sse import Frame
 
 ENDPOINT: Final = Endpoint(
     base_url="http://backend.invalid",
-    token="any",  # noqa: S106 - there is nothing that it could open
+    token="any",  # noqa: S106 - not a real token
     org="acme",
     project="adapters",
     client="kit/1",
@@ -67,10 +67,10 @@ _COMMENT: Final = b":\n\n"
 _GARBAGE: Final = b"event: training.log\ndata: {not json\n\n"
 _AT_ONCE: Final = 64
 _STARTS: Final = 4
-"""How many times the application waits again at most if its creates fail."""
+"""The most times that the application waits again after a failed create."""
 _IDLE_TICKS: Final = 100
 _SPARE: Final = 7200.0
-"""Seconds that a job may take longer than its events, its callbacks and the sleep of the machine."""
+"""Seconds that a job may take beyond its events, its callbacks and the sleep of the machine."""
 Sessions = Callable[[SessionConfig, Profile, ReconnectPolicy, Random], Session]
 
 
@@ -83,20 +83,20 @@ def real(
 
 @frozen(kw_only=True)
 class JobTime:
-    """How long a job is: how many events it has, and the seconds between them."""
+    """The length of a job: the number of its events, and the seconds between them."""
 
     events: int = 144
     every: float = 600.0
 
     @property
     def seconds(self) -> float:
-        """How long the job takes in the backend, which does not wait for followers."""
+        """The seconds that the job takes in the backend, which does not wait for followers."""
         return self.events * self.every
 
 
 @define(eq=False)
 class _Link:
-    """A stream that is open."""
+    """An open stream."""
 
     number: int
     job: Job
@@ -108,7 +108,7 @@ class _Link:
 
 @define(eq=False)
 class World:
-    """A simulated job."""
+    """A simulated job, with its client, its backend and its network."""
 
     faults: Faults
     seed: str
@@ -134,10 +134,10 @@ class World:
     _gone: set[int] = field(factory=set[int], init=False)
     _asleep: list[Fault] = field(init=False)
     _raised: list[Exception] = field(factory=list[Exception], init=False)
-    """What the callbacks raised that has not been reported to the application."""
+    """Exceptions of callbacks that the client has not yet reported to the application."""
     _starts: int = field(default=0, init=False)
     _idle_ticks: int = field(default=0, init=False)
-    """How often in a row a timer fired at once."""
+    """The number of times in a row that a timer fired at once."""
 
     def __attrs_post_init__(self) -> None:
         self._random = Random(self.seed)
@@ -153,7 +153,7 @@ class World:
                 self._at(each.at, partial(self._fire_early, each))
 
     def run(self) -> "World":
-        """Let everything happen; raises Violated."""
+        """Simulate the job to its end; raises Violated if a promise is broken."""
         self._take(Follow())
         latest = self._latest()
         while isinstance(rest := self._drain(), Idle):
@@ -165,7 +165,7 @@ class World:
             elif due is not None:
                 self._tick(due)
             else:
-                raise Violated("the client waits for a backend that says nothing more")
+                raise Violated("the client waits for a backend that sends nothing more")
             if self.now > latest:
                 raise Violated(f"the wait is not over {_SPARE:.0f} s after the end of the job")
         if self._raised:
@@ -182,7 +182,7 @@ class World:
         return self.time.seconds + spent + _SPARE
 
     def _pass(self, at: float) -> None:
-        """Set the clock; a machine that sleeps meanwhile notices everything late."""
+        """Set the clock; a machine that sleeps in the meantime notices everything late."""
         self.now = max(self.now, at)
         while self._asleep and self._asleep[0].at <= self.now:
             fault = self._asleep.pop(0)
@@ -193,7 +193,7 @@ class World:
         """Let a timer of the client fire."""
         self._idle_ticks = 0 if due > self.now else self._idle_ticks + 1
         if self._idle_ticks > _IDLE_TICKS:
-            raise Violated("the client waits again and again for a time that has passed")
+            raise Violated("the client keeps waiting for a time that has passed")
         self._pass(due)
         self._take(Tick())
 
@@ -221,7 +221,7 @@ class World:
         while True:
             output = self._poll()
             match output:
-                case Idle() | Done():  # first: most outputs are these
+                case Idle() | Done():  # first, because these are the most frequent
                     return output
                 case Send(number, request):
                     self._send(number, request)
@@ -240,7 +240,7 @@ class World:
                     assert_never(never)
 
     def _wait_again(self, outcome: object) -> None:
-        """Wait again after a create or a callback that failed, as an application does."""
+        """Wait again after a create or a callback that failed, as an application would."""
         if not isinstance(outcome, Rejected):
             return
         if self._raised and outcome.error is self._raised[-1]:
@@ -305,7 +305,7 @@ class World:
         self._report(Finished(number))
 
     def _report(self, event: Responded | Received | Finished | Broken) -> None:
-        """Tell the client, unless it has closed that exchange."""
+        """Pass an event to the client, unless it has closed that exchange."""
         if event.exchange not in self._gone:
             if isinstance(event, _LAST):
                 self._gone.add(event.exchange)
@@ -339,7 +339,7 @@ class World:
         self._pump(number)
 
     def _pump(self, number: int) -> None:
-        """Send what there is on a stream, and come back when there is more."""
+        """Send the events that a stream has, and call this again when there are more."""
         link = self._links.get(number)
         if link is None:
             return
@@ -360,21 +360,21 @@ class World:
             link.heard_at, silent = self.now, 0.0
             self._report(Received(number, _COMMENT))
         wait = _KEEP_ALIVE - silent
-        if link.position < len(job.log):  # its fault was the last thing to hold events back
+        if link.position < len(job.log):  # nothing but the fault, now over, held events back
             wait = 0.0
         elif due is not None:
             wait = min(wait, due - self.now)
         self._at(max(wait, 0.001), partial(self._pump, number))
 
     def _due(self, link: _Link) -> Sequence[Frame]:
-        """Return the frames that may go out now: not more than the fault of the stream lets pass."""
+        """Return the frames to send now, but no more than the fault of the stream allows."""
         limit = _AT_ONCE
         if link.fault is not None and link.fault.kind in _AFTER:
             limit = min(limit, int(link.fault.value) - link.sent)
         return link.job.pull(link.position, limit, self.now) if limit > 0 else ()
 
     def _carry(self, link: _Link, frames: Sequence[Frame]) -> None:
-        """Carry the bytes of frames in two pieces, cut anywhere."""
+        """Send the bytes of frames in two pieces, cut at a random place."""
         link.position += len(frames)
         link.sent += len(frames)
         link.heard_at = self.now
@@ -385,11 +385,11 @@ class World:
                 self._report(Received(link.number, piece))
 
     def _ends(self, link: _Link, fault: Fault) -> bool:
-        """Do what the fault of a stream does when its time has come; tell whether that ends it."""
+        """Inject the fault of a stream when it is due; return whether it ends the stream."""
         if fault.kind not in _AFTER or link.sent < fault.value:
             return False
         if fault.kind is Kind.END and link.job.over and not link.sent:
-            # An empty stream of a job that is over says that nothing is left (ARK-STR-18).
+            # An empty stream of a job that is over means that nothing is left (ARK-STR-18).
             link.fault = None
             return False
         self.happened.add(fault)
@@ -406,7 +406,7 @@ class World:
 
 
 _AFTER: Final = frozenset({Kind.CUT, Kind.END, Kind.SILENCE, Kind.GARBAGE})
-"""Faults that happen when a stream has sent some events."""
+"""Faults that are injected after a stream has sent a number of events."""
 _LAST: Final = (Finished, Broken)
 
 

@@ -1,1 +1,1 @@
-"""Runs fleets through many outages on Dask distributed: an example of a sweep over several machines."""
+"""Run fleets through many outages on Dask distributed: an example of a sweep on many machines."""

@@ -1,4 +1,4 @@
-"""`python -m conformance.sweep`: a sweep over strategies and outages, on a cluster of Dask."""
+"""`python -m conformance.sweep`: a sweep over strategies and outages, on a Dask cluster."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ example:
   python -m conformance.sweep --kill-one --check
   python -m conformance.sweep --scheduler tcp://10.0.0.1:8786 --clients 100000
 
-exit status: 0 if every row came in once, and with --check is right; otherwise 1
+exit status: 0 if every row arrived once and, with --check, is right; otherwise 1
 """
 _number: Final = typed(partial(numbers.whole, least=1, most=1_000_000))
 _outage: Final = typed(partial(numbers.seconds, most=86_400.0))
@@ -49,7 +49,7 @@ class _Options:
 def _options() -> _Options:
     parser = Parser(
         prog=_NAME,
-        description="Run fleets through outages with every strategy, on a cluster of Dask.",
+        description="Run fleets through outages with every strategy, on a Dask cluster.",
         epilog=_EXAMPLE,
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -62,25 +62,25 @@ def _options() -> _Options:
         nargs="+",
         default=[0.0, 30.0, 600.0],
         metavar="SECONDS",
-        help="how long the outages are (0 30 600)",
+        help="the durations of the outages (0 30 600)",
     )
-    add("--seeds", type=_number, default=2, metavar="N", help="fleets of each kind (2)")
+    add("--seeds", type=_number, default=2, metavar="N", help="seeds for each kind of fleet (2)")
     add(
         "--scheduler",
         metavar="ADDRESS",
         help="the scheduler of your cluster (default: two workers, started for this run)",
     )
-    add("--kill-one", action="store_true", help="kill one of the two workers in the middle")
+    add("--kill-one", action="store_true", help="kill one of the two workers during the run")
     add("--check", action="store_true", help="compare the rows with those of a serial run")
     add("--json", type=Path, metavar="FILE", help="write all rows as JSON")
     found = _Options(**vars(parser.parse_args()))
     if found.kill_one and found.scheduler is not None:
-        parser.error("--kill-one: not for a cluster of your own; leave out --scheduler")
+        parser.error("--kill-one: cannot kill a worker of your own cluster; leave out --scheduler")
     return found
 
 
 def main() -> int:
-    """Run a sweep."""
+    """Run a sweep and return the exit status."""
     options = _options()
     if find_spec("distributed") is None:
         raise shell.CommandError(_LACKING, shell.UNABLE)
@@ -148,12 +148,12 @@ def _cluster(scheduler: str | None) -> "Generator[Client]":
 
 
 def _kill(client: "Client", when: int | None, count: int) -> None:
-    """Kill a worker when so many rows have come in."""
+    """Kill a worker if `count`, the number of rows so far, is `when`."""
     if count != when:
         return
     pid = min(client.run(os.getpid).values())
     if sys.platform == "win32":
-        os.kill(pid, signal.SIGTERM)  # ends a process at once there
+        os.kill(pid, signal.SIGTERM)  # on Windows this ends a process at once
     else:
         os.kill(pid, signal.SIGKILL)
 

@@ -1,7 +1,7 @@
-"""What a sweep consists of: outages as plain data, and what comes of each, on any machine.
+"""The tasks of a sweep and their rows.
 
-A task is one outage: a strategy, a duration and a seed. Its row depends on nothing else, so a
-scheduler may run it again on another machine if the first one dies.
+A task is one outage: a strategy, a duration and a seed. Its row, the result, depends on nothing
+else, so a scheduler may run the task again on another machine if the first one dies.
 """
 
 from collections import Counter
@@ -30,11 +30,11 @@ _AVERAGED: Final = (
 
 @frozen(kw_only=True)
 class Sweep:
-    """Every strategy through every outage with every seed."""
+    """A run of every strategy through every outage with every seed."""
 
     clients: int
     outages: Sequence[float]
-    """How long each outage is, in seconds."""
+    """The durations of the outages, in seconds."""
     seeds: int
     capacity: float | None = None
     strategies: Sequence[str] = field(default=tuple(STRATEGIES))
@@ -54,14 +54,14 @@ class Sweep:
 
 
 def row(task: Outage) -> Row:
-    """Return what comes of one task."""
+    """Run one task and return its row."""
     return of_fleet(lived(task))
 
 
 def swept(
     client: Client, tasks: Sequence[Outage], on_row: Callable[[int], None] = lambda _: None
 ) -> Sequence[Row]:
-    """Run tasks on a cluster and return their rows in order; `on_row` gets how many have come in."""
+    """Run tasks on a cluster and return their rows in order; `on_row` gets the number so far."""
     futures = [client.submit(row, task) for task in tasks]
     rows: dict[str, Row] = {}
     for future in as_completed(futures):
@@ -71,14 +71,14 @@ def swept(
 
 
 def missing_or_doubled(tasks: Sequence[Outage], rows: Sequence[Row]) -> tuple[int, int]:
-    """Return how many tasks have no row, and how many rows are there once too often."""
+    """Return the number of tasks without a row, and the number of duplicate rows."""
     due = Counter(f"{task.strategy} {task.seconds} {task.seed}" for task in tasks)
     here = Counter("{strategy} {outage_seconds} {seed}".format_map(each) for each in rows)
     return (due - here).total(), (here - due).total()
 
 
 def table(sweep: Sweep, rows: Sequence[Row]) -> Table:
-    """Return the means over all seeds, a line for each outage and strategy."""
+    """Return a table of the means over all seeds, with a row for each outage and strategy."""
     found = Table(box=None, pad_edge=False)
     for name in (
         *("outage", "strategy", "1st peak/s", "peak/s after"),

@@ -1,1 +1,1 @@
-"""What happened in a case, in one order, and the names of its events."""
+"""The trace of a case: what happened, in order, and the names of its events."""

@@ -1,7 +1,7 @@
 """Describe each event of a trace in one readable line, and name the party that caused it.
 
-These lines are not shortened here. A report hides secrets first and shortens afterwards, so that
-half a secret is never left over.
+`tell` does not shorten its text. A report first hides secrets and then shortens, so that no part of
+a secret remains.
 """
 
 import json
@@ -35,12 +35,12 @@ BACKEND: Final = "backend"
 KIT: Final = "kit"
 APPLICATION: Final = "application"
 COMMENT: Final = "(comment)"
-"""The `event` of a block of a stream that has only comments."""
+"""The `event` of a block that has only comments."""
 STRANGER: Final = "stranger"
 
 
 def actor(fact: Fact) -> str:  # noqa: PLR0911 - one arm per kind of fact
-    """Return which party caused it: client, backend, application (through the driver) or kit."""
+    """Return the party that caused a fact: client, backend, application (in the driver) or kit."""
     match fact:
         case Connected() | Requested() | Slept() | SleepEnded():
             return CLIENT
@@ -61,7 +61,7 @@ def actor(fact: Fact) -> str:  # noqa: PLR0911 - one arm per kind of fact
 
 
 def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
-    """Describe what happened, in full: the text may be long and quotes the client unchanged."""
+    """Return what happened as text, which may be long and quotes the client unchanged."""
     match fact:
         case Connected(connection=connection):
             return f"opens connection {connection}"
@@ -108,12 +108,12 @@ def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
 
 
 def line(event: Event) -> str:
-    """Return one line of a timeline: number, actor, what happened; shortened if it is long."""
+    """Return the line of an event in a timeline: its number, its actor and what happened."""
     return timeline(event.seq, actor(event.fact), tell(event.fact))
 
 
 def timeline(seq: int, who: str, text: str, longest: int = _LONGEST) -> str:
-    """Return one line of a timeline, from the fields that a saved run keeps of an event."""
+    """Return a line of a timeline from the fields that a saved run has, shortened to `longest`."""
     plain = visible(text).replace("\n", " ").replace("\t", " ")
     return cut(f"{seq:>4}  {who:<11}  {plain}", longest)
 
@@ -123,7 +123,7 @@ def _dumped(value: Json) -> str:
 
 
 def arrow(fact: Fact) -> str | None:
-    """Return the party at the other end of an arrow in a diagram; None if nothing was sent."""
+    """Return the party that an event's arrow points to in a diagram; None if nothing was sent."""
     match fact:
         case Connected() | Requested():
             return BACKEND

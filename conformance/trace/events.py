@@ -1,7 +1,7 @@
-"""The ordered trace of a case: what the wire showed, what the driver reported, what the kit did.
+"""The ordered trace of a case: traffic on the wire, reports of the driver, actions of the kit.
 
-This module lists everything that can happen, and gives each event the name by which a case refers
-to it (`stream#2.frame#1`, `callback.log#2`, `wait.settled`). What should happen is in `expect`.
+This module defines every kind of event and the names by which cases refer to events
+(`stream#2.frame#1`, `callback.log#2`, `wait.settled`). Expectations are in `expect`.
 
 Causes come before effects. Before it records a request, the kit reads everything that the driver
 has already written, so a callback that ran before a request is also recorded before it.
@@ -66,7 +66,7 @@ class Responded:
 
 @frozen
 class Framed:
-    """The backend sent one frame, or a piece that the case counts as one; `data` is its bytes."""
+    """The backend sent one frame, or a piece that the case treats as one; `data` is its bytes."""
 
     route: str
     attempt: int
@@ -78,7 +78,7 @@ class Framed:
 
 @frozen
 class Ended:
-    """An exchange ended, cleanly or not; `by` is server or client."""
+    """An exchange ended, cleanly or not; `by` is `server` or `client`."""
 
     route: str
     attempt: int
@@ -88,7 +88,7 @@ class Ended:
 
 @frozen
 class Closed:
-    """A connection was closed; `exchanges` are the exchanges that it carried."""
+    """A connection was closed; `exchanges` names the exchanges on it."""
 
     connection: int
     how: str
@@ -131,7 +131,7 @@ class CallbackRan:
 
 @frozen
 class Slept:
-    """The client wants to sleep; `n` is the number that the driver gave this sleep."""
+    """The client began to sleep for `ms` milliseconds; `n` is the driver's number for the sleep."""
 
     n: int
     ms: float
@@ -140,14 +140,14 @@ class Slept:
 
 @frozen
 class Woken:
-    """The kit let a sleep end."""
+    """The kit ended sleep `n`."""
 
     n: int
 
 
 @frozen
 class SleepEnded:
-    """A sleep ended; `why` is woken, aborted or cancelled."""
+    """Sleep `n` ended; `why` is `woken`, `aborted` or `cancelled`."""
 
     n: int
     why: str
@@ -155,7 +155,7 @@ class SleepEnded:
 
 @frozen
 class Quiet:
-    """Everything that the client sent before the last wait settled has arrived by now."""
+    """The backend has received everything that the client sent before the last wait settled."""
 
 
 @frozen
@@ -168,7 +168,7 @@ class Stranger:
 
 @frozen
 class Noted:
-    """A line for the reader, such as a log line of the driver or a step of the kit; never judged."""
+    """A note for readers, such as a log line of the driver or a step of the kit; never judged."""
 
     who: str
     text: str
@@ -196,7 +196,7 @@ F = TypeVar("F", bound=Fact)
 
 @frozen
 class Event:
-    """One entry of a trace. `at` is in seconds since its start."""
+    """One entry of a trace; `at` is in seconds since the start of the trace."""
 
     seq: int
     at: float
@@ -206,7 +206,7 @@ class Event:
 
 @define
 class Trace:
-    """An append-only list of events, with the first event of every name."""
+    """An append-only list of events, with an index of the first event of each name."""
 
     events: list[Event] = field(factory=list[Event], init=False)
     _first: dict[str, Event] = field(factory=dict[str, Event], init=False)
@@ -221,7 +221,7 @@ class Trace:
         self._listeners.append(listener)
 
     def append(self, fact: Fact, at: float) -> Event:
-        """Put `fact` at the end and return its event."""
+        """Append `fact` and return its event; `at` is in seconds since the start."""
         event = Event(len(self.events) + 1, at, tuple(self._names(fact)), fact)
         self.events.append(event)
         for name in event.names:
@@ -231,7 +231,7 @@ class Trace:
         return event
 
     def first(self, name: str) -> Event | None:
-        """Return the first event with the name `name`, or None."""
+        """Return the first event called `name`, or None."""
         return self._first.get(name)
 
     def of(self, kind: type[F]) -> Iterator[tuple[Event, F]]:

@@ -1,7 +1,7 @@
 """Check the names by which a case refers to events of a trace.
 
-Only names that can occur at all are accepted, so that a slip in a case is an error when the case is
-read, and not a wait for something that cannot come.
+Only names of events that can occur are accepted. So a typo in a case is an error when the case is
+read, instead of a wait for an event that cannot occur.
 """
 
 import re
@@ -45,13 +45,13 @@ def _exchange(reference: str, where: str) -> str:
 
 
 EVENT: Final[Shape[str]] = converted(text(), _event)
-"""The name of an event that can occur, whatever operations there are."""
+"""The name of an event that can occur; `check_operation` checks its operation."""
 EXCHANGE: Final[Shape[str]] = converted(text(), _exchange)
 """The name of a request and its response, such as `stream#2`."""
 
 
 def check_operation(where: str, reference: str, operations: Iterable[str]) -> None:
-    """Refuse an event of an operation that a case does not ask for; raises ScenarioError."""
+    """Raise ScenarioError if `reference` names an operation that the case does not call."""
     if found := _OPERATION.fullmatch(reference):
         _known(where, reference, found["operation"], operations)
 

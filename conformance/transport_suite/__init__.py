@@ -1,4 +1,4 @@
-"""Judges a transport: what carries an `arkor_proto.Session` over sockets, timers and callbacks.
+"""Judge a transport: the code that connects an `arkor_proto.Session` to sockets and callbacks.
 
 `spec/transport-guide.md` has the contract and a worked example. A test of a transport is
 
@@ -6,7 +6,7 @@
     def test_my_transport(check: Check) -> None:
         check.run(open_my_client)
 
-Supported are the names below; everything else in this room is private.
+The names below are supported; everything else in this package is private.
 """
 
 from conformance.transport_suite.adapter import AsyncClient, Client, InEventLoop, Open, Setup

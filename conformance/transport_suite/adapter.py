@@ -1,6 +1,6 @@
-"""What the author of a transport writes: a function that opens a client as a check asks for it.
+"""The interface for authors of transports, who write a function that opens a client for a check.
 
-The suite calls from threads. A client for an event loop is put into one by `InEventLoop`.
+The suite calls the client from threads. `InEventLoop` runs an asynchronous client in an event loop.
 """
 
 import ssl
@@ -36,29 +36,30 @@ Returned = TypeVar("Returned")
 
 @frozen(kw_only=True)
 class Setup:
-    """What a check asks of a client. Times are in seconds.
+    """The settings of the client for a check; times are in seconds.
 
-    `session()` is a session with all of it. A client that makes its own takes the single values.
+    `session()` returns a session with these settings. A client that makes its own session uses the
+    single values.
     """
 
     base_url: str
     on_event: Callable[[TrainingEvent], None] = field(repr=False)
-    """The callback of every event; it may block, and raise. In an event loop: `on_event_async`."""
+    """The callback of every event, which may block and raise; see also `on_event_async`."""
     on_notice: Callable[[Notice], None] = field(repr=False)
-    """The hook of every `Notify`. It does not block, and may raise."""
+    """The hook for every `Notify`, which does not block but may raise."""
     profile: Profile
     policy: ReconnectPolicy
     job: str | None = None
-    """The id of a job to attach to; None: a new job, of the values below."""
+    """The id of a job to attach to; None means a new job with the values below."""
     last_event_id: str = ""
     clock: VirtualClock | None = None
-    """None: the clock of the system."""
+    """The clock to use; None means the system's."""
     connect_timeout: float = 600.0
-    """For the name and the connection, TLS included."""
+    """The limit for the name look-up and the connection, including TLS."""
     head_timeout: float = 600.0
-    """From the sent request to the head of its final answer."""
+    """The limit from the sent request to the head of its final response."""
     ssl_context: ssl.SSLContext | None = None
-    """None: verified against the system's trust."""
+    """The TLS context; None means that the system's certificate authorities are trusted."""
     token: str = field(default=TOKEN, repr=False)
     org: str = "acme"
     project: str = "bots"
@@ -84,15 +85,15 @@ class Setup:
         return Session(config, profile=self.profile, policy=self.policy)
 
     async def on_event_async(self, event: TrainingEvent) -> None:
-        """Call `on_event` in a thread, so that the event loop goes on while it blocks."""
+        """Call `on_event` in a thread, so that it does not block the event loop."""
         await to_thread.run_sync(self.on_event, event)
 
 
 class Client(Protocol):
-    """One trainer of one job, as threads see it. Any method may be called while others wait."""
+    """One trainer of one job, for use from threads; any method may be called while others wait."""
 
     def start(self) -> str:
-        """Submit the job and return its id, or raise the error of the outcome."""
+        """Submit the job and return its id, or raise the outcome's error."""
         ...
 
     def wait(self) -> TrainingResult:
@@ -100,20 +101,20 @@ class Client(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Ask the backend to stop the job, or raise the error of the outcome."""
+        """Ask the backend to stop the job; raise the outcome's error if that fails."""
         ...
 
     def abort(self, reason: object, /) -> None:
-        """End the local wait; return at once."""
+        """Make the local `wait` end; return at once."""
         ...
 
     def close(self) -> None:
-        """End everything. A second call does nothing."""
+        """End all calls and close all connections; a second call does nothing."""
         ...
 
 
 class AsyncClient(Protocol):
-    """The same in an event loop; leaving its `async with` block closes it."""
+    """Like `Client`, but in an event loop; leaving its `async with` block closes it."""
 
     async def start(self) -> str:
         """See `Client.start`."""
@@ -133,12 +134,12 @@ class AsyncClient(Protocol):
 
 
 Open: TypeAlias = Callable[[Setup], Client]
-"""The adapter: opens a client for one check, which closes it."""
+"""The adapter: opens a client for one check; the check closes the client."""
 
 
 @frozen
 class InEventLoop:
-    """Makes an adapter of one that is asynchronous: each client gets an event loop of its own.
+    """Turns an asynchronous adapter into an adapter; each client gets its own event loop.
 
     `backend` is `"asyncio"` or `"trio"`.
     """
@@ -169,7 +170,7 @@ class _InThreads:
     _loop: ExitStack
     _thread: int
     _calls: int = field(default=0, init=False)
-    """How many calls are under way."""
+    """The number of calls in progress."""
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
 
     def start(self) -> str:
@@ -189,7 +190,7 @@ class _InThreads:
 
     def close(self) -> None:
         self._inside.close()
-        # The calls that the client let go have yet to return to their threads.
+        # Calls that the client has ended may not have returned to their threads yet.
         with self._changed:
             returned = self._changed.wait_for(lambda: not self._calls, _LEAVING)
         if not returned:

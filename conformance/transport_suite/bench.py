@@ -1,4 +1,4 @@
-"""Plays a scene: a backend, a client of the transport under test, and what each saw of the other."""
+"""Play a scene: a backend, a client of the transport under test, and what each of them received."""
 
 import ssl
 import threading
@@ -27,7 +27,7 @@ from conformance.transport_suite.peer import Peer, Script
 from conformance.transport_suite.wire import accepted, answer, job, sends
 
 SOON: Final = 0.2
-"""Seconds for a limit that is meant to pass."""
+"""Seconds for a limit that should expire."""
 
 Returned = TypeVar("Returned")
 Raised = TypeVar("Raised", bound=BaseException)
@@ -36,17 +36,17 @@ Learn: TypeAlias = "Callable[[Play, Notice], object]"
 
 
 class Unexpected(AssertionError):
-    """What was seen is not what the check expects; the message says what was seen."""
+    """The client did not do what the check expects; the message says what it did."""
 
 
 def same(what: str, seen: object, wanted: object) -> None:
-    """Expect `seen` to be `wanted`; raises Unexpected."""
+    """Raise Unexpected if `seen` does not equal `wanted`."""
     if seen != wanted:
         raise Unexpected(f"{what}: {_short(seen)}, not {_short(wanted)}")
 
 
 def holds(condition: object, what: str) -> None:
-    """Expect a condition; raises Unexpected with what was seen instead."""
+    """Raise Unexpected with the message `what` if a condition is false."""
     if not condition:
         raise Unexpected(what)
 
@@ -58,26 +58,26 @@ def _short(value: object, limit: int = 400) -> str:
 
 @frozen
 class Call(Generic[Returned]):
-    """An operation that runs in a thread of its own."""
+    """An operation that runs in its own thread."""
 
     what: str
     patience: float
     _future: Future[Returned] = field(factory=Future[Returned], init=False)
 
     def run(self, function: Callable[[], Returned]) -> None:
-        """Run it; its result, or what it raises, is the result of the call."""
+        """Call `function` and store its result, or the exception that it raises."""
         try:
             self._future.set_result(function())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+        except BaseException as error:  # noqa: BLE001 - `result` raises it again
             self._future.set_exception(error)
 
     def result(self) -> Returned:
-        """Return the result, or raise what was raised; raises Unexpected if it hangs."""
+        """Return the operation's result or raise its exception; raises Unexpected if it hangs."""
         self._end()
         return self._future.result()
 
     def error(self, kind: type[Raised]) -> Raised:
-        """Return what was raised; raises Unexpected if that is not a `kind`."""
+        """Return the operation's exception; raises Unexpected if it is not a `kind`."""
         self._end()
         error = self._future.exception()
         if not isinstance(error, kind):
@@ -86,12 +86,12 @@ class Call(Generic[Returned]):
         return error
 
     def failed(self) -> bool:
-        """Tell whether it raised; raises Unexpected if it hangs."""
+        """Return whether the operation raised; raises Unexpected if it hangs."""
         self._end()
         return self._future.exception() is not None
 
     def is_over(self) -> bool:
-        """Tell whether it has returned."""
+        """Return whether the operation has ended."""
         return self._future.done()
 
     def _end(self) -> None:
@@ -103,13 +103,13 @@ class Call(Generic[Returned]):
 
 @frozen
 class Hold:
-    """A callback that blocks: `began` is set once it runs, and it returns after `go_on`."""
+    """A callback that blocks: it sets `began` when it runs, and returns once `go_on` is set."""
 
     began: threading.Event = field(factory=threading.Event)
     go_on: threading.Event = field(factory=threading.Event)
 
     def __call__(self, play: "Play", _: TrainingEvent) -> None:
-        """Block at the first event; let later ones pass once `go_on` is set."""
+        """Block until `go_on` is set; later events then do not block."""
         self.began.set()
         self.go_on.wait(play.patience)
 
@@ -120,7 +120,7 @@ def ignore(_: "Play", __: object) -> None:
 
 @frozen(kw_only=True)
 class Scene:
-    """What a check sets up. The nth request of a route gets the nth script, or the last one."""
+    """The setup of a check; the nth request of a route gets the nth script, or the last one."""
 
     streams: Sequence[Script] = (job(),)
     create: Sequence[Script] = (sends(accepted()),)
@@ -138,23 +138,23 @@ class Scene:
     tls: ssl.SSLContext | None = None
     ssl_context: ssl.SSLContext | None = None
     scheme: str | None = None
-    """None: that of the backend."""
+    """The scheme of the URL; None means the backend's."""
     url: str | None = None
-    """None: that of the backend. `{port}` is its port."""
+    """The base URL; None means the backend's. `{port}` stands for the backend's port."""
     early: bool = False
     greeting: bytes = b""
-    """What the backend sends before any request."""
+    """Bytes that the backend sends before any request."""
     rows: int = 0
-    """A dataset of so many MiB."""
+    """The size of the dataset, in MiB."""
 
     def dataset(self, usual: JsonObject) -> JsonObject:
-        """Return the dataset of the job."""
+        """Return the dataset of the job: `usual`, with `rows` MiB of data."""
         return {**usual, "rows": ["x" * 2**20] * self.rows} if self.rows else usual
 
 
 @define(eq=False)
 class Play:
-    """A scene under way."""
+    """A scene that is being played: its client, its backend, and the events received."""
 
     peer: Peer
     clock: VirtualClock
@@ -164,29 +164,29 @@ class Play:
     heard: list[TrainingEvent] = field(factory=list[TrainingEvent], init=False)
     notices: list[Notice] = field(factory=list[Notice], init=False)
     overlaps: int = field(default=0, init=False)
-    """How many callbacks began while another one ran."""
+    """The number of callbacks that began while another one was running."""
     _inside: int = field(default=0, init=False)
     _client: Client | None = field(default=None, init=False)
 
     @property
     def client(self) -> Client:
         """The client under test."""
-        assert self._client is not None, "it is opened before the check begins"
+        assert self._client is not None, "the client is opened before the check begins"
         return self._client
 
     @property
     def steps(self) -> list[int | None]:
-        """The steps of the logs that were heard."""
+        """The steps of the log events that callbacks received."""
         return [each.step for each in self.heard if isinstance(each, TrainingLog)]
 
     @property
     def causes(self) -> list[str]:
-        """What each reconnect is said to be for, by the name of its class; `clean` for an end."""
+        """The class name of each reconnect's cause; `clean` for a clean end."""
         reconnects = [each for each in self.notices if isinstance(each, Reconnecting)]
         return ["clean" if each.cause is None else type(each.cause).__name__ for each in reconnects]
 
     def hear(self, event: TrainingEvent) -> None:
-        """Take an event."""
+        """Receive an event; this is the client's callback."""
         self.overlaps += self._inside > 0
         self._inside += 1
         self.heard.append(event)
@@ -196,74 +196,74 @@ class Play:
             self._inside -= 1
 
     def learn(self, notice: Notice) -> None:
-        """Take a notice."""
+        """Receive a notice; this is the client's hook."""
         self.notices.append(notice)
         self._on_notice(self, notice)
 
     def run(self, what: str, function: Callable[[], Returned]) -> Call[Returned]:
-        """Run `function` in a thread."""
+        """Run `function` in a thread; `what` is its name in messages."""
         call = Call[Returned](what, self.patience)
         threading.Thread(target=call.run, args=(function,), daemon=True).start()
         return call
 
     def waiting(self) -> Call[TrainingResult]:
-        """Begin a wait()."""
+        """Start a wait() in a thread."""
         return self.run("wait()", self.client.wait)
 
     def wait(self) -> TrainingResult:
-        """Wait to the end."""
+        """Wait for the job to end and return the result."""
         return self.waiting().result()
 
     def starting(self) -> Call[str]:
-        """Begin a start()."""
+        """Start a start() in a thread."""
         return self.run("start()", self.client.start)
 
     def cancelling(self) -> Call[None]:
-        """Begin a cancel()."""
+        """Start a cancel() in a thread."""
         return self.run("cancel()", self.client.cancel)
 
     def abort(self, reason: object) -> None:
-        """Abort the wait, which takes no time."""
+        """Abort the wait; raises Unexpected if that does not return."""
         self.run("abort()", lambda: self.client.abort(reason)).result()
 
     def close(self) -> None:
-        """Close the client."""
+        """Close the client; raises Unexpected if that does not return."""
         self.run("close()", self.client.close).result()
 
     def came(self, route: str, number: int = 1) -> None:
-        """Expect the request of this number, counted from 1."""
+        """Wait for the request with this number, counted from 1; raises Unexpected."""
         came = self.peer.came(route, number, self.patience)
         holds(came, f"{route} request {number} did not arrive within {self.patience} s")
 
     def visited(self) -> None:
-        """Expect a connection."""
+        """Wait for a connection; raises Unexpected if there is none."""
         holds(self.peer.visited(self.patience), f"no connection arrived within {self.patience} s")
 
     def all_left(self) -> None:
-        """Expect the client to close every connection."""
+        """Wait until the client has closed every connection; raises Unexpected."""
         left = self.peer.all_left(self.patience)
         holds(left, f"a connection was still open after {self.patience} s")
 
     def backs_off(self) -> None:
-        """Expect a delay before a reconnect."""
+        """Wait for a delay before a reconnect; raises Unexpected if there is none."""
         waits = self.clock.waits_for(Timer.RECONNECT, self.patience)
         holds(waits, f"no delay before a reconnect began within {self.patience} s")
 
     def begin(self, transport: Open, setup: Setup) -> None:
-        """Open the client."""
+        """Open the client with the transport under test."""
         self._client = self.run("opening the client", lambda: transport(setup)).result()
 
 
 @frozen
 class Bench:
-    """Where a check plays its scenes."""
+    """Plays the scenes of a check with the transport under test."""
 
     transport: Open
     patience: float
 
     @contextmanager
     def play(self, scene: Scene) -> Generator[Play, None, None]:
-        """Play a scene; at its end the client is closed and no connection may be left."""
+        """Play a scene; then close the client, and expect that no connection is left."""
         scripts = {"create": scene.create, "stream": scene.streams, "cancel": scene.cancel}
         with Peer(scripts, scene.tls, scene.early, scene.greeting) as peer:
             clock = scene.clock or VirtualClock()
@@ -279,7 +279,7 @@ class Bench:
 
     @staticmethod
     def setup(scene: Scene, play: Play) -> Setup:
-        """Return what the client of a scene is asked for."""
+        """Return the settings of the client of a scene."""
         scheme = scene.scheme or ("http" if scene.tls is None else "https")
         host = "127.0.0.1" if scheme == "http" else "localhost"
         url = scene.url or f"{scheme}://{host}:{{port}}"

@@ -1,4 +1,4 @@
-"""A check: a sentence of what is expected, the clause and the rules that say so, and the code."""
+"""Checks of the contract: each has a description, its clause and rules, and the code."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -14,27 +14,27 @@ PATIENCE: Final = 10.0
 
 
 class ContractBroken(AssertionError):
-    """The transport broke a clause of the contract; the message says which, and what was seen."""
+    """The transport broke a clause of the contract; the message says which, and what happened."""
 
 
 @frozen
 class Check:
-    """One promise of every transport. `str` is its name, as pytest shows it."""
+    """A check of one promise of every transport; `str` returns its name, for pytest."""
 
     name: str
     clause: str
     """The clause of `spec/transport-guide.md`."""
     rules: tuple[str, ...]
-    """Rules of the specification that a client cannot keep without the clause."""
+    """The rules of the specification that a client cannot keep if its transport fails."""
     expected: str
-    """What is expected, in a sentence or two."""
+    """The expected behaviour, in a sentence or two."""
     _body: Body
 
     def __str__(self) -> str:
         return self.name
 
     def run(self, transport: Open, *, patience: float = PATIENCE) -> None:
-        """Try it; raises ContractBroken. What takes more than `patience` seconds hangs."""
+        """Check a transport; raises ContractBroken. Calls longer than `patience` seconds fail."""
         try:
             self._body(Bench(transport, patience))
         except Exception as error:
@@ -46,7 +46,7 @@ class Check:
 
 
 def check(clause: str, *rules: str) -> Callable[[Body], Check]:
-    """Make a check of a function: its name and its docstring are those of the check."""
+    """Turn a function into a check with the function's name and docstring."""
 
     def decorate(body: Body) -> Check:
         expected = " ".join((body.__doc__ or "").split())

@@ -1,4 +1,4 @@
-"""A clock for the transport under test: time passes only where the check lets it."""
+"""A clock for the transport under test; the check controls its time."""
 
 import threading
 
@@ -9,9 +9,9 @@ from arkor_proto import Timer
 
 @define(eq=False)
 class VirtualClock:
-    """Virtual time, in seconds. Any thread may use it.
+    """Virtual time, in seconds; any thread may use it.
 
-    A wait for one of `passing` takes no time; any other lasts until something else ends it.
+    A wait for a timer in `passing` takes no time; any other lasts until something else ends it.
     """
 
     passing: frozenset[Timer] = frozenset({Timer.RECONNECT})
@@ -22,15 +22,15 @@ class VirtualClock:
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
 
     def time(self) -> float:
-        """Return the time now: the `now` of every input."""
+        """Return the current time, to use as the `now` of every input."""
         with self._changed:
             return self._now
 
     def passes(self, deadline: float, timer: Timer) -> bool:
-        """Tell the clock that the transport waits for `deadline`, which `Idle` named with `timer`.
+        """Register a wait for a deadline of `Idle`, and return whether the deadline has passed.
 
-        True: the deadline is now, so give the session a `Tick`. False: it does not come; wait for
-        the network, the callback or the application alone.
+        True means that the deadline is now, so give the session a `Tick`. False means that it never
+        comes, so wait only for the network, the callback or the application.
         """
         with self._changed:
             if not self._waits or self._waits[-1][:2] != (timer, deadline):
@@ -41,7 +41,7 @@ class VirtualClock:
             return timer in self.passing
 
     def delays(self, timer: Timer = Timer.RECONNECT) -> list[float]:
-        """Return how long each wait for `timer` was, in seconds."""
+        """Return the length of each wait for `timer`, in seconds."""
         with self._changed:
             return [round(delay, 6) for each, _, delay in self._waits if each is timer]
 

@@ -1,4 +1,4 @@
-"""A name whose look-up takes as long as a check wants."""
+"""A host name whose look-up takes as long as a check needs."""
 
 import socket
 import threading
@@ -13,10 +13,10 @@ _NAME: Final = "slow-name.invalid"
 
 @contextmanager
 def slow_look_up() -> Generator[threading.Event, None, None]:
-    """Let the look-up of `URL` hang for the length of a `with`; yield what is set once it began.
+    """Make the look-up of `URL` hang during a `with` block; yield an event that its start sets.
 
-    It takes the place of `socket.getaddrinfo`, which asyncio, trio and `socket` call. At the end
-    the look-up fails.
+    This replaces `socket.getaddrinfo`, which asyncio, trio and `socket` call. At the end of the
+    block, the look-up fails.
     """
     began, over = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""A backend of threads and plain sockets that sends exactly the bytes that a check says."""
+"""A backend of threads and plain sockets that sends exactly the bytes of a check's scripts."""
 
 import socket
 import ssl
@@ -18,7 +18,7 @@ _LEAVING: Final = 5.0
 
 @frozen
 class Asked:
-    """A request as it arrived. Header names are in lower case."""
+    """A request as it arrived; header names are in lower case."""
 
     method: str
     target: str
@@ -27,14 +27,14 @@ class Asked:
 
     @property
     def route(self) -> str:
-        """Which call of the protocol it is: `create`, `stream`, `cancel` or `job`."""
+        """The route of the request: `create`, `stream`, `cancel` or `job`."""
         path = self.target.partition("?")[0]
         if self.method == "POST":
             return "cancel" if path.endswith("/cancel") else "create"
         return "stream" if path.endswith("/events/stream") else "job"
 
     def header(self, name: str) -> str | None:
-        """Return the first header of this name, None if there is none."""
+        """Return the first header called `name`, or None."""
         return next((value for key, value in self.headers if key == name.lower()), None)
 
 
@@ -58,7 +58,7 @@ class Visit:
         return Asked(method, target, tuple((k.lower(), v.strip()) for k, _, v in pairs), b"")
 
     def body(self, head: Asked) -> Asked:
-        """Read the body of a request; return all of it."""
+        """Read the body of a request; return the whole request."""
         length = int(head.header("Content-Length") or 0)
         pieces, missing = [self._buffer[:length]], length - len(self._buffer)
         self._buffer = self._buffer[length:]
@@ -81,11 +81,11 @@ class Visit:
 
     @staticmethod
     def pause(seconds: float = 0.01) -> None:
-        """Send nothing for a while."""
+        """Send nothing for some seconds."""
         time.sleep(seconds)
 
     def until_left(self) -> None:
-        """Wait until the client has closed the connection, politely or not."""
+        """Wait until the client has closed the connection, cleanly or not."""
         while self.socket.recv(_READ):
             pass
 
@@ -108,21 +108,21 @@ class Visit:
 
 
 Script: TypeAlias = Callable[[Visit], None]
-"""Answers one request. The connection is kept unless the script closes its socket."""
+"""Answers one request; the connection stays open unless the script closes its socket."""
 
 
 @define(eq=False)
 class Peer:
     """A backend: the nth request of a route is answered by the nth script, or by the last one.
 
-    `create` may be answered before its body is read: see `early`. All times are in seconds.
+    With `early`, `create` is answered before its body is read. All times are in seconds.
     """
 
     scripts: Mapping[str, Sequence[Script]]
     tls: ssl.SSLContext | None = None
     early: bool = False
     greeting: bytes = b""
-    """What it sends before any request, if anything; then it closes the connection."""
+    """Bytes to send before any request; the backend then closes the connection."""
     requests: list[Asked] = field(factory=list[Asked], init=False)
     visits: int = field(default=0, init=False)
     _open: set[socket.socket] = field(factory=set[socket.socket], init=False)
@@ -148,7 +148,7 @@ class Peer:
 
     @property
     def port(self) -> int:
-        """Where it listens, on 127.0.0.1."""
+        """The port on 127.0.0.1 on which the backend listens."""
         port: int = self._listener.getsockname()[1]
         return port
 
@@ -158,15 +158,15 @@ class Peer:
             return [each for each in self.requests if each.route == route]
 
     def came(self, route: str, number: int, patience: float) -> bool:
-        """Wait for the request of this number of a route, counted from 1."""
+        """Wait for a route's request with this number, from 1; return whether it arrived."""
         return self._until(lambda: len(self.asked(route)) >= number, patience)
 
     def visited(self, patience: float) -> bool:
-        """Wait for a connection."""
+        """Wait for a connection; return whether one arrived."""
         return self._until(lambda: self.visits > 0, patience)
 
     def all_left(self, patience: float) -> bool:
-        """Wait until no connection is open."""
+        """Wait until no connection is open; return whether that happened."""
         return self._until(lambda: not self._open, patience)
 
     def _until(self, condition: Callable[[], bool], patience: float) -> bool:
@@ -218,7 +218,7 @@ class Peer:
                 self._changed.notify_all()
 
     def _exchange(self, visit: Visit) -> bool:
-        """Answer one request; False if there is none."""
+        """Answer one request; return False if the client has left."""
         asked = visit.head()
         if asked is None:
             return False

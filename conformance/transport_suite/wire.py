@@ -1,4 +1,4 @@
-"""What the backend of the suite sends: frames, answers, and streams that end in every way."""
+"""The bytes that the suite's backend sends: frames, responses, and streams with various ends."""
 
 import json
 from collections.abc import Callable
@@ -14,12 +14,12 @@ PING: Final = encode_event("{}", type="ping")
 
 
 def frame(kind: str, number: int, **members: object) -> bytes:
-    """Return the frame of a training event, whose id is `number`."""
+    """Return the frame of a training event with the id `number`."""
     return encode_event(json.dumps({"type": f"training.{kind}", **members}), id=str(number))
 
 
 def log(step: int, note: str = "") -> bytes:
-    """Return the frame of a log; its id is its step."""
+    """Return the frame of a log event; its id is its step."""
     members = {"note": note} if note else {}
     return frame("log", step, step=step, **members)
 
@@ -38,7 +38,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def whole(*frames: bytes) -> Script:
-    """Answer with a chunked stream of these frames, each a chunk, that ends as it should."""
+    """Answer with a complete chunked stream of these frames, each in a chunk."""
     return sends(CHUNKED_HEAD, *map(chunk, frames), LAST_CHUNK)
 
 
@@ -48,28 +48,28 @@ def endless(*frames: bytes) -> Script:
 
 
 def job(*frames: bytes) -> Script:
-    """Answer with these frames and the terminal one, and keep the stream open."""
+    """Answer with these frames and a terminal event, and keep the stream open."""
     return endless(*frames, COMPLETED)
 
 
 def answer(status: int, body: bytes, *headers: str) -> bytes:
-    """Return a whole answer with a JSON body."""
+    """Return a complete response with a JSON body."""
     head = [f"HTTP/1.1 {status} OK", "Content-Type: application/json", *headers]
     return "\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 def refusal(status: int, words: str = "no", *headers: str) -> bytes:
-    """Return a whole answer that means no."""
+    """Return a complete error response with the message `words`."""
     return answer(status, json.dumps({"error": words}).encode(), *headers)
 
 
 def accepted(job_id: str = "job-1") -> bytes:
-    """Return the answer to a create that was accepted."""
+    """Return the response to an accepted create."""
     return answer(201, json.dumps({"job": {"id": job_id, "status": "queued"}}).encode())
 
 
 def sends(*pieces: bytes) -> Script:
-    """Send these bytes and keep the connection."""
+    """Send these bytes and keep the connection open."""
 
     def script(visit: Visit) -> None:
         visit.send(b"".join(pieces))
@@ -78,7 +78,7 @@ def sends(*pieces: bytes) -> Script:
 
 
 def then_left(*pieces: bytes) -> Script:
-    """Send these bytes and wait until the client leaves."""
+    """Send these bytes and wait until the client closes the connection."""
 
     def script(visit: Visit) -> None:
         visit.send(b"".join(pieces))
@@ -104,7 +104,7 @@ def then_reset(visit: Visit) -> None:
 
 
 def after(ready: Callable[[], object], *pieces: bytes) -> Script:
-    """Wait for `ready`, then send these bytes and wait until the client leaves."""
+    """Call `ready`, send these bytes, and wait until the client closes the connection."""
 
     def script(visit: Visit) -> None:
         ready()

@@ -1,9 +1,10 @@
-"""Word the verdict on a profile: which part of the protocol the client was shown to keep.
+"""Word the verdict on a profile: the parts of the protocol to which the client conforms.
 
-A plain "conforms" covers the whole protocol as first published. Parts that the driver does not
-declare, answers with `unsupported`, cannot open or that were not played are named as missing, and so
-are parts of which no MUST rule was judged. If no MUST rule was judged at all, there is no verdict.
-Capabilities that only help the kit to look closer (a clock, a random source) are not needed.
+A plain "conforms" covers the whole protocol as first published. The verdict names the parts that
+are missing: those that the driver does not declare, answers with `unsupported` or cannot open,
+those that were not played, and those without a judged MUST rule. If no MUST rule was judged at all,
+there is no verdict. Capabilities that only help the kit to judge more closely (a clock, a random
+source) are not needed.
 """
 
 from collections import Counter
@@ -24,7 +25,7 @@ from conformance.verdict.time_modes import TimeMode, Timing
 from conformance.words import CREATE
 
 _OPERATIONS: Final = ("start", "wait")
-"""The operations that every client has; drivers need not declare them."""
+"""The operations that every client has, and drivers need not declare."""
 SURFACE: Final = (
     *_OPERATIONS,
     "cancel",
@@ -58,13 +59,13 @@ class Claim:
     holds: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    """What could not be judged closely enough; this does not reduce the claim."""
+    """What the time mode left unjudged; this does not reduce the claim."""
     unplayed: int = 0
 
 
 @frozen(kw_only=True)
 class Judged:
-    """Everything that the verdict on one profile depends on."""
+    """The data from which the verdict on one profile is made."""
 
     profile: str
     results: Sequence[CaseResult]
@@ -82,13 +83,13 @@ class Judged:
         return HARDENED if self.profile == "hardened" else SURFACE
 
     def omits(self, results: Sequence[CaseResult]) -> bool:
-        """Tell whether these results are about MUST rules and judge none of them."""
+        """Return whether these results are about MUST rules but judge none of them."""
         due = any(self.musts.intersection(each.case.requires) for each in results)
         return due and not any(self.musts & judged_rules(each) for each in results)
 
     @property
     def unplayed(self) -> int:
-        """How many of the chosen cases were not played."""
+        """The number of chosen cases that were not played."""
         planned = self.scope.chosen.get(self.profile, len(self.results))
         return max(0, planned - len(self.results))
 
@@ -129,7 +130,7 @@ def _early(judged: Judged, before: str) -> str:
 
 
 def not_played(left: int, planned: int, stopped: str) -> str:
-    """Say how many cases were left, and why the run ended early if that is known."""
+    """Return the number of unplayed cases as text, with the reason if it is known."""
     why = f" ({stopped})" if stopped else ""
     return f"{left} of {planned} cases were not played{why}"
 
@@ -180,7 +181,7 @@ def _chosen(judged: Judged) -> str:
 
 
 def _selected(scope: Scope, profile: str) -> str:
-    """Name the cases that are divided into shards."""
+    """Return a name for the cases that are divided into shards, such as `the 5 cases chosen`."""
     selected = scope.selected.get(profile, 0)
     if scope.files:
         return f"the {selected} cases of {', '.join(scope.files)}"
@@ -189,7 +190,7 @@ def _selected(scope: Scope, profile: str) -> str:
 
 
 def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the parts of the protocol that were shown to hold, and those that were not and why."""
+    """Return the parts of the protocol that hold, and the others with the reason."""
     holds: list[str] = []
     lacks: list[str] = []
     narrowed = judged.scope.narrowed(judged.profile)
@@ -216,10 +217,10 @@ def _is_declared(identity: Identity, part: str) -> bool:
 
 
 def _is_about(case: Case, part: str) -> bool:
-    """Tell whether a case is about a part of the protocol.
+    """Return whether a case is about a part of the protocol.
 
-    If only a callback makes the cancel, the kit never calls the operation. Such a case does not
-    count, because a driver that refuses `cancel` everywhere would still pass it.
+    A case in which only a callback cancels does not count, because the kit never calls `cancel`: a
+    driver that refuses `cancel` everywhere would still pass.
     """
     operates = any(isinstance(step, Operate) and step.verb.value == part for step in case.steps)
     if part in _OPERATIONS or operates:
@@ -228,7 +229,7 @@ def _is_about(case: Case, part: str) -> bool:
 
 
 def _limits(judged: Judged, lacks: Sequence[str]) -> Iterator[str]:
-    """Yield how often the driver refused an operation that it has, and how many cases ended early."""
+    """Yield the number of refusals of each operation, and the number of cases that ended early."""
     refused = Counter(
         operation
         for result in judged.results
@@ -253,7 +254,7 @@ def opening_refused(result: CaseResult) -> tuple[str, ...]:
 
 
 def unsupported(result: CaseResult) -> tuple[str, ...]:
-    """Return the operations that the driver answered with `unsupported`, without their numbers."""
+    """Return the names of the operations that the driver answered with `unsupported`."""
     found = (
         fact.operation.partition("#")[0]
         for _, fact in result.trace.of(Settled)
@@ -263,7 +264,7 @@ def unsupported(result: CaseResult) -> tuple[str, ...]:
 
 
 def _remarks(judged: Judged) -> Iterator[str]:
-    """Yield what could not be judged in this time mode; it does not reduce the claim."""
+    """Yield a remark about what could not be judged in this time mode, if anything."""
     given_up = sum(len(result.unjudged) for result in judged.results)
     if judged.timing.mode is not TimeMode.VIRTUAL:
         mode = f"in {judged.timing.mode.value} time"

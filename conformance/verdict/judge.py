@@ -1,7 +1,7 @@
-"""Judge a played case: list the expectations that its trace breaks, the most telling first.
+"""Judge a played case: list the expectations that its trace breaks, the most important first.
 
-The premise comes first. If the client did not get as far as the rule of the case, the finding says
-so and cites the rule that the client broke before; the case's own rule is then not judged.
+The premise is judged first. If the client did not get as far as the rule of the case, the finding
+says so and cites the rule that the client broke before; the case's own rule is not judged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,11 +27,11 @@ from conformance.verdict.not_reached.past import Past
 from conformance.verdict.result import OF_THE_DRIVER, SETTLES, Finding, Play, secrets_of
 
 _ROUTE_OF: Final = {"start": "create", "cancel": "cancel"}
-"""The operations that settle as soon as their request is answered, with its route."""
+"""The operations that settle when their request is answered, each with the request's route."""
 
 
 def judge(play: Play) -> tuple[Finding, ...]:
-    """Return every finding of a play, the most telling first."""
+    """Return all findings of a play, the most important first."""
     if broken := tuple(_of_the_driver(play)):
         return (*broken, *_breaches(play))
     if (first := _silent(play) or _unmet(play)) is not None:
@@ -48,25 +48,25 @@ def _of_the_driver(play: Play) -> Iterator[Finding]:
         found = Divergence(expected, play.broken, _last(play))
         yield Finding.of(OF_THE_DRIVER, (SETTLES,) if asked else (), found)
     elif opening is None:
-        silent = "the driver went silent and had not answered open"
+        silent = "the driver went silent before it answered open"
         yield Finding.of(OF_THE_DRIVER, (), Divergence("an answer to open", silent, _last(play)))
 
 
 def _unmet(play: Play) -> Finding | None:
-    """Return the finding that the client did not get as far as the rule of the case, if so."""
+    """Return a finding if the client did not get as far as the rule of the case."""
     for premise in play.case.premise:
         if (missing := premise.judge(play.trace)) is not None:
             return _not_reached(play, premise.word, missing, _breach(play, premise, missing))
     for where, name in play.stuck:
-        missing = Divergence(f"{name}, which {where} waits for", "it never came")
+        missing = Divergence(f"{name}, which {where} waits for", "it never happened")
         breach = breach_of(play.case, play.trace, play.profile, missing, name)
         return _not_reached(play, where, missing, breach)
     return None
 
 
 def _silent(play: Play) -> Finding | None:
-    """Return the finding that an operation never settled although its request was answered."""
-    if play.endless or not play.unanswered:  # as in nearly every play
+    """Return a finding if an operation never settled although its request was answered."""
+    if play.endless or not play.unanswered:  # true for nearly every play
         return None
     past = Past.of(play.trace.events, play.profile)
     for operation in play.unanswered:
@@ -74,7 +74,7 @@ def _silent(play: Play) -> Finding | None:
         attached = route == "create" and "job" in play.case.config
         if route and (attached or past.all_answered(route)):
             missing = Divergence(
-                f"{operation} settles", f"its request was answered, but {operation} had not settled"
+                f"{operation} settles", f"its request was answered, but {operation} did not settle"
             )
             return _not_reached(
                 play, f"conduct.answer {operation}", missing, Breach(SETTLES, missing)
@@ -103,7 +103,7 @@ def _breach(  # noqa: PLR0911 - one arm per kind of premise
 
 
 def _rule_of_a_cursor(chain: Sequence[str | None], request: Requested) -> str:
-    """Return the rule that the wrong cursor of an open breaks."""
+    """Return the rule that the wrong cursor of a stream request breaks."""
     *before, wanted = chain[: request.attempt]
     if wanted is None:
         return "ARK-RES-1"
@@ -131,8 +131,7 @@ def _of_the_case(play: Play) -> Iterator[Finding]:
     if not (play.endless or overran(play.case, play.trace)):
         yield from found
         return
-    # An event that should not be there is evidence. One that is missing may only be missing because
-    # the client was going in circles.
+    # An unexpected event is evidence. A missing one is not: the client may have been in a loop.
     shown = [finding for finding in found if finding.event is not None]
     yield from shown
     yield _endless(play, shown[0].requires if shown else ())
@@ -141,7 +140,7 @@ def _of_the_case(play: Play) -> Iterator[Finding]:
 
 
 def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
-    """Return the finding that another rule was broken before those of the case, if one was."""
+    """Return a finding if the client broke another rule before those of the case."""
     first = found[0]
     breach = went_on(play.case, play.trace)
     if breach is None:
@@ -164,9 +163,9 @@ def _broken(play: Play) -> Iterator[Finding]:
 
 
 def _endless(play: Play, shown: tuple[str, ...]) -> Finding:
-    """Return the finding that the client went on forever, with the rule that this breaks.
+    """Return the finding that the client did not stop, with the rules that this breaks.
 
-    `shown` are the rules that an event in the trace shows to be broken already.
+    `shown` are the rules that an event in the trace has already shown to be broken.
     """
     last = play.trace.events[-1]
     missing = Divergence(
@@ -187,7 +186,7 @@ def _rules_of_an_end(play: Play, missing: Divergence) -> tuple[str, ...]:
 
 
 def _is_about_the_end(case: Case) -> bool:
-    """Tell whether a case judges how its `wait()` settles, or how often the stream is opened."""
+    """Return whether a case judges the result of `wait()` or the number of stream requests."""
     words = {each.assertion.word for each in case.expect}
     return any(word.startswith("result.wait") for word in words) or "requests.stream" in words
 
@@ -197,7 +196,7 @@ def _of_conduct(play: Play, found: Sequence[Finding]) -> Iterator[Finding]:
     unmet = any(finding.not_reached for finding in found)
     if not play.endless:
         for operation in play.unanswered:
-            silent = f"the client went silent and {operation} had not settled"
+            silent = f"the client went silent before {operation} settled"
             rules = shown if unmet else _never_settled(play, operation, shown)
             missing = Divergence(f"{operation} settles", silent, _last(play))
             yield Finding.of(f"conduct.answer {operation}", rules, missing)
@@ -205,10 +204,10 @@ def _of_conduct(play: Play, found: Sequence[Finding]) -> Iterator[Finding]:
 
 
 def _never_settled(play: Play, operation: str, shown: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the rules that an operation breaks that never settles.
+    """Return the rules that an operation breaks by never settling.
 
-    These are the rules of the case if it is about how the operation settles. Otherwise, if something
-    else was wrong before, its rules are in `shown` and explain this as well.
+    These are the rules of the case if it judges the result of the operation. Otherwise they are
+    `shown`, the rules of an earlier finding, which explains this one too.
     """
     if operation == "close":
         return ()

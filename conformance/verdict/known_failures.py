@@ -1,11 +1,11 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Known failures: what a client is known not to pass, why, and the date until which the failure is accepted.
+"""Known failures: cases that a client is known to fail, with a reason and an optional end date.
 
-Such knowledge can be stale: the failure is gone, the case does not exist, the date has passed, or a
-template is named, which would cover cases that pass. Today's date is an argument.
+An entry can be stale: the client no longer fails, the case does not exist, the date has passed, or
+the entry names a template, which also covers cases that pass. Today's date is an argument.
 
-A failure is known by its case, or by the rule that it breaks. Only random schedules are matched by
-the rule alone: they have no lasting name, and among the cases of the kit a rule would cover too much.
+An entry names a case, or a rule that the client breaks. Only random schedules are matched by the
+rule alone: they have no lasting name, and among the kit's cases a rule would cover too much.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from mock_server.strict.shapes import ScenarioError, array, check_known, nearest
 from mock_server.strict.words import needed, table, word
 
 _MOST_STALE: Final = 30
-"""So many lines about what is stale are shown."""
+"""The most lines about stale entries that are shown."""
 _LONGEST_ID: Final = 200
 
 
@@ -39,7 +39,7 @@ def _date(written: str, where: str) -> date:
 
 _RULE: Final = matching("ARK-[A-Z]{3}-[0-9]{1,3}", "a rule, such as 'ARK-RES-2'")
 UNSAID: Final = "TODO"
-"""What a reason begins with that is still to be written."""
+"""The start of a reason that the user still has to write."""
 DATE: Final = restricted(converted(text(), _date), {"format": "date"})
 
 
@@ -47,16 +47,16 @@ DATE: Final = restricted(converted(text(), _date), {"format": "date"})
 class Known:
     """One known failure: of a case, or of a rule on random schedules.
 
-    If profiles or assertions are named, it covers only these.
+    With `profile` or `assertion`, it covers only these profiles or assertions.
     """
 
     case: str = word(text(), "the case, or its template", default="")
-    reason: str = needed(text(), "why the client does not pass it")
+    reason: str = needed(text(), "why the client fails it")
     profile: tuple[str, ...] = word(
-        one_or_more(one_of(PROFILE_NAMES)), "under which profiles [default: all]", default=()
+        one_or_more(one_of(PROFILE_NAMES)), "the profiles it applies to [default: all]", default=()
     )
     assertion: tuple[str, ...] = word(
-        one_or_more(text()), "by which assertions [default: any]", default=()
+        one_or_more(text()), "the assertions that fail [default: any]", default=()
     )
     rule: tuple[str, ...] = word(
         one_or_more(_RULE),
@@ -65,31 +65,31 @@ class Known:
     )
     expires: date | None = word(DATE, "the date until which the failure is accepted", default=None)
     by: str = "the baseline"
-    """Where it is written."""
+    """The place where the entry is written, for messages."""
 
     def covers(self, result: CaseResult, finding: Finding) -> bool:
-        """Tell whether a finding is this known failure."""
+        """Return whether a finding is this known failure."""
         return self.is_about(result) and self.names(finding.assertion)
 
     def names(self, assertion: str) -> bool:
-        """Tell whether it is about an assertion."""
+        """Return whether the entry covers an assertion."""
         return not self.assertion or assertion in self.assertion
 
     def is_about(self, result: CaseResult) -> bool:
-        """Tell whether a result is of this case and profile."""
+        """Return whether a result is of the entry's case, under one of its profiles."""
         return self.case in result.case.names and self.holds_under(result.profile)
 
     def holds_under(self, profile: str) -> bool:
-        """Tell whether it is known under a profile."""
+        """Return whether the entry applies to a profile."""
         return not self.profile or profile in self.profile
 
     @property
     def unsaid(self) -> bool:
-        """Whether its reason is still to be written."""
+        """Whether the user still has to write the reason."""
         return self.reason.startswith(UNSAID)
 
     def plain(self) -> Mapping[str, Json]:
-        """Return it as plain data, as it is written in a baseline."""
+        """Return the entry as plain data, with the keys of a baseline file."""
         words: Mapping[str, Json] = {
             "case": self.case,
             "profile": list(self.profile),
@@ -107,7 +107,7 @@ class Known:
 
 @frozen
 class Weighed:
-    """Results with the known failures marked, and what is stale about the knowledge."""
+    """Results with the known failures marked, and lines about stale entries."""
 
     results: Sequence[CaseResult]
     stale: Sequence[str]
@@ -129,7 +129,7 @@ BASELINE: Final = table(_Baseline, "known failures")
 
 
 def read_baseline(path: Path, rules: Mapping[str, Requirement]) -> tuple[Known, ...]:
-    """Read a baseline file; raises ReadingError with every mistake, also if it cannot be read."""
+    """Read a baseline file; raises ReadingError with every mistake, or if it cannot be read."""
 
     def read(file: Mapping[str, Json]) -> tuple[Known, ...]:
         known, mistakes = BASELINE.read(file, "").known, Mistakes()
@@ -144,7 +144,7 @@ def read_baseline(path: Path, rules: Mapping[str, Requirement]) -> tuple[Known, 
 
 
 def declared(gaps: Mapping[str, str]) -> tuple[Known, ...]:
-    """Return what a driver itself says that its client does not pass."""
+    """Return the known failures that a driver declares in `declared_gaps`."""
     by = "the driver's declared_gaps"
     return tuple(Known(case=case, reason=reason, by=by) for case, reason in gaps.items())
 
@@ -152,7 +152,7 @@ def declared(gaps: Mapping[str, str]) -> tuple[Known, ...]:
 def weigh(
     results: Sequence[CaseResult], known: Sequence[Known], cases: Sequence[Case], today: date
 ) -> Weighed:
-    """Mark the known failures among the results; `cases` are all there are, selected or not."""
+    """Mark the known failures among the results; `cases` are all cases, selected or not."""
     named: dict[str, list[Known]] = {}
     for each in known:
         named.setdefault(each.case, []).append(each)
@@ -189,7 +189,7 @@ def _stale(
     for n, each in enumerate(known):
         ran = [r for r in ran_of.get(each.case, ()) if each.is_about(r)]
         if each.case not in every and each.case:
-            # To look for the nearest name takes long, and a long list is not read to its end.
+            # Finding the nearest name is slow, so only the first entries get one.
             near = nearest(each.case[:_LONGEST_ID], every) if n < _MOST_STALE else "as above"
             yield f"{each}: no such case; {near} ({each.by})"
         elif each.expires is not None and each.expires < today:
@@ -197,7 +197,7 @@ def _stale(
         elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
             other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
             but = f", though it fails by {', '.join(other)}" if other else ""
-            yield f"{each}: passes now{but}; take it out of {each.by} ({each.reason})"
+            yield f"{each}: passes now{but}; remove it from {each.by} ({each.reason})"
         elif (still := narrowed(each, ran)) != each:
             yield f"{each}: fails now only as {still}; narrow it in {each.by} ({each.reason})"
         elif each.case in templates:
@@ -205,10 +205,10 @@ def _stale(
 
 
 def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
-    """Return what is left of a known failure after these results, which are about its case.
+    """Return a known failure without the profiles and assertions that no longer fail.
 
-    What was not judged is kept. Nothing is left if it has profiles or assertions, and none of them
-    fails any more: then it is returned as it was.
+    `ran` are the results of its case; what they did not judge is kept. If nothing would be left,
+    the failure is returned unchanged.
     """
     failing = [(r, f) for r in ran for f in r.findings if known.covers(r, f)]
     judged = {r.profile for r in ran}
@@ -225,7 +225,7 @@ def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
 
 
 def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) -> str:
-    """Say that a template is named, and which of its cases should be instead."""
+    """Return a message that an entry names a template, with the cases to name instead."""
     rows = sum(case.template == known.case for case in cases)
     failing = dict.fromkeys(
         r.case.id for r in ran for finding in r.findings if known.covers(r, finding)

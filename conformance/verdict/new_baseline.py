@@ -1,6 +1,6 @@
-"""Write a baseline: the failures of a run as known failures, each with a reason to be written.
+"""Write a baseline: the failures of a run as known failures, with reasons for the user to write.
 
-What an earlier baseline says is kept, its reasons above all; what passes now is left out.
+Entries of an earlier baseline are kept, with their reasons, unless their cases pass now.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,8 +21,8 @@ _REASON: Final = f"{UNSAID}: why is this accepted, and until when?"
 _LONGEST: Final = 160
 _HEAD: Final = """\
 # The known failures of {name}, written by `arkor-conformance run --write-baseline`.
-# Write into every `reason` why the failure is accepted, and add a date to those that should not
-# last: expires = "2026-12-31". `rule` is for explore and diff, which go on past these rules.
+# Write into each `reason` why the failure is accepted, and add a date to entries that should
+# expire: expires = "2026-12-31". `rule` is for explore and diff, which skip failures of these rules.
 # To update this file: run --baseline FILE --write-baseline FILE. Reasons and dates are kept, comments
 # are not.
 """
@@ -30,7 +30,7 @@ _HEAD: Final = """\
 
 @frozen
 class Renewed:
-    """A new baseline: what is kept of an earlier one, what is new, and what is left out."""
+    """A new baseline: the entries kept from an earlier one, the new ones, and the dropped ones."""
 
     kept: Sequence[Known]
     new: Sequence[Known]
@@ -50,8 +50,8 @@ def renew(
 ) -> Renewed:
     """Return the known failures after a run.
 
-    `gaps` are known without the baseline; `cases` are all there are. An entry whose case was not
-    played is kept.
+    `gaps` are known failures that the driver declares; `cases` are all cases of the kit. An entry
+    whose case was not played is kept.
     """
     names = {name for case in cases for name in case.names}
     ran = [each for each in results if each.verdict is not Verdict.NOT_APPLICABLE]
@@ -73,7 +73,7 @@ def _left(known: Known, ran: Sequence[CaseResult], names: set[str]) -> Known | N
 
 
 def _new(ran: Sequence[CaseResult], known: Sequence[Known]) -> Iterator[Known]:
-    """Yield what fails and is not known yet: the profiles in which a case fails alike are one."""
+    """Yield entries for unknown failures; profiles in which a case fails alike share an entry."""
     about: dict[str, list[Known]] = {}
     for each in known:
         about.setdefault(each.case, []).append(each)
@@ -112,7 +112,7 @@ def baseline_text(
     results: Sequence[CaseResult],
     rules: Mapping[str, Requirement],
 ) -> str:
-    """Return the text of a baseline of the client called `name`; the same input, the same text."""
+    """Return the text of a baseline for the client `name`; equal input gives equal text."""
     parts = [_HEAD.format(name=cut(one_line(name), _LONGEST))]
     for case, entries in groupby(known, key=_case_of):
         own = [each for each in results if case in each.case.names]
@@ -133,7 +133,7 @@ def _order(known: Known) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 def _comments(
     known: Known, results: Sequence[CaseResult], rules: Mapping[str, Requirement]
 ) -> Iterator[str]:
-    """Yield the rules in words, and what was expected and seen, of the first result."""
+    """Yield comments with the text of the rules, and the findings of the first result."""
     for rule in known.rule:
         text = f"{rules[rule].level.value}: {one_line(rules[rule].text)}"
         yield f"# {rule} {cut(text, _LONGEST)}"

@@ -1,4 +1,4 @@
-"""A case as it was played, its findings, its result, and the exit status of a run."""
+"""The play of a case, its findings and its result, and the exit status of a run."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
@@ -13,14 +13,14 @@ from conformance.verdict.statuses import Exit, Verdict
 from conformance.verdict.time_modes import Unjudged
 
 OF_THE_DRIVER: Final = "driver"
-"""The assertion of a finding that is about the driver, not about its client."""
+"""The `assertion` of findings about the driver instead of its client."""
 SETTLES: Final = "ARK-ERR-10"
-"""The rule that every operation settles; cited by cases that are about another rule."""
+"""The rule that every operation must settle; cited in cases that are about another rule."""
 
 
 @frozen(kw_only=True)
 class Play:
-    """A case as it was played: the trace, and what went wrong while the kit played it."""
+    """A played case: its trace, and what went wrong while the kit played it."""
 
     case: Case
     trace: Trace
@@ -30,12 +30,12 @@ class Play:
     broken: str | None = None
     endless: bool = False
     log: str = ""
-    """What the driver wrote to its standard error during the case."""
+    """The driver's output on standard error during the case."""
 
 
 @frozen(kw_only=True)
 class Finding:
-    """One broken expectation, and the requirements that the client broke with it."""
+    """One broken expectation, and the requirements that it breaks."""
 
     assertion: str
     requires: tuple[str, ...]
@@ -55,7 +55,7 @@ class Finding:
         *,
         not_reached: bool = False,
     ) -> "Finding":
-        """Return the finding of a divergence; `last` is the event to show if it names none."""
+        """Return a divergence as a finding; `last` is the event to show if it has none."""
         event = found.event or last
         return cls(
             assertion=assertion,
@@ -68,15 +68,15 @@ class Finding:
 
     @property
     def unexplained(self) -> bool:
-        """Whether the kit cannot say which broken rule kept the client from getting that far."""
+        """Whether the client did not get as far as the rule of the case for an unknown reason."""
         return self.not_reached and not self.requires
 
     @property
     def of_the_driver(self) -> bool:
         """Whether the driver itself failed: it died, broke the protocol, or never answered.
 
-        An operation that never settles counts as the driver's failure, unless the case is about how
-        that operation settles.
+        An operation that never settles counts as the driver's failure, unless the case judges the
+        result of that operation.
         """
         hangs = self.assertion.startswith("conduct.answer") and self.requires == (SETTLES,)
         return self.assertion == OF_THE_DRIVER or hangs
@@ -90,7 +90,7 @@ class Finding:
 
 @frozen(kw_only=True)
 class CaseResult:
-    """The result of one case under one profile. `reason` explains verdicts without findings."""
+    """The result of one case under one profile; `reason` explains a verdict without findings."""
 
     case: Case
     profile: str
@@ -100,15 +100,15 @@ class CaseResult:
     reason: str = ""
     seconds: float = 0.0
     unjudged: tuple[Unjudged, ...] = ()
-    """Parts of the case that cannot be judged in the time mode of the run."""
+    """The parts of the case that cannot be judged in the time mode of the run."""
     lacking: tuple[str, ...] = ()
-    """The capabilities that the driver lacks; the case was not played because of them."""
+    """The capabilities that the driver lacks, for which the case was not played."""
     nonces: Nonces | None = None
-    """The values of the placeholders of the case."""
+    """The values of the case's placeholders."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What no report may show, besides the secrets of the case."""
+    """Texts that no report may show, besides the secrets of the case."""
     endless: bool = False
-    """Whether the client went on forever; then the start of the trace tells more than its end."""
+    """Whether the client did not stop; then the start of the trace is worth more than its end."""
 
     @property
     def name(self) -> str:
@@ -117,7 +117,7 @@ class CaseResult:
 
 
 def does_not_apply(play: Play) -> str:
-    """Say why a case that was played does not apply to the client; empty if it does."""
+    """Return why a played case does not apply to the client; empty if it applies."""
     for event in play.trace.events:
         match event.fact:
             case Settled(operation="open", failure=Failure(message=message)):
@@ -143,7 +143,7 @@ def secrets_of(case: Case) -> Iterator[str]:
 
 
 def verdict_of(findings: Sequence[Finding], binding: Callable[[str], bool]) -> Verdict:
-    """Return the verdict for the findings of a case; `binding` tells which rules count."""
+    """Return the verdict on a case with these findings; `binding` returns whether a rule counts."""
     if not findings:
         return Verdict.PASS
     if any(finding.unexplained for finding in findings):

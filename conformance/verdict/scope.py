@@ -1,7 +1,8 @@
 """The scope of a run: a version of the specification, a set of cases, how many were chosen.
 
-Every report shows all three, so that runs can be compared, and neither a partial run nor one shard
-of a run looks like a full one. `--spec` pins a version: a newer kit then plays the same cases as an older one.
+Every report shows all three, so that runs can be compared and a partial run or a shard does not
+look like a full run. `--spec` pins a version: a newer kit then plays the same cases as an older
+one.
 """
 
 import hashlib
@@ -27,21 +28,21 @@ _SHOWN: Final = 12
 
 @frozen(kw_only=True)
 class Scope:
-    """The scope of a run. `digest` covers all cases of the version, chosen or not."""
+    """The scope of a run; `digest` covers all cases of the version, chosen or not."""
 
     version: str
     """The version of the specification that the client is judged by."""
     digest: str
     chosen: Mapping[str, int] = field(factory=dict[str, int])
-    """How many cases are to be played, by profile."""
+    """The number of cases to play, by profile."""
     total: Mapping[str, int] = field(factory=dict[str, int])
-    """How many cases there are, by profile."""
+    """The number of all cases, by profile."""
     files: tuple[str, ...] = ()
     """The files given with `--file`, which replace the kit's own cases."""
     strict: bool = False
     shard: Shard | None = None
     selected: Mapping[str, int] = field(factory=dict[str, int])
-    """How many cases all shards have together, by profile; empty if there are no shards."""
+    """The number of cases in all shards together, by profile; empty if there are no shards."""
 
     @classmethod
     def of(
@@ -54,7 +55,7 @@ class Scope:
         strict: bool = False,
         shard: Shard | None = None,
     ) -> "Scope":
-        """Describe a run of `chosen`, or of a shard of them; `catalogue` has all cases there are."""
+        """Describe a run of `chosen`, or of a shard of them; `catalogue` has all cases."""
         ours = (shard or WHOLE).part(chosen, lambda case: case.id)
         return cls(
             version=version or specification_version(),
@@ -68,7 +69,7 @@ class Scope:
         )
 
     def narrowed(self, profile: str) -> bool:
-        """Tell whether only some of the kit's cases are played under a profile."""
+        """Return whether only some of the kit's cases are played under a profile."""
         return bool(self.files) or self.chosen.get(profile, 0) < self.total.get(profile, 0)
 
     def __str__(self) -> str:
@@ -101,7 +102,7 @@ def check_version(
 def pinned(
     version: str, requirements: Mapping[str, Requirement], cases: Sequence[Case]
 ) -> tuple[Case, ...]:
-    """Return the cases that already existed in `version`, together with all of their rules."""
+    """Return the cases that existed in `version`, and whose rules all existed in it."""
     return tuple(
         case
         for case in cases

@@ -1,7 +1,7 @@
-"""Work out how each rule came out under one profile: broken, kept, or not judged.
+"""Determine the result of each rule under one profile: broken, kept, or not judged.
 
-A rule is broken if a finding cites it. A case that did not get as far as its own rule does not judge
-it, and a rule that was not judged by any case is reported as not judged.
+A rule is broken if a finding cites it. A case that did not get as far as its own rule does not
+judge it. A rule that no case judged is reported as not judged.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from conformance.verdict.statuses import Verdict
 
 
 class Standing(Enum):
-    """How a rule came out under one profile."""
+    """The result of a rule under one profile."""
 
     BROKEN = "broken"
     KNOWN = "known to be broken"
@@ -28,24 +28,24 @@ class Standing(Enum):
 
 @frozen(kw_only=True)
 class Tally:
-    """The rules of one profile, counted.
+    """The results of all rules under one profile.
 
-    `because` counts the broken rules that kept cases from judging their own.
+    `because` maps each broken rule to the number of cases that it kept from judging their own rule.
     """
 
     rules: Mapping[str, Standing]
     broken: Mapping[str, frozenset[str]]
-    """For each rule the cases whose findings cite it, without known failures."""
+    """The cases whose findings cite each rule, without known failures."""
     because: Mapping[str, int]
     not_reached: int
     unruled: int
-    """How many cases fail without citing a rule: their driver died or broke the protocol."""
+    """The number of cases that fail without a rule: their driver died or broke the protocol."""
     requirements: Mapping[str, Requirement]
     counts: Callable[[str], bool]
-    """Tells whether a rule counts under this profile; that depends on its source."""
+    """Returns whether a rule counts under this profile, which depends on its source."""
 
     def of(self, level: Level, standing: Standing) -> tuple[str, ...]:
-        """Return the rules of this level that count and came out as `standing`."""
+        """Return the rules of this level that count and have this result."""
         return tuple(
             rule
             for rule, found in self.rules.items()
@@ -67,12 +67,12 @@ class Tally:
         return tuple(rule for rule in self.broken if not self.counts(rule))
 
     def cases(self, rules: Sequence[str]) -> int:
-        """Return how many cases break any of these rules."""
+        """Return the number of cases that break any of these rules."""
         return len({case for rule in rules for case in self.broken[rule]})
 
     @property
     def sources(self) -> Mapping[str, int]:
-        """How many rules of each kind of source are broken."""
+        """The number of broken rules, by kind of source."""
         found = Counter(self.requirements[rule].source.kind for rule in self.broken)
         kinds = [kind for kind in SourceKind if kind is not SourceKind.OBSERVED or found[kind]]
         return {kind.value: found[kind] for kind in kinds}
@@ -84,7 +84,7 @@ def tally(
     requirements: Mapping[str, Requirement],
     scope: Scope,
 ) -> Tally:
-    """Count how each rule came out in the results of one profile."""
+    """Determine the result of each rule from the results of one profile."""
 
     def counts(rule: str) -> bool:
         return requirements[rule].counts(profile, strict=scope.strict)
@@ -116,7 +116,7 @@ def tally(
 
 
 def judged_rules(result: CaseResult) -> frozenset[str]:
-    """Return the rules that a result judged, kept or broken."""
+    """Return the rules that a case judged, whether kept or broken."""
     cut_short = any(finding.cut_short for finding in result.findings)
     if result.verdict is Verdict.NOT_APPLICABLE or cut_short:
         return _cited(result)
@@ -170,7 +170,7 @@ def _cited(result: CaseResult) -> frozenset[str]:
 
 
 def unjudged_musts(results: Sequence[CaseResult], tallies: Mapping[str, Tally]) -> Iterator[str]:
-    """Yield the MUST rules that the cases of these results are about and that none judged."""
+    """Yield the MUST rules that these cases are about but that none of them judged."""
     found = {
         rule
         for result in results

@@ -23,12 +23,12 @@ class Verdict(Enum):
 
     @property
     def is_wrong(self) -> bool:
-        """Whether something is wrong that a reader has to look at: it fails, warns or is an error."""
+        """Whether a reader should look at the case: it fails, warns or is an error."""
         return self.fails or self in {Verdict.WARN, Verdict.ERROR}
 
 
 class Exit(IntEnum):
-    """How a command ends: as all our commands do, and in two more ways."""
+    """The exit statuses of `arkor-conformance`: those of all our commands, and two more."""
 
     OK = shell.OK
     FAILED = shell.BAD

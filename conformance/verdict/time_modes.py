@@ -1,11 +1,11 @@
-"""Time modes: what can still be judged when the kit does not control the client's clock.
+"""Time modes: what the kit can judge if it does not control the client's clock.
 
-A case is reduced to what a mode can judge; every expectation that is dropped is named.
+A case is reduced to what a mode can judge, and every dropped expectation is reported.
 
-*virtual*: the driver announces its sleeps and the kit ends them; everything is judged, exactly.
-*scaled*: the client really sleeps, with its delays set to a tenth; judged are order, counts, and
-that no delay is shorter than it must be. *real*: order and counts alone. A machine under load makes
-everything later and nothing earlier, so what could fail by lateness alone is not judged at all.
+*virtual*: the driver announces its sleeps and the kit ends them; everything is judged exactly.
+*scaled*: the client really sleeps, with delays set to a tenth; the kit judges order, counts, and
+that no delay is too short. *real*: the kit judges only order and counts. Load on a machine makes
+events later but never earlier, so the kit does not judge what lateness alone could fail.
 """
 
 import math
@@ -33,13 +33,13 @@ from mock_server.scenario.words.head import HeadFault
 from mock_server.strict.words import changed
 
 DIVISOR: Final = 10
-"""Scaled delays are so many times shorter: long enough to be told from no delay at all."""
+"""Scaled delays are shorter by this factor, but still distinguishable from no delay."""
 LONGEST: Final = 10.0
-"""Seconds of one real delay that are worth waiting for."""
+"""The longest real delay, in seconds, in a case that is played."""
 LONGEST_IN_ALL: Final = 60.0
-"""Seconds that the delays of one case may take together."""
+"""The longest sum of real delays, in seconds, in a case that is played."""
 _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK-13"})
-"""Rules that only a longer delay breaks, or one that was not scaled: the defaults."""
+"""Rules that only too long a delay breaks, or the default delays, which are not scaled."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
 _LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be scheduling delay"
@@ -53,7 +53,7 @@ _NO_LENGTH: Final = "judged in part, by their number: their length may be schedu
 
 
 class TimeMode(Enum):
-    """Whose time a run is judged by."""
+    """The kind of time in which a run is judged; see the module."""
 
     VIRTUAL = "virtual"
     SCALED = "scaled"
@@ -62,7 +62,7 @@ class TimeMode(Enum):
 
 @frozen
 class Unjudged:
-    """An expectation that was given up, by its word, wholly or in part."""
+    """An expectation that is not judged, or only in part; `word` is its name."""
 
     word: str
     why: str
@@ -70,37 +70,37 @@ class Unjudged:
 
 @frozen(kw_only=True)
 class Adapted:
-    """A case as it is judged. `unplayable` says why it cannot be played at all."""
+    """A case, reduced to what a time mode can judge; `unplayable` says why it cannot be played."""
 
     case: Case
     unplayable: str = ""
     unjudged: tuple[Unjudged, ...] = ()
     silence: float = 0.0
-    """Seconds for which a sound client may sleep."""
+    """The longest time, in seconds, that a correct client may sleep."""
 
 
 @frozen
 class Timing:
-    """The time of a run: its mode, and by how much delays are divided."""
+    """The time of a run: its mode, and the divisor of delays."""
 
     mode: TimeMode
     divisor: int = 1
 
     @classmethod
     def of(cls, asked: TimeMode | None, identity: Identity) -> "Timing":
-        """Choose the time for a driver; raises DriverUnusable when it does not do as asked."""
+        """Choose the time for a driver; raises DriverUnusable if it does not support `asked`."""
         virtual = VIRTUAL_CLOCK in identity.capabilities
         mode = asked or (TimeMode.VIRTUAL if virtual else TimeMode.SCALED)
         if virtual and mode is not TimeMode.VIRTUAL:
             raise DriverUnusable(
-                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was asked for: it would have "
-                f"to really sleep and leave {VIRTUAL_CLOCK} out when hello says "
+                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was given: the driver would "
+                f"have to really sleep and not declare {VIRTUAL_CLOCK} when hello says "
                 f'"time": "{mode.value}"'
             )
         if not virtual and mode is TimeMode.VIRTUAL:
             raise DriverUnusable(
-                f"does not declare {VIRTUAL_CLOCK}, but --time virtual was asked for; leave --time "
-                "out, and its delays are judged as they are"
+                f"does not declare {VIRTUAL_CLOCK}, but --time virtual was given; leave out --time "
+                "to judge its real delays"
             )
         scaled = mode is TimeMode.SCALED and "config.backoff" in identity.capabilities
         return cls(mode, DIVISOR if scaled else 1)
@@ -119,7 +119,7 @@ class Timing:
                 assert_never(self.mode)
 
     def adapt(self, case: Case) -> Adapted:
-        """Return a case as this time can judge it."""
+        """Return a case reduced to what this time can judge."""
         if self.mode is TimeMode.VIRTUAL:
             return Adapted(case=case)
         if why := _unplayable(case) or self._too_long(case):
@@ -143,7 +143,7 @@ class Timing:
         )
 
     def waits(self, case: Case) -> float:
-        """Return about how many seconds a sound client really sleeps in a case; 0 if not played."""
+        """Estimate the seconds that a correct client really sleeps in a case; 0 if not played."""
         if self.mode is TimeMode.VIRTUAL or _unplayable(case) or self._too_long(case):
             return 0.0
         kept, _ = self._expectations(case)
@@ -163,7 +163,7 @@ class Timing:
     def _assertion(  # noqa: PLR0911 - one arm per kind of assertion
         self, case: Case, expected: Expectation
     ) -> tuple[Assertion | None, str]:
-        """Return what is judged instead of an assertion, and what of it is not judged."""
+        """Return the assertion to judge instead, or None, and what is not judged."""
         match expected.assertion:
             case Sleeps() if any(rule.end.listener for rule in case.server.scenario.rules):
                 return None, _NO_WIRE
@@ -191,7 +191,7 @@ class Timing:
         return {**case.config, "initial_ms": base, "max_ms": cap}
 
     def _scaled(self, server: Server) -> Server:
-        """Shorten what the backend asks for, where the shorter time is still a whole number."""
+        """Shorten the delays that the backend asks for, if the result is a whole number."""
         found = changed(server, _shorter_hint) if self.divisor == DIVISOR else server
         return found if isinstance(found, Server) else server
 
@@ -202,7 +202,7 @@ class Timing:
             return ""
         return (
             f"its delays take {total:.0f} s in this time, the longest {longest:.0f} s, which is "
-            f"not waited for; that needs {VIRTUAL_CLOCK}"
+            f"too long to wait; that needs {VIRTUAL_CLOCK}"
         )
 
 
@@ -210,7 +210,7 @@ IN_VIRTUAL_TIME: Final = Timing(TimeMode.VIRTUAL)
 
 
 def _unplayable(case: Case) -> str:
-    """Say what of a case only virtual time can do, or nothing."""
+    """Return why a case needs virtual time; empty if it does not."""
     if case.hold or any(isinstance(step, Elapse | Advance | Wake) for step in case.steps):
         return f"it holds a sleep or lets time pass, which needs {VIRTUAL_CLOCK}"
     named = [name for step in case.steps for _, name in references(step)]
@@ -231,7 +231,7 @@ def _is_of_a_sleep(premise: Premise) -> bool:
 
 
 def _shorter_hint(part: object) -> object:
-    """Shorten what a rule or a frame asks for."""
+    """Shorten the delay that a rule or a frame asks for, if the result is a whole number."""
     match part:
         case HeadFault(retry_after=float(seconds)) if seconds % DIVISOR == 0:
             return evolve(part, retry_after=seconds // DIVISOR)
@@ -244,6 +244,6 @@ def _shorter_hint(part: object) -> object:
 
 
 def _shorter(milliseconds: float, divisor: int) -> float:
-    """Divide; in whole milliseconds where possible, since some clients count in them."""
+    """Divide a delay; return whole milliseconds if possible, because some clients need them."""
     exact = milliseconds / divisor
     return int(exact) if math.isclose(exact, round(exact)) else exact

@@ -1,4 +1,4 @@
-"""Estimate how long a sound client waits in a case, in milliseconds."""
+"""Estimate how long a correct client waits in a case, in milliseconds."""
 
 import re
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ _BASE_MS: Final = 1_000.0
 _CAP_MS: Final = 60_000.0
 _DOUBLINGS: Final = 16
 _MOST_OPENS: Final = 10_000
-"""More delays are not added up: a case may allow any number of attempts."""
+"""The most attempts that are counted; a case may allow any number."""
 _OPEN: Final = 0.01
-"""Seconds that an open takes beside the delay before it."""
+"""Seconds that an attempt takes in addition to the delay before it."""
 _NAME_OF_OPEN: Final = re.compile(r"stream#(?P<attempt>[0-9]{1,9})")
 
 
 def back_off(case: Case) -> tuple[float, float]:
-    """Return the first delay and the cap that the client of a case is opened with."""
+    """Return the initial delay and the cap of a case's client, in milliseconds."""
     return _number(case, "initial_ms", _BASE_MS), _number(case, "max_ms", _CAP_MS)
 
 
 def delays(case: Case) -> Sequence[float]:
-    """Return about how long a sound client sleeps in a case, delay by delay."""
+    """Estimate the delays of a correct client in a case, in milliseconds."""
     for each in case.expect:
         if isinstance(each.assertion, Sleeps):
             return [delay.low for delay in each.assertion.delays]
@@ -41,15 +41,15 @@ def delays(case: Case) -> Sequence[float]:
 
 
 def longest_delay(case: Case) -> float:
-    """Return how long a sound client may sleep at once, at the very most."""
+    """Return the longest possible delay of a correct client in a case, in milliseconds."""
     longest = back_off(case)[1] if has_hint(case) else _delay_after(_opens(case), case)
     return longest * (1 + SPREAD)
 
 
 def length(case: Case, divisor: int) -> float:
-    """Return about how many seconds a case takes with a client that really sleeps.
+    """Estimate the seconds that a case takes with a client that really sleeps.
 
-    Too much rather than too little: where the backend asks for a delay, the longest is assumed.
+    The estimate is rather too high: if the backend asks for a delay, it assumes the longest.
     """
     found = delays(case)
     hinted = longest_delay(case) if has_hint(case) else 0.0
@@ -57,7 +57,7 @@ def length(case: Case, divisor: int) -> float:
 
 
 def has_hint(case: Case) -> bool:
-    """Tell whether the backend asks for a delay, by `retry` or by `Retry-After`."""
+    """Return whether the backend asks for a delay with `retry` or `Retry-After`."""
     rules = case.server.scenario.rules
     sent = [render(frame).raw for rule in rules for frame in rule.head.frames or ()]
     for rule in rules:
@@ -74,7 +74,7 @@ def _delay_after(doublings: int, case: Case) -> float:
 
 
 def _opens(case: Case) -> int:
-    """Return how often the stream is opened in a case."""
+    """Estimate the number of stream requests in a case."""
     known = [len(case.server.answers.get("stream", ()))]
     known.append(int(_number(case, "max_attempts", 0)) + 1)
     for each in case.expect:

@@ -1,4 +1,4 @@
-// The driver of the real SDK, the npm package `arkor`. Set ARKOR_SDK to use another copy
+// The driver of the real SDK, the npm package `arkor`. Set ARKOR_SDK to the path of another copy
 // (…/dist/index.mjs), and ARKOR_SDK_PROFILE to judge it by another revision of the protocol.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -42,12 +42,12 @@ async function open(desk) {
 }
 
 function explain(error) {
-  if (/giving up/.test(error?.message)) return { kind: "gave_up" }; // It does not have its own class.
+  if (/giving up/.test(error?.message)) return { kind: "gave_up" }; // This error has no class of its own.
   if (error instanceof sdk.CloudApiError) return { kind: "http", status: error.status };
   return { kind: error instanceof TypeError && error.cause ? "transport" : "other" };
 }
 
-process.env.HOME = home; // So that none of the user's files is read or written.
+process.env.HOME = home; // So that the SDK does not read or write the user's files.
 process.on("exit", () => rmSync(home, { recursive: true }));
 const load = () => import(entry ? pathToFileURL(resolve(entry)) : "arkor");
 const otherwise = ", or set ARKOR_SDK to its dist/index.mjs";

@@ -1,10 +1,10 @@
-// Get a model past the SDK's list of known models. The cases use made-up models; if the SDK refuses
-// them, it never gets as far as the behaviour that a case judges.
+// Make the SDK accept a model that is not in its list. The cases use made-up models; if the SDK
+// rejects them, it never reaches the behaviour that a case judges.
 //
-// How the SDK stores the list is unknown. So `admitting` tries one way after the other: it makes
-// lookups of exactly this model succeed while the call runs, and undoes that afterwards.
+// How the SDK stores the list is unknown. So `admitting` tries several ways, one after the other:
+// each makes lookups of exactly this model succeed while the call runs, and is undone afterwards.
 
-/** Call `create` so that `model` is accepted; fails like the SDK if none of the ways works. */
+/** Call `create` so that `model` is accepted; throws the SDK's error if none of the ways works. */
 export async function admitting(model, create) {
   const changes = [];
   let refusal;
@@ -20,7 +20,7 @@ export async function admitting(model, create) {
 }
 
 async function changed(changes, create) {
-  // From here on no array is iterated, because iteration may be one of the changes.
+  // From here on, do not iterate over arrays: one of the changes may replace their iterator.
   const kept = changes.map(({ owner, key }) => Object.getOwnPropertyDescriptor(owner, key));
   try {
     changes.forEach(({ owner, key, to }) => Object.defineProperty(owner, key, to));
@@ -33,13 +33,13 @@ async function changed(changes, create) {
   }
 }
 
-/** Change a method of the platform: `make(original)` returns its replacement. */
+/** Describe the change of a method of the platform: `make(original)` returns its replacement. */
 function method(owner, key, make) {
   const before = Object.getOwnPropertyDescriptor(owner, key);
   return { owner, key, to: { ...before, value: make(before.value) } };
 }
 
-/** `LIST.includes(model)`, `SET.has(model)`, `Object.hasOwn(TABLE, model)`, … */
+/** Changes for `LIST.includes(model)`, `SET.has(model)`, `Object.hasOwn(TABLE, model)`, … */
 function lookups(model) {
   const answering = (owner, key, found, at = 0) =>
     method(owner, key, (original) => {
@@ -67,7 +67,7 @@ function lookups(model) {
   ];
 }
 
-/** `LIST.some((each) => each === model)`, `MODELS.find(({ id }) => id === model)`, … */
+/** Changes for `LIST.some((each) => each === model)`, `MODELS.find(({ id }) => id === model)`, … */
 function searches(model) {
   const names = ["some", "every", "find", "findIndex", "findLast", "findLastIndex", "filter"];
   const searching = (original) =>
@@ -77,7 +77,7 @@ function searches(model) {
   return names.map((name) => method(Array.prototype, name, searching));
 }
 
-/** `model in TABLE`, `TABLE[model]`: the table returns for it a copy of its first entry. */
+/** Changes for `model in TABLE` and `TABLE[model]`, which return a copy of the first entry. */
 function properties(model) {
   if (model in Object.prototype) return [];
   const described = describer(model);
@@ -91,7 +91,7 @@ function properties(model) {
   return [{ owner: Object.prototype, key: model, to: { configurable: true, get, set } }];
 }
 
-/** Describe a model that is not in a table by a copy of the first entry, under the model's name. */
+/** Return a function that returns a copy of a table's first entry, under the model's name. */
 function describer(model) {
   return (table) => {
     const first = Object.keys(table)[0];
@@ -103,7 +103,7 @@ function describer(model) {
   };
 }
 
-/** `for (const each of LIST) if (each === model) …` */
+/** Changes for `for (const each of LIST) if (each === model) …` */
 function iterations(model) {
   const iterating = (original) =>
     function () {
@@ -112,7 +112,7 @@ function iterations(model) {
   return [method(Array.prototype, Symbol.iterator, iterating)];
 }
 
-/** A copy of a list with one more entry: the first one again, with all texts replaced by the model. */
+/** Return a list plus a copy of its first entry in which the model replaces all strings. */
 function withTwin(list, model) {
   if (!Array.isArray(list) || list.length === 0) return list;
   const renamed = (value) => (typeof value === "string" ? model : value);

@@ -1,6 +1,6 @@
-// The driver of the npm package `eventsource`, the EventSource of browsers for Node: it can only
-// follow. The package opens the stream, reads it, keeps the cursor, waits and opens it again. What the
-// events mean is added here with the small client's functions. Its timers are the kit's.
+// The driver of the npm package `eventsource`, an EventSource for Node, which cannot create jobs.
+// The package opens the stream, reads it, keeps the cursor, waits and reopens it. This driver
+// interprets the events with functions of `../node`. The kit controls the package's timers.
 
 import { readFileSync } from "node:fs";
 import { loaded, serve } from "../node/drive.mjs";
@@ -27,7 +27,7 @@ const LAST = ["training.completed", "training.failed"];
 class Failed extends Error {}
 class Unsupported extends Error {}
 
-/** An EventSource that passes on every event, whatever its name is. */
+/** An EventSource that calls `onEvent` with every event, whatever its name. */
 class Source extends EventSource {
   onEvent = () => {};
 
@@ -71,14 +71,14 @@ function open(desk) {
       const source = new Source(url, { fetch: authorised });
       desk.signal.addEventListener("abort", () => (source.close(), reject(desk.signal.reason)));
       source.onerror = ({ code, message }) => {
-        if (source.readyState !== EventSource.CLOSED) return; // It tries again.
+        if (source.readyState !== EventSource.CLOSED) return; // It will reconnect.
         reject(Object.assign(new Failed(message), { status: code }));
       };
       source.onEvent = ({ type, data }) => {
         const event = type === "ping" || type === "end" ? null : readEvent(parseObject(data));
         const isLast = type === "end" || LAST.includes(event?.type);
         if (isLast) source.close();
-        const heard = event && desk.hear(CALLBACKS[event.type], note(event)); // Nothing waits for it.
+        const heard = event && desk.hear(CALLBACKS[event.type], note(event)); // An EventSource does not wait.
         if (!isLast) return;
         const result = { job, artifacts: event?.artifacts ?? [] };
         resolve(heard ? heard.then(() => result) : result);

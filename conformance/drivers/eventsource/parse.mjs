@@ -1,5 +1,6 @@
-// Gives the npm package `eventsource-parser` to `arkor-conformance parser`. As its documentation says,
-// the bytes are decoded by a TextDecoder. The cursor is what the last event said of it.
+// Connects the npm package `eventsource-parser` to `arkor-conformance parser`. A TextDecoder
+// decodes the bytes, as the package's documentation recommends. The cursor is the last `id` of an
+// event.
 
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";

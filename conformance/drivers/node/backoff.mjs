@@ -1,31 +1,31 @@
-// The delays between two opens, in milliseconds, and the budget of consecutive failures.
+// The delays between attempts, in milliseconds, and the budget of consecutive failures.
 
 const MOST_DOUBLINGS = 1000; // Beyond this, 2 ** n overflows to Infinity (ARK-BAK-8).
 
 export class Backoff {
   failures = 0;
-  /** The last `retry:` of the stream, in force until another one replaces it (ARK-BAK-10). */
+  /** The stream's last `retry:` in milliseconds; applies until the next one (ARK-BAK-10). */
   streamFloor = 0;
-  /** The `Retry-After` of the last answer, in force for one delay (ARK-BAK-11). */
+  /** The last `Retry-After` in milliseconds; applies to one delay (ARK-BAK-11). */
   onceFloor = 0;
 
   constructor({ initialMs = 1000, maxMs = 60_000, maxAttempts = Infinity }, random, spreadAlways) {
     Object.assign(this, { initialMs, maxMs, maxAttempts, random, spreadAlways });
   }
 
-  /** Count a failure, and return whether the budget allows another open (ARK-BUD-6). */
+  /** Count a failure, and return whether the budget allows another attempt (ARK-BUD-6). */
   fail() {
     this.failures += 1;
     return this.failures <= this.maxAttempts;
   }
 
-  /** The delay after the last failure. */
+  /** Return the delay after a failure. */
   afterFailure() {
     const doublings = Math.min(this.failures - 1, MOST_DOUBLINGS);
     return this.#raised(this.#spread(Math.min(this.initialMs * 2 ** doublings, this.maxMs)));
   }
 
-  /** The delay after a clean end with progress: the base delay; it is not counted as a failure. */
+  /** Return the delay after a clean end with progress, which is not a failure: the base delay. */
   afterCleanEnd() {
     const base = Math.min(this.initialMs, this.maxMs);
     return this.#raised(this.spreadAlways ? this.#spread(base) : base);
@@ -38,7 +38,8 @@ export class Backoff {
   #raised(delay) {
     const floor = Math.min(Math.max(this.streamFloor, this.onceFloor), this.maxMs);
     this.onceFloor = 0;
-    // Not earlier than the server asked, but not all clients at the same moment (ARK-BAK-14).
+    // Not earlier than the server asked for, but spread, so that clients do not all come at once
+    // (ARK-BAK-14).
     return delay < floor ? this.#between(floor, Math.min(1.25 * floor, this.maxMs)) : delay;
   }
 
@@ -47,7 +48,7 @@ export class Backoff {
   }
 }
 
-/** The milliseconds that a `Retry-After` asks for; 0 if it is missing or invalid (RFC 9110, 10.2.3). */
+/** Return `Retry-After` in milliseconds; 0 if missing or invalid (RFC 9110, 10.2.3). */
 export function retryAfter(headers) {
   const value = headers.get("retry-after")?.trim() ?? "";
   if (/^[0-9]+$/.test(value)) return Number(value) * 1000;

@@ -1,5 +1,5 @@
-// A trainer: one job from its create to its end. The clock, the random source and the abort signal
-// can be passed in. Nothing here depends on the conformance kit.
+// A trainer creates a job and follows it to its end. Callers can pass in the clock, the random
+// source and the abort signal. Nothing here depends on the conformance kit.
 
 import { Backoff, retryAfter } from "./backoff.mjs";
 import { GaveUp, HttpError, TransportError } from "./errors.mjs";
@@ -30,7 +30,7 @@ const ANSWER_PATIENCE_MS = 30_000;
 const PATIENCE_AFTER_END_MS = 5000;
 const LORA = { r: "loraR", alpha: "loraAlpha", maxLength: "maxLength", loadIn4bit: "loadIn4bit" };
 
-/** Real time. `sleep` rejects with the reason of the signal. */
+/** Real time. `sleep` rejects with the signal's reason if it is aborted. */
 const WALL_CLOCK = {
   now: () => performance.now(),
   sleep: (ms, signal) =>
@@ -150,7 +150,7 @@ export class Trainer {
     return backoff;
   }
 
-  /** One stream; resolves with its terminal frame, or with nothing after a clean end. */
+  /** Open and read one stream; resolves with its terminal frame, or with null after a clean end. */
   async #streamOnce(backoff) {
     const connection = new AbortController();
     const signal = AbortSignal.any([connection.signal, this.#signal]);
@@ -181,7 +181,7 @@ export class Trainer {
     return null;
   }
 
-  /** Read the job and return whether it is over; if so, keep it (ARK-STR-18, -19). */
+  /** Request the job and return whether it is over; if so, store it (ARK-STR-18, -19). */
   async #isOver() {
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#signal]);
@@ -208,7 +208,7 @@ export class Trainer {
     if (this.#isStream(response)) return response.body;
     if (this.#profile.strict) backoff.onceFloor = retryAfter(response.headers);
     const refusal = response.ok
-      ? new HttpError(response.status, "the answer is not an event stream") // Its body is no help.
+      ? new HttpError(response.status, "the answer is not an event stream") // Do not read its body.
       : await this.#wire.refusal(response, signal);
     throw this.#isPermanent(response.status) ? refusal : setback(refusal);
   }
@@ -225,7 +225,7 @@ export class Trainer {
     return this.#profile.permanent(status);
   }
 
-  /** Return a function that reads the next chunk of a body, for as long as the idle timers allow. */
+  /** Return a function that reads the next chunk of a body; it fails when an idle timer expires. */
   #reading(body, progress, signal) {
     const reader = body?.getReader();
     const { byteTimeoutMs = BYTE_TIMEOUT_MS, progressTimeoutMs = Infinity } = this.#options;
@@ -245,7 +245,7 @@ export class Trainer {
     };
   }
 
-  /** Move the cursor, note progress, and return the event to deliver, if there is one. */
+  /** Move the cursor, note progress, and return the event to deliver, or null. */
   #note({ id, event, data }, backoff, progress) {
     const known = id !== undefined && this.#ids.has(id);
     if (id !== undefined) this.#cursor = id;
@@ -315,7 +315,7 @@ export class Trainer {
     return this.#unlessAborted((async () => callback?.(event))());
   }
 
-  /** `promise`, unless the abort comes first; then the outcome of `promise` is ignored. */
+  /** Resolve like `promise`, or reject if the abort comes first and ignore what `promise` does. */
   #unlessAborted(promise) {
     const signal = this.#signal;
     return new Promise((resolve, reject) => {
@@ -331,7 +331,7 @@ function setback(cause) {
   return new Setback("a failure of the budget", { cause });
 }
 
-/** The flat configuration as sent on the wire; options that were not given are left out (ARK-WIR-5). */
+/** Return the flat configuration for the wire, without the options not given (ARK-WIR-5). */
 function jobConfig({ model, dataset, lora, training }) {
   const renamed = Object.entries(lora ?? {}).map(([key, value]) => [LORA[key] ?? key, value]);
   return { model, datasetSource: dataset, ...Object.fromEntries(renamed), ...training };

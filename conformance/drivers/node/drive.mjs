@@ -1,12 +1,12 @@
 // The plumbing of a driver in JavaScript: `arkor-drive/1` in JSON lines, virtual time, one client
-// per case. An adapter adds the client: it opens one for each case and names the kinds of its errors.
+// per case. An adapter adds the client: it opens one for each case and classifies its errors.
 
 import { fileURLToPath } from "node:url";
 
-/** Thrown by a callback when the case demands it. */
+/** Thrown by a callback when the case asks for an error there. */
 export class Provoked extends Error {}
 
-/** What an adapter uses while a case is open: time, random numbers, callbacks, the abort. */
+/** The kit's side of an open case: time, random numbers, callbacks and abort, for an adapter. */
 class Desk {
   #timers = new Map();
   #set = 0;
@@ -28,7 +28,7 @@ class Desk {
   /** The time in milliseconds. Virtual time moves only when the kit ends a timer or advances it. */
   now = () => (this.virtual ? this.#now : performance.now());
 
-  /** The next of the case's `rng` numbers, repeated in turn; without them a real random number. */
+  /** The next number of the case's `rng`, which repeats; a real random number if it has none. */
   random = () => {
     const { rng } = this.config;
     return rng?.length ? rng[this.#drawn++ % rng.length] : Math.random();
@@ -54,7 +54,7 @@ class Desk {
     return () => platform.clearTimeout(timer);
   }
 
-  /** Sleep; rejects with the reason of the signal. */
+  /** Sleep; rejects with the signal's reason if it is aborted. */
   sleep = (ms, signal, purpose = "reconnect") =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
@@ -66,7 +66,7 @@ class Desk {
       signal.addEventListener("abort", abort, { once: true });
     });
 
-  /** Report a callback, and do what the case demands in it. */
+  /** Report a callback, and do what the case asks for in it. */
   async hear(name, data) {
     const nth = (this.#heard[name] = (this.#heard[name] ?? 0) + 1);
     const due = (trigger) => trigger?.callback === name && (trigger.nth ?? 1) === nth;
@@ -80,13 +80,13 @@ class Desk {
     this.#aborting.abort(new Error(reason));
   }
 
-  /** Note an operation; returns a function that answers it, unless `close` has answered it before. */
+  /** Register an operation; returns a function that answers it unless `close` has done so. */
   pending(say) {
     this.#pending.add(say);
     return (answer) => this.#pending.delete(say) && say(answer);
   }
 
-  /** Abort what is under way. Whatever the client does later no longer belongs to a case. */
+  /** Abort the operations in progress. What the client does later no longer belongs to a case. */
   async close() {
     this.abort("the case is closed");
     await new Promise((resolve) => platform.setImmediate(resolve));
@@ -97,7 +97,7 @@ class Desk {
     this.#pending.clear();
   }
 
-  /** Advance the clock by `ms`, which by itself ends no timer, and end timer `n` if it is set. */
+  /** Advance the clock by `ms` without ending timers; then end timer `n` if it is set. */
   wake(n, ms = 0) {
     this.#now += ms;
     this.#timers.get(n)?.();
@@ -105,20 +105,20 @@ class Desk {
 
   #say(message) {
     if (!this.#closed) return emit(message);
-    // The kit would count it for the next case.
+    // The kit would record it in the trace of the next case.
     log(`the client went on after its case was closed: ${message.event} ${message.name ?? ""}`);
   }
 }
 
-/** The original timers of the platform; an adapter may replace the global ones. */
+/** The platform's original timers; an adapter may replace the global ones. */
 const platform = { setTimeout, clearTimeout, setImmediate };
 
 const PROTOCOL = "arkor-drive/1";
 const OPERATIONS = ["start", "wait", "cancel"];
 
 /**
- * Return the module that `load` imports. If a package is missing, end the process after one line that
- * says what to type: `npm install` with these words, for the folder of the driver at `url`.
+ * Return the module that `load` imports. If a package is missing, print the command to install it
+ * (`npm install` with `words`, in the folder of the driver at `url`) and end the process.
  */
 export async function loaded(load, url, words, otherwise = "") {
   return load().catch((error) => {
@@ -131,16 +131,17 @@ export async function loaded(load, url, words, otherwise = "") {
 }
 
 /**
- * Speak the protocol until `bye` or the end of input. `hello` is the answer to `hello`, or a function
- * that returns it or throws the reason why the driver cannot work. `open(desk)` returns {start, wait,
- * cancel} of a new client, each returning a promise; `explain(error)` returns its {kind, status?}.
+ * Speak the protocol until `bye` or the end of input. `hello` is the answer to the command `hello`,
+ * or a function that returns it or throws if the driver cannot work. `open(desk)` opens a client
+ * and returns its {start, wait, cancel}, functions that return promises. `explain(error)` returns
+ * the {kind, status?} of an error.
  */
 export async function serve(hello, open, explain) {
   process.on("unhandledRejection", (error) => {
     log(`the client did not handle a rejection: ${error?.stack ?? told(error)}`);
   });
-  process.stdout.on("error", () => process.exit(0)); // The kit has gone.
-  // Standard output is for the protocol only, so what the client prints goes to standard error.
+  process.stdout.on("error", () => process.exit(0)); // The kit has closed the pipe.
+  // Standard output is reserved for the protocol, so what the client prints goes to standard error.
   console.log = console.info = console.debug = console.error;
   const service = new Service(hello, open, explain);
   let number = 0;
@@ -159,7 +160,7 @@ export async function serve(hello, open, explain) {
   process.exit(0); // Do not wait for connections and timers that are still open.
 }
 
-/** Carries out the commands in order. */
+/** Carries out the kit's commands in order. */
 class Service {
   #hello;
   #open;
@@ -205,7 +206,7 @@ class Service {
     bye: async () => {},
   };
 
-  /** Carry out one command. Operations are not awaited, because other commands may follow. */
+  /** Carry out one command. Operations are not awaited, because the kit may send more commands. */
   async take({ id: re, do: name, ...details }) {
     const say = (answer) => re === undefined || re === null || emit({ re, ...answer });
     const answer = (promise, failed) =>
@@ -288,19 +289,18 @@ function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The message of whatever was thrown. */
+/** Return the message of any thrown value. */
 function told(error) {
   try {
     return String(error?.message ?? error);
   } catch {
-    return "something that cannot be shown";
+    return "an error that cannot be printed";
   }
 }
 
 /**
- * Print one message immediately, so that the kit can read it before the client's next request. A
- * client may return values that JSON cannot express. The kit has to see them too, so they are printed
- * as text.
+ * Print one message immediately, so that the kit can read it before the client's next request.
+ * Values that JSON cannot express are printed as strings, so that the kit sees them too.
  */
 function emit(message) {
   let line;

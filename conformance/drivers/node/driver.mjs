@@ -1,5 +1,5 @@
-// The driver of this client. An adapter only has to turn the configuration of a case into options and
-// name the kind of an error.
+// The driver of `client.mjs`. An adapter only has to turn the configuration of a case into options
+// and classify errors.
 
 import { loaded, serve } from "./drive.mjs";
 

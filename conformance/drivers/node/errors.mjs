@@ -1,5 +1,5 @@
-// The errors with which an operation of a trainer can reject, apart from those that come from the
-// caller: the reason of an abort, an exception of a callback.
+// The errors with which an operation of a trainer can reject. It can also reject with the caller's
+// own: the reason of an abort, or an exception of a callback.
 
 export class ArkorError extends Error {
   name = this.constructor.name;
@@ -14,13 +14,13 @@ export class HttpError extends ArkorError {
   }
 }
 
-/** There was no answer, the answer was incomplete, or the connection broke. */
+/** There was no response, the response was incomplete, or the connection broke. */
 export class TransportError extends ArkorError {}
 
-/** The answer makes no sense or cannot be used. */
+/** The response makes no sense or cannot be used. */
 export class ProtocolError extends ArkorError {}
 
-/** The budget is exhausted: `failures` opens failed in a row, the last one with `cause`. */
+/** The budget is exhausted: `failures` attempts failed in a row, the last of them with `cause`. */
 export class GaveUp extends ArkorError {
   constructor(failures, cause) {
     super(`the event stream failed ${failures} times in a row; giving up`, { cause });

@@ -1,8 +1,8 @@
-// The body of a response as blocks {id, event, data}, one per blank line, read by `eventsource-parser`.
+// Splits the body of a response into blocks {id, event, data} with `eventsource-parser`.
 //
-// The parser handles fields correctly, but two things are worked around here: it holds back a CR until
-// the next character arrives, and it does not report a block that has an id but no data, although
-// such a block moves the cursor (ARK-SSE-6, ARK-RES-5).
+// The parser handles fields correctly, but this file works around two of its limits: it holds back
+// a CR until the next character arrives, and it does not report a block that has an id but no data,
+// although such a block moves the cursor (ARK-SSE-6, ARK-RES-5).
 
 import { createParser } from "eventsource-parser";
 
@@ -11,8 +11,8 @@ import { ProtocolError } from "./errors.mjs";
 const MOST_CHARACTERS = 8 * 2 ** 20;
 
 /**
- * Yield the blocks of a stream. `read` resolves with {done, value}, as a reader's does.
- * The data of a block without data is ""; otherwise it ends with an LF, as in the standard.
+ * Yield the blocks of a stream. `read` resolves with {done, value}, like the `read` of a reader.
+ * The data of a block ends with an LF, as in the standard; "" means that the block has no data.
  */
 export async function* blocks(read, onRetry) {
   const complete = [];
@@ -37,7 +37,7 @@ export async function* blocks(read, onRetry) {
   }
 }
 
-/** End every line with just LF, without delay, and add an empty line of data to every block. */
+/** Return a function that ends lines with LF at once and adds an empty `data` to each block. */
 function lines() {
   let afterReturn = false;
   let atStart = true;

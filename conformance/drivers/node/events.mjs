@@ -1,5 +1,5 @@
-// The argument of a callback: the data of the frame, in which each member that the protocol defines
-// has the right type. If it is missing, null or of another type, it is null or an empty list
+// Make the argument of a callback from the data of a frame. Each member that the protocol defines
+// has the right type; if it is missing, null or of another type, it becomes null or an empty list
 // (ARK-EVT-21).
 
 const text = (value) => (typeof value === "string" ? value : null);
@@ -21,7 +21,7 @@ const MEMBERS = {
   "training.failed": { error: text, step: whole },
 };
 
-/** The event that the data of a frame describes, or null if its type is unknown. */
+/** Return the event in the data of a frame, or null if its type is unknown. */
 export function readEvent(data) {
   if (typeof data?.type !== "string" || !Object.hasOwn(MEMBERS, data.type)) return null;
   const members = Object.entries({ ...EVERY, ...MEMBERS[data.type] });

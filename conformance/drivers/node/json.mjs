@@ -1,11 +1,11 @@
-// Parse JSON from the backend. Values that are nested too deeply are refused, because walking through
-// them would overflow the stack (ARK-SEC-10).
+// Parse JSON from the backend. Values that are nested too deeply are rejected, because a recursive
+// walk over them would overflow the stack (ARK-SEC-10).
 
 import { isObject } from "./events.mjs";
 
 const DEEPEST = 500;
 
-/** Parse a text as a JSON object; null if it is not one. */
+/** Parse a text as a JSON object; returns null if it is not a JSON object. */
 export function parseObject(text) {
   if (text.length > 2 * DEEPEST && isTooDeep(text)) return null;
   try {

@@ -1,4 +1,4 @@
-// Everything in which the revisions of the protocol differ. No other file checks the revision.
+// All differences between the revisions of the protocol. No other file checks the revision.
 
 const RETRIED_BY_HARDENED = new Set([404, 408, 409, 425, 429]);
 
@@ -17,12 +17,13 @@ export const PROFILES = {
   },
   hardened: {
     progress: "a JSON object with a new id",
-    // A server stops reconnection with 204; a 404 depends on the age of the job (ARK-ERR-5).
+    // 204 tells a client to stop reconnecting; a 404 depends on the age of the job (ARK-ERR-5).
     permanent: (status) =>
       status === 204 || (status >= 400 && status < 500 && !RETRIED_BY_HARDENED.has(status)),
     callbackErrorsReject: true,
-    // Only a 200 with the right type is a stream; delays that the server asks for are minimums; creates
-    // have an idempotency key; delays after clean ends are spread; silence ends a connection.
+    // Only a 200 with the right type is a stream; delays that the server asks for are minimums;
+    // creates have an idempotency key; delays after clean ends have jitter; a silent connection is
+    // closed.
     strict: true,
   },
 };

@@ -1,4 +1,4 @@
-// Send the requests of a trainer, and read their answers within bounds of size and time.
+// Send the requests of a trainer, and read their responses within limits of size and time.
 
 import { HttpError, ProtocolError, TransportError } from "./errors.mjs";
 import { redirectTarget } from "./head.mjs";
@@ -44,7 +44,7 @@ export class Wire {
     return job;
   }
 
-  /** The current state of the job, or null if the answer does not have it (ARK-STR-19). */
+  /** Request the job; resolves with null if the response does not contain it (ARK-STR-19). */
   async job(jobId, signal) {
     try {
       const response = await this.#send("GET", this.#url(jobPath(jobId)), { signal });
@@ -61,11 +61,11 @@ export class Wire {
   async cancel(jobId) {
     const response = await this.#send("POST", this.#url(`${jobPath(jobId)}/cancel`));
     if (!response.ok) throw await this.refusal(response);
-    // Only the status matters. The body is read so that the connection can be used again.
+    // Only the status matters. The body is read so that the connection can be reused.
     await this.#drained(response);
   }
 
-  /** Open a stream after `cursor`; follows redirects within the backend (ARK-SEC-1, ARK-SEC-2). */
+  /** Open a stream after `cursor`; follows redirects of the same origin (ARK-SEC-1, ARK-SEC-2). */
   async openStream(jobId, cursor, signal) {
     const headers = {
       Accept: "text/event-stream",
@@ -87,7 +87,7 @@ export class Wire {
     }
   }
 
-  /** The error for an answer outside 2xx, with the message of the backend but without secrets. */
+  /** Return the error for a response outside 2xx, with the backend's message, without secrets. */
   async refusal(response, signal) {
     const text = await this.#drained(response, signal);
     const body = parseObject(text);
@@ -95,7 +95,7 @@ export class Wire {
     return new HttpError(response.status, this.#mask(said || `cloud-api ${response.status}`), body);
   }
 
-  /** Read a body within bounds of size and time; empty if that fails. */
+  /** Read a body within limits of size and time; resolves with "" if that fails. */
   async #drained(response, signal) {
     const nothing = () => ({ text: "" });
     const leaving = new AbortController();
@@ -122,7 +122,7 @@ export class Wire {
   }
 }
 
-/** Turn whatever `fetch` throws into a TransportError; an abort keeps its reason. */
+/** Turn errors of `fetch` into a TransportError; an abort keeps its reason. */
 export async function received(promise, signal) {
   try {
     return await promise;
@@ -134,7 +134,7 @@ export async function received(promise, signal) {
   }
 }
 
-/** `promise`, or the result of `late` if `promise` has not settled after `ms`. */
+/** Return the result of `promise`, or of `late` if `promise` has not settled after `ms`. */
 export async function within(promise, ms, clock, signal, late) {
   if (!Number.isFinite(ms)) return promise;
   const over = new AbortController();
@@ -164,7 +164,7 @@ async function readUpTo(response, limit, signal) {
   return { text, whole: size <= limit };
 }
 
-/** Whether an id can be one segment of a path: URLs drop `.` and `..` (ARK-CRE-8). */
+/** Return whether an id can be one segment of a path; URLs drop `.` and `..` (ARK-CRE-8). */
 function isJobId(id) {
   return typeof id === "string" && !["", ".", ".."].includes(id) && id.isWellFormed();
 }
@@ -174,10 +174,10 @@ function jobPath(jobId) {
   return `/v1/jobs/${encodeURIComponent(jobId)}`;
 }
 
-/** A cursor as the value of a header: one character per byte of its UTF-8 (ARK-RES-10). */
+/** Return a cursor as a header value, with one character per byte of its UTF-8 (ARK-RES-10). */
 function headerValue(cursor) {
   const bytes = Buffer.from(cursor, "utf8");
-  // eslint-disable-next-line no-control-regex -- control characters are the point
+  // eslint-disable-next-line no-control-regex -- it looks for control characters
   const hopeless = /[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$/.test(cursor);
   if (hopeless || bytes.length > MOST_CURSOR_BYTES) {
     throw new ProtocolError("cannot resume: the last event id cannot be sent in a header");

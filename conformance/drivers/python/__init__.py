@@ -1,1 +1,1 @@
-"""What every driver in Python needs, and the driver of the reference client."""
+"""The code that all drivers in Python share, and the drivers of clients in Python."""

@@ -1,6 +1,6 @@
 """The driver of the blocking reference client, `arkor_proto.transports.blocking`.
 
-Its operations run in threads, which reach the kit's clock and desk through a portal.
+The operations run in threads, which use the case's clock and desk through a portal.
 """
 
 import threading
@@ -26,9 +26,9 @@ Ready = TypeVar("Ready")
 Result = TypeVar("Result")
 
 _CALL: Final = threading.local()
-"""Of the thread of an operation: the event that says that the client has begun it."""
+"""Per thread: the event `entered`, which is set once the client has begun the operation."""
 _GLANCE: Final = 0.005
-"""Seconds between two looks at whether the kit has ended a sleep."""
+"""Seconds between two checks whether the kit has ended a sleep."""
 
 
 @frozen
@@ -39,7 +39,7 @@ class _Clock:
     def time(self) -> float:
         if (entered := getattr(_CALL, "entered", None)) is not None:
             entered.set()
-        return self.clock.time()  # under the client's lock: it must not wait for the event loop
+        return self.clock.time()  # must not wait for the event loop: the client holds its lock
 
     def wait(
         self, select: Callable[[float | None], Ready], deadline: float | None, timer: Timer | None
@@ -62,7 +62,7 @@ class _Client:
     trainer: Trainer
     portal: BlockingPortal
     reporting: threading.Lock
-    """Held while a callback that has begun is not yet reported."""
+    """Held from the start of a callback until it has been reported."""
 
     async def start(self) -> Mapping[str, object]:
         return {"job_id": await self._in_thread(self.trainer.start)}
@@ -76,14 +76,14 @@ class _Client:
 
     def abort(self, reason: str) -> None:
         self.trainer.abort(reason)
-        with self.reporting:  # a callback that began before the abort is reported before it, too
+        with self.reporting:  # report a callback that began before the abort before the abort, too
             pass
 
     async def _in_thread(self, operation: Callable[[], Result]) -> Result:
-        """Return what an operation returns; the kit may go on only once it has begun.
+        """Run an operation in a thread and return its result; block until it has begun.
 
-        It has begun when the client first asks for the time, which it does under its lock. Closing the client ends what it does, so
-        its thread need not be waited for.
+        It has begun when the client first reads the clock, which it does under its lock. The thread
+        is not joined, because closing the client ends the operation.
         """
         entered, done, outcome = threading.Event(), anyio.Event(), Future[Result]()
 

@@ -1,4 +1,4 @@
-"""The two clocks of a driver: virtual time that the kit controls, and real time."""
+"""The two clocks of a driver: virtual time, which the kit controls, and real time."""
 
 import threading
 import time
@@ -12,14 +12,14 @@ from conformance.strict_data import Json
 
 
 class Clock(Protocol):
-    """A clock for the client, in seconds."""
+    """The clock that the client uses; times are in seconds."""
 
     def time(self) -> float:
-        """Return the time."""
+        """Return the current time."""
         ...
 
     async def sleep_until(self, deadline: float, purpose: str) -> None:
-        """Return at `deadline`."""
+        """Sleep until `deadline`; `purpose` is `reconnect` or `idle`."""
         ...
 
     def wake(self, number: Json) -> None:
@@ -27,7 +27,7 @@ class Clock(Protocol):
         ...
 
     def advance(self, ms: Json) -> None:
-        """Let `ms` milliseconds pass without ending any sleep."""
+        """Advance the time by `ms` milliseconds without ending any sleep."""
         ...
 
 
@@ -44,14 +44,14 @@ class VirtualClock:
     def time(self) -> float:
         """Return the virtual time.
 
-        Each call takes a virtual nanosecond, so that a timer that is set again has a new deadline.
+        Each call advances it by a nanosecond, so that a timer that is set again has a new deadline.
         """
-        with self._lock:  # the blocking client asks from several threads
+        with self._lock:  # the blocking client calls this from several threads
             self._now += 1e-9
             return self._now
 
     async def sleep_until(self, deadline: float, purpose: str) -> None:
-        """Sleep until the kit ends the sleep; then the time is `deadline`."""
+        """Sleep until the kit ends the sleep, and set the time to `deadline` or later."""
         self._slept += 1
         number = self._slept
         woken = self._sleeps[number] = anyio.Event()
@@ -73,7 +73,7 @@ class VirtualClock:
             self._sleeps[number].set()
 
     def advance(self, ms: Json) -> None:
-        """Let time pass; the kit then ends the sleeps that are over."""
+        """Advance the time by `ms` milliseconds; the kit then ends the sleeps that are over."""
         if isinstance(ms, int | float):
             with self._lock:
                 self._now += ms / 1000
@@ -81,14 +81,14 @@ class VirtualClock:
 
 @define
 class WallClock:
-    """Real time, used when the kit does not ask for virtual time; sleeps are not announced."""
+    """Real time, used unless the kit asks for virtual time; sleeps are not announced."""
 
     def time(self) -> float:
-        """Return the monotonic time; the blocking client asks from threads without an event loop."""
+        """Return the monotonic time; needs no event loop, so the blocking client can call it."""
         return time.monotonic()
 
     async def sleep_until(self, deadline: float, purpose: str) -> None:  # noqa: ARG002 - protocol
-        """Sleep."""
+        """Sleep until `deadline`."""
         await anyio.sleep(max(0.0, deadline - time.monotonic()))
 
     def wake(self, number: Json) -> None:

@@ -13,24 +13,24 @@ from conformance.strict_data import Json
 
 @frozen
 class Failure:
-    """How an operation failed, in the terms of the driver protocol."""
+    """How an operation failed, in the terms of `arkor-drive/1`."""
 
     kind: str
     message: str
     status: int | None = None
 
     def as_message(self) -> Mapping[str, Json]:
-        """Return the value of `error` in an answer."""
+        """Return the failure as the value of `error` in an answer."""
         status = {} if self.status is None else {"status": self.status}
         return {"kind": self.kind, "message": self.message, **status}
 
 
 class Provoked(Exception):
-    """Raised by a callback of the driver when the case demands it."""
+    """Raised by a callback of the driver when the case asks for an exception there."""
 
 
 class Client(Protocol):
-    """What an adapter opens for a case."""
+    """The client of one case, as an adapter makes it available to the kit."""
 
     async def start(self) -> Mapping[str, object]:
         """Submit the job; return `{job_id}`."""
@@ -45,13 +45,13 @@ class Client(Protocol):
         ...
 
     def abort(self, reason: str) -> None:
-        """End the local wait."""
+        """Make `wait` end; the job goes on."""
         ...
 
 
 @define
 class Desk:
-    """What an adapter uses while a case is open: the clock, random numbers, callbacks."""
+    """The kit's side of an open case: its clock, random numbers and callbacks, for an adapter."""
 
     config: Mapping[str, Json]
     clock: Clock
@@ -61,7 +61,7 @@ class Desk:
     _drawn: int = field(default=0, init=False)
 
     def random(self) -> float:
-        """Return the next of the case's `rng` numbers; after the last, they start again."""
+        """Return the next number of the case's `rng`, which repeats; 0.5 if the case has none."""
         samples = self.config.get("rng")
         if isinstance(samples, str) or not isinstance(samples, list) or not samples:
             return 0.5
@@ -70,17 +70,17 @@ class Desk:
         return float(sample) if isinstance(sample, int | float) else 0.5
 
     async def heard(self, name: str, data: Mapping[str, object]) -> None:
-        """Report a callback and do what the case demands in it; raises Provoked."""
+        """Report a callback and do what the case asks for in it; raises Provoked."""
         self.report(name, data)
         await self.obey(name)
 
     def report(self, name: str, data: Mapping[str, object]) -> None:
-        """Report a callback; a client with threads does so in the thread that is called back."""
+        """Report a callback. A client with threads calls this in the thread of the callback."""
         self._called[name] = self._called.get(name, 0) + 1
         self._say({"event": "callback", "name": name, "data": data})
 
     async def obey(self, name: str) -> None:
-        """Do what the case demands in the callback that was reported last; raises Provoked."""
+        """Do what the case asks for in the last reported callback `name`; raises Provoked."""
         if self._due("abort_in", name) and self.client:
             self.client.abort("the case aborts in a callback")
         if self._due("cancel_in", name) and self.client:

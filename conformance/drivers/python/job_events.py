@@ -1,8 +1,8 @@
-"""What the events of a job mean, for drivers of clients that know event streams and no jobs.
+"""Interpret the events of a job, for drivers of clients that know only event streams.
 
-Such a client yields the name and the data of each event. The JSON in the data, the callback that an
-event is for, the end of the job and the result of `wait()` are added here, with the reference's own
-functions, so that only the event stream is judged.
+Such a client yields the name and the data of each event. This module parses the JSON, picks the
+callback, notices the end of the job and makes the result of `wait()`. It uses the functions of the
+reference client, so that only the client's event stream is judged.
 """
 
 import json
@@ -35,14 +35,14 @@ _CALLBACKS: Final[Mapping[type, str]] = {
 
 @define
 class JobEvents:
-    """The events of one job, in order. `result` is what `wait()` returns, once the job is over."""
+    """Interprets the events of one job; `result` is that of `wait()`, None until the job ends."""
 
     job_id: str
     result: Mapping[str, object] | None = field(default=None, init=False)
     _job: dict[str, object] = field(factory=dict[str, object], init=False)
 
     def take(self, name: str, data: str) -> tuple[str, Mapping[str, object]] | None:
-        """Return the callback that an event is for and its argument; None if it is for none."""
+        """Return the name and the argument of an event's callback; None if it has none."""
         if name == "end":
             self._conclude()
             return None
@@ -73,7 +73,7 @@ class JobEvents:
 
 
 def _event_in(data: str) -> TrainingEvent | None:
-    """Return the event that the data describes; a number beyond a double is null (ARK-EVT-22)."""
+    """Return the event in the data; numbers too large for a double are null (ARK-EVT-22)."""
     try:
         value: object = json.loads(
             data, parse_int=_whole, parse_float=_finite, parse_constant=_refuse

@@ -1,7 +1,7 @@
-"""The driver of `launchdarkly-eventsource`, a library for event streams: it can only follow.
+"""The driver of `launchdarkly-eventsource`, a library for event streams that cannot create jobs.
 
-The library opens the stream, reads it, keeps the cursor, waits and opens it again. What the events
-mean is added by `job_events`. Its `time` is replaced, so that the kit ends its sleeps.
+The library opens the stream, reads it, keeps the cursor, waits and reopens it. `job_events`
+interprets the events. The library's `time` is replaced, so that the kit ends its sleeps.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -38,11 +38,11 @@ class _Aborted(Exception):
 
 
 class _GaveUp(Exception):
-    """The library has used up its attempts."""
+    """The library has no attempts left."""
 
 
 class _Strategy(ErrorStrategy):
-    """The library's own budget, with the statuses that are permanent left out of it."""
+    """The library's own budget, except that permanent statuses fail at once."""
 
     def __init__(self, budget: ErrorStrategy) -> None:
         self._budget = budget
@@ -66,7 +66,7 @@ _KINDS: Final[Mapping[type[Exception], str]] = {
 
 @define
 class _Time:
-    """The module `time`, as far as the library uses it."""
+    """A replacement for the module `time`, with the functions that the library uses."""
 
     clock: Clock
     closed: anyio.Event = field(factory=anyio.Event)
@@ -102,7 +102,7 @@ class _Client:
         if self.result is None and not self.aborted:
             self.result = self.events.result  # its callback may have failed
         if self.result is None:
-            # Each wait has a budget of its own, and goes on at the cursor of the last one.
+            # Each wait has its own budget, and resumes at the cursor of the previous wait.
             self.source = _source_of(self.desk.config, self.source.last_event_id)
             self.result = await to_thread.run_sync(self._follow, abandon_on_cancel=True)
         return self.result
@@ -126,10 +126,10 @@ class _Client:
         self.source.close()
 
     async def start(self) -> Mapping[str, object]:
-        raise NotImplementedError("the library creates nothing")
+        raise NotImplementedError("the library cannot create jobs")
 
     async def cancel(self) -> None:
-        raise NotImplementedError("the library cancels nothing")
+        raise NotImplementedError("the library cannot cancel jobs")
 
 
 def _source_of(config: Mapping[str, Json], cursor: str | None) -> SSEClient:
@@ -168,7 +168,7 @@ async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
 
 
 def explain(error: Exception) -> Failure:
-    """Return the kind of an error."""
+    """Classify an error by its class."""
     if isinstance(error, HTTPStatusError):
         return Failure("http", str(error), error.status)
     kind = next((_KINDS[each] for each in _KINDS if isinstance(error, each)), "other")

@@ -16,25 +16,25 @@ from conformance.strict_data import Json, parse_json
 _BLOCK: Final = 1 << 16
 _STDIN: Final = 0
 _DEEPEST: Final = 64
-"""How many levels of a value are shown if it cannot be printed as JSON."""
+"""The number of levels that are printed of a value that JSON cannot express."""
 
 
 class NotACommand(Exception):
-    """A line of standard input is not a JSON object; the message is for the user."""
+    """A line of standard input is not a JSON object; the message is printed for the user."""
 
 
 def emit(message: Mapping[str, object]) -> None:
     """Print one message immediately, so that the kit can read it before the client's next request.
 
-    A client may return values that JSON cannot express. The kit has to see them too, so they are
-    printed as text: `"NaN"`, `"Infinity"`, or the `repr` of an object.
+    Values that JSON cannot express are printed as strings, so that the kit sees them too: `"NaN"`,
+    `"Infinity"`, or the `repr` of an object.
     """
     try:
         line = _line(message)
     except (TypeError, ValueError, RecursionError):
         line = _line({key: _as_json(value, 1) for key, value in message.items()})
-    # Not sys.stdout: while a driver serves, that leads to standard error. Whole lines at once, since
-    # a client may have several threads.
+    # Not sys.stdout, which is redirected to standard error while a driver serves. Each line is
+    # printed in one piece, because a client may have several threads.
     print(f"{line}\n", end="", file=sys.__stdout__, flush=True)
 
 
@@ -94,7 +94,7 @@ async def commands() -> AsyncGenerator[Mapping[str, Json], None]:
 
 
 async def _block() -> bytes:
-    if sys.platform == "win32":  # it can wait for sockets only
+    if sys.platform == "win32":  # Windows can wait only for sockets
         return await to_thread.run_sync(os.read, _STDIN, _BLOCK, abandon_on_cancel=True)
     # Waiting fails only for regular files, and reading those never blocks.
     with contextlib.suppress(PermissionError):

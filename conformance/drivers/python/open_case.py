@@ -1,8 +1,8 @@
 """Run the client of one case: open it, call its operations, close it, and report all failures.
 
-A client can fail outside its operations: while it is opened, in a background task, when it is closed,
-or by letting a cancellation escape. All of these must end as an answer, because a driver that dies
-or goes silent tells its author nothing.
+A client can fail outside its operations: while it is opened, in a background task, when it is
+closed, or by letting a cancellation escape. The driver reports each of these failures in an answer,
+because its author learns nothing from a driver that dies or goes silent.
 """
 
 import math
@@ -23,12 +23,12 @@ def _told(error: BaseException) -> str:
     told = f"{type(error).__name__}: {error}"
     if not _is_group(error):
         return told
-    # The text of a group only gives the number of its exceptions.
+    # The message of a group gives only the number of its exceptions.
     return f"{told}: " + ", ".join(_told(each) for each in error.exceptions)
 
 
 def _is_ours() -> bool:
-    """Tell whether the driver cancelled this task; if not, the client let a cancellation escape."""
+    """Return whether the driver cancelled this task; otherwise the client leaked a cancellation."""
     return anyio.current_effective_deadline() == -math.inf
 
 
@@ -41,7 +41,7 @@ class OpenCase:
     virtual: bool
     config: Mapping[str, Json]
     broken: str | None = field(default=None, init=False)
-    """Why there is no client, or no longer one."""
+    """Why the client could not be opened or is no longer open; None while it works."""
     clock: Clock = field(init=False)
     _client: Client | None = field(default=None, init=False)
     _pending: dict[int, Json] = field(factory=dict[int, Json], init=False)
@@ -57,7 +57,7 @@ class OpenCase:
         self.clock = VirtualClock(self._say) if self.virtual else WallClock()
 
     async def run(self) -> None:
-        """Keep the client open until `close`; if it ends earlier, `broken` says why."""
+        """Keep the client open until `close`; if it fails earlier, set `broken` to the reason."""
         try:
             await self._hold()
         except anyio.get_cancelled_exc_class() as error:
@@ -93,7 +93,7 @@ class OpenCase:
         return None if self._client else Failure("unsupported", f"no client: {self.broken}")
 
     async def close(self) -> Failure | None:
-        """Close the client and end all it still does; return the failure if it had broken down."""
+        """Close the client and end its operations; return any failure outside its operations."""
         self._closing.set()
         await self._closed.wait()
         failed = self._had_client and self.broken is not None
@@ -118,7 +118,7 @@ class OpenCase:
     def _no_client(self) -> Failure:
         if self._closing.is_set():
             return Failure("aborted", "the case was closed")
-        # A client that broke down has failed; `unsupported` means that it was never opened.
+        # `unsupported` would mean that the client was never opened.
         if self._had_client:
             return Failure("other", f"the client failed: {self.broken}")
         return Failure("unsupported", f"no client: {self.broken}")
@@ -143,7 +143,7 @@ class OpenCase:
             ok = await operation() or {}
         except anyio.get_cancelled_exc_class() as error:
             if _is_ours():
-                raise  # `run` answers when it knows why.
+                raise  # `run` answers once it knows the reason.
             failure = Failure("other", _told(error))
         except (Exception, BaseExceptionGroup) as error:
             if _must_end(error):
@@ -155,14 +155,14 @@ class OpenCase:
 
     def _explained(self, error: BaseException) -> Failure:
         if not isinstance(error, Exception):
-            return Failure("other", _told(error))  # Adapters only explain subclasses of Exception.
+            return Failure("other", _told(error))  # Adapters explain only subclasses of Exception.
         try:
             return self.explain(error)
         except Exception as second:  # noqa: BLE001 - the answer must not depend on the adapter
             return Failure("other", f"{_told(error)} (and explaining it failed: {_told(second)})")
 
     def _say(self, message: Mapping[str, object]) -> None:
-        if self._closed.is_set():  # The kit would count it for the next case.
+        if self._closed.is_set():  # The kit would record it in the trace of the next case.
             lines.log(f"the client went on after its case was closed: {message.get('event')}")
         else:
             lines.emit(message)
@@ -173,5 +173,5 @@ def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseExceptio
 
 
 def _must_end(error: BaseException) -> bool:
-    """Tell whether an error demands that the process ends."""
+    """Return whether an error must end the process, such as a KeyboardInterrupt in a group."""
     return _is_group(error) and error.subgroup((KeyboardInterrupt, SystemExit)) is not None

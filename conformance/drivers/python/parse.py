@@ -1,7 +1,7 @@
-"""Give a parser to `arkor-conformance parser`: the plumbing, and this project's own parser.
+"""Connect a parser to `arkor-conformance parser`: the plumbing, and this project's own parser.
 
-`serve` speaks `arkor-parse/1` on standard input and output. A parser is a function from the chunks of a
-stream to its events; it may raise whatever it likes.
+`serve` speaks `arkor-parse/1` on standard input and output. A parser is a function that takes the
+chunks of a stream and returns its events; it may raise any exception.
 """
 
 import json
@@ -15,7 +15,7 @@ from arkor_proto import EventStreamParser
 from conformance.strict_data import Json, Table, parse_json
 
 Parser = Callable[[Iterable[bytes], str, int], Mapping[str, object]]
-"""From the chunks, the cursor at the beginning and the bound on events to the answer."""
+"""Takes the chunks, the initial cursor and the largest event size in bytes; returns the answer."""
 _BOUND: Final = 8 * 2**20
 
 
@@ -43,7 +43,7 @@ def _answer(
 
 
 def own(chunks: Iterable[bytes], cursor: str, bound: int) -> Mapping[str, object]:
-    """Parse with this project's own parser."""
+    """Parse a stream with this project's own parser, and return the answer."""
     parser = EventStreamParser(cursor, bound)
     events: list[Mapping[str, object]] = []
     error = ""

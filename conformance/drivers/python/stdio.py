@@ -1,8 +1,7 @@
 """The plumbing of a driver in Python: the driver's side of `arkor-drive/1`.
 
-An adapter adds the client: it opens one for each case and names the kinds of its errors. If you
-write a driver in another language, read this file, `open_case.py` and `lines.py` to see what it has
-to do.
+An adapter adds the client: it opens one for each case and classifies its errors. To write a driver
+in another language, read this file, `open_case.py` and `lines.py`; they show what a driver must do.
 """
 
 import contextlib
@@ -23,7 +22,7 @@ from conformance.strict_data import Json, Table
 __all__ = ["Client", "Desk", "Explain", "Failure", "Opener", "Provoked", "serve"]
 
 VIRTUAL: Final = "virtual"
-"""The value of `time` in `hello` if the kit controls the time."""
+"""The value of `time` in the command `hello` when the kit controls the time."""
 PROTOCOL: Final = "arkor-drive/1"
 _OPERATIONS: Final = ("start", "wait", "cancel", "abort")
 _KNOWN: Final = ("hello", "open", *_OPERATIONS, "wake", "close", "bye")
@@ -32,7 +31,7 @@ _WRONG_INPUT: Final = 2
 
 @define
 class _Service:
-    """Carries out the commands in order."""
+    """Carries out the kit's commands in order."""
 
     hello: Mapping[str, Json]
     opener: Opener
@@ -42,7 +41,7 @@ class _Service:
     _case: OpenCase | None = field(default=None, init=False)
 
     async def take(self, message: Mapping[str, Json]) -> None:
-        """Carry out one command and answer it; operations are answered later, when they settle."""
+        """Carry out one command and answer it; an operation is answered when it settles."""
         number = message.get("id")
         match message.get("do"):
             case "hello":
@@ -100,7 +99,7 @@ class _Service:
 async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> None:
     """Speak the protocol on standard input and output until `bye` or the end of input.
 
-    If the kit asks for real time, the capabilities `clock.…` are not declared.
+    If the kit asks for real time, the answer to `hello` omits the capabilities `clock.…`.
     """
     with contextlib.redirect_stdout(sys.stderr):
         problem = await _serve(hello, opener, explain)
@@ -110,7 +109,7 @@ async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> 
 
 
 async def _serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> str | None:
-    """Carry out all commands; return the problem if one of them could not be read."""
+    """Carry out commands until `bye`; return the problem if one could not be read."""
     problem: str | None = None
     async with anyio.create_task_group() as group:
         service = _Service(hello, opener, explain, group)

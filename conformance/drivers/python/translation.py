@@ -1,4 +1,4 @@
-"""Translate the `config` of a case for `arkor_proto`, and its events and errors for the kit."""
+"""Translate the `config` of a case for `arkor_proto`, and events and errors for the kit."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +20,7 @@ _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 
 
 class Settings(TypedDict):
-    """What both clients of `arkor_proto` are made with."""
+    """The arguments that both clients of `arkor_proto` are created with."""
 
     base_url: str
     token: str
@@ -33,7 +33,7 @@ class Settings(TypedDict):
 
 @frozen
 class NewJob:
-    """The job that a case has its client submit."""
+    """The job that the client of a case submits."""
 
     name: str
     model: str
@@ -43,7 +43,7 @@ class NewJob:
 
 
 def hello(transport: str) -> Mapping[str, Json]:
-    """Return what the driver of a transport says of itself."""
+    """Return the answer to `hello` for the driver of a transport of `arkor_proto`."""
     return {
         "impl": f"arkor-proto ({transport})",
         "version": arkor_proto.__version__,
@@ -56,7 +56,7 @@ HELLO: Final = hello("anyio")
 
 
 def policy_of(config: Mapping[str, Json]) -> ReconnectPolicy:
-    """Return the reconnect policy of a case; missing values are the library's defaults."""
+    """Return the reconnect policy of a case; a missing value is the default of `arkor_proto`."""
     default = ReconnectPolicy()
     attempts = config.get("max_attempts")
     return ReconnectPolicy(
@@ -90,7 +90,7 @@ def settings_of(config: Mapping[str, Json], random: Callable[[], float]) -> Sett
 
 
 def job_of(config: Mapping[str, Json]) -> NewJob | str:
-    """Return the job to submit, or the id of the one to attach to."""
+    """Return the job to submit, or the id of the job to attach to."""
     job = config.get("job")
     if isinstance(job, str):
         return job
@@ -134,9 +134,9 @@ def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> T
 
 
 def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
-    """Return what a callback received, under the names of the wire; a checkpoint has its adapter.
+    """Return the argument of a callback with the names of the wire; a checkpoint has its adapter.
 
-    Members that are missing in the frame or have the wrong type are null, as the callback sees them.
+    Members that the frame lacks or that have the wrong type are null, as they are for the callback.
     """
     if isinstance(event, Checkpoint):
         return {**event_data(event.saved), "adapter": event.adapter}
@@ -151,7 +151,7 @@ def _camel(name: str) -> str:
 
 
 def explain(error: Exception) -> Failure:  # noqa: PLR0911 - one arm per kind
-    """Return the kind of an error, which depends on its class."""
+    """Classify an error by its class."""
     match error:
         case Provoked():
             return Failure("callback", str(error))

@@ -1,1 +1,1 @@
-"""The OpenAPI description of the protocol, made from the data that the rest of the project uses."""
+"""Generate the OpenAPI description of the protocol from the data of the rest of the project."""

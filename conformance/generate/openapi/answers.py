@@ -1,4 +1,4 @@
-"""The answers of an operation."""
+"""The responses of the operations, by status."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +14,7 @@ from mock_server.strict.schema import Schema
 
 @frozen
 class Answer:
-    """An answer that several operations have: its name, what it means, and what it carries."""
+    """A response that several operations share: its name, meaning, header fields and schema."""
 
     name: str
     about: str
@@ -22,40 +22,40 @@ class Answer:
     schema: str = "Error"
 
     def described(self) -> Schema:
-        """Return the description of it."""
+        """Return the OpenAPI description of the response."""
         content = {"content": {JSON: {"schema": shared(self.schema)}}} if self.schema else {}
         headers = _headers((*NOTICES, *self.headers))
         return {"description": self.about, "headers": headers, **content}
 
 
 COMMON: Final = {
-    "400": Answer("BadRequest", "The request is not understood."),
+    "400": Answer("BadRequest", "The backend cannot understand the request."),
     "401": Answer(
         "Unauthorized", "The token is missing, unknown or no longer valid.", ("WWW-Authenticate",)
     ),
-    "403": Answer("Forbidden", "The caller has no right to this."),
+    "403": Answer("Forbidden", "The caller is not allowed to do this."),
     "408": Answer("RequestTimeout", "The request did not arrive in time."),
     "413": Answer("ContentTooLarge", "The body of the request is too large."),
     "426": Answer("UpgradeRequired", "The client is too old.", (), "UpgradeNeeded"),
     "429": Answer("TooManyRequests", "Too many requests, streams or jobs.", ("Retry-After",)),
     "431": Answer("HeadTooLarge", "The head of the request is too large."),
     "503": Answer("Unavailable", "The backend is overloaded or down.", ("Retry-After",)),
-    "5XX": Answer("ServerError", "The backend failed, or a gateway before it did."),
+    "5XX": Answer("ServerError", "The backend, or a gateway in front of it, failed."),
 }
-"""What any operation may be answered with, by status."""
+"""The responses that any operation may have, by status."""
 OTHERS: Final = {
-    "204": Answer("NoContent", "There is nothing.", (), ""),
-    "3XX": Answer("Redirect", "It is somewhere else.", ("Location",), ""),
-    "404": Answer("NotFound", "It is unknown, or is not the caller's."),
-    "409": Answer("Conflict", "Something else is in the way."),
-    "410": Answer("Gone", "It no longer exists."),
-    "422": Answer("UnprocessableContent", "It contradicts an earlier request."),
+    "204": Answer("NoContent", "There is no content.", (), ""),
+    "3XX": Answer("Redirect", "The resource is at another URL.", ("Location",), ""),
+    "404": Answer("NotFound", "The resource is unknown, or does not belong to the caller."),
+    "409": Answer("Conflict", "The request conflicts with the state of the resource."),
+    "410": Answer("Gone", "The resource no longer exists."),
+    "422": Answer("UnprocessableContent", "The request contradicts an earlier one."),
 }
-"""What some operations may be answered with besides."""
+"""Further responses, which only some operations may have, by status."""
 
 
 def answers(operation: Operation) -> Schema:
-    """Return every answer of an operation, by status."""
+    """Return all responses of an operation, by status."""
     names = (*NOTICES, "Cache-Control") if EVENT_STREAM in operation.content else NOTICES
     success: Schema = {
         "description": operation.success,
@@ -71,13 +71,13 @@ def answers(operation: Operation) -> Schema:
 
 
 def shared_answers() -> Schema:
-    """Return every answer that several operations have, by name."""
+    """Return all responses that operations share, by name."""
     found = (*COMMON.values(), *OTHERS.values())
     return {each.name: each.described() for each in found}
 
 
 def _reference(operation: Operation, status: str) -> Schema:
-    """Refer to a shared answer, with what it means for this operation."""
+    """Return a reference to a shared response, with its meaning for this operation."""
     answer = COMMON.get(status) or OTHERS[status]
     about = operation.others.get(status, answer.about)
     if operation.name == "stream":
@@ -87,17 +87,21 @@ def _reference(operation: Operation, status: str) -> Schema:
 
 
 def _effect(status: str) -> str:
-    """Say what an answer to opening the stream does to the wait of a client."""
+    """Return how a client that waits reacts to a response to its stream request."""
     if status == "3XX":
-        return "The client follows."
+        return "The client follows the redirect."
     ending = [
         each.name
         for each in PROFILES
         if status.isdigit() and int(status) in each.permanent_statuses
     ]
     if not ending:
-        return "The client counts a failure and opens the stream again later."
-    late = f", from {HARDENED.not_found_grace:g} s after the create on" if status == "404" else ""
+        return "The client counts a failure and reopens the stream later."
+    late = (
+        f", if the create was more than {HARDENED.not_found_grace:g} s ago"
+        if status == "404"
+        else ""
+    )
     return f"Ends the wait under {' and '.join(f'`{name}`' for name in ending)}{late}."
 
 

@@ -1,4 +1,4 @@
-"""The description as a whole."""
+"""Assemble the OpenAPI description."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,26 +15,25 @@ from conformance.generate.openapi.schemas import schemas, shared
 from mock_server.strict.schema import Schema
 
 _ABOUT: Final = f"""\
-What a client of the Arkor trainer protocol sends, and what a backend answers. The rules are in the
-specification [of clients](protocol.md) and [of backends](backend.md), under the ids that are cited
-here. They also say what no description of single requests can: when a stream is reopened, where it
-resumes, and what is never sent twice.
+The requests of clients of the Arkor trainer protocol, and the responses of backends. The rules are
+in the specifications [of clients](protocol.md) and [of backends](backend.md), under the ids cited
+here. They also define what a description of single requests cannot: when a client reopens a stream,
+where the stream resumes, and what a client never sends twice.
 
-- A path comes after the path of the base URL, if that has one.
-- A method that a path does not have is answered with 405 and `Allow`.
-- An object has the members that are listed. Later versions may add some; clients ignore those that
-  they do not know.
+- Paths are appended to the path of the base URL, if it has one.
+- The backend responds with 405 and `Allow` to a method that a path does not support.
+- Objects have the listed members. Later versions may add members; clients ignore unknown ones.
 - Profiles are the revisions of the protocol: {", ".join(f"`{each.name}`" for each in PROFILES)}.
 
 Written by `python -m conformance.generate.openapi`; do not edit."""
 
 _TOKEN: Final[Mapping[str, Sequence[str]]] = {"token": []}
 _ANYONE: Final[Sequence[Mapping[str, Sequence[str]]]] = [{}, _TOKEN]
-"""The security of an operation that needs no token, but takes one."""
+"""The security of an operation that accepts a token but does not need one."""
 
 
 def description() -> Schema:
-    """Return the description."""
+    """Return the complete OpenAPI description."""
     paths: dict[str, dict[str, object]] = {}
     for each in OPERATIONS:
         item = paths.setdefault(path_of(each), {})
@@ -73,7 +72,7 @@ def path_of(operation: Operation) -> str:
 
 
 def parameters_of(operation: Operation) -> Mapping[str, str]:
-    """Return where the request of an operation has which parameters, by name."""
+    """Return the place (path, query or header) of each parameter of an operation, by name."""
     path, _, query = operation.request.target.partition("?")
     found = {"id": "path"} if "{id}" in unquote(path) else {}
     found |= {pair.partition("=")[0]: "query" for pair in query.split("&") if pair}

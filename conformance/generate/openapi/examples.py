@@ -1,4 +1,4 @@
-"""What the examples and the requests of the description are made from."""
+"""The data from which the requests and examples of the description are made."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ from mock_server.strict.schema import Schema
 
 ENDPOINT: Final = Endpoint(
     base_url="https://api.example",
-    token="secret",  # noqa: S106 - it is in no example
+    token="secret",  # noqa: S106 - no example contains it
     org="acme",
     project="bots",
     client="my-client/1.2.3",
@@ -31,7 +31,7 @@ SPEC: Final = job_spec(
     options={"max_steps": 0, "dry_run": False},
 )
 ID: Final = "{id}"
-"""In the place of a job's id, so that the path of a request is the path of its operation."""
+"""Stands for a job's id, so that the path of a request is the path of its operation."""
 MESSAGE: Final = {"role": "user", "content": "Where is my order?"}
 _EVENTS: Final[tuple[TrainingEvent, ...]] = (
     TrainingStarted(job_id="job-1", timestamp="2026-05-01T10:00:00Z"),
@@ -42,7 +42,7 @@ _EVENTS: Final[tuple[TrainingEvent, ...]] = (
 
 
 def run() -> Schema:
-    """Return an example of a whole event stream."""
+    """Return an example of a complete event stream."""
     blocks = [_block(number, event) for number, event in enumerate(_EVENTS, 1)]
     blocks.insert(2, encode_event("{}", type="ping"))
     text = b"".join(blocks).decode()

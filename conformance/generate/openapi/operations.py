@@ -1,7 +1,7 @@
-"""The operations: what each one is for, what the core sends for it, and the answers that there are.
+"""The operations: the purpose of each one, the request that the core sends, and the responses.
 
-Methods and paths are those of the mock, and a test compares them. Parameters and bodies are read off
-the requests that the core sends.
+Methods and paths are those of the mock, and a test compares them. Parameters and bodies are taken
+from the requests of the core.
 """
 
 from collections.abc import Mapping
@@ -28,25 +28,25 @@ JSON: Final = "application/json"
 
 @frozen
 class Operation:
-    """One operation, with a request of the core for it."""
+    """One operation, with an example of its request from the core."""
 
     name: str
     tag: str
     summary: str
     request: Request
     success: str
-    """What an answer in 2xx means."""
+    """The meaning of a 2xx response."""
     content: Mapping[str, Schema] = field(repr=False)
-    """What such an answer can have as its body, by media type."""
+    """The possible bodies of a 2xx response, by media type."""
     others: Mapping[str, str] = field(repr=False)
-    """What further answers mean here, by status: those that not every operation has."""
+    """The meanings of responses that not every operation has, by status."""
     body: str = ""
-    """The schema of the request's body, if it has one."""
+    """The name of the schema of the request's body; empty if it has none."""
     about: str = field(default="", repr=False)
     status: str = field(default="2XX", kw_only=True)
-    """The status of a success."""
+    """The status of a successful response."""
     public: bool = field(default=False, kw_only=True)
-    """Whether it needs no token."""
+    """Whether the operation needs no token."""
 
 
 def _json(schema: str) -> Mapping[str, Schema]:
@@ -58,9 +58,9 @@ def _items(schema: str, examples: Schema | None = None) -> Mapping[str, Schema]:
     return {EVENT_STREAM: {"itemSchema": shared(schema), **given}}
 
 
-_NO_JOB: Final = {"404": "The job is unknown, or is not the caller's (ARK-SRV-14)."}
+_NO_JOB: Final = {"404": "The job is unknown, or does not belong to the caller (ARK-SRV-14)."}
 _NO_PLACE: Final = {
-    "404": "The organisation or project is unknown, or is not the caller's (ARK-SRV-15)."
+    "404": "The organisation or project is unknown, or does not belong to the caller (ARK-SRV-15)."
 }
 
 OPERATIONS: Final = (
@@ -73,12 +73,12 @@ OPERATIONS: Final = (
         _json("JobAnswer"),
         {
             **_NO_PLACE,
-            "409": "The first create with this key is still being carried out (ARK-SRV-6).",
+            "409": "The first create with this key is still in progress (ARK-SRV-6).",
             "422": "The key was used with another body (ARK-SRV-7).",
         },
         body="NewJob",
-        about="The job runs from now on, whether or not anyone follows it. A client never repeats "
-        "a create by itself; the caller can, with the same `Idempotency-Key` (ARK-CRE-11).",
+        about="The job runs from now on, whether or not a client follows it. A client never "
+        "repeats a create by itself; the caller can, with the same `Idempotency-Key` (ARK-CRE-11).",
     ),
     Operation(
         "stream",
@@ -89,13 +89,13 @@ OPERATIONS: Final = (
         _items("JobFrame", {"run": run()}),
         {
             **_NO_JOB,
-            "204": "There is nothing more to come (ARK-SRV-42).",
-            "3XX": "The stream is somewhere else at the same origin.",
+            "204": "There are no more events (ARK-SRV-42).",
+            "3XX": "The stream is at another URL of the same origin.",
             "410": "The cursor is unknown or too old, or the job is gone (ARK-SRV-39, ARK-SRV-40).",
         },
         about="The stream begins after the event that `Last-Event-ID` names, or with the first one "
-        "(ARK-SRV-33, ARK-SRV-38), and goes on until a terminal event. Comments may come at any "
-        "time.",
+        "(ARK-SRV-33, ARK-SRV-38), and continues until a terminal event. It may contain comments "
+        "anywhere.",
         status="200",
     ),
     Operation(
@@ -106,13 +106,13 @@ OPERATIONS: Final = (
         "The backend will stop the job.",
         _json("CancelAnswer"),
         {**_NO_JOB, "409": "The job is over."},
-        about="Best effort: the job may complete or fail before it is stopped. Its stream says "
+        about="Best effort: the job may complete or fail before it is stopped. Its stream reports "
         "how it ended (ARK-SRV-48, ARK-SRV-49).",
     ),
     Operation(
         "job",
         "jobs",
-        "Read a job as it is now",
+        "Read the current state of a job",
         job_request(ENDPOINT, ID),
         "The job.",
         _json("JobWithEvents"),
@@ -121,13 +121,13 @@ OPERATIONS: Final = (
     Operation(
         "chat",
         "inference",
-        "Ask a checkpoint of a job",
+        "Chat with a checkpoint of a job",
         chat_request(ENDPOINT, [MESSAGE], job_id="job-1", step=100),
-        "The answer of the model.",
+        "The model's answer.",
         {**_items("ChatFrame"), **_json("ChatAnswer")},
-        {"404": "The job or the checkpoint is unknown, or is not the caller's."},
+        {"404": "The job or the checkpoint is unknown, or does not belong to the caller."},
         body="ChatRequest",
-        about="The answer comes in pieces if `stream` is true, and as a whole otherwise.",
+        about="The answer is sent in pieces if `stream` is true, and as a whole otherwise.",
     ),
     Operation(
         "projects",
@@ -162,16 +162,16 @@ OPERATIONS: Final = (
     Operation(
         "me",
         "account",
-        "Ask whose token it is",
+        "Read the user of the token",
         me_request(ENDPOINT),
-        "The user, and the organisations that the user is in.",
+        "The user, and the user's organisations.",
         _json("Me"),
         {},
     ),
 )
 
 TAGS: Final = {
-    "jobs": "What a trainer does.",
+    "jobs": "The requests of a trainer.",
     "inference": "Text from a checkpoint of a job.",
     "account": "Tokens, organisations and projects.",
 }

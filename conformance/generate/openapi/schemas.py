@@ -1,7 +1,7 @@
-"""The schemas of what is in bodies, and of the events of a stream.
+"""The schemas of request and response bodies, and of the events of a stream.
 
-Members and their types are those of the values in `arkor_proto`. What a backend must send, and not
-only may, is said here; a test compares it with the tables of `spec/protocol.md`.
+Members and their types are those of the classes in `arkor_proto`. The members that a backend must
+send are listed here; a test compares them with the tables of `spec/protocol.md`.
 
 An object without `additionalProperties` has the members that it lists; later versions may add some.
 """
@@ -41,22 +41,22 @@ _TYPES: Final[Mapping[object, tuple[str, Schema]]] = {
     tuple: ("array", {"items": {}}),
     Mapping: ("object", {"additionalProperties": True}),
 }
-"""What values of Python are on the wire."""
+"""The JSON type of each Python type on the wire, with more of its schema."""
 _JOB: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdAt")
-"""What every job has."""
+"""The members that every job has."""
 _EVENTS: Final[Mapping[type[TrainingEvent], tuple[str, tuple[str, ...]]]] = {
     TrainingStarted: ("The job runs.", ("jobId", "timestamp")),
-    TrainingLog: ("The figures of one step.", ("step",)),
+    TrainingLog: ("The metrics of one step.", ("step",)),
     CheckpointSaved: ("A checkpoint was saved; inference can use it from now on.", ("step",)),
     TrainingCompleted: ("The job has completed. Terminal: no event follows.", ()),
     TrainingFailed: ("The job has failed. Terminal: no event follows.", ("error",)),
 }
-"""What each event means, and the members that it always has besides `type`."""
-_REFUSED: Final = "What went wrong, in words for the user (ARK-SRV-10)."
+"""The meaning of each event, and the members that it always has besides `type`."""
+_REFUSED: Final = "What went wrong, as a message for the user (ARK-SRV-10)."
 
 
 def shared(name: str) -> Schema:
-    """Refer to a schema of the description."""
+    """Return a reference to a shared schema of the description."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -67,9 +67,9 @@ def table(
     *,
     open_to_more: bool = False,
 ) -> Schema:
-    """Describe an object; all of its members are required unless some are named.
+    """Return the schema of an object; all members are required unless `required` names some.
 
-    It is `open_to_more` if other members are expected in it.
+    With `open_to_more`, other members are expected too.
     """
     described = {"description": about} if about else {}
     needed = list(properties) if required is None else list(required)
@@ -79,12 +79,12 @@ def table(
 
 
 def array(items: Schema) -> Schema:
-    """Describe an array."""
+    """Return the schema of an array."""
     return {"type": "array", "items": items}
 
 
 def schemas() -> Mapping[str, Schema]:
-    """Return every schema by its name."""
+    """Return all shared schemas, by name."""
     return {**_requests(), **_answers(), **_events(), **_frames()}
 
 
@@ -108,7 +108,7 @@ def _requests() -> Mapping[str, Schema]:
 
 
 def _config() -> Schema:
-    """Describe what to train, with the options of a trainer under their names on the wire."""
+    """Return the schema of a job's configuration, with its options under their wire names."""
     options = {
         wire_name(name): {"type": [_json_type(kind.types), "null"]}
         for name, kind in {**LORA, **OPTIONS}.items()
@@ -140,11 +140,11 @@ def _answers() -> Mapping[str, Schema]:
         "Job": _job(),
         "JobStatus": {
             "description": f"A job is over once it is {_listed(sorted(TERMINAL_STATUSES))}. "
-            "Another status may come; it does not end a wait (ARK-WIR-16).",
+            "Other statuses are possible; they do not end a wait (ARK-WIR-16).",
             "anyOf": [{"enum": [each.value for each in JobStatus]}, TEXT],
         },
         "JobAnswer": table(job),
-        "CancelAnswer": table(job, [], "The job as the cancel left it, if the backend says so."),
+        "CancelAnswer": table(job, [], "The job after the cancel, if the backend sends it."),
         "JobWithEvents": table({**job, "events": array(shared("TrainingEvent"))}, ["job"]),
         "Project": table({"id": TEXT, "slug": TEXT, "name": TEXT, "orgId": TEXT}),
         "ProjectAnswer": table({"project": shared("Project")}),
@@ -166,26 +166,26 @@ def _answers() -> Mapping[str, Schema]:
 
 
 def _choices(part: str, schema: Schema) -> Schema:
-    """Describe an answer in the form of OpenAI, as far as the protocol reads it."""
+    """Return the schema of a response in OpenAI's format, with the members that clients read."""
     choice = table({part: schema}, open_to_more=True)
     return table({"choices": array(choice)}, open_to_more=True)
 
 
 def _job() -> Schema:
     own: Schema = {"id": _NAME, "status": shared("JobStatus"), "config": FREE}
-    return table({**_members(TrainingJob, _JOB), **own}, _JOB, "A job as it is now.")
+    return table({**_members(TrainingJob, _JOB), **own}, _JOB, "The current state of a job.")
 
 
 def _events() -> Mapping[str, Schema]:
     named = {kind.__name__: _event(kind) for kind in EVENT_TYPES}
     other: Schema = {"type": "string", "not": {"enum": list(EVENT_TYPES.values())}}
-    about = "An event of a type that is yet to come; clients ignore it (ARK-EVT-8)."
+    about = "An event of a type that a later version may add; clients ignore it (ARK-EVT-8)."
     unknown = table({"type": other}, about=about, open_to_more=True)
     mapping = {name: _pointer(kind.__name__) for kind, name in EVENT_TYPES.items()}
     return {
         "TrainingEvent": {
-            "description": "What a frame reports. Its `type` decides, not the name of the frame "
-            "(ARK-EVT-4).",
+            "description": "The event in a frame. Its `type` determines its kind, not the name of "
+            "the frame (ARK-EVT-4).",
             "oneOf": [shared(name) for name in (*named, "UnknownEvent")],
             "discriminator": {
                 "propertyName": "type",
@@ -216,11 +216,11 @@ def _frames() -> Mapping[str, Schema]:
         "EndFrame": _frame(
             {"const": "end"},
             TEXT,
-            "The stream is over for good; the frame does not say how the job ended (ARK-EVT-6).",
+            "The stream has ended for good; the frame does not say how the job ended (ARK-EVT-6).",
         ),
         "JobFrame": _one_of("EventFrame", "PingFrame", "EndFrame"),
         "ChatChunkFrame": _frame(named, chunk, "A piece of the answer."),
-        "ChatDoneFrame": _frame(named, done, "The answer is whole."),
+        "ChatDoneFrame": _frame(named, done, "The answer is complete."),
         "ChatFrame": _one_of("ChatChunkFrame", "ChatDoneFrame", "PingFrame"),
     }
 
@@ -230,16 +230,16 @@ def _one_of(*names: str) -> Schema:
 
 
 def _frame(event: Schema, data: Schema, about: str) -> Schema:
-    """Describe a block of an event stream as it is once parsed (OpenAPI 3.2, section 4.14.4)."""
+    """Return the schema of a parsed block of an event stream (OpenAPI 3.2, section 4.14.4)."""
     cursor: Schema = {
         **TEXT,
-        "description": f"The cursor from here on, at most {MAX_CURSOR_BYTES} bytes of UTF-8 "
+        "description": f"The new cursor, at most {MAX_CURSOR_BYTES} bytes of UTF-8 "
         "(ARK-SRV-27). An empty id clears the cursor (ARK-RES-6).",
         "maxLength": MAX_CURSOR_BYTES,
     }
     retry: Schema = {
         "type": "integer",
-        "description": "In milliseconds (ARK-SRV-30).",
+        "description": "The reconnection time, in milliseconds (ARK-SRV-30).",
         "minimum": 0,
     }
     needed = ["event", "data"] if "const" in event else ["data"]
@@ -251,7 +251,7 @@ def _json(content: Schema) -> Schema:
 
 
 def _members(kind: type[attrs.AttrsInstance], required: Sequence[str]) -> dict[str, Schema]:
-    """Describe the members of a value; one that may be absent may as well be null (ARK-EVT-21)."""
+    """Return the schemas of a class's members; an optional one may also be null (ARK-EVT-21)."""
     known = [each for each in attrs.fields(kind) if each.name != "extra"]
     return {
         camel(each.name): _typed(each.type, required=camel(each.name) in required) for each in known

@@ -1,4 +1,4 @@
-"""The description as YAML."""
+"""Write the OpenAPI description as YAML."""
 
 import yaml
 
@@ -6,10 +6,10 @@ from conformance.generate.openapi.document import description
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes everything where it is used, and texts of several lines as blocks."""
+    """Writes YAML without aliases, and with multi-line strings as blocks."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """Never refer to an equal value somewhere else in the file."""
+        """Return True, so that equal values are written out instead of referenced."""
         del data
         return True
 

@@ -1,5 +1,5 @@
-// A stand-in for your client, so that the driver has something to drive. Replace it with your client:
-// this one submits a job, follows it and cancels it, and keeps few of the protocol's other rules.
+// A stand-in for your client, so that the driver has something to drive. Replace it. This one
+// submits a job, follows it and cancels it, but follows few of the protocol's other rules.
 
 export class HttpError extends Error {
   constructor(status) {

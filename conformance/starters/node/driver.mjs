@@ -1,5 +1,5 @@
-// The driver: it opens a client for each case of the kit, and names the kind of its errors. What is
-// yours to fill in is marked YOURS. `drive.mjs` talks to the kit; do not change it.
+// The driver: it opens a client for each case of the kit and classifies the client's errors.
+// Fill in the parts marked YOURS. `drive.mjs` talks to the kit; do not change it.
 
 import { Client, HttpError } from "./client.mjs"; // YOURS: your client instead
 import { serve } from "./drive.mjs";
@@ -7,9 +7,9 @@ import { serve } from "./drive.mjs";
 const HELLO = {
   impl: "stand-in (replace it with your client)", // YOURS: the name of your client
   version: "0",
-  // YOURS: the revisions of the protocol that it follows, of "2026-05", "2026-07" and "hardened".
+  // YOURS: the protocol revisions that it implements: "2026-05", "2026-07", "hardened".
   profiles: ["2026-07"],
-  // YOURS: what it can do; what you leave out is not judged. The guide, section 7, explains each.
+  // YOURS: its capabilities. Any you leave out are not judged. See the guide, section 7.
   // Others: "callbacks.async", "concurrent", "rng", "clock.virtual", "clock.advance",
   // "config.idle", "attach".
   capabilities: ["create", "cancel", "abort", "config.backoff"],
@@ -25,7 +25,7 @@ const CALLBACKS = {
 
 function open(desk) {
   const { config } = desk; // The guide, section 3, explains each key.
-  // YOURS: make your client with these. What a case leaves out is your client's default.
+  // YOURS: create your client with these settings. Where a case has none, use your own default.
   const client = new Client({
     baseUrl: config.base_url,
     token: config.token,
@@ -47,8 +47,8 @@ function open(desk) {
 }
 
 function explain(error) {
-  // YOURS: "http", "gave_up" (no more attempts), "transport" (no answer, or a broken one) or
-  // "protocol" (an answer that makes no sense); "aborted" and "callback" are done already.
+  // YOURS: "http", "gave_up" (no attempts left), "transport" (no response, or a broken one) or
+  // "protocol" (a response that makes no sense). `drive.mjs` handles "aborted" and "callback".
   if (error instanceof HttpError) return { kind: "http", status: error.status };
   if (error instanceof TypeError && error.cause) return { kind: "transport" };
   return { kind: "other" };

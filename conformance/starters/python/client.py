@@ -1,6 +1,6 @@
-"""A stand-in for your client, so that the driver has something to drive. Replace it with your client.
+"""A stand-in for your client, so that the driver has something to drive. Replace it.
 
-This one submits a job, follows it and cancels it, and keeps few of the protocol's other rules.
+This one submits a job, follows it and cancels it, but follows few of the protocol's other rules.
 """
 
 import http.client
@@ -22,11 +22,11 @@ class HttpError(Exception):
 
 
 class Aborted(Exception):
-    """The application has ended the wait."""
+    """The application has aborted the wait."""
 
 
 class Client:
-    """Blocks; `on_event` is called with the type and the data of each event of the job."""
+    """A blocking client; calls `on_event` with the type and the data of each event of the job."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Client:
         return self.job_id
 
     def wait(self) -> Mapping[str, Any]:
-        """Follow the job to its end; return it with its artifacts."""
+        """Follow the job to its end; return the job and its artifacts."""
         if not self.job_id:
             self.start()
         while self.reason is None:
@@ -75,7 +75,7 @@ class Client:
         self._request("POST", f"/v1/jobs/{self.job_id}/cancel").read()
 
     def abort(self, reason: str) -> None:
-        """End `wait`; called from another thread."""
+        """Make `wait` end. Call this from another thread."""
         self.reason = reason
         if self.stream is not None:
             with suppress(OSError):  # it is closed already

@@ -1,6 +1,6 @@
-"""The driver: it opens a client for each case of the kit, and names the kind of its errors.
+"""The driver: it opens a client for each case of the kit and classifies the client's errors.
 
-What is yours to fill in is marked YOURS. The plumbing that speaks with the kit comes with the kit.
+Fill in the parts marked YOURS. The code that talks to the kit is part of the kit.
 """
 
 import sys
@@ -21,9 +21,9 @@ from client import Aborted, Client, HttpError  # YOURS: your client instead
 HELLO: Final[Mapping[str, Any]] = {
     "impl": "stand-in (replace it with your client)",  # YOURS: the name of your client
     "version": "0",
-    # YOURS: the revisions of the protocol that it follows, of 2026-05, 2026-07 and hardened.
+    # YOURS: the protocol revisions that it implements: 2026-05, 2026-07, hardened.
     "profiles": ["2026-07"],
-    # YOURS: what it can do; what you leave out is not judged. The guide, section 7, explains each.
+    # YOURS: its capabilities. Any you leave out are not judged. See the guide, section 7.
     # Others: callbacks.async, concurrent, rng, clock.virtual, clock.advance, config.idle, attach.
     "capabilities": ["create", "cancel", "abort", "config.backoff"],
 }
@@ -37,7 +37,7 @@ CALLBACKS: Final = {
 
 
 class Driven:
-    """Your client as the kit uses it. It blocks, so each operation runs in a thread."""
+    """Adapts your client to the kit. The client blocks, so each operation runs in a thread."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -55,7 +55,7 @@ class Driven:
         await _in_thread(self.client.cancel)
 
     def abort(self, reason: str) -> None:
-        """End the wait."""
+        """Make `wait` end."""
         self.client.abort(reason)
 
 
@@ -66,7 +66,7 @@ async def _in_thread(operation: Any) -> Any:
 
 @asynccontextmanager
 async def open_client(desk: Desk) -> AsyncGenerator[Driven, None]:
-    """Open the client of a case, and end what it still does when the case is closed."""
+    """Open the client of a case; abort whatever it is doing when the case is closed."""
     config: Mapping[str, Any] = desk.config  # the guide, section 3, explains each key
 
     def heard(kind: str, data: Mapping[str, Any]) -> None:
@@ -74,7 +74,7 @@ async def open_client(desk: Desk) -> AsyncGenerator[Driven, None]:
             desk.report(CALLBACKS[kind], data)
             from_thread.run(desk.obey, CALLBACKS[kind])
 
-    # YOURS: make your client with these. What a case leaves out is your client's default.
+    # YOURS: create your client with these settings. Where a case has none, use your own default.
     client = Client(
         config["base_url"],
         token=config["token"],
@@ -92,8 +92,8 @@ async def open_client(desk: Desk) -> AsyncGenerator[Driven, None]:
 
 
 def explain(error: Exception) -> Failure:
-    """Return the kind of an error."""
-    # YOURS: `gave_up` (no more attempts) and `protocol` (an answer that makes no sense), too.
+    """Classify an error."""
+    # YOURS: also `gave_up` (no attempts left) and `protocol` (a response that makes no sense).
     match error:
         case Provoked():
             return Failure("callback", str(error))

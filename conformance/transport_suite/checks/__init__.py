@@ -1,4 +1,4 @@
-"""The checks themselves, one file for each part of the contract."""
+"""The checks, with one file for each part of the contract."""
 
 from types import ModuleType
 from typing import Final
@@ -36,4 +36,4 @@ _FILES: Final = (
 )
 
 CHECKS: Final[tuple[Check, ...]] = tuple(each for module in _FILES for each in _of(module))
-"""Every check, in the order of the contract."""
+"""All checks, in the order of the contract."""

@@ -1,4 +1,4 @@
-"""An abort ends the local wait at any moment, and closes the stream; the backend hears nothing."""
+"""An abort ends the local wait at any time and closes the stream; it sends no request."""
 
 import ssl
 import threading
@@ -28,7 +28,7 @@ _NOTHING_PASSES = frozenset[Timer]()
 
 @contextmanager
 def _waiting(bench: Bench, scene: Scene) -> Generator[Play, None, None]:
-    """Abort a wait at the end of the block, and expect it to end with the reason."""
+    """Abort a wait at the end of the block, and expect that it ends with the reason."""
     with bench.play(scene) as play:
         wait = play.waiting()
         yield play
@@ -139,7 +139,7 @@ def an_abort_ends_every_wait(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-5", "ARK-ABT-9")
 def an_abort_leaves_a_create_alone(bench: Bench) -> None:
-    """An abort ends the wait at once; the create goes on, and a start and a cancel still work."""
+    """An abort ends the wait at once; the create continues, and start and cancel still work."""
     gate = threading.Event()
     create = after(lambda: gate.wait(bench.patience), accepted())
     with bench.play(Scene(job=None, create=[create])) as play:

@@ -1,4 +1,4 @@
-"""Where a body ends: as its framing promised, or not. A cut must never look like an end."""
+"""Bodies end as their framing promised, or not; a truncated body must not look complete."""
 
 import threading
 from typing import Final
@@ -56,7 +56,7 @@ def a_body_without_framing_ends_with_its_connection(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3", "ARK-RES-13")
 def a_body_shorter_than_its_length_is_broken(bench: Bench) -> None:
-    """A body that ends before its Content-Length is Broken, never Finished."""
+    """A body shorter than its Content-Length is Broken, never Finished."""
     first = then_closed(_SIZED_HEAD % (len(_BODY) + 1), _BODY)
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
@@ -89,7 +89,7 @@ def a_reset_is_broken(bench: Bench) -> None:
 
     def first(visit: Visit) -> None:
         visit.send(HEAD + b"Connection: close\r\n\r\n" + _BODY)
-        both.wait(bench.patience)  # a reset throws away what the client has not read yet
+        both.wait(bench.patience)  # a reset discards what the client has not read yet
         visit.reset()
 
     def hear(play: Play, _: object) -> None:

@@ -1,4 +1,4 @@
-"""Callbacks run one at a time, in the order of the stream, in the wait, and what they raise counts."""
+"""Callbacks run one at a time, in the order of the stream, and their exceptions take effect."""
 
 import threading
 
@@ -34,7 +34,7 @@ _ALL_AT_ONCE = then_left(CHUNKED_HEAD, chunk(b"".join(map(log, range(1, 6))) + C
 
 
 class _Unbearable(Exception):
-    """What a callback raises."""
+    """The exception that a callback or a hook raises."""
 
 
 def _raise_at_two(_: Play, event: TrainingEvent) -> None:

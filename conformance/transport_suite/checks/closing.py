@@ -1,4 +1,4 @@
-"""A closed client leaves nothing: no call that waits, no connection, no callback."""
+"""A closed client leaves nothing behind: no waiting call, no connection, no callback."""
 
 import threading
 
@@ -78,7 +78,7 @@ def a_close_ends_every_call(bench: Bench) -> None:
         play.came("cancel")
         play.close()
         for each in calls:
-            error = each.error(Exception)  # of a wait() that came after the close as well
+            error = each.error(Exception)  # the wait() may have begun after the close
             holds(isinstance(error, TransportError | RuntimeError), f"wait() raised {error!r}")
         cancel.error(TransportError)
 

@@ -1,4 +1,4 @@
-"""Which connection carries a request, and that TLS says whose it is."""
+"""Requests use the right connections, and TLS authenticates the peer."""
 
 import ssl
 import threading
@@ -77,7 +77,7 @@ def a_request_does_not_wait_for_an_open_stream(bench: Bench) -> None:
 
 
 def _tls(host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return the context of a server, and one that trusts it."""
+    """Return the TLS context of a server, and one for a client that trusts it."""
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(host).configure_cert(server)
@@ -87,7 +87,7 @@ def _tls(host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 def _refuses(bench: Bench, scene: Scene) -> None:
-    """Expect a start to fail without any request."""
+    """Expect that a start fails without any request."""
     with bench.play(scene) as play:
         play.starting().error(TransportError)
         same("requests that arrived", play.peer.requests, [])

@@ -1,4 +1,4 @@
-"""How a stream is read: at once, no further than its callback, and to the last byte."""
+"""Streams are read at once and to the last byte, but not while a callback runs."""
 
 import socket
 import threading
@@ -25,7 +25,7 @@ _STEPS: Final = list(range(1, 301))
 _BUFFERS: Final = 48 * 2**20
 """More than any kernel buffers for one connection, in bytes."""
 _STILL: Final = 0.25
-"""Seconds without any progress after which a backend counts as held up."""
+"""Seconds without progress after which a backend counts as blocked."""
 
 
 @check("T4", "ARK-SSE-1")
@@ -106,7 +106,7 @@ def a_slow_callback_slows_the_backend(bench: Bench) -> None:
     with bench.play(Scene(streams=[script, job()], on_event=hold)) as play:
         wait = play.waiting()
         sent = moved.get(timeout=4 * bench.patience)
-        holds(sent < _BUFFERS, f"{sent} bytes and more were read during a callback")
+        holds(sent < _BUFFERS, f"at least {sent} bytes were read during a callback")
         hold.go_on.set()
         wait.result()
 

@@ -1,4 +1,4 @@
-"""Requests go out as the core made them, once, and their answers come back whole."""
+"""Requests are sent once, as the core made them, and their responses are reported completely."""
 
 import json
 import threading
@@ -160,7 +160,7 @@ def a_create_that_was_not_answered_is_not_repeated(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-7")
 def a_cut_answer_is_not_an_answer(bench: Bench) -> None:
-    """A body that is shorter than its Content-Length is a failure, even if it could be parsed."""
+    """A body shorter than its Content-Length is a failure, even if it can be parsed."""
     cut = accepted().replace(b"Content-Length: ", b"Content-Length: 1")
     with bench.play(Scene(job=None, create=[then_closed(cut)])) as play:
         play.starting().error(TransportError)

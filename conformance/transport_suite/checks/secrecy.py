@@ -1,4 +1,4 @@
-"""Tokens go to the backend and nowhere else."""
+"""Tokens are sent only to the backend, and appear in no log and no error."""
 
 import logging
 from collections.abc import Generator
@@ -33,7 +33,7 @@ class _Lines(logging.Handler):
         self.setFormatter(logging.Formatter("%(name)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
+        """Keep a log record as text."""
         self.lines.append(self.format(record))
 
 

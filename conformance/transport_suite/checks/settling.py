@@ -1,4 +1,4 @@
-"""Each operation has one outcome, for everyone who asked for it, and the connection goes with it."""
+"""Each operation has one outcome, which all of its callers get, and then its connection closes."""
 
 import threading
 
@@ -64,7 +64,7 @@ def waits_that_overlap_share_a_rejection(bench: Bench) -> None:
         holds(not second.is_over(), "the second wait() returned before the stream was answered")
         gate.set()
         same("status", first.error(StatusError).status, 401)
-        if second.failed():  # unless it came after the answer
+        if second.failed():  # it succeeds if it began after the response
             same("status of the second", second.error(StatusError).status, 401)
         same("third wait", play.wait().job.status, "completed")
 

@@ -1,4 +1,4 @@
-"""Time: deadlines of the session by the given clock, limits of connections by the transport."""
+"""Deadlines of the session follow the given clock, and the transport limits connections."""
 
 import threading
 
@@ -195,6 +195,9 @@ def a_refused_connection_is_broken(bench: Bench) -> None:
         url = addresses.refused_url()
         with bench.play(Scene(job=None, url=url)) as play:
             error: ArkorError = play.starting().error(TransportError)
-            holds(url.rpartition("/")[2] in str(error), f"the error does not name it: {error}")
+            holds(
+                url.rpartition("/")[2] in str(error),
+                f"the error does not name the address: {error}",
+            )
     finally:
         addresses.close()

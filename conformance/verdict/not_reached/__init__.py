@@ -1,1 +1,1 @@
-"""Find out which rule a client broke before it could get as far as the rule of the case."""
+"""Find the rule that a client broke before it got as far as the rule of the case."""

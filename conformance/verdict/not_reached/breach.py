@@ -1,9 +1,9 @@
-"""Find out why a case did not get as far as its own rule: which rule the client broke before.
+"""Find out why a client did not get as far as a case's rule: the rule that it broke before.
 
-A case names what the client must have done before its rule can be judged. If that did not happen,
-the breach is the first thing that went wrong: an operation that settled when it should have gone on,
-or a client that did not react to what the backend had just done. The rule that was broken follows
-from what the backend did last.
+The premise of a case names what the client must do before the rule can be judged. If the client did
+not do that, the breach is the first thing that went wrong: an operation settled when it should have
+continued, or the client did not react to the backend's last action. That action determines the
+broken rule.
 """
 
 from typing import Final
@@ -36,12 +36,12 @@ from conformance.verdict.not_reached.past import Past
 
 _LAST: Final = {CALLBACK_OF[kind]: rule for kind, rule in TERMINAL.items()}
 _MARGIN: Final = 10
-"""This many opens more than the budget allows are more than an off-by-one mistake."""
+"""More stream requests than the budget plus this number are not an off-by-one error."""
 
 
 @frozen
 class Breach:
-    """The rule that the client broke, and the evidence for it."""
+    """The rule that the client broke, and the evidence."""
 
     rule: str
     divergence: Divergence
@@ -50,9 +50,9 @@ class Breach:
 def breach_of(
     case: Case, trace: Trace, profile: str, missing: Divergence, awaited: str = ""
 ) -> Breach | None:
-    """Return why `missing` did not happen; None if no rule explains it.
+    """Return the breach that explains `missing`, or None if no rule explains it.
 
-    `awaited` is the event that was missing, if it was an event.
+    `awaited` is the name of the missing event, or empty if no event is missing.
     """
     settled = _unexpected(case, trace)
     until = trace.events if settled is None else trace.events[: settled.seq]
@@ -63,7 +63,7 @@ def breach_of(
         return None
     if settled is None:
         last = until[-1] if until else None
-        after = f"it never occurred after {past}" if past.route else "the client sent no request"
+        after = f"it never happened after {past}" if past.route else "the client sent no request"
         return Breach(rule, Divergence(missing.expected, after, last))
     fact = settled.fact
     assert isinstance(fact, Settled), "only operations that settled are unexpected"
@@ -74,7 +74,7 @@ def breach_of(
 
 
 def went_on(case: Case, trace: Trace) -> Breach | None:
-    """Return the breach if the client opened the stream again after delivering the last event."""
+    """Return the breach if the client reopened the stream after it delivered the last event."""
     rule = ""
     for event in trace.events:
         match event.fact:
@@ -84,19 +84,19 @@ def went_on(case: Case, trace: Trace) -> Breach | None:
                 rule = ""
             case Requested(route="stream") if rule:
                 expected = "wait does nothing more after the last event of the job"
-                return Breach(rule, Divergence(expected, "the stream was opened again", event))
+                return Breach(rule, Divergence(expected, "the client reopened the stream", event))
             case _:
                 pass
     return None
 
 
 def left_early(case: Case, trace: Trace) -> Event | None:
-    """Return the event with which an operation settled too early for the case, if one did.
+    """Return the event with which an operation settled too early for the case, or None.
 
-    The following do not count as too early: an operation whose result the case judges itself; one
-    that gave up, because the number of opens tells what that means; a wait that received the end of
-    the job or mistook something for it; a wait that had survived the same thing before; and a wait
-    that failed with `protocol` when only the case can know whether the stream was at fault.
+    The following do not count as too early: an operation whose result the case judges itself; an
+    operation that gave up, because the number of stream requests explains it; a wait that received
+    the end of the job or mistook something for it; a wait that had survived the same thing before;
+    and a wait that failed with `protocol` if only the case knows whether the stream was at fault.
     """
     settled = _unexpected(case, trace)
     if settled is None or not isinstance(settled.fact, Settled) or _has_given_up(settled):
@@ -115,15 +115,16 @@ def left_early(case: Case, trace: Trace) -> Event | None:
 
 
 def never_began(trace: Trace) -> bool:
-    """Tell whether `wait()` was called but no request of any kind was sent."""
+    """Return whether `wait()` was called but the client sent no request at all."""
     past = Past.of(trace.events, "")
     return past.calls("wait") > 0 and not past.calls("abort") and not past.requests
 
 
 def _missed_the_stream(past: Past, case: Case) -> bool:
-    """Tell whether a wait settled without reading the stream of the case.
+    """Return whether a wait settled without reading the stream of the case.
 
-    Either it resolved without receiving the end of the job, or it failed before it opened the stream.
+    Either it resolved without receiving the end of the job, or it failed before it opened the
+    stream.
     """
     if past.settled is None or not past.settled.operation.startswith("wait"):
         return False
@@ -134,7 +135,7 @@ def _missed_the_stream(past: Past, case: Case) -> bool:
 
 
 def _was_told_to(past: Past, case: Case) -> bool:
-    """Tell whether a wait failed because the case aborted it or made its callback fail."""
+    """Return whether a wait failed because the case aborted it or made its callback fail."""
     match past.failure:
         case "aborted":
             return past.calls("abort") > 0 or past.fired(case.config.get("abort_in"))
@@ -145,7 +146,7 @@ def _was_told_to(past: Past, case: Case) -> bool:
 
 
 def overran(case: Case, trace: Trace) -> bool:
-    """Tell whether the client went on long after its budget must have been exhausted."""
+    """Return whether the client kept reconnecting long after its budget was exhausted."""
     limit = case.config.get("max_attempts")
     settled = any(fact.operation.startswith("wait") for _, fact in trace.of(Settled))
     if not isinstance(limit, int) or settled:
@@ -156,7 +157,7 @@ def overran(case: Case, trace: Trace) -> bool:
 
 
 def rule_of_a_callback(event: Event, trace: Trace) -> str:
-    """Return the rule that is broken by a callback that ran instead of another."""
+    """Return the rule that a client breaks by running the wrong callback."""
     name = event.fact.name if isinstance(event.fact, CallbackRan) else ""
     before = frames_of(trace.events[: event.seq])
     pinged = [CALLBACK_OF.get(frame.type) for frame in before if frame.kind is Kind.PING]
@@ -186,7 +187,7 @@ def _has_given_up(event: Event) -> bool:
 
 
 def _unexpected(case: Case, trace: Trace) -> Event | None:
-    """Return the first settling of an operation that the case does not expect."""
+    """Return the first event with which an operation settled as the case does not expect."""
     expected: dict[str, Assertion] = {
         each.assertion.word: each.assertion
         for each in case.expect
@@ -216,5 +217,5 @@ def _unexpected(case: Case, trace: Trace) -> Event | None:
 
 
 def _goes_on(event: Event) -> bool:
-    """Tell whether the kit called another operation, so that the case was not over yet."""
+    """Return whether the kit called another operation, so that the case continued."""
     return isinstance(event.fact, Called) and event.fact.operation != "close"

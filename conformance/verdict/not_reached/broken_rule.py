@@ -1,4 +1,4 @@
-"""Which rule a client broke, by what the backend had done last: route by route."""
+"""Find the rule that a client broke from the backend's last action, route by route."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -16,10 +16,10 @@ _SKIPPED: Final[Mapping[Kind, str]] = {
     Kind.UNKNOWN: "ARK-EVT-8",
     Kind.PING: "ARK-EVT-5",
 }
-"""The rule about each kind of frame that a client must skip, the likeliest to stop it first."""
+"""The rule about each kind of frame that a client must skip; the likeliest to stop it first."""
 _ADDRESSES: Final = frozenset({"ARK-WIR-1", "ARK-WIR-6", "ARK-WIR-10", "ARK-WIR-13"})
 _WRONG_CREATE: Final[Mapping[int, str]] = {400: "ARK-WIR-2", 401: "ARK-WIR-11"}
-"""The rule about a create request that a sound backend refuses, by the status of its answer."""
+"""The rule about a create request that a correct backend rejects, by the status of its response."""
 _REDIRECT: Final = 300
 _REFUSED: Final = 400
 _SERVER_ERROR: Final = 500
@@ -27,7 +27,7 @@ _NOT_FOUND: Final = 404
 
 
 def broken_rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one arm per route
-    """Return the broken rule that follows from the past, if one does."""
+    """Return the rule that the past shows to be broken, or None."""
     if past.requests and past.requests[-1].route not in ROUTES and past.route != "stream":
         return next(
             (rule for rule in case.requires if rule in _ADDRESSES), _of_an_address(past, case)
@@ -52,7 +52,7 @@ def broken_rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one ar
 
 
 def _of_an_address(past: Past, case: Case) -> str:
-    """Return the rule about the address of the request that was due."""
+    """Return the rule about the address of the request that was expected."""
     if not past.count("create") and "job" not in case.config:
         return "ARK-WIR-1"
     cancels = past.settled is not None and past.settled.operation.startswith("cancel")
@@ -68,7 +68,7 @@ def _before_any_request(past: Past, case: Case) -> str | None:
 
 
 def _unheeded_abort(past: Past, case: Case) -> str | None:
-    """Return the rule that is broken if the running `wait()` ignored an abort."""
+    """Return the broken rule if the running `wait()` ignored an abort, or None."""
     aborted = past.calls("abort") > 0 or past.fired(case.config.get("abort_in"))
     if not aborted or past.failure == "aborted":
         return None
@@ -78,7 +78,7 @@ def _unheeded_abort(past: Past, case: Case) -> str | None:
 
 
 def _of_a_cancel(past: Past) -> str:
-    """Return the rule broken by a cancel that was not sent or settled wrongly."""
+    """Return the rule that is broken if a cancel was not sent or settled wrongly."""
     sent = past.count("cancel")
     if past.failure or not sent:
         return "ARK-CAN-2"
@@ -129,13 +129,13 @@ def _of_the_stream(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one
         return "ARK-BUD-1"
     if past.status >= _REDIRECT:
         return _of_a_status(past.profile, past.status)
-    if past.failure == "http":  # it refused a stream for its status
+    if past.failure == "http":  # the client rejected a stream because of its status
         return "ARK-STR-9" if past.profile == "hardened" else "ARK-STR-8"
     return _of_an_open_stream(past, case)
 
 
 def _exceeded(past: Past, case: Case) -> bool:
-    """Tell whether there were more opens in a row without a frame than the budget allows."""
+    """Return whether more stream requests in a row had no frame than the budget allows."""
     budget = case.config.get("max_attempts")
     marks = [event.seq for event in past.events if isinstance(event.fact, Framed | Called)]
     row = sum(
@@ -171,7 +171,7 @@ def _of_an_open_stream(past: Past, case: Case) -> str | None:
 
 
 def terminal_rule(past: Past) -> str | None:
-    """Return the rule about the frame that ends the job, if the last stream brought one."""
+    """Return the rule about the terminal event of the last stream, or None if it had none."""
     for frame in past.frames:
         if frame.kind is Kind.END:
             return "ARK-EVT-6"
@@ -181,7 +181,7 @@ def terminal_rule(past: Past) -> str | None:
 
 
 def _of_a_result(past: Past, case: Case, terminal: str | None) -> str:
-    """Return the rule broken by a `wait()` that resolved without doing what it should."""
+    """Return the rule that is broken by a `wait()` that resolved wrongly."""
     if terminal is None:
         return "ARK-STR-4"
     if past.lost:
@@ -198,7 +198,7 @@ def _callback_error(past: Past) -> str:
 
 
 def _unread_frame(past: Past, case: Case) -> str | None:
-    """Return the rule about the frame at which the client stopped, if it stopped at one."""
+    """Return the rule about the frame at which the client stopped, or None."""
     if past.failure == "callback":
         return _callback_error(past)
     if past.undecoded:
@@ -209,7 +209,7 @@ def _unread_frame(past: Past, case: Case) -> str | None:
 
 
 def unskipped_rule(past: Past) -> str | None:
-    """Return the rule about the frame at which a client failed instead of skipping it."""
+    """Return the rule about the frame that a client failed on instead of skipping it, or None."""
     if past.failure in {"gave_up", "aborted", "http", "transport"}:
         return None
     kinds = {frame.kind for frame in past.frames}
@@ -217,7 +217,7 @@ def unskipped_rule(past: Past) -> str | None:
 
 
 def _unheard(past: Past, case: Case) -> str | None:
-    """Return the rule about an event that never reached its callback."""
+    """Return the rule about an event whose callback never ran, or None."""
     threw = past.fired(case.config.get("throw_in"))
     if not past.lost:
         return _callback_error(past) if threw else None
@@ -228,7 +228,7 @@ def _unheard(past: Past, case: Case) -> str | None:
 
 def _of_an_end(past: Past, case: Case) -> str:
     if past.settled is None and past.ended is not None and not past.cursor.isascii():
-        return "ARK-RES-10"  # it goes on, and no request with this cursor ever comes
+        return "ARK-RES-10"  # the wait continues, but never sends this cursor
     if past.failure == "gave_up" and not (past.ended_cleanly and past.progressed):
         return "ARK-BUD-6" if "max_attempts" in case.config else "ARK-BUD-8"
     if past.ended_cleanly:

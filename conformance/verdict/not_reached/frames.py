@@ -1,4 +1,4 @@
-"""Read the frames that the backend sent, as a client has to understand them."""
+"""Parse the frames that the backend sent, as a client must interpret them."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ CALLBACK_OF: Final[Mapping[str, str]] = {
 
 
 class Kind(Enum):
-    """How a client has to understand a frame, by its name and its data."""
+    """How a client must interpret a frame, by its name and its data."""
 
     PING = "a ping"
     END = "an end frame"
@@ -54,7 +54,7 @@ def frames_of(events: Sequence[Event]) -> Iterator[Frame]:
 
 def frames_in(pieces: Iterable[bytes]) -> Iterator[Frame]:
     """Yield the frames of one stream."""
-    parser = EventStreamParser(max_event_size=sys.maxsize)  # what was sent, however large
+    parser = EventStreamParser(max_event_size=sys.maxsize)  # frames of any size
     for piece in pieces:
         for event in parser.feed(piece):
             yield evolve(_frame(event.type, event.data), ends_in_cr=piece.endswith(b"\r"))

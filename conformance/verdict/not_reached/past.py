@@ -1,7 +1,7 @@
 """What had happened when something went wrong: the last exchange, its frames, earlier calls.
 
-The backend writes ahead, so what it sent does not show what the client has read. But what it did
-last is what the client had to react to.
+The backend writes ahead, so what it sent does not show what the client has read. But the client had
+to react to its last action.
 """
 
 import sys
@@ -38,12 +38,12 @@ PERMANENT: Final[Mapping[str, frozenset[int]]] = {
     "2026-07": frozenset({401, 403, 410, 426}),
     "hardened": frozenset(range(400, 500)) - {404, 408, 409, 425, 429},
 }
-"""The statuses that reject a wait, by profile; under `hardened` a 404 does too, but only after a while."""
+"""The statuses that end a wait, by profile; under `hardened`, a 404 does too, but only later."""
 
 
 @frozen(kw_only=True)
 class Past:
-    """The events up to a moment, how the operation in question settled, and the last exchange."""
+    """The events so far, how the operation in question settled, and the last exchange."""
 
     events: Sequence[Event]
     profile: str
@@ -57,7 +57,7 @@ class Past:
 
     @classmethod
     def of(cls, events: Sequence[Event], profile: str, settled: Event | None = None) -> "Past":
-        """Find the last exchange and how far it got."""
+        """Find the last exchange among `events`, and how far it got."""
         fact = settled.fact if settled is not None else None
         past = cls(
             events=events, profile=profile, settled=fact if isinstance(fact, Settled) else None
@@ -76,7 +76,7 @@ class Past:
         )
 
     def __str__(self) -> str:
-        """Say what the backend did last."""
+        """Return the backend's last action as text."""
         if not self.route:
             return "the client had sent no request"
         name = f"{self.route}#{self.attempt}"
@@ -88,7 +88,7 @@ class Past:
         return f"{name} had been answered{status}" if self.status else f"{name} was pending"
 
     def facts(self, kind: type[F]) -> list[F]:
-        """Return everything of one kind that happened."""
+        """Return all facts of one kind."""
         return [event.fact for event in self.events if isinstance(event.fact, kind)]
 
     @property
@@ -97,31 +97,31 @@ class Past:
         return self.facts(Requested)
 
     def count(self, route: str) -> int:
-        """Return how many requests of a route came."""
+        """Return the number of requests of a route."""
         return sum(request.route == route for request in self.requests)
 
     def calls(self, *verbs: str) -> int:
-        """Return how often the kit called one of these operations."""
+        """Return the number of times that the kit called one of these operations."""
         return sum(fact.operation.partition("#")[0] in verbs for fact in self.facts(Called))
 
     def all_answered(self, route: str) -> bool:
-        """Tell whether there were requests to a route and the backend has answered all of them."""
+        """Return whether a route had requests and the backend has answered all of them."""
         own = {request.attempt for request in self.requests if request.route == route}
         ends = (fact for fact in self.facts(Ended) if fact.by == "server")
         return bool(own) and own <= {fact.attempt for fact in ends if fact.route == route}
 
     def pending(self, operation: str) -> bool:
-        """Tell whether an operation was called more often than it has settled."""
+        """Return whether an operation was called more often than it has settled."""
         begun = sum(fact.operation == operation for fact in self.facts(Called))
         return begun > sum(fact.operation == operation for fact in self.facts(Settled))
 
     def awaits(self, verb: str) -> bool:
-        """Tell whether an operation of this kind was called and has not settled."""
+        """Return whether an operation of this kind was called and has not settled."""
         settled = (fact.operation.partition("#")[0] for fact in self.facts(Settled))
         return self.calls(verb) > sum(each == verb for each in settled)
 
     def called_after_the_request(self, operation: str) -> bool:
-        """Tell whether an operation was called after the last request."""
+        """Return whether an operation was called after the last request."""
         for event in reversed(self.events):
             match event.fact:
                 case Requested():
@@ -134,7 +134,7 @@ class Past:
 
     @property
     def failure(self) -> str:
-        """The kind of failure with which the operation in question settled; empty if none."""
+        """The kind of failure of the operation in question; empty if it did not fail."""
         failure = None if self.settled is None else self.settled.failure
         return "" if failure is None else failure.kind
 
@@ -145,7 +145,7 @@ class Past:
 
     @property
     def heard_the_end(self) -> bool:
-        """Whether the callback of the last event of a job ran."""
+        """Whether the callback of a terminal event (completed, failed) ran."""
         return not _ENDS.isdisjoint(self.heard)
 
     @property
@@ -155,7 +155,7 @@ class Past:
 
     @property
     def sent(self) -> list[str]:
-        """The callbacks of all training events that the backend sent, stream by stream."""
+        """The names of the callbacks of all training events sent, stream by stream."""
         return [CALLBACK_OF[f.type] for f in frames_of(self.events) if f.kind is Kind.EVENT]
 
     @property
@@ -165,7 +165,7 @@ class Past:
 
     @property
     def lost_on_the_way(self) -> bool:
-        """Whether an event other than the last one of the job was lost."""
+        """Whether an event other than a terminal event was lost."""
         return self._missed([name for name in self.sent if name not in _ENDS])
 
     def _missed(self, sent: Sequence[str]) -> bool:
@@ -178,7 +178,7 @@ class Past:
         parser = EventStreamParser(max_event_size=sys.maxsize)
         attempt = 0
         for fact in self.facts(Framed):
-            if fact.attempt != attempt:  # a new stream goes on with the cursor of the last one
+            if fact.attempt != attempt:  # a new stream starts with the cursor of the previous one
                 parser = EventStreamParser(parser.last_event_id, max_event_size=sys.maxsize)
                 attempt = fact.attempt
             parser.feed(fact.data)
@@ -195,13 +195,13 @@ class Past:
 
     @property
     def asleep(self) -> bool:
-        """Whether a back-off had begun and not ended."""
+        """Whether a back-off delay had begun but not ended."""
         over = {fact.n for fact in self.facts(SleepEnded)}
         return any(fact.purpose != "idle" and fact.n not in over for fact in self.facts(Slept))
 
     @property
     def aborted_while_creating(self) -> bool:
-        """Whether an abort came after the create request and before its answer."""
+        """Whether the kit aborted after the create request and before its response."""
         creating = False
         for event in self.events:
             match event.fact:
@@ -222,14 +222,14 @@ class Past:
 
     @property
     def permanent_status(self) -> int | None:
-        """The first status of a stream that should have rejected the wait, if there was one."""
+        """The first status of a stream that should have ended the wait, or None."""
         known = PERMANENT.get(self.profile, frozenset())
         found = (fact.status for fact in self.facts(Responded) if fact.route == "stream")
         return next((status for status in found if status in known), None)
 
     @property
     def moved(self) -> frozenset[int]:
-        """The attempts whose stream brought an event with a new id or without an id."""
+        """The attempts whose stream had an event with a new id or without an id."""
         found: set[int] = set()
         seen: set[str | None] = set()
         for event in self.events:
@@ -245,7 +245,7 @@ class Past:
 
     @property
     def survived(self) -> bool:
-        """Whether an earlier stream ended the same way and the client opened another after it."""
+        """Whether an earlier stream ended the same way and the client then opened another one."""
         ends: dict[int, list[object]] = {}
         moved = self.moved
         for event in self.events:
@@ -261,7 +261,7 @@ class Past:
         return last is not None and last in ends.values()
 
     def is_progress(self, frame: Frame) -> bool:
-        """Tell whether a frame is progress under the profile, whatever its id."""
+        """Return whether a frame is progress under the profile, regardless of its id."""
         return self.profile == "2026-05" or frame.kind in {Kind.UNKNOWN, Kind.EVENT}
 
     @property
@@ -271,13 +271,13 @@ class Past:
 
     @property
     def progressed(self) -> bool:
-        """Whether the last exchange brought progress."""
+        """Whether the last exchange made progress."""
         if self.profile == "hardened" and self.route == "stream":
             return self.attempt in self.moved
         return any(self.is_progress(frame) for frame in self.frames)
 
     def fired(self, trigger: Json) -> bool:
-        """Tell whether the callback named by a trigger of a case has run."""
+        """Return whether the callback named by a trigger of a case has run."""
         match trigger:
             case {"callback": str() as name, "nth": int() as nth}:
                 return self.heard.count(name) >= nth

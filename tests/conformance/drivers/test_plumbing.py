@@ -293,7 +293,7 @@ def test_the_commands_may_come_from_a_file(tmp_path: Path) -> None:
     [
         ("throws-at-once", "not even a promise"),
         ("rejects-with-nothing", "undefined"),
-        ("rejects-with-null-prototype", "cannot be shown"),
+        ("rejects-with-null-prototype", "cannot be printed"),
         ("returns-a-cycle", "cannot be printed"),
     ],
 )

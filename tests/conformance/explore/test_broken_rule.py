@@ -311,7 +311,7 @@ def test_what_was_passed_over_is_counted_up_to_the_first_that_was_not() -> None:
     for place in (0, 2, 7):
         passing.note(place, BY_RULE)
     assert list(passing.said(5)) == [
-        "2 schedules were passed over because of known failures:",
+        "2 schedules were skipped because of known failures:",
         "  2x ARK-RES-2: r",
     ]
     assert list(PassingOver.of([BY_RULE], ()).said(5)) == []

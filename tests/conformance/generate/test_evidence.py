@@ -136,7 +136,7 @@ def test_a_wrong_declaration_is_an_error(tmp_path: Path, old: str, new: str, pro
 
 
 def test_names_are_unique(tmp_path: Path) -> None:
-    with pytest.raises(ReadingError, match="a name is there twice"):
+    with pytest.raises(ReadingError, match="a name occurs twice"):
         one(tmp_path, DECLARATION + DECLARATION)
 
 

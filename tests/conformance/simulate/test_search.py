@@ -29,7 +29,7 @@ def test_a_failure_is_shrunk_to_the_fault_that_causes_it() -> None:
     faults = (*noise, Fault("silence", 4.0, 3.0), Fault("slow", 3.0, 9.0))
     found = shrunk(Search(profile=PROFILE_2026_05, time=SHORT), 0, faults)
     assert [(each.word, each.at) for each in found.shrunk] == [("silence", 1.0)]
-    assert "says nothing more" in found.why
+    assert "sends nothing more" in found.why
 
 
 def test_faults_are_read_as_they_are_written() -> None:

@@ -76,7 +76,7 @@ def test_the_same_seed_lives_the_same_life() -> None:
 
 
 def test_silence_that_no_timer_notices_is_a_broken_promise() -> None:
-    with pytest.raises(Violated, match="says nothing more"):
+    with pytest.raises(Violated, match="sends nothing more"):
         World((fault(Kind.SILENCE),), "0", PROFILE_2026_05, SHORT).run()
 
 
