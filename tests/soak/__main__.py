@@ -10,6 +10,7 @@ or doubled, memory must be flat, and all descriptors, tasks and threads must be 
 import argparse
 import json
 import logging
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ _CARRIERS: Final = {"asyncio": 2000, "trio": 2000, "threads": 200}
 """What carries the followers, and how many there are if nothing else is said."""
 _INTERRUPTED: Final = 130
 _NAME: Final = "soak"
+_TUNABLES: Final = "GLIBC_TUNABLES"
+_NO_CACHES: Final = "glibc.malloc.tcache_count=0"
+"""Turns off the caches of malloc: each thread has one, which fills up for hours and counts as in use."""
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -134,5 +138,14 @@ def _parsed(given: Sequence[str]) -> _Options:
     return parser.parse_args(given, _Options())
 
 
+def start_without_caches() -> None:
+    """Start this program again with malloc's caches turned off, unless they are or cannot be."""
+    tunables = os.environ.get(_TUNABLES, "")
+    if sys.platform == "linux" and _NO_CACHES not in tunables:
+        os.environ[_TUNABLES] = f"{tunables}:{_NO_CACHES}".removeprefix(":")
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell is needed
+
+
 if __name__ == "__main__":
+    start_without_caches()
     sys.exit(main())
