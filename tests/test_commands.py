@@ -235,7 +235,7 @@ def test_a_file_that_cannot_be_used_is_named(words: tuple[str, ...], tmp_path: P
 @pytest.mark.parametrize(
     ("out", "status", "said"),
     [
-        ("/dev/full", 3, "standard output cannot be written: No space left on device"),
+        ("/dev/full", 3, "cannot write to standard output: No space left on device"),
         (CLOSED, 3, "standard output is closed; send it to a file or to /dev/null"),
         (HEAD, 141, ""),
     ],
@@ -250,7 +250,7 @@ def test_a_help_that_cannot_be_printed(
 def test_a_full_output_is_told(printing: tuple[str, ...]) -> None:
     done = ran(*printing, out="/dev/full")
     assert done.status == 3
-    assert f"{printing[0]}: standard output cannot be written: No space left" in done.err
+    assert f"{printing[0]}: cannot write to standard output: No space left" in done.err
 
 
 def test_a_closed_output_is_told(printing: tuple[str, ...]) -> None:

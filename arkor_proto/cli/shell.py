@@ -108,7 +108,7 @@ def told(error: OSError) -> str:
     why = error.strerror or str(error)
     if error.filename is not None:
         return f"{error.filename}: {why}"
-    return f"standard output cannot be written: {why}" if error.errno in _WRITING else why
+    return f"cannot write to standard output: {why}" if error.errno in _WRITING else why
 
 
 def _prepare() -> bool:

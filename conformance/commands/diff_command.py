@@ -132,7 +132,9 @@ def told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
     width = max(len(found.left.seen), len(found.right.seen))
     for name, side in (("left", found.left), ("right", found.right)):
         keeps = (
-            f"breaks {side.broken[0].rule or 'the protocol'}" if side.broken else "keeps the rules"
+            f"breaks {side.broken[0].rule or 'the protocol'}"
+            if side.broken
+            else "follows the rules"
         )
         yield f"  {name:<5}  {side.seen:<{width}}  {keeps}"
     if not found.left.broken and not found.right.broken:

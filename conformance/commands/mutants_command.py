@@ -334,7 +334,11 @@ class _Page:
 
     def _survivor(self, found: Trial) -> None:
         self._line("SURVIVES", f"{found.mutant.name}  breaks {' '.join(found.mutant.breaks)}")
-        self._line("", found.unusable or f"{found.played} plays of cases about those rules")
+        self._line(
+            "",
+            found.unusable
+            or f"not caught in {found.played} plays of the cases that test these rules",
+        )
         for kill in found.wrong_reason[:1]:
             self._line("", f"wrong reason: {_words(kill)}: {kill.finding.actual}")
 

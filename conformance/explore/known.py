@@ -24,7 +24,7 @@ class Broken:
 
 
 def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
-    """Return the breaches of a client on a schedule; empty if it keeps every rule.
+    """Return the breaches of a client on a schedule; empty if it follows every rule.
 
     First comes the first wrong step, then breaches of conduct. Other findings are left out, because
     they follow from the first wrong step.

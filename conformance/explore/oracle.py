@@ -1,4 +1,4 @@
-"""Predict how a client that keeps every rule handles a schedule of faults.
+"""Predict how a client that follows every rule handles a schedule of faults.
 
 The oracle is written from the specification alone and shares no code with the core: where they
 disagree, one of them is wrong. It predicts one wait, from its first request to its end, with
@@ -121,7 +121,7 @@ class Step:
 
 @frozen(kw_only=True)
 class Prediction:
-    """The observable behaviour of a client that keeps every rule.
+    """The observable behaviour of a client that follows every rule.
 
     `steps` has everything in order, except cancels, which overlap other steps. `progress` says, for
     each stream request, whether its stream made progress.
@@ -276,7 +276,7 @@ def settled(result: Mapping[str, Json]) -> str:
 
 
 def predict(schedule: Schedule) -> Prediction:
-    """Return the behaviour of a client that keeps every rule on `schedule`.
+    """Return the behaviour of a client that follows every rule on `schedule`.
 
     Raises ValueError for a schedule that never ends.
     """

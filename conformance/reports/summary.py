@@ -39,7 +39,7 @@ def in_a_sentence(run: Table) -> str:
     if broken:
         return f"{name} does not conform to {_listed(broken)}. It {rests}."
     if profiles and all(each.text("rank") == _WHOLE for each in profiles):
-        return f"{name} keeps every MUST rule of {_listed(profiles)}: it {rests}."
+        return f"{name} satisfies every MUST rule of {_listed(profiles)}: it {rests}."
     return f"{name} {rests}."
 
 

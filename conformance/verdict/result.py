@@ -35,7 +35,7 @@ class Play:
 
 @frozen(kw_only=True)
 class Finding:
-    """One broken expectation, and the requirements that it breaks."""
+    """One failed expectation, and the requirements that the failure violates."""
 
     assertion: str
     requires: tuple[str, ...]

@@ -274,7 +274,7 @@ async def kept_cursor_after_forgetting(play: Play) -> None:
 
 @case("resume.without-a-cursor-after-forgetting", "38", words=("job", "emit", "forget"))
 async def without_a_cursor_after_forgetting(play: Play) -> None:
-    """An open without a cursor asks for the whole log; sending the rest silently hides the gap."""
+    """A stream request without a cursor asks for the whole log; silently sending only what is left hides the gap."""
     job, ids = await play.running_job(8)
     await play.make("forget", job=job, keep=2)
     follower = await play.follow(job)

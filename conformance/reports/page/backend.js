@@ -24,7 +24,7 @@ const WAITS = {
   agrees_ms: "until the job route agrees with the stream (ARK-SRV-46)",
   cancelled_ms: "until a cancelled job is over (ARK-SRV-48)",
   revoked_ms: "until a revoked token ends an open stream (ARK-SRV-16)",
-  job_ms: "for a job to end that the kit cannot finish itself",
+  job_ms: "for the end of a job that the kit cannot finish itself",
   control_ms: "for a response of the control program",
 };
 

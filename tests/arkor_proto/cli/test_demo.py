@@ -69,5 +69,5 @@ def test_an_output_that_cannot_be_written_is_told_once() -> None:
             text=True,
             check=False,
         )
-    said = "arkor-proto: standard output cannot be written: No space left on device\n"
+    said = "arkor-proto: cannot write to standard output: No space left on device\n"
     assert (done.returncode, done.stderr) == (3, said)

@@ -30,7 +30,7 @@ TAKEN = OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), "127.0.0.1:80")
         (shell.CommandError("two\nlines \x1b"), 2, "two\\nlines \\x1b"),
         (KeyboardInterrupt(), 130, "interrupted by SIGINT"),
         (KeyboardInterrupt(signal.SIGTERM), 143, "interrupted by SIGTERM"),
-        (FULL, 3, "standard output cannot be written: No space left on device"),
+        (FULL, 3, "cannot write to standard output: No space left on device"),
         (TAKEN, 3, "127.0.0.1:80: Address already in use"),
         (OSError("odd"), 3, "odd"),
     ],

@@ -1,4 +1,4 @@
-"""A small backend on threads: it keeps the rules, writes down every request, and can be told to err.
+"""A small backend on threads: it follows the rules, writes down every request, and can be told to err.
 
 A job goes on by itself: an event every `pace` seconds, `length` of them, the last one terminal.
 """

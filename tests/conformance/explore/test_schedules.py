@@ -241,7 +241,7 @@ def test_a_difference_in_which_neither_breaks_a_rule_is_allowed() -> None:
     sentence = "Both are allowed: the specification leaves this to the client."
     *sides, last = told(alike, load_requirements())
     assert last == sentence
-    assert [line.endswith("  keeps the rules") for line in sides] == [False, True, True]
+    assert [line.endswith("  follows the rules") for line in sides] == [False, True, True]
     assert sentence not in list(told(evolve(alike, right=breaks), load_requirements()))
 
 
@@ -264,7 +264,7 @@ def test_the_difference_from_a_mutant_is_small_and_names_the_rule_that_it_breaks
 
     assert result.return_value == 1, result.output
     assert re.search(rf"\n  right  .*  breaks {rule}\n", result.output), result.output
-    assert re.search(r"\n  left .*  keeps the rules\n", result.output), result.output
+    assert re.search(r"\n  left .*  follows the rules\n", result.output), result.output
     (case,) = load_files(load_requirements(), [parted])
     assert case.requires == (rule,)
     assert len(case.server.answers["stream"]) <= 3
@@ -279,7 +279,7 @@ def test_two_clients_that_part_are_shown_where_and_who_is_right(
     quirk = f"{sys.executable} -m tests.conformance.explore.quirk trims-the-spaces-of-a-cursor"
     result = run_diff(REFERENCE, quirk, "--schedules", "60", "--no-shrink", "--out", str(parted))
 
-    left = "left   GET stream after 'a b'  keeps the rules"
+    left = "left   GET stream after 'a b'  follows the rules"
     right = "right  GET stream after 'ab'   breaks ARK-RES-9"
     assert f"{left}\n  {right}" in result.output
     assert len(load_files(load_requirements(), [parted])) == 1

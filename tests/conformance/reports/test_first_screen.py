@@ -21,9 +21,9 @@ QUICK = ("--case", "create.accepted", "--profile", "2026-07")
 @pytest.mark.parametrize(
     ("verdicts", "sentence"),
     [
-        ("pass pass", "keeps every MUST rule of 2026-05 and 2026-07: it passed 2 cases"),
+        ("pass pass", "satisfies every MUST rule of 2026-05 and 2026-07: it passed 2 cases"),
         ("pass fail", "does not conform to 2026-07. It passed 1 of 2 cases"),
-        ("pass n/a", "keeps every MUST rule of 2026-05: it passed 1 case"),
+        ("pass n/a", "satisfies every MUST rule of 2026-05: it passed 1 case"),
         ("known-failure n/a", "passed 0 of 1 case"),
     ],
 )
