@@ -42,7 +42,7 @@ PLANTED: Final = {
     ),
     "an id may have a NUL": ('elif name == "id" and "\\0" not in value', 'elif name == "id"'),
     "the cursor waits for data": (
-        "self._cursor = cursor  # also where there is nothing to dispatch (ARK-RES-5)",
+        "self._cursor = cursor  # even if there is nothing to dispatch (ARK-RES-5)",
         "self._cursor = cursor if events else self._cursor",
     ),
     "retry is any number": ("value.isascii() and value.isdigit()", "value.isdigit()"),
