@@ -68,7 +68,7 @@ def test_an_end_before_the_head() -> None:
 
 
 def test_a_second_head() -> None:
-    assert "has arrived already" in refused(streaming(), Responded(2, 200))
+    assert "has already arrived" in refused(streaming(), Responded(2, 200))
 
 
 @pytest.mark.parametrize("status", [0, 99, 100, 101, 199, 1000, -200])
