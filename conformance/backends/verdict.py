@@ -1,4 +1,4 @@
-"""From played cases to a verdict for each profile, with the same result types as for clients."""
+"""Turns played cases into a verdict for each profile, with the result types used for clients."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ def results_of(
     *,
     strict: bool = False,
 ) -> Sequence[CaseResult]:
-    """Return a result for each case and profile; a case is played once and judged under each."""
+    """Return a result for each case and profile; each case is played only once."""
     secrets = outcome.target.secrets
     found = (
         _result(each, name, requirements, secrets, strict=strict)
