@@ -76,7 +76,7 @@ class Answer:
 
     @property
     def made(self) -> str:
-        """The id of the created job, even if the body was truncated; "" if it cannot be determined."""
+        """The id of the created job, even from a truncated body; "" if it cannot be determined."""
         if self.job_id or not self.ok:
             return self.job_id
         found = _ID.search(self.body)

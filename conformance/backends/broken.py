@@ -260,7 +260,7 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play the cases about its rules against each broken backend, and all cases against benign ones.
+    """Play the cases about its rules against each broken backend, all cases against benign ones.
 
     With `enough`, once a broken backend is caught, the cases that already caught another one are
     skipped for it, and the benign ones after the first share the cases instead of playing all.

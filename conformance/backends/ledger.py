@@ -29,7 +29,7 @@ class OverBudget(Exception):
 
 @define(eq=False)
 class Ledger:
-    """The jobs that this run created, known from the responses to its creates, and no other jobs."""
+    """The ids of the jobs that this run created, as the responses to its creates gave them."""
 
     most: int
     """The most jobs that the run may create."""

@@ -467,7 +467,7 @@ class Play:
         return (await self.supply.seen()).job
 
     async def job_with_events(self) -> tuple[str, Sequence[str]]:
-        """Return a new job with some events, or the job that every run follows, and its event ids."""
+        """Return a new job with events, or the job that every run follows, and its event ids."""
         if self.controls("job", "emit"):
             return await self.running_job()
         seen = await self.supply.seen()

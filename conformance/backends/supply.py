@@ -212,7 +212,7 @@ class Supply:
         return await self._keyed()
 
     async def ended(self) -> Seen:
-        """Return the job that every run follows; raises NotReached unless it ended with 3 ids or more."""
+        """Return the job that every run follows; raises NotReached unless it ended with enough ids."""
         seen = await self.seen()
         if seen.terminal is None:
             raise NotReached(NOT_ENDED)
@@ -378,7 +378,7 @@ async def _look(play: Play, first: Follower) -> Look:
 
 
 async def _spot(play: Play, job: str, cursor: str) -> Spot:
-    """Resume from the last event received; read until the next one arrives or a second has passed."""
+    """Resume from the last event received; read until another arrives or a second has passed."""
     follower = await play.follow(job, cursor)
     await follower.until(lambda each: bool(each.frames), _LOOKS)
     await follower.leave()

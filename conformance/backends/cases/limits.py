@@ -143,7 +143,7 @@ async def expect_continue(play: Play) -> None:
 
 @case("limits.head-of-the-stream", "57")
 async def head_of_the_stream(play: Play) -> None:
-    """If HEAD runs the handler of the endless stream, its response occupies a connection for ever."""
+    """If HEAD runs the handler of the stream, its response occupies a connection for ever."""
     job = await play.any_job()
     wire = await play.connect()
     answer = await play.ask("stream", play.target.job(job, "/events/stream"), "HEAD", on=wire)

@@ -287,7 +287,7 @@ async def without_a_cursor_after_forgetting(play: Play) -> None:
 async def _held(
     play: Play, job: str, cursor: str, meanwhile: Callable[[], Awaitable[None]]
 ) -> Follower:
-    """Resume, and await `meanwhile` while the stream is held between the replay and the live phase."""
+    """Resume, and await `meanwhile` while the stream is held between replay and live events."""
     await play.make("hold", job=job)
     follower = await play.follow(job, cursor, wait=False)
     await play.make("held", job=job)
