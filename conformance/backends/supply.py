@@ -212,7 +212,7 @@ class Supply:
         return await self._keyed()
 
     async def ended(self) -> Seen:
-        """Return the job that every run follows; raises NotReached unless it ended with enough ids."""
+        """Return the followed job; raises NotReached unless it ended with at least 3 event ids."""
         seen = await self.seen()
         if seen.terminal is None:
             raise NotReached(NOT_ENDED)
