@@ -32,7 +32,7 @@ class Follower:
     asked_at: float = field(factory=now, init=False)
     head_at: float | None = field(default=None, init=False)
     first_at: float | None = field(default=None, init=False)
-    """When the first byte of the body arrived, in monotonic seconds; None before."""
+    """When the first byte of the body arrived, in monotonic seconds; None until then."""
     last_at: float | None = field(default=None, init=False)
     ended_at: float | None = field(default=None, init=False)
     silence: float = field(default=0.0, init=False)

@@ -426,7 +426,7 @@ class Play:
         return self.control is not None and self.control.has(*words) and not self.supply.followed
 
     async def make(self, do: str, **arguments: Json) -> Mapping[str, Json]:
-        """Send a command to the control program; raises NotReached if it cannot carry it out."""
+        """Send a command to the control program; raises NotReached if that fails."""
         control = self.control
         if control is None or not control.has("hold" if do in {"held", "release"} else do):
             raise NotReached(f"needs the command `{do}` of a control program")
@@ -544,7 +544,7 @@ class Play:
 
 
 def _content(block: Block) -> Json:
-    """Return an event's parsed JSON, to compare it regardless of formatting, or else its text."""
+    """Return an event's parsed JSON, or its text if it is not JSON."""
     return block.data if block.value is None else block.value
 
 

@@ -165,7 +165,7 @@ def _beginning(case: str, finding: Finding) -> Beginning:
     """Return the predicate that follows "the backend" in reports: which rule is broken and how."""
     broken = f"breaks {', '.join(finding.requires)}"
     if finding.not_reached:
-        said = f"{broken}, so that {case} could not judge its own rule: {finding.actual}"
+        said = f"{broken}, so {case} could not judge its own rule: {finding.actual}"
         return Beginning(kind=NOT_REACHED, said=said)
     said = f"{broken} in {case}: expected {finding.expected}; got {finding.actual}"
     return Beginning(kind=f"{case} {finding.assertion}", said=said)

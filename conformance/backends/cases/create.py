@@ -201,7 +201,7 @@ async def without_a_config(play: Play) -> None:
 
 @case("create.errors-have-a-message", "10")
 async def errors_have_a_message(play: Play) -> None:
-    """The client shows this text to its user, who has no other information about the error."""
+    """The client shows the text of `error` to its user, who has no other information about it."""
     missing = await play.look("arkor-conformance-no-such-job")
     bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
     for answer in (missing, bare):

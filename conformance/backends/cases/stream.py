@@ -21,7 +21,7 @@ _MANY: Final = 10
 
 
 async def _streams(play: Play) -> Seen:
-    """Return the job that the run followed, if its first stream got a response."""
+    """Return the followed job; raises NotReached if its first stream got no response."""
     seen = await play.seen()
     if not seen.first.status:
         raise NotReached("the stream got no response", "ARK-SRV-20")
