@@ -1,4 +1,4 @@
-"""A complete response of the backend, and the job in its body."""
+"""A complete response from the backend, and the job in its body."""
 
 import json
 import re
@@ -76,7 +76,7 @@ class Answer:
 
     @property
     def made(self) -> str:
-        """The id of the created job, also from a truncated body; "" if it cannot be determined."""
+        """The id of the created job, even from a truncated body; "" if it cannot be determined."""
         if self.job_id or not self.ok:
             return self.job_id
         found = _ID.search(self.body)
@@ -98,7 +98,7 @@ class Answer:
 
 
 def is_text(value: str) -> bool:
-    """Tell whether a text can be encoded as UTF-8; a lone surrogate cannot."""
+    """Tell whether a string can be encoded as UTF-8; one with a lone surrogate cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The blocks of a stream, each with its fields, its JSON and its time of arrival."""
+"""The blocks of a stream, each with its fields, its JSON and its arrival time."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _SHOWN: Final = 40
 
 @frozen
 class Block:
-    """One block of a stream; `at` is its time of arrival in monotonic seconds."""
+    """One block of a stream; `at` is its arrival time in monotonic seconds."""
 
     at: float
     raw: bytes
@@ -31,7 +31,7 @@ class Block:
     data: str | None = None
     retry: str | None = None
     stray: tuple[str, ...] = ()
-    """The names of lines that are not fields of an event stream."""
+    """The names of fields that the event stream format does not define."""
     type: str | None = None
     """The `type` of the JSON object in `data`."""
     value: Json = None
@@ -106,7 +106,7 @@ def _refused(name: str) -> float:
 
 
 def _read(text: str) -> tuple[Json, str]:
-    """Return the JSON object of a text and "", or None and the reason why there is none."""
+    """Parse a string as a JSON object; return it and "", or None and why parsing failed."""
     try:
         value: Json = json.loads(text, parse_constant=_refused)
     except RecursionError:

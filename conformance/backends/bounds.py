@@ -9,34 +9,34 @@ from conformance.strict_data import Json
 
 @frozen(kw_only=True)
 class Bounds:
-    """All waits in seconds. The rules set some of them; `--patience` multiplies all of them."""
+    """Time limits in seconds. The rules set some of them; `--patience` multiplies all of them."""
 
     connect: float = 10.0
-    """For a connection to open."""
+    """The time limit for opening a connection."""
     answer: float = 10.0
-    """For a complete response that is not a stream."""
+    """The time limit for a complete response that is not a stream."""
     head: float = 5.0
-    """For the response head of a stream that has no events yet (ARK-SRV-20)."""
+    """The time limit for the response head of a stream that has no events yet (ARK-SRV-20)."""
     first: float = 5.0
-    """For the first byte of the body after the response head (ARK-SRV-21)."""
+    """The longest time from the response head to the first byte of the body (ARK-SRV-21)."""
     event: float = 10.0
-    """For an event in the log to reach the stream (ARK-SRV-22)."""
+    """The longest time from adding an event to the log until the stream has it (ARK-SRV-22)."""
     silence: float = 45.0
     """The longest silence allowed on a stream (ARK-SRV-23)."""
     end: float = 10.0
-    """From a terminal frame to the end of the response (ARK-SRV-45)."""
+    """The longest time from a terminal frame to the end of the response (ARK-SRV-45)."""
     known: float = 30.0
-    """From the creation of a job until every route knows it (ARK-SRV-4)."""
+    """The longest time from the creation of a job until every route knows it (ARK-SRV-4)."""
     agrees: float = 30.0
-    """Until the job route agrees with the stream (ARK-SRV-46)."""
+    """The longest time until the job route agrees with the stream (ARK-SRV-46)."""
     cancelled: float = 60.0
-    """Until a cancelled job has ended (ARK-SRV-48)."""
+    """The longest time from a cancel to the end of the job (ARK-SRV-48)."""
     revoked: float = 60.0
-    """Until a revoked token ends an open stream (ARK-SRV-16)."""
+    """The longest time from revoking a token to the end of its open streams (ARK-SRV-16)."""
     job: float = 600.0
-    """For a job to end that the kit cannot finish itself."""
+    """The time limit for the end of a job that the kit cannot finish itself."""
     control: float = 10.0
-    """For a response of the control program."""
+    """The time limit for a response from the control program."""
 
     def times(self, patience: float) -> "Bounds":
         """Return the bounds multiplied by `patience`."""
@@ -60,7 +60,7 @@ class Amounts:
     streams: int = 8
     """The most streams open at once."""
     resumes: int = 400
-    """How many resumes try the hand-off from replay to live."""
+    """How many resumes test the hand-off from replay to live events."""
     drops: int = 20
     """How many streams are dropped one after another (ARK-SRV-53)."""
     races: int = 5
@@ -68,6 +68,6 @@ class Amounts:
 
 
 CAREFUL: Final = Amounts()
-"""For a backend on another machine."""
+"""The amounts for a backend on another machine."""
 GENEROUS: Final = Amounts(jobs=40, streams=64, resumes=2000, drops=1000, races=20)
-"""For a backend on this machine, whose control program creates jobs that cost nothing."""
+"""The amounts for a backend on this machine, where the control program creates free jobs."""

@@ -1,6 +1,6 @@
 """Tests the backend kit with backends that break rules, and with variants that break none.
 
-They are scenarios of the mock: each changes one thing in the conforming one (`mutants.toml`).
+Each is a scenario of the mock that changes one thing in the conforming one (`mutants.toml`).
 """
 
 import json
@@ -54,7 +54,7 @@ BOUNDS: Final = Bounds(
     revoked=1.0,
     control=10.0,
 )
-"""Short waits: the mock is fast, and every case that detects a mutant waits for the whole bound."""
+"""Short limits: the mock is fast, and a case that detects a mutant waits for the whole limit."""
 AMOUNTS: Final = Amounts(jobs=200, streams=32, resumes=150, drops=150, races=5)
 _NAME: Final = matching("[a-z]+[.][a-z0-9-]+", "a name such as 'create.ignores-keys'")
 _WORDS: Final = mapping(anything())
@@ -77,7 +77,7 @@ class BrokenBackend:
 
     @property
     def family(self) -> str:
-        """The first part of the name."""
+        """The part of the name before the first dot."""
         return self.name.partition(".")[0]
 
     def scenario(self) -> Mapping[str, object]:
@@ -153,13 +153,13 @@ def served(broken: BrokenBackend) -> Generator[Sequence[str]]:
 
 @frozen(kw_only=True)
 class BackendTrial:
-    """The result of playing cases with one broken or benign backend."""
+    """The result of playing cases against one broken or benign backend."""
 
     broken: BrokenBackend
     caught: Mapping[str, Sequence[str]] = field(factory=dict[str, Sequence[str]])
     """The cases that failed because of a rule in `breaks`, each with those rules."""
     wrong: Mapping[str, str] = field(factory=dict[str, str])
-    """The cases that failed for another reason, each with its finding."""
+    """The cases that failed because of a rule outside `breaks`, each with its finding."""
     played: int = 0
     missed: Mapping[str, str] = field(factory=dict[str, str])
     """The cases that were not judged, each with the reason."""
@@ -180,7 +180,7 @@ async def tried(
     lanes: int = 1,
     spare: Callable[[BackendCase], bool] = lambda _: False,
 ) -> BackendTrial:
-    """Play cases with a backend; once a case has caught it, skip the cases that `spare` selects."""
+    """Play cases against a backend; once one has caught it, skip the cases that `spare` selects."""
     caught: dict[str, Sequence[str]] = {}
     wrong: dict[str, str] = {}
     missed: dict[str, str] = {}
@@ -237,7 +237,7 @@ class BackendMatrix:
 
     @property
     def blamed(self) -> Sequence[BackendTrial]:
-        """Return the benign variants that at least one case failed."""
+        """Return the benign variants that failed at least one case."""
         return [each for each in self.controls if not each.sound]
 
     def is_useful(self, case: BackendCase) -> bool:
@@ -260,10 +260,10 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play each broken backend with the cases about its rules, and each benign one with all cases.
+    """Play the cases about its rules against each broken backend, all cases against benign ones.
 
-    With `enough`, a broken backend that has been caught skips cases that already caught another,
-    and the benign ones except the first split the cases among them.
+    With `enough`, once a broken backend is caught, the cases that already caught another one are
+    skipped for it, and the benign ones after the first share the cases instead of playing all.
     """
     began = time.monotonic()
     found = BackendMatrix()

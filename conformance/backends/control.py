@@ -1,4 +1,4 @@
-"""Speaks `arkor-control/1` with a control program, which makes a backend do things."""
+"""Sends `arkor-control/1` commands to a control program, which makes the backend carry them out."""
 
 import json
 import re
@@ -21,9 +21,9 @@ _MOST_UNANSWERED: Final = 3
 """After this many unanswered commands in a row, the control program counts as hung."""
 _TOKEN: Final = re.compile(r'(token"\s*:\s*")[^"]*')
 _LEAVE: Final = 1.0
-"""Seconds for the reading task to stop using the pipes."""
+"""The time limit in seconds for the reading task to stop using the pipes."""
 _START: Final = 15.0
-"""Seconds for the response to `hello`: the program may have to start a server first."""
+"""Seconds to wait for the response to `hello`; the program may have to start a server first."""
 
 
 class ControlFailed(Exception):
@@ -46,7 +46,7 @@ class Controlled:
     org: str = ""
     project: str = ""
     keep: int | None = None
-    """How many events of a job the backend keeps at least; None if it keeps all."""
+    """The least number of events that the backend keeps for each job; None if it keeps all."""
 
 
 @define(eq=False)
@@ -144,7 +144,7 @@ class Control:
 
     @property
     def _last_words(self) -> str:
-        """Return the last line of its log for a message; empty if the log is empty."""
+        """Return the last line of the program's log, for a message; empty if the log is empty."""
         self._process.drain_log()
         lines = self.log.strip().splitlines()
         return f"; its last line: {shortened(lines[-1], _SHOWN)}" if lines else ""

@@ -36,11 +36,11 @@ class BackendCase:
     words: tuple[str, ...] = ()
     """The control commands that the case needs."""
     alone: bool = False
-    """True if no other case may run meanwhile: this one restarts the backend or revokes a token."""
+    """True if the case must run alone, because it restarts the backend or revokes a token."""
     passive: bool = False
     """True if the case only inspects the job that every run follows."""
     slow: bool = False
-    """True if the case takes so long that it starts first, to shorten the run."""
+    """True if the case takes so long that the run starts with it, to finish sooner."""
     uncontrolled: bool = False
     """True if the case needs a job that runs by itself, not one that a control program drives."""
 
@@ -55,7 +55,7 @@ class BackendCase:
         return self.id.partition(".")[0]
 
     def under(self, profile: str, requirements: Mapping[str, Requirement]) -> Case | None:
-        """Return the case for reports; None if none of its rules is in force under the profile."""
+        """Return the case for reports; None if none of its rules applies under the profile."""
         rules = [requirements[rule] for rule in self.requires if rule in requirements]
         held = [rule for rule in rules if profile in rule.profiles and not rule.excluded]
         if not held:

@@ -11,15 +11,15 @@ from conformance.backends.wire import BY_CLOSE, COMPLETE, Wire, now
 from mock_server.sse import Framer
 
 MOST_BYTES: Final = 64 << 20
-"""The kit leaves an endless stream after this many bytes."""
+"""The kit stops reading a stream after this many bytes."""
 _LONGEST_BODY: Final = 1 << 20
 MOST_BLOCKS: Final = 50_000
-"""The kit also leaves a stream after this many blocks."""
+"""The kit stops reading a stream after this many blocks."""
 
 
 @define(eq=False)
 class Follower:
-    """A stream that is or was open. `blocks` grows as it is read."""
+    """A stream that is or was open; `blocks` grows as the stream is read."""
 
     route: str
     attempt: int
@@ -32,7 +32,7 @@ class Follower:
     asked_at: float = field(factory=now, init=False)
     head_at: float | None = field(default=None, init=False)
     first_at: float | None = field(default=None, init=False)
-    """When the first byte of the body arrived, in monotonic seconds; None before."""
+    """When the first byte of the body arrived, in monotonic seconds; None until then."""
     last_at: float | None = field(default=None, init=False)
     ended_at: float | None = field(default=None, init=False)
     silence: float = field(default=0.0, init=False)
@@ -66,7 +66,7 @@ class Follower:
 
     @property
     def problem(self) -> str:
-        """What was invalid HTTP in the response; empty if nothing was."""
+        """What was wrong with the response as HTTP; empty if nothing was."""
         return self._wire.problem
 
     @property
@@ -128,7 +128,7 @@ class Follower:
 
     @property
     def is_too_long(self) -> bool:
-        """True if the stream has reached the limits above, so the kit stops reading."""
+        """True if the stream has reached `MOST_BYTES` or `MOST_BLOCKS`; the kit then stops."""
         return self.size >= MOST_BYTES or len(self.blocks) >= MOST_BLOCKS
 
     def _take(self, block: Block) -> None:

@@ -24,12 +24,12 @@ _LONGEST_BODY: Final = 1 << 16
 
 
 class OverBudget(Exception):
-    """The run may not create another job."""
+    """The run has reached its limit of jobs."""
 
 
 @define(eq=False)
 class Ledger:
-    """The ids in responses to the creates of this run, and no other ids."""
+    """The ids of the jobs that this run created, as the responses to its creates gave them."""
 
     most: int
     """The most jobs that the run may create."""
@@ -56,7 +56,7 @@ class Ledger:
         self._over.add(job)
 
     async def settle(self, target: Target) -> list[str]:
-        """Cancel every job that is not over; return the commands that cancel the remaining ones.
+        """Cancel every job that is not over; return commands to cancel those that it could not.
 
         `target` is the backend's current address, which a restart may have changed. A backend that
         is unreachable has a few seconds to come back.

@@ -43,7 +43,7 @@ _LONGEST_BODY: Final = 1 << 20
 _SHOWN: Final = 200
 _LIMITED: Final = (429, 503)
 _MOST_WAIT: Final = 60
-"""The most seconds that the kit waits for a Retry-After."""
+"""The longest time in seconds that the kit waits because of a Retry-After."""
 _TRIES: Final = 3
 _SAFE: Final = ("GET", "HEAD")
 _ENDINGS: Final = {COMPLETE: "has ended", LEFT: "the kit closed the connection"}
@@ -54,7 +54,7 @@ OWN: Final = object()
 class NotReached(Exception):
     """The case could not test its rules; the message says why.
 
-    `rule` is the rule whose breach prevented that, if there is one.
+    `rule` is the broken rule that prevented the test, if there is one.
     """
 
     def __init__(self, why: str, rule: str = "") -> None:
@@ -133,7 +133,7 @@ class Play:
         return f"{events} (the stream {_state(follower)})"
 
     def at(self, follower: Follower, block: int = 0) -> Event | None:
-        """Return the event at which a block arrived; without a block, the stream's last event."""
+        """Return the trace event of a block's arrival; without a block, the stream's last one."""
         own = [
             event
             for event in self.trace.events
@@ -153,7 +153,7 @@ class Play:
                 self.stop(rule, expected, f"{block.data!r:.200}")
 
     def streams(self, follower: Follower) -> None:
-        """Check that an open got a stream; raises NotReached with the broken rule if not."""
+        """Check that an open got a stream; otherwise raises NotReached with the broken rule."""
         if not follower.status:
             raise NotReached("the open got no response head", "ARK-SRV-20")
         if not follower.is_stream:
@@ -225,7 +225,7 @@ class Play:
         await anyio.sleep(int(wait))
 
     def limited(self, answer: Answer) -> None:
-        """Record a refusal because of load in the supply, for ARK-SRV-54."""
+        """Record in the supply that a request was refused because of load, for ARK-SRV-54."""
         self.supply.limits.append(answer)
 
     async def _once(  # noqa: PLR0917 - see ask
@@ -269,7 +269,7 @@ class Play:
     async def rest(
         self, wire: Wire, route: str, number: int, come: bytearray | None = None
     ) -> Answer:
-        """Read the rest of a body, after the part `come` that was read; return the response."""
+        """Read the rest of a body, of which `come` has been read already; return the response."""
         body = bytearray() if come is None else come
         if wire.status and not body:
             self.record(Responded(route, number, wire.status))
@@ -328,7 +328,7 @@ class Play:
         read: bool = True,
         wait: bool = True,
     ) -> Follower:
-        """Open the stream of a job; return when its head has arrived or the time is over.
+        """Open the stream of a job; return when its head has arrived or the time is up.
 
         Without `read`, the kit reads only the head, to act as a slow reader. Without `wait`, it
         returns at once. Waits as 429 and 503 ask, up to three times; raises Limited if the
@@ -426,7 +426,7 @@ class Play:
         return self.control is not None and self.control.has(*words) and not self.supply.followed
 
     async def make(self, do: str, **arguments: Json) -> Mapping[str, Json]:
-        """Send a command to the control program; raises NotReached if it cannot carry it out."""
+        """Send a command to the control program; raises NotReached if that fails."""
         control = self.control
         if control is None or not control.has("hold" if do in {"held", "release"} else do):
             raise NotReached(f"needs the command `{do}` of a control program")
@@ -467,7 +467,7 @@ class Play:
         return (await self.supply.seen()).job
 
     async def job_with_events(self) -> tuple[str, Sequence[str]]:
-        """Return a new job with some events, or the job that every run follows, and the ids."""
+        """Return a new job with events, or the job that every run follows, and its event ids."""
         if self.controls("job", "emit"):
             return await self.running_job()
         seen = await self.supply.seen()
@@ -544,7 +544,7 @@ class Play:
 
 
 def _content(block: Block) -> Json:
-    """Return an event's parsed JSON, to compare it regardless of formatting, or else its text."""
+    """Return an event's parsed JSON, or its text if it is not JSON."""
     return block.data if block.value is None else block.value
 
 

@@ -26,7 +26,7 @@ from conformance.verdict.statuses import Verdict
 
 @frozen
 class Asked:
-    """The options of the run that the command to rerun a case needs."""
+    """The options of the run that a command to rerun one of its cases repeats."""
 
     base_url: str = ""
     org: str = ""
@@ -35,7 +35,7 @@ class Asked:
     job: str = ""
     ca_file: str = ""
     control: Sequence[str] = ()
-    """The command of the control program; empty without one, and for the mock."""
+    """The command that starts the control program; empty without one, and for the mock."""
 
     def rerun(self, result: CaseResult, seed: int) -> str:
         """Return the command that plays this case alone."""
@@ -118,7 +118,7 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
 
 
 def _events(events: Events) -> Sequence[Json]:
-    """Return the events, with the kit in place of the client."""
+    """Return the events as data, which name the kit instead of a client."""
     told = (Table("event", {"event": each}).table("event").values for each in events.distinct())
     return [{**each, **{key: _acting(each[key]) for key in ("who", "to")}} for each in told]
 
@@ -149,7 +149,7 @@ def _groups(
 
 
 def _missing(result: CaseResult, outcome: Outcome) -> Sequence[tuple[str, str]]:
-    """Return each thing whose absence kept a case from being judged, with an explanation."""
+    """Return what was missing to judge a case: the name and an explanation of each thing."""
     if not result.lacking:
         return [("other", result.reason)]
     if not outcome.words:

@@ -41,10 +41,10 @@ class BackendPlan:
     """The id of an existing job to follow; empty if the run creates its own jobs."""
     watch: float = 0.0
     control: Sequence[str] = ()
-    """The command of the control program; empty if there is none."""
+    """The command that starts the control program; empty if there is none."""
     note: Callable[[str], None] = lambda _: None
     wanted: Callable[[BackendCase], bool] = lambda _: True
-    """Tells, right before a case starts, whether to play it."""
+    """Called right before a case starts; returns whether to play it."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -55,7 +55,7 @@ class Played:
     trace: Trace
     findings: tuple[Finding, ...] = ()
     missed: str = ""
-    """Why the case neither tested its rules nor found a breach; empty if it did either."""
+    """Why the case was not judged; empty if it tested its rules or found a breach."""
     lacking: tuple[str, ...] = ()
     """The control commands that the case needs and the control program lacks."""
     seconds: float = 0.0
@@ -75,7 +75,7 @@ class Outcome:
     made: Sequence[str] = ()
     """The ids of the jobs that the run created."""
     left: Sequence[str] = ()
-    """The commands that cancel the jobs that the kit could not cancel."""
+    """Commands to cancel the jobs that the kit could not cancel."""
     notes: Sequence[str] = ()
     implementation: str = ""
     version: str = ""
@@ -205,7 +205,7 @@ class BackendRun:
         )
 
     def _missed(self, case: BackendCase, play: Play, error: Exception) -> str:
-        """Return why a case did not test its rules; empty if it did, or if it found a breach."""
+        """Return why a case did not test its rules; empty if it tested them or found a breach."""
         match error:
             case Stop():
                 self._unreachable = 0
@@ -225,7 +225,7 @@ class BackendRun:
                 raise error
 
     async def _look_whether_it_is_there(self) -> None:
-        """Stop the run if the backend has gone, because the last case then judged nothing."""
+        """Stop the run if the backend is unreachable, because the last case then judged nothing."""
         if self.control is not None and self.control.ended:
             self.stopped = f"the control program {self.control.ended}"
             return

@@ -29,7 +29,7 @@ _SPOTS: Final = 20
 _UNKNOWN: Final = 404
 _FORBIDDEN: Final = (401, 403)
 _AGAIN: Final = 0.2
-"""Seconds before the kit asks a route again that did not know a job."""
+"""Seconds before the kit repeats a request to a route that did not know a job."""
 _FIRST: Final = 3
 _BURST: Final = 4
 
@@ -45,7 +45,7 @@ class Look:
     at: float
     answer: Answer
     arrived: int
-    """The number of events that the first follower had received at that time."""
+    """The number of events that the first follower had received when the response arrived."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -65,7 +65,7 @@ class Seen:
     created: Answer | None
     first: Follower
     rest: Sequence[Follower]
-    """The streams that continue the first, if it ended before the job did."""
+    """The streams that continued the first one, if it ended before the job."""
     second: Follower
     looks: Sequence[Look]
     spots: Sequence[Spot]
@@ -74,7 +74,7 @@ class Seen:
     by_itself: bool
     """True if the job ran by itself, without a control program."""
     unknown_to: str = ""
-    """The route that still did not know the new job at the time limit; empty if both did."""
+    """The route that did not know the new job within the time limit; empty if both routes did."""
 
     @property
     def streams(self) -> Sequence[Follower]:
@@ -88,7 +88,7 @@ class Seen:
 
     @property
     def ids(self) -> Sequence[str]:
-        """The ids of those events."""
+        """The ids of the events that the first follower received."""
         return [each for stream in self.streams for each in stream.ids]
 
     @property
@@ -109,7 +109,7 @@ class Seen:
         return self.terminal is not None or (whole and (self.status in OVER or ended))
 
     def goes_on_elsewhere(self, follower: Follower) -> bool:
-        """Tell whether the backend ended a stream before the job was over, which it may do."""
+        """Tell whether the backend ended a stream before the job was over, which is allowed."""
         ended = follower.ended_at is not None and follower.ended != LEFT
         return self.by_itself and ended and follower.terminal is None
 
@@ -169,7 +169,7 @@ class Supply:
     """The jobs, creates and limits that the cases of one run share."""
 
     begin: Callable[[], Play]
-    """Makes the play that a shared job or create uses."""
+    """Makes the `Play` for a shared job or create."""
     target: Target
     """The target with the backend's current address."""
     followed: str = ""
@@ -177,7 +177,7 @@ class Supply:
     watch: float = 0.0
     """How long to watch a followed job, which may never end, in seconds."""
     limits: list[Answer] = field(factory=list[Answer], init=False)
-    """Refusals because of load."""
+    """The responses that refused a request because of load."""
     _next_open: float = field(default=0.0, init=False)
     _seen: "_Once[Seen]" = field(init=False)
     _cancelled: "_Once[Cancelled]" = field(init=False)
@@ -212,7 +212,7 @@ class Supply:
         return await self._keyed()
 
     async def ended(self) -> Seen:
-        """Return the job that every run follows; raises NotReached unless it ended with 3 ids."""
+        """Return the followed job; raises NotReached unless it ended with at least 3 event ids."""
         seen = await self.seen()
         if seen.terminal is None:
             raise NotReached(NOT_ENDED)
@@ -378,7 +378,7 @@ async def _look(play: Play, first: Follower) -> Look:
 
 
 async def _spot(play: Play, job: str, cursor: str) -> Spot:
-    """Resume from the last event received; read until the next one arrives or a second is over."""
+    """Resume from the last event received; read until another arrives or a second has passed."""
     follower = await play.follow(job, cursor)
     await follower.until(lambda each: bool(each.frames), _LOOKS)
     await follower.leave()
@@ -386,7 +386,7 @@ async def _spot(play: Play, job: str, cursor: str) -> Spot:
 
 
 async def unknown_route(play: Play, job: str) -> str:
-    """Return the route that does not know a new job within the bound; empty if both do."""
+    """Return the route that does not know a new job within the bound; empty if both routes do."""
     until = now() + play.bounds.known
     for route in ("job", "stream"):
         while True:
@@ -405,7 +405,7 @@ async def unknown_route(play: Play, job: str) -> str:
 
 
 async def create_or_fail(play: Play) -> Answer:
-    """Submit a job; raises NotReached, or NoJob if no control program can create one either."""
+    """Submit a job; raises NotReached, or NoJob if a control program cannot create one either."""
     answer = await play.create()
     if not answer.ok:
         if not play.controls("job"):

@@ -69,7 +69,7 @@ class Address:
 
 
 NOWHERE: Final = Address(host="", port=0)
-"""The address until the control program reports it."""
+"""The placeholder until the control program reports the backend's address."""
 
 
 def _context(ca_file: str) -> ssl.SSLContext:
@@ -83,7 +83,7 @@ def _context(ca_file: str) -> ssl.SSLContext:
 
 @frozen(kw_only=True)
 class Target:
-    """A backend. Tokens must never be shown: `hide` removes them from a text."""
+    """A backend. Tokens must never be shown: `hide` removes them from text."""
 
     address: Address = NOWHERE
     org: str = "kit-org"
@@ -128,7 +128,7 @@ class Target:
         return urlencode(names, quote_via=quote)
 
     def jobs(self, rest: str = "", org: str | None = None, project: str | None = None) -> str:
-        """Return the request target of the jobs, or of a path below, such as `/job-1/cancel`."""
+        """Return the request target of `/jobs`, or of a path below it, such as `/job-1/cancel`."""
         return f"{self.address.prefix}/v1/jobs{rest}?{self.query(org, project)}"
 
     def job(
@@ -149,5 +149,5 @@ class Target:
         return tuple(sorted(found, key=len, reverse=True))
 
     def hide(self, text: str) -> str:
-        """Return a text with the tokens removed."""
+        """Return the text with the tokens removed."""
         return without_secrets(text, self.secrets)

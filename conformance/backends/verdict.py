@@ -1,4 +1,4 @@
-"""From played cases to a verdict for each profile, with the same result types as for clients."""
+"""Turns played cases into a verdict for each profile, with the result types used for clients."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ def results_of(
     *,
     strict: bool = False,
 ) -> Sequence[CaseResult]:
-    """Return a result for each case and profile; a case is played once and judged under each."""
+    """Return a result for each case and profile; each case is played only once."""
     secrets = outcome.target.secrets
     found = (
         _result(each, name, requirements, secrets, strict=strict)
@@ -165,7 +165,7 @@ def _beginning(case: str, finding: Finding) -> Beginning:
     """Return the predicate that follows "the backend" in reports: which rule is broken and how."""
     broken = f"breaks {', '.join(finding.requires)}"
     if finding.not_reached:
-        said = f"{broken}, so that {case} could not judge its own rule: {finding.actual}"
+        said = f"{broken}, so {case} could not judge its own rule: {finding.actual}"
         return Beginning(kind=NOT_REACHED, said=said)
     said = f"{broken} in {case}: expected {finding.expected}; got {finding.actual}"
     return Beginning(kind=f"{case} {finding.assertion}", said=said)

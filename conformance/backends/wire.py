@@ -32,7 +32,7 @@ NOT_HTTP: Final = "not HTTP"
 LEFT: Final = "closed by the kit"
 _RST: Final = struct.pack("ii", 1, 0)
 _PIECE: Final = 16_384
-"""The number of bytes after which a stream that floods the kit yields to others."""
+"""The number of bytes after which a flooding stream lets other tasks run."""
 _LONGEST_HEAD: Final = 65_536
 
 
@@ -41,7 +41,7 @@ class Unreachable(Exception):
 
 
 class Unsendable(Exception):
-    """HTTP cannot carry the request, such as a cursor with a NUL; the message says why."""
+    """HTTP cannot carry the request, for example a cursor with a NUL; the message says why."""
 
 
 @define(eq=False)
@@ -56,7 +56,7 @@ class Wire:
     interim: list[int] = field(factory=list[int], init=False)
     """The statuses of interim responses, such as 100."""
     problem: str = field(default="", init=False)
-    """What was invalid HTTP in the response, or another problem with the connection."""
+    """What was wrong with the response as HTTP, or with the connection; empty if nothing was."""
 
     @classmethod
     async def to(cls, target: Target, seconds: float, *, receive_buffer: int = 0) -> "Wire":
@@ -96,10 +96,10 @@ class Wire:
         await self._write(self._http.send(_request(method, target, headers)) or b"")
 
     def cork(self) -> None:
-        """Let a request and a half-close after it leave in one packet, on Linux only.
+        """Send a request and the half-close after it in one packet; works only on Linux.
 
-        A backend that mistakes the half-close for a disconnect then always does so, however fast it
-        answers.
+        Then a backend that mistakes a half-close for a disconnect does so every time, however fast
+        it answers.
         """
         raw = self._stream.extra(SocketAttribute.raw_socket, None)
         if sys.platform == "linux" and raw is not None:
@@ -110,7 +110,7 @@ class Wire:
         try:
             await self._stream.send_eof()
         except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, NotImplementedError):
-            self.problem = self.problem or "the sending half could not be closed"
+            self.problem = self.problem or "the sending side could not be closed"
 
     async def _write(self, data: bytes) -> None:
         try:
@@ -206,7 +206,7 @@ class Wire:
         return True
 
     async def close(self, *, reset: bool = False) -> None:
-        """Close the connection, with RST if `reset`; leaves `ended` if the backend has ended it."""
+        """Close the connection, with RST if `reset`; keeps `ended` if the response has ended."""
         self.ended = self.ended or LEFT
         if reset:
             raw = self._stream.extra(SocketAttribute.raw_socket, None)

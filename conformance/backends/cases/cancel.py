@@ -27,7 +27,7 @@ async def _accepted(play: Play) -> Cancelled:
 
 @case("cancel.accepted", "47")
 async def accepted(play: Play) -> None:
-    """At any other status, cancel() raises an error and its caller thinks that the job goes on."""
+    """Without a 2xx, cancel() raises an error and its caller thinks that the job still runs."""
     found = await _cancelled(play)
     if not found.answer.ok:
         play.stop("47", "a 2xx", found.answer.told, found.answer.event)
@@ -45,7 +45,7 @@ async def of_a_queued_job(play: Play) -> None:
 
 @case("cancel.ends-the-job", "48")
 async def ends_the_job(play: Play) -> None:
-    """A job that goes on after its cancel costs money that its owner expects to save."""
+    """A job that keeps running after its cancel costs money that its owner expected to save."""
     found = await _accepted(play)
     _is_over(play, found.status)
 
@@ -117,13 +117,13 @@ async def again(play: Play) -> None:
 
 @case("cancel.of-a-completed-job", "50", words=("job", "emit", "finish"))
 async def of_a_completed_job(play: Play) -> None:
-    """A completed job stays completed, whatever the answer to the cancel is."""
+    """A completed job must stay completed, whatever the response to the cancel is."""
     await _keeps(play, "finish", "completed")
 
 
 @case("cancel.of-a-failed-job", "50", words=("job", "emit", "fail"))
 async def of_a_failed_job(play: Play) -> None:
-    """A failed job stays failed, whatever the answer to the cancel is."""
+    """A failed job must stay failed, whatever the response to the cancel is."""
     await _keeps(play, "fail", "failed")
 
 
@@ -147,7 +147,7 @@ async def _keeps(play: Play, word: str, status: str) -> None:
 
 @case("cancel.against-completion", "51", words=("job", "emit", "finish"))
 async def against_completion(play: Play) -> None:
-    """If a cancel races the end of a job, one of them wins, and every follower sees which one."""
+    """If a cancel races the end of a job, every follower must see the same outcome."""
     for turn in range(play.amounts.races):
         job, _ = await play.running_job(1)
         followers = [await play.follow(job) for _ in range(2)]

@@ -17,7 +17,7 @@ _CONFLICT: Final = 409
 
 
 async def _created(play: Play) -> Answer:
-    """Return the response to a new create or, without a control program, the run's one create."""
+    """Return the response to a new create or, without a control program, to the run's only one."""
     if play.controls("job"):
         return await play.create()
     return (await _created_once(play))[0]
@@ -33,7 +33,7 @@ async def _created_once(play: Play) -> tuple[Answer, Seen]:
 
 @case("create.accepted", "1")
 async def accepted(play: Play) -> None:
-    """The id in the response is the only handle on the job, and the job costs money."""
+    """Without the id from the response, no client can reach the job, which costs money."""
     answer = await _created(play)
     if not answer.ok:
         raise NotReached(f"the response to the create was {answer.told}")
@@ -64,7 +64,7 @@ async def known_at_once(play: Play) -> None:
 
 @case("create.moves-unfollowed", "2", words=("job", "emit", "finish"))
 async def moves_unfollowed(play: Play) -> None:
-    """A job runs without followers: clients may call start() and never follow the job."""
+    """A job must run without followers: clients may call start() and never follow the job."""
     job = await play.quiet_job()
     await play.emit(job, 3)
     running = await play.status_within(job, ("running", *OVER), play.bounds.agrees)
@@ -77,7 +77,7 @@ async def moves_unfollowed(play: Play) -> None:
 
 
 async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
-    """Return the creates with keys, and the ids of the jobs that one key returned."""
+    """Return the creates with keys, and the job ids that the overlapping ones returned."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.play)
     ids = _ids(keyed.overlapping)
@@ -134,7 +134,7 @@ async def same_key_other_body(play: Play) -> None:
 
 @case("create.two-keys", "8")
 async def two_keys(play: Play) -> None:
-    """Two users may submit the same job: the key distinguishes the jobs, not the body."""
+    """Two users may submit equal jobs: creates with different keys must make different jobs."""
     keyed, ids = await _keyed(play)
     if not keyed.other_key.ok:
         raise NotReached(
@@ -148,7 +148,7 @@ async def two_keys(play: Play) -> None:
 
 @case("create.no-key-twice", "8")
 async def no_key_twice(play: Play) -> None:
-    """Without a key, two identical creates are two jobs."""
+    """Without a key, two identical creates must make two jobs."""
     if play.controls("job"):
         first = (await create_or_fail(play)).job_id
         second = (await create_or_fail(play)).job_id
@@ -175,7 +175,7 @@ async def not_json(play: Play) -> None:
 
 @case("create.not-an-object", "9")
 async def not_an_object(play: Play) -> None:
-    """JSON that is not an object has neither a name nor a config."""
+    """A create whose JSON body is not an object has no name and no config."""
     await _makes_nothing(play, b'["arkor-conformance"]')
 
 
@@ -201,7 +201,7 @@ async def without_a_config(play: Play) -> None:
 
 @case("create.errors-have-a-message", "10")
 async def errors_have_a_message(play: Play) -> None:
-    """The client shows this text to its user, who has no other information about the error."""
+    """The client shows the text of `error` to its user, who has no other information about it."""
     missing = await play.look("arkor-conformance-no-such-job")
     bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
     for answer in (missing, bare):

@@ -28,7 +28,7 @@ def _kinds(*followers: Follower) -> list[str]:
 
 @case("end.one-terminal-event", "44", passive=True)
 async def one_terminal_event(play: Play) -> None:
-    """wait() returns at the terminal event: without one it hangs, and two contradict each other."""
+    """wait() returns at the terminal event: without one it hangs, and two could disagree."""
     seen = await _ended(play)
     status = seen.status
     if status == "cancelled":
@@ -99,7 +99,7 @@ def _nothing_after(play: Play, follower: Follower) -> None:
 
 @case("end.response-ends", "45", passive=True)
 async def response_ends(play: Play) -> None:
-    """A response that stays open wastes a connection and blocks a client that waits for its end."""
+    """A response that stays open wastes a connection and blocks clients that wait for the end."""
     seen = await _ended(play)
     for each in (*seen.streams, seen.second):
         _ends_in_time(play, each)
@@ -128,7 +128,7 @@ def _ends_in_time(play: Play, follower: Follower) -> None:
 
 @case("end.of-a-failed-job", "45", "46", words=("job", "emit", "fail"))
 async def of_a_failed_job(play: Play) -> None:
-    """After a job fails, its stream ends and the job route reports the failure."""
+    """After a job fails, its stream must end and the job route must report the failure."""
     job, _ = await play.running_job()
     follower = await play.follow(job)
     await play.make("fail", job=job, error="out of memory")

@@ -1,4 +1,4 @@
-"""Isolation cases: who may see and change what, on every route and at every open."""
+"""Isolation cases: who may see and change what, on every route and on every open."""
 
 from typing import Final
 
@@ -41,19 +41,19 @@ async def _no_entry(play: Play, route: str) -> None:
 
 @case("isolation.create-needs-a-token", "11")
 async def create_needs_a_token(play: Play) -> None:
-    """A create spends the job owner's money."""
+    """A create without a valid token would spend another user's money."""
     await _no_entry(play, "create")
 
 
 @case("isolation.job-needs-a-token", "11")
 async def job_needs_a_token(play: Play) -> None:
-    """A job reveals what its owner trains."""
+    """The job route reveals what the owner of a job trains."""
     await _no_entry(play, "job")
 
 
 @case("isolation.stream-needs-a-token", "11")
 async def stream_needs_a_token(play: Play) -> None:
-    """A stream reveals for hours what its owner trains."""
+    """An open stream reveals for hours what the owner of a job trains."""
     await _no_entry(play, "stream")
 
 
@@ -73,19 +73,19 @@ async def unauthorised_says_how(play: Play) -> None:
         if answer.status == _UNAUTHORISED:
             looked = True
             if not answer.header("www-authenticate"):
-                play.stop("12", "WWW-Authenticate", "a 401 without it", answer.event)
+                play.stop("12", "WWW-Authenticate", "a 401 without the header", answer.event)
         follower = await play.follow(job, token=token)
         if follower.status == _UNAUTHORISED:
             looked = True
             if not follower.header("www-authenticate"):
-                play.stop("12", "WWW-Authenticate", "a 401 of the stream route without it")
+                play.stop("12", "WWW-Authenticate", "a 401 from the stream without the header")
     if not looked:
         raise NotReached("no request got a 401")
 
 
 @case("isolation.resume-with-a-bad-token", "13")
 async def resume_with_a_bad_token(play: Play) -> None:
-    """A cursor does not replace a token: the backend must check authorisation at every open."""
+    """A cursor does not replace a token: the backend must check authorisation on every open."""
     job, ids = await play.job_with_events()
     if not ids:
         raise NotReached("the job has no event to resume from")
@@ -115,7 +115,7 @@ def _shut(play: Play, rule: str, answer: Answer) -> None:
 
 @case("isolation.other-tenant-sees-no-job", "14")
 async def other_tenant_sees_no_job(play: Play) -> None:
-    """Job ids are easy to guess: job-1, job-2."""
+    """Job ids are often easy to guess, such as job-1 and job-2."""
     token = await _other(play)
     _shut(play, "14", await play.ask("job", play.target.job(await _job(play)), token=token))
 
@@ -186,7 +186,7 @@ async def create_in_an_unknown_project(play: Play) -> None:
 
 @case("isolation.no-passing-refusal", "5")
 async def no_passing_refusal(play: Play) -> None:
-    """Clients give up at 401, 403, 410 and 426, so a temporary problem needs another status."""
+    """Clients give up on a 401, 403, 410 or 426, so a temporary problem needs another status."""
     job = await _job(play)
     refused: list[int] = []
     for _ in range(_OPENS):
@@ -206,7 +206,7 @@ async def no_passing_refusal(play: Play) -> None:
 
 @case("isolation.revoked-token", "16", words=("job", "emit", "finish", "revoke"), alone=True)
 async def revoked_token(play: Play) -> None:
-    """Once a leaked token is revoked, the streams that it opened must not go on for hours."""
+    """Once a leaked token is revoked, the streams opened with it must not stay open for hours."""
     said = None if play.control is None else play.control.said
     if said is None or not (said.other_token and said.other_org and said.other_project):
         raise NotReached("the control program returned no other_token, other_org and other_project")

@@ -58,7 +58,7 @@ async def slow_reader_and_other_routes(play: Play) -> None:
 
 @case("limits.dropped-streams", "53", slow=True)
 async def dropped_streams(play: Play) -> None:
-    """A dropped stream that the backend does not notice keeps its slot, until no slot is left."""
+    """If the backend does not notice dropped streams, they keep their slots until none is left."""
     job, _ = await play.job_with_events()
     play.quiet, number = True, 0
     try:
@@ -143,7 +143,7 @@ async def expect_continue(play: Play) -> None:
 
 @case("limits.head-of-the-stream", "57")
 async def head_of_the_stream(play: Play) -> None:
-    """If HEAD runs the endless stream handler, the response never ends and keeps its connection."""
+    """If HEAD runs the handler of the stream, its response occupies a connection for ever."""
     job = await play.any_job()
     wire = await play.connect()
     answer = await play.ask("stream", play.target.job(job, "/events/stream"), "HEAD", on=wire)
@@ -177,7 +177,7 @@ async def encoded_letter(play: Play) -> None:
 
 @case("limits.encoded-slash", "58")
 async def encoded_slash(play: Play) -> None:
-    """`%2F` is a character within a path segment, not a separator of segments."""
+    """`%2F` is a character within a path segment and does not separate segments."""
     job = await play.any_job()
     path = play.target.jobs(f"/{quote(job, safe='')}%2Fcancel")
     answer = await play.ask("cancel", path, "POST")

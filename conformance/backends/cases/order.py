@@ -64,7 +64,7 @@ async def ids_are_unique_in_a_long_log(play: Play) -> None:
 
 
 def _is_repeat(follower: Follower, cursor: str) -> bool:
-    """Tell whether an id was repeated with the identical event: a repetition, not a clash."""
+    """Tell whether all events with the id `cursor` are identical: a repetition, not a clash."""
     found = {block.raw for block in follower.frames if block.id == cursor}
     return len(found) == 1
 
@@ -78,7 +78,7 @@ async def same_event_every_time(play: Play) -> None:
 
 @case("order.same-event-after-a-resume", "36", words=("job", "emit"))
 async def same_event_after_a_resume(play: Play) -> None:
-    """A replay must send the event as logged, not a new rendering of it."""
+    """A replay must send each event exactly as logged, not rendered anew."""
     job = await play.quiet_job()
     live = await play.follow(job)
     ids = await play.emit(job, _MANY)
@@ -104,7 +104,7 @@ async def characters_survive(play: Play) -> None:
 
 @case("order.two-followers", "37", passive=True)
 async def two_followers(play: Play) -> None:
-    """A user may follow one job in two windows: neither may take events from the other."""
+    """A user may follow one job in two windows, which must not take events from each other."""
     seen = await play.seen()
     if not (seen.first.is_stream and seen.second.is_stream):
         raise NotReached("two streams could not be opened", "ARK-SRV-17")
@@ -140,7 +140,7 @@ def _same_log(play: Play, ours: list[str], theirs: list[str]) -> None:
         play.stop(
             "37",
             "the same events for every follower",
-            f"one without {len(missing)} of them, the first {missing[0]!r}",
+            f"a follower without {len(missing)} of them, the first {missing[0]!r}",
         )
     if ours != theirs:
         play.stop("37", "the same order for every follower", f"{ours} and {theirs}")

@@ -16,7 +16,7 @@ from conformance.backends.supply import NOT_ENDED
 from conformance.backends.wire import LEFT, now
 
 _MOST: Final = 60
-"""The most places of a log to resume from."""
+"""The largest number of places in a log to resume from."""
 _BURST: Final = 40
 _SPOT_CHECKS: Final = 20
 _CERTAINTY: Final = 0.99
@@ -28,7 +28,7 @@ _LOADED: Final = (408, 425, 429)
 
 
 def _places(ids: Sequence[str]) -> list[int]:
-    """Return up to `_MOST` places of a log to resume from, including the first and the last."""
+    """Return up to `_MOST` places in a log to resume from, including the first and the last."""
     if len(ids) <= _MOST:
         return list(range(len(ids)))
     step = (len(ids) - 1) / (_MOST - 1)
@@ -36,7 +36,7 @@ def _places(ids: Sequence[str]) -> list[int]:
 
 
 async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str) -> None:
-    """Resume at every place of an ended log except the last event, which has its own case."""
+    """Resume from every event of an ended log except the last, which has its own case."""
     for place in _places(ids):
         if place == len(ids) - 1:
             continue
@@ -241,7 +241,7 @@ async def cursor_of_another_job(play: Play) -> None:
     job, ids = await play.running_job(3)
     cursor = next((each for each in theirs if each not in ids), None)
     if cursor is None:
-        raise NotReached("both jobs use the same ids, so either accepts the cursor")
+        raise NotReached("both jobs use the same ids, so each accepts a cursor of the other")
     follower = await play.follow(job, cursor)
     if follower.is_stream:
         await play.emit(job, 1)
@@ -287,7 +287,7 @@ async def without_a_cursor_after_forgetting(play: Play) -> None:
 async def _held(
     play: Play, job: str, cursor: str, meanwhile: Callable[[], Awaitable[None]]
 ) -> Follower:
-    """Resume, and await `meanwhile` while the stream is held between replay and live phase."""
+    """Resume, and await `meanwhile` while the stream is held between replay and live events."""
     await play.make("hold", job=job)
     follower = await play.follow(job, cursor, wait=False)
     await play.make("held", job=job)
@@ -334,7 +334,7 @@ async def hand_off_of_the_terminal_event(play: Play) -> None:
 
 
 def amiss(ids: Sequence[str], rest: Sequence[str]) -> str:
-    """Describe the first error in a stream that resumes with `rest`; return "" if there is none."""
+    """Describe the first error in a resumed stream that should send `rest`; "" if there is none."""
     for place, came in enumerate(ids):
         if place < len(rest) and came == rest[place]:
             continue
@@ -444,7 +444,7 @@ async def leaves_no_trace(play: Play) -> None:
     """Followers that connect and leave must not stop the job."""
     seen = await play.seen()
     if not seen.spots:
-        raise NotReached("no follower left while the job was running")
+        raise NotReached("no follower disconnected while the job was running")
     stream = seen.streams[-1]
     if seen.terminal is None and seen.status not in OVER and stream.ended not in {"", LEFT}:
         play.stop("3", "the job to continue to its end", play.got(stream))
@@ -468,7 +468,7 @@ async def _restarted(play: Play) -> tuple[str, list[str], Follower]:
 
 @case("resume.over-a-restart", "43", words=("job", "emit", "rotate"), alone=True)
 async def over_a_restart(play: Play) -> None:
-    """Deployments restart the backend, and are the most common reason for a resume."""
+    """Deployments, which restart the backend, are the most common reason for a resume."""
     job, ids, live = await _restarted(play)
     for place in range(len(ids)):
         follower = await play.follow(job, ids[place])

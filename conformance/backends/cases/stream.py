@@ -21,7 +21,7 @@ _MANY: Final = 10
 
 
 async def _streams(play: Play) -> Seen:
-    """Return the job that the run followed, if its first stream got a response."""
+    """Return the followed job; raises NotReached if its first stream got no response."""
     seen = await play.seen()
     if not seen.first.status:
         raise NotReached("the stream got no response", "ARK-SRV-20")
@@ -97,7 +97,7 @@ async def status_and_type(play: Play) -> None:
 
 @case("stream.status-of-a-resume", "17", words=("job", "emit"))
 async def status_of_a_resume(play: Play) -> None:
-    """The response to a resume is an event stream, like that to a first open."""
+    """The response to a resume must be an event stream, like the response to a first open."""
     job, ids = await play.running_job()
     follower = await play.follow(job, ids[0])
     if not follower.is_stream:
@@ -235,7 +235,7 @@ async def _idle(play: Play) -> Follower:
     if seen.first.silence > allowed + _slack(allowed):
         play.stop("23", _often(allowed), f"silence for {seen.first.silence:.1f} s")
     if (seen.first.ended_at or now()) - seen.first.asked_at < allowed:
-        raise NotReached("the followed job ended before any silence could have been too long")
+        raise NotReached("the followed job ended before a silence could exceed the bound")
     return seen.first
 
 
@@ -244,7 +244,7 @@ def _often(allowed: float) -> str:
 
 
 def _slack(allowed: float) -> float:
-    """Return by how many seconds a measurement may be off."""
+    """Return how many seconds a measurement may be off by."""
     return min(2.0, allowed * 0.25)
 
 
@@ -279,7 +279,7 @@ async def ids_fit_a_header(play: Play) -> None:
 
 @case("stream.signals-have-no-id", "29", passive=True)
 async def signals_have_no_id(play: Play) -> None:
-    """The id of a ping becomes the client's cursor, and the log has no such place."""
+    """An id in a ping would become the client's cursor, although the log has no such event."""
     await _signals(play, *(await _read(play)))
 
 
@@ -305,12 +305,12 @@ async def _signals(play: Play, *followers: Follower) -> None:
         ours, theirs = (set(each.ids) for each in followers[:2])
         whole = all(each.terminal is not None for each in followers[:2])
         if whole and (odd := sorted(ours ^ theirs)):
-            play.stop("29", "the same ids for both followers", f"{odd[0]!r} only for one of them")
+            play.stop("29", "the same ids for both followers", f"{odd[0]!r} for only one of them")
 
 
 @case("stream.retry", "30", passive=True)
 async def retry(play: Play) -> None:
-    """Clients wait as long as `retry` asks: too long delays them, too short floods the backend."""
+    """Clients wait as `retry` says: a high value delays them, a low one floods the backend."""
     for each, place, block in await _blocks(play):
         value = block.retry
         if value is not None and not (

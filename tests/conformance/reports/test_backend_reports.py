@@ -87,7 +87,7 @@ def test_a_case_that_did_not_reach_its_rule_comes_after_one_that_did() -> None:
     direct = failing("stream.status-of-a-resume", "ARK-SRV-17", "200", "404")
     (alone,) = sentences(backend_run([early]))
     assert alone == (
-        f"The backend breaks ARK-SRV-17, so that {GAP} could not judge its own rule: the response "
+        f"The backend breaks ARK-SRV-17, so {GAP} could not judge its own rule: the response "
         "to the open was 404."
     )
     (both,) = sentences(backend_run([early, direct]))
