@@ -78,7 +78,7 @@ class Service:
     grace: float = 1.0
     """Seconds without progress after which a client that sent its FIN is assumed to have left."""
     admits: Callable[[Request], bool] = field(default=lambda _: True)
-    """Returns whether the head of a request has a valid token; only then a long body is kept."""
+    """Returns whether the head of a request has a valid token; a long body is kept only then."""
     _open_bytes: int = field(default=0, init=False)
 
     def hold(self, size: int) -> bool:

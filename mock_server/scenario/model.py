@@ -52,8 +52,8 @@ class JobPlan:
         default=0.0,
         name="interval_ms",
     )
-    ids: bool = word(flag(), "whether its events have ids", default=True)
-    id_prefix: str = word(text(500), "the prefix of its event ids", default="")
+    ids: bool = word(flag(), "whether the job's events have ids", default=True)
+    id_prefix: str = word(text(500), "the prefix of the job's event ids", default="")
     submitted: bool = word(
         flag(),
         "whether the job exists from the start, as if another client had created it",
@@ -61,7 +61,7 @@ class JobPlan:
     )
     emitted: bool = word(
         flag(),
-        "whether its events are already in the log when a client first follows the job",
+        "whether the job's events are already in the log when a client first follows it",
         default=False,
     )
 

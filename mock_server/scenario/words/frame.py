@@ -171,7 +171,7 @@ class FrameFault:
     ).optional()
     slice: int | SliceAt | None = Fault(
         either(integer(1, 1 << 20), choice(SliceAt)),
-        "how the frame is split: in pieces of n bytes, or at awkward points",
+        "how the frame is split: into pieces of n bytes, or at awkward points",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nslice = "mid_utf8"',
         phrase=_slice,

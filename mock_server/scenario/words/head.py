@@ -112,7 +112,7 @@ def _resume(resume: Resume | Shift, _: Told) -> str:
         case Shift(overlap=overlap, gap=0):
             return f"resumes {count_of(overlap, 'frame')} too early"
         case Shift(overlap=0, gap=gap):
-            return f"skips {count_of(gap, 'frame')} at the resume"
+            return f"skips {count_of(gap, 'frame')} when it resumes"
         case Shift(overlap=overlap, gap=gap):
             return f"resumes {gap} frames too late and {overlap} too early"
         case Resume():
