@@ -49,8 +49,7 @@ class ServingPlan:
 
     keep_alive: float = word(
         milliseconds(),
-        "how long a job's stream has nothing to send before it sends a comment; 0: it never sends "
-        "one",
+        "the idle time after which a job's stream sends a comment; 0: it never sends comments",
         default=0.0,
         name="keep_alive_ms",
         needs=Capability.BACKEND,

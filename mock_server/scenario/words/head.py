@@ -125,7 +125,7 @@ def _handoff(handoff: Handoff, _: Told) -> str:
         for verb, number in (("loses", handoff.lose), ("repeats", handoff.repeat))
         if number
     ]
-    return f"{' and '.join(done)} of those that arrive during the replay"
+    return f"{' and '.join(done)} that arrive during the replay"
 
 
 @frozen(kw_only=True)
@@ -299,8 +299,8 @@ class HeadFault:
     ).optional()
     handoff: Handoff | None = Fault(
         table(Handoff, "{lose = n} or {repeat = n}", _check_handoff),
-        "what happens, when a stream goes live, to events that were added to the log after the "
-        "stream was opened and before its replay was sent; a `delay_ms` leaves more time for them",
+        "what happens to events that are added to the log after a stream is opened and before its "
+        "replay has been sent; a `delay_ms` leaves more time for such events",
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = "2-"}\nhandoff = {lose = 1}',
         phrase=_handoff,

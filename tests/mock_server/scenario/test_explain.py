@@ -86,7 +86,7 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
         (
             {"handoff": {"lose": 1, "repeat": 2}, "hold_bytes": 4096},
             (
-                "every request: loses 1 event and repeats 2 events of those that arrive during the "
+                "every request: loses 1 event and repeats 2 events that arrive during the "
                 "replay; holds the body back until it has 4096 bytes. "
                 "It needs the capabilities backend, frame."
             ),
