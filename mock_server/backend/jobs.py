@@ -85,13 +85,13 @@ class Job:
     _times: dict[str, str] = field(factory=dict[str, str], init=False)
     _followers: list[Follower] = field(factory=list[Follower], init=False)
     _owner: Follower | None = field(default=None, init=False)
-    """The job's first follower, even after it has left."""
+    """The job's first follower."""
     _only: dict[int, Follower] = field(factory=dict[int, Follower], init=False)
     """Maps the position of an event to the only follower that gets it (`fan_out = "split"`)."""
     _held_back: list[Frame] = field(factory=list[Frame], init=False)
     """Events that were pushed while the job was paused."""
     _uncounted: int = field(default=0, init=False)
-    """How many of the events so far the id of the next event does not count."""
+    """How many earlier events are left out when the id of the next event is counted."""
 
     def __attrs_post_init__(self) -> None:
         events = self.plan.events
@@ -116,7 +116,7 @@ class Job:
         return bool(self._followers)
 
     def position_after(self, cursor: str) -> int | None:
-        """Return the position after the event with the id `cursor`; None if there is no such event."""
+        """Return the position after the event with the id `cursor`, or None if the log has none."""
         found = self._where.get(cursor)
         return None if found is None or found < self.forgotten else found + 1
 
@@ -138,7 +138,7 @@ class Job:
 
     @property
     def _paused(self) -> bool:
-        """Whether the job is paused or stopped, so that it emits nothing."""
+        """Whether the job emits nothing because it is paused or has stopped."""
         unfollowed = self.backend.follower is Following.NEEDED and not self._followers
         return unfollowed or self.gone
 

@@ -221,7 +221,7 @@ class Verify:
         return self.route(Route.CANCEL, **words)
 
     def resume_chain(self, job: Job | str | None = None) -> None:
-        """Require the right Last-Event-ID in every request for a stream of the job, or of any job."""
+        """Require the right Last-Event-ID in all requests for a stream, of one job or of any."""
         _raise(resume_problems(self._records, job.id if isinstance(job, Job) else job))
 
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
@@ -233,7 +233,7 @@ class Verify:
         _raise(self.unopened_gates())
 
     def unopened_gates(self) -> list[str]:
-        """List the gates that were waited at but never opened, with similar names of opened gates."""
+        """List the gates that were waited at but never opened; suggests similar names."""
         return list(self._unopened)
 
     def rules_fired(self) -> None:

@@ -29,7 +29,7 @@ from mock_server.sse import Frame
 BATCH: Final = 64
 _FIRST_COMMENT: Final = b": this is the stream\n\n"
 _ALL_JOBS: Final = ""
-"""The key, instead of the id of a job, of the turn that the followers of all jobs share."""
+"""The key of the turn that the followers of all jobs share; other keys are the ids of jobs."""
 
 
 class Source(Protocol):
@@ -244,7 +244,7 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Return the response of an upstream; reads a small body whole. `fields` is its whole header."""
+    """Return the response of an upstream; reads a small body whole. `fields` is the full header."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)

@@ -68,8 +68,8 @@ class ServingPlan:
     )
     paths: Paths = word(
         choice(Paths),
-        "how the job's id is read from a path: `%6A` is decoded to `j`; nothing is decoded; or the path "
-        "is decoded before it is split at slashes, so that `%2F` counts as a slash",
+        "how the job's id is read from a path: `%6A` is decoded to `j`; nothing is decoded; or the "
+        "path is decoded before it is split at slashes, so that `%2F` counts as a slash",
         default=Paths.DECODED,
         needs=Capability.BACKEND,
     )

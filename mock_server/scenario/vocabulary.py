@@ -28,7 +28,7 @@ from mock_server.strict.words import given, table, word
 MANY: Final = 1_000_000
 _WHOLE: Final = frozenset({"raw", "bytes_hex", "comment"})
 _FORMS: Final = _WHOLE | {"data", "json"}
-"""The words for the content of a frame, which has only one of them; `_WHOLE` give all its lines."""
+"""The words for the content of a frame, of which it has one; `_WHOLE` is the whole content."""
 
 
 class Capability(StrEnum):

@@ -1,8 +1,8 @@
 """Declare faults: one call declares a word of a rule completely.
 
 The call gives the shape, the meaning, the required capability, an example, a phrase in plain words,
-and what the word cannot be combined with. The reader, the schema, the checks, `explain`, the builder
-and FAULTS.md are derived from it.
+and what the word cannot be combined with. The reader, the schema, the checks, `explain`, the
+builder and FAULTS.md are derived from it.
 
 A new fault is declared in the file of its phase here, and carried out in the file of the same name
 in `mock_server/faults/`. If its bytes reach the socket in a special way, that is in
@@ -88,7 +88,7 @@ class Fault(Generic[T]):
     at_point: bool = False
     """Whether the fault happens at the point of `after`."""
     one_of: tuple[str, ...] = ()
-    """The names of groups of which a rule may have only one word each."""
+    """The groups of the word; two words of one group cannot be in the same rule."""
     not_with: tuple[str, ...] = ()
     """Words that this one cannot be combined with; their `leaves_no_place` gives the reason."""
     leaves_no_place: str = ""

@@ -198,8 +198,8 @@ class HeadFault:
     ).optional()
     headers_twice: tuple[str, ...] = Fault(
         array(header_name(), 64),
-        "names of header fields to send twice with the same value, whatever set them; a field that "
-        "the head does not have is not added",
+        "names of header fields to send twice with the same value, no matter where they come from; "
+        "a field that the head does not have is not added",
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
         phrase=lambda names, _: f"sends the header {' and the header '.join(names)} twice",
         not_with=_IN_HEAD,
