@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "scenario(path or rules..., strict=True, **words): what mock_server and amock_server "
-        "serve: a .toml or .json file beside the test, or rules, or any words of a scenario",
+        "serve: a .toml or .json file beside the test, or rules, or any keys of a scenario",
     )
 
 

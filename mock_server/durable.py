@@ -127,7 +127,7 @@ class AppendOnly:
         return cls(path, descriptor)
 
     def add(self, data: bytes) -> None:
-        """Append data; what cannot be written is kept for the next call, and reported once."""
+        """Append data; data that cannot be written is kept for the next call, and reported once."""
         self._waiting += data
         error = self._write()
         if error is not None and not self._told:

@@ -1,8 +1,8 @@
 """Remove secrets from what the mock records: header fields, targets, URLs, bodies, frames.
 
 A secret is the value of a name such as `token`, whatever its type. Names are decoded, and compared
-without case and punctuation. A body that cannot be parsed may contain a secret anywhere, so only
-its length is recorded.
+without regard to case and punctuation. A body that cannot be parsed may contain a secret anywhere,
+so only its length is recorded.
 """
 
 import json

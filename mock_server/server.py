@@ -249,9 +249,9 @@ class MockServer:
         return self._backend.jobs
 
     def job(self, **words: object) -> Job:
-        """Add a job without a create request, from the words of `[[job]]`.
+        """Add a job without a create request, from the keys of `[[job]]`.
 
-        Raises ScenarioError for an invalid word, and for an id that is already used.
+        Raises ScenarioError for an invalid key, and for an id that is already used.
         """
         return self.add_job(JOB.read(words, "job"))
 

@@ -31,7 +31,7 @@ class Frame:
     gate: str | None = None
     """The gate that must open before the frame is sent."""
     part: bool = False
-    """Whether this is the beginning of a frame whose rest follows."""
+    """Whether this is only the beginning of a frame; further pieces follow."""
 
     @property
     def ends_the_job(self) -> bool:
@@ -111,7 +111,7 @@ class Framer:
     """How many of the pending bytes were already returned by `part`."""
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Add bytes; return the frames that they complete, without what `part` has returned."""
+        """Add bytes; return the frames that they complete, without bytes returned by `part`."""
         self._pending += chunk
         found: list[Frame] = []
         while (end := self._block_end()) is not None:
@@ -149,7 +149,7 @@ class Framer:
         return Frame(found, part=True) if found else None
 
     def close(self) -> list[Frame]:
-        """Return the rest, if any: a frame that never ended."""
+        """Return the remaining bytes, if any: a frame that never ended."""
         rest = bytes(self._pending[self._parted :])
         self._pending.clear()
         self._parted = 0

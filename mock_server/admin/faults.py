@@ -35,7 +35,7 @@ def _faults() -> tuple[Mapping[str, object], ...]:
 
 
 def _rule(example: str) -> dict[str, object]:
-    """Return the example's rule without `attempt` and `connection`, to match later requests."""
+    """Return the rule without `attempt` and `connection`, so that it matches later requests too."""
     words = plain_table(scenario_from_toml(f"[[rule]]\n{example}\n").rules[0])
     selection = words.pop("on", None)
     kept = {

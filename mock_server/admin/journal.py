@@ -33,7 +33,7 @@ _KINDS: Final = {"json": "application/json", "jsonl": "application/jsonl"}
 
 @define
 class Polls:
-    """Counts the requests that are waiting for a record, over all servers of a process."""
+    """Counts the requests that are waiting for a record, across all servers of a process."""
 
     waiting: int = field(default=0, init=False)
 
@@ -85,7 +85,7 @@ def _losses(book: Journal) -> dict[str, object]:
 
 
 def _batches(book: Journal, after: int) -> Iterator[list[Record]]:
-    """Yield batches of records, up to the record that is the newest at the start."""
+    """Yield batches of records, up to the record that was the newest at the start."""
     last = book.records[-1].seq if book.records else 0
     while found := [record for record in book.after(after, _AT_ONCE) if record.seq <= last]:
         size, count = 0, 0

@@ -43,6 +43,6 @@ def page() -> Reply:
 
 
 def _hash(text: str, tag: str) -> str:
-    """Return the hash of the only element with this tag, as Content-Security-Policy writes it."""
+    """Return the hash of the only element with this tag, in the Content-Security-Policy format."""
     (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
     return f"sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}"

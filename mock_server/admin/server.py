@@ -104,7 +104,7 @@ class Fleet:
 
 @define(eq=False)
 class LastWords:
-    """The response to a shutdown request; sets the event only after it has been sent."""
+    """The response to a shutdown request; the shutdown begins after this has been sent."""
 
     _shutdown: anyio.Event
     end: Ending = field(default=Ending.EOF, init=False)
@@ -284,7 +284,7 @@ class AdminServer:
     """If given, prints the exchanges of every server."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
     names: Sequence[str] = field(default=(), kw_only=True)
-    """Additional names, `name` or `name:port`, that a Host may have; a bad one raises OddHost."""
+    """Additional names, `name` or `name:port`, to accept as Host; an invalid one raises OddHost."""
     _authority: str = field(default="", init=False)
     _fleet: Fleet | None = field(default=None, init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)

@@ -22,7 +22,7 @@ from mock_server.server import MockServer
 
 _PACE: Final = 0.1
 _SLOW: Final = 1.0
-"""Seconds after which an exchange that is still open gets a line."""
+"""How long an exchange may stay open before it gets a line, in seconds."""
 _MOST_LINES: Final = 10_000
 _BODY: Final = '{"name":"bot","config":{"model":"m"}}'
 
@@ -112,7 +112,7 @@ class LiveLog:
     _gates: dict[str, int] = field(factory=dict[str, int], init=False)
 
     def follow(self, name: str, server: MockServer) -> None:
-        """Print the exchanges of a server from now on; every server but the first is named."""
+        """Print the exchanges of a server from now on; names every server but the first."""
         lines = ExchangeLines(server.rule_told)
         before = f"server {name}  " if self._followed else ""
         self._followed[name] = (server, lines)

@@ -59,14 +59,14 @@ class Watch:
 
 
 def summary(error: ScenarioError) -> str:
-    """Return the first mistake and the number of others."""
+    """Return the first mistake, and how many more there are."""
     others = len(error.mistakes) - 1
     more = f" (and {count_of(others, 'more mistake')}; `arkor-mock check` lists them)"
     return f"{error}{more if others else ''}"
 
 
 def _signature(path: Path) -> _Signature:
-    """Return values that change when the file's content does; None if there is no file."""
+    """Return values that differ once the file has changed; None if there is no file."""
     try:
         found = path.stat()
     except OSError:

@@ -59,7 +59,7 @@ class Backend:
     _keys: dict[tuple[object, ...], tuple[bytes, Job]] = field(
         factory=dict[tuple[object, ...], tuple[bytes, Job]], init=False
     )
-    """Maps every idempotency key of a project to the SHA-256 of its first body, and to the job."""
+    """Maps each idempotency key of a project to the SHA-256 of its first body and to the job."""
     _slots_of: dict[str, tuple[tuple[object, ...], ...]] = field(
         factory=dict[str, tuple[tuple[object, ...], ...]], init=False
     )
@@ -315,7 +315,7 @@ class Backend:
         body: Mapping[str, object],
         query: Mapping[str, str],
     ) -> Job:
-        """Make a job in which every field has a value, because clients check them."""
+        """Make a job in which every field has a value, because clients check the fields."""
         title, config = body.get("name"), body.get("config")
         org, project = self.tenants.home
         return Job(
@@ -371,7 +371,7 @@ class Backend:
         if (org, slug) in self._projects:
             return refuse(409, f"the slug {slug!r} is already used in this organisation")
         if len(self._projects) >= _MOST_PROJECTS:
-            raise BackendFull(f"there are {_MOST_PROJECTS} projects; reset the mock")
+            raise BackendFull(f"there are already {_MOST_PROJECTS} projects; reset the mock")
         self.charge(_PROJECT_SIZE + weight_of([org, name, slug]))
         self.tenants.add_project(request, org, slug)
         return reply_json(HTTPStatus.CREATED, {"project": self._add_project(org, name, slug)})

@@ -85,13 +85,13 @@ class Job:
     _times: dict[str, str] = field(factory=dict[str, str], init=False)
     _followers: list[Follower] = field(factory=list[Follower], init=False)
     _owner: Follower | None = field(default=None, init=False)
-    """The first follower that the job had."""
+    """The job's first follower."""
     _only: dict[int, Follower] = field(factory=dict[int, Follower], init=False)
     """Maps the position of an event to the only follower that gets it (`fan_out = "split"`)."""
     _held_back: list[Frame] = field(factory=list[Frame], init=False)
     """Events that were pushed while the job was paused."""
     _uncounted: int = field(default=0, init=False)
-    """How many of the events before the next one are not counted in its id."""
+    """How many earlier events are left out when the id of the next event is counted."""
 
     def __attrs_post_init__(self) -> None:
         events = self.plan.events
@@ -116,7 +116,7 @@ class Job:
         return bool(self._followers)
 
     def position_after(self, cursor: str) -> int | None:
-        """Return the position after the event with the id `cursor`; None if the log lacks it."""
+        """Return the position after the event with the id `cursor`, or None if the log has none."""
         found = self._where.get(cursor)
         return None if found is None or found < self.forgotten else found + 1
 
@@ -138,7 +138,7 @@ class Job:
 
     @property
     def _paused(self) -> bool:
-        """Whether the job currently emits nothing."""
+        """Whether the job emits nothing because it is paused or has stopped."""
         unfollowed = self.backend.follower is Following.NEEDED and not self._followers
         return unfollowed or self.gone
 
@@ -171,7 +171,7 @@ class Job:
         return follower
 
     def leave(self, follower: Follower, position: int) -> None:
-        """Remove a stream that has closed after it was sent the log up to `position`."""
+        """Remove a closed stream, to which the log was sent up to `position`."""
         self._followers.remove(follower)
         unfinished = not self.over or position < len(self.log)
         if self.backend.follower is Following.OWNER and follower is self._owner and unfinished:
@@ -303,7 +303,7 @@ class Job:
         return render(scripted)
 
     def _generated(self, count: int) -> Iterator[Frame]:
-        """Yield the planned number of events: started, logs, a checkpoint, any terminal event."""
+        """Yield `count` events: a start, logs, a checkpoint and, unless the job runs on, an end."""
         ends = 0 if self.plan.status is Fate.RUNNING else 1
         middle = count - ends
         for step in range(middle):

@@ -63,7 +63,7 @@ class Tenants:
         return plan.token is None or token == plan.token
 
     def tenant(self, request: Request) -> Tenant | None:
-        """Return the tenant that sent a request; None if the backend does not check it."""
+        """Return the tenant that sent a request; None if the backend does not check tenants."""
         if self._plan.tenancy is Tenancy.IGNORED or self._overlooks(request):
             return None
         return self._known.get(bearer_of(request))

@@ -23,7 +23,7 @@ class StdinLines:
     async def next(self) -> bytes | None:
         """Return the next line without its newline, or None after the last one.
 
-        A line of more than `LONGEST` bytes is cut to `LONGEST + 1`, so that callers can tell.
+        A line of more than `LONGEST` bytes is cut to `LONGEST + 1`, so that callers can detect it.
         """
         while (end := self._buffer.find(b"\n", self._seen)) < 0:
             del self._buffer[LONGEST + 1 :]

@@ -49,6 +49,6 @@ class Exchange:
     method: str
     headers: tuple[tuple[str, str], ...]
     attempt: int
-    """The number of the request among those of its route, from 1."""
+    """The number of the request within its route, from 1."""
     job_attempt: int
-    """The number of the request among those of its route and job, from 1."""
+    """The number of the request within its route and job, from 1."""

@@ -1,4 +1,4 @@
-"""Faults of an end: the points at which a rule stalls or ends a stream, and what follows."""
+"""Faults at the end of a response: where a rule stalls or ends a stream, and what follows."""
 
 from collections.abc import Callable, Iterable
 

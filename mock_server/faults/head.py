@@ -1,6 +1,6 @@
 """Faults of a head: the status, headers and body that the rules of an exchange ask for.
 
-The plan also says whether the origin (the mock's backend, or the real one of a proxy) is asked.
+The plan also decides whether the origin (the mock's backend, or the real one of a proxy) is asked.
 """
 
 import re
@@ -53,7 +53,7 @@ class HeadPlan:
 
 
 def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
-    """Merge the faults of the rules; the first rule that sets a word wins."""
+    """Merge the faults of the rules; for each part of the plan, the first rule to set it wins."""
     return _merged(rules, route) if rules else _NOTHING
 
 
@@ -129,7 +129,7 @@ def _headers(
 
 
 def _added(faults: Iterable[HeadFault]) -> Mapping[str, tuple[str, ...]]:
-    """Merge the headers that the rules add; the first rule that sets a name wins."""
+    """Merge the headers that the rules add; for each name, the first rule to set it wins."""
     merged: dict[str, tuple[str, ...]] = {}
     for fault in faults:
         for name, values in (fault.headers or {}).items():

@@ -169,7 +169,7 @@ class ExchangePlan:
         return [] if self.ended else self._write(data, ())
 
     def finish(self, how: Ending = Ending.EOF) -> list[Action]:
-        """Return the actions after the last frame of the source, which ended with `how`."""
+        """Return the actions after the last frame of the source; `how` is how the source ended."""
         if self.ended:
             return []
         ops = self._emit_all([each for _, each in self._held])
@@ -197,7 +197,7 @@ class ExchangePlan:
         return (*before, changed, *copies, *after)
 
     def _release(self) -> list[_Outgoing]:
-        """Count one more frame for those held back; return the ones that are due now."""
+        """Count one more frame; return the frames that were held back and are now due."""
         free: list[_Outgoing] = []
         still: list[tuple[int, _Outgoing]] = []
         for left, each in self._held:
@@ -235,7 +235,7 @@ class ExchangePlan:
         return self._reach(ops, out.frame)
 
     def _cut_at(self, point: Breakpoint, frame: Frame) -> list[Action]:
-        """Send the bytes before a point in a frame, and the rest unless the response ends there."""
+        """Send the bytes before a point in a frame, and those after it unless the response ends."""
         head, rest = frame.raw[: point.after.bytes], frame.raw[point.after.bytes :]
         ops = [*self._write(head, () if rest else (frame,)), *self._happen(point)]
         return ops if self.ended or not rest else [*ops, *self._write(rest, (frame,))]

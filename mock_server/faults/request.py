@@ -14,7 +14,7 @@ def slow_read_of(rules: Iterable[Rule]) -> int | None:
 
 
 def loss_of(rules: Iterable[Rule]) -> tuple[Lost, End] | None:
-    """Return what the rules lose, and how the connection then ends; None if nothing is lost."""
+    """Return which message the rules lose, and how the connection then ends, or None."""
     return next(
         (
             (lost, End(rule.end.end or Ending.RST))

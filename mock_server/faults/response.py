@@ -59,7 +59,7 @@ def replaced(
     over: Sequence[tuple[str, str]],
     without: AbstractSet[str] = frozenset(),
 ) -> tuple[tuple[str, str], ...]:
-    """Replace fields by those of the same names in `over`, and remove those in `without`."""
+    """Replace fields with those of the same names in `over`, and remove those in `without`."""
     names = {name.lower() for name, _ in over} | without
     return (*(pair for pair in headers if pair[0].lower() not in names), *over)
 

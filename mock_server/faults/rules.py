@@ -36,7 +36,7 @@ class _Live:
 
 @define
 class Rules:
-    """The rules of one server; `on_fired` is called with the index (from 1) of each that fires."""
+    """The rules of one server; `on_fired` gets the index (from 1) of every rule that fires."""
 
     seed: int
     on_fired: Callable[[int], None]

@@ -129,7 +129,7 @@ def _chain_problems(job: str, openings: list[_Opening]) -> list[str]:
 def conduct_problems(
     records: Sequence[Record], profile: Profile, max_attempts: int | None = None
 ) -> list[str]:
-    """List everything that the client did against the rules of `profile`.
+    """List every violation of the rules of `profile` by the client.
 
     Finds wrong cursors, streams opened after the end of a job or after a permanent status, delays
     shorter than Retry-After (if the profile honours it), more consecutive failures than
@@ -146,7 +146,7 @@ def conduct_problems(
 
 
 def _in_turn(openings: list[_Opening]) -> Iterator[tuple[_Opening, ExchangeEnded, _Opening]]:
-    """Yield each stream that ended before the next was opened, its end, and the next stream."""
+    """Yield each stream that ended before the next was opened, with its end and the next stream."""
     for before, after in pairwise(openings):
         if before.end is not None and before.end.seq < after.request.seq:
             yield before, before.end, after

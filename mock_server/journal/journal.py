@@ -73,7 +73,7 @@ class Journal:
             listener(record)
 
     def _keep(self, record: R) -> R:
-        """Append a record and make room for it; returns the record that is kept."""
+        """Append a record and make room for it; returns the record as stored."""
         record = with_short_texts(record)
         if len(self.records) >= self.limit:
             self._drop_records(max(1, self.limit // 10))

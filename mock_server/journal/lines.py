@@ -131,7 +131,7 @@ class ExchangeLines:
         self._silent.discard(record.connection)
 
     def keep(self, connections: Iterable[int]) -> None:
-        """Forget the exchanges of all other connections, after the server has started over."""
+        """Keep the exchanges of only these connections, after the server has started over."""
         known = frozenset(connections)
         self._open = {number: each for number, each in self._open.items() if number in known}
         self._silent &= known

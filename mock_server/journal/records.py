@@ -234,7 +234,7 @@ def size_of(record: Record) -> int:
 
 
 def record_to_dict(record: Record) -> dict[str, object]:
-    """Convert a record to a JSON object; bodies that are JSON appear parsed too."""
+    """Convert a record to a JSON object; a JSON body is also included in parsed form."""
     found: dict[str, object] = {"kind": type(record).__name__}
     for attribute in attrs.fields(type(record)):
         if attribute.metadata.get("for listeners"):

@@ -49,15 +49,13 @@ class Verification:
     )
     resume_chain: bool = word(flag(), "every Last-Event-ID is correct", default=False)
     conduct: bool = word(flag(), "the client follows the rules of the protocol", default=False)
-    profile: str = word(
-        text(), "the profile with which `conduct` is checked", default=HARDENED.name
-    )
+    profile: str = word(text(), "the profile whose rules `conduct` checks", default=HARDENED.name)
     max_attempts: int | None = word(
         integer(0, 1_000_000), "consecutive failures allowed", default=None
     )
     rules_fired: bool = word(flag(), "every rule fired", default=False)
     gates_opened: bool = word(
-        flag(), "every gate that was waited at was opened, except `never`", default=False
+        flag(), "every gate at which something waited was opened, except `never`", default=False
     )
 
 

@@ -48,7 +48,7 @@ class Wanted:
 
     route: Route | None = word(choice(Route), "the call", default=None)
     attempt: Span | None = word(
-        span(), "the number of the request among those of its route, from 1", default=None
+        span(), "the number of the request within its route, from 1", default=None
     )
     method: str | None = word(text(), "the method", default=None)
     target: str | None = word(text(), "the target, exactly as sent", default=None)
@@ -221,7 +221,7 @@ class Verify:
         return self.route(Route.CANCEL, **words)
 
     def resume_chain(self, job: Job | str | None = None) -> None:
-        """Require the right Last-Event-ID in every request for a job's stream, or any stream."""
+        """Require the right Last-Event-ID in all requests for a stream, of one job or of any."""
         _raise(resume_problems(self._records, job.id if isinstance(job, Job) else job))
 
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
@@ -229,11 +229,11 @@ class Verify:
         _raise(conduct_problems(self._records, profile, max_attempts))
 
     def gates_opened(self) -> None:
-        """Require that every gate that was waited at was also opened, except `never`."""
+        """Require that every gate at which something waited was opened, except `never`."""
         _raise(self.unopened_gates())
 
     def unopened_gates(self) -> list[str]:
-        """List the gates that were waited at but never opened, with similar names that were."""
+        """List the gates that were waited at but never opened; suggests similar names."""
         return list(self._unopened)
 
     def rules_fired(self) -> None:

@@ -5,8 +5,8 @@
     mitmdump -s $(arkor-mock addon-path) --set arkor_scenario=file.toml --mode reverse:http://…
 
 If a rule matches an exchange, the addon takes the exchange over from mitmproxy (`takeover.py`) and
-closes its connection afterwards. mitmproxy forwards every other exchange, and event streams without
-delay.
+closes its connection afterwards. mitmproxy forwards every other exchange; it forwards event streams
+without delay.
 
 Rules work on HTTP/1, in plain text and under TLS. Over HTTP/2, a request that a rule matches gets a
 502 and an error in the log; it is never forwarded as if there were no rule. mitmproxy owns the port

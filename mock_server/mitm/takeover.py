@@ -95,7 +95,7 @@ class FlowSource:
         self._wake()
 
 
-_CUT_OFF: Final = Failure(Reason.TRUNCATED, "its response was cut off")
+_CUT_OFF: Final = Failure(Reason.TRUNCATED, "the response was cut off")
 
 
 @define(eq=False)
@@ -114,7 +114,7 @@ class FlowOrigin:
         """Note the head of the upstream's response."""
         if status < _FINAL:
             # mitmproxy treats it as the whole response and never passes on the final one.
-            why = f"it sent an informational head ({status}), which mitmproxy cannot pass on"
+            why = f"mitmproxy cannot pass on the informational head of the response ({status})"
             self.fail(Failure(Reason.MALFORMED, f"{why}; use the native proxy"))
             return
         self._head, self._fields = Head(status, reason, end_to_end(headers)), headers
@@ -185,9 +185,9 @@ def take_client(
 ) -> tuple[Wire, Callable[[], None]]:
     """Take over a client from mitmproxy, which stops reading and whose writes are dropped.
 
-    Returns its wire, and a function that ends the connection for mitmproxy too. `tls` has the TLS
-    layers of the connection, none for plain text. Raises TypeError if the connection is not TCP,
-    and for TLS within TLS.
+    Returns its wire, and a function that ends the connection for mitmproxy too. `tls` contains the
+    TLS layers of the connection, none for plain text. Raises TypeError if the connection is not
+    TCP, and for TLS within TLS.
     """
     writer = io.writer
     if not isinstance(writer, asyncio.StreamWriter) or len(tls) > 1:

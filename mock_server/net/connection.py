@@ -1,8 +1,8 @@
 """Serve one connection: read requests and answer them one after another until it ends.
 
-Any error ends this connection and nothing else. The journal gets its kind and place, never what
-the peer sent. h11 only reads requests; `exchange.py` writes responses itself, because faults need
-bytes that h11 refuses to write.
+Any error ends this connection and nothing else. The journal records the kind and place of the
+error, never what the peer sent. h11 only reads requests; `exchange.py` writes responses itself,
+because faults need bytes that h11 refuses to write.
 """
 
 import ssl
@@ -41,7 +41,7 @@ _GARBAGE: Final = b"\x16\x03\x00garbage\xff\xfe\r\n\r\n"
 _NOT_TLS: Final = b"this is no TLS at all\r\n"
 _REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
 _FIN_SOON: Final = 0.01
-"""Seconds within which a FIN sent right after a request arrives, even on a busy machine."""
+"""The longest time, in seconds, that a FIN sent right after a request takes to arrive."""
 
 
 @define(eq=False)
@@ -136,7 +136,7 @@ class ServerConnection:
             await self.wire.finish(rejection(status, "this server failed; see its journal"))
 
     def end_now(self, how: Ending) -> None:
-        """End the connection from outside, with RST, or with FIN for any other ending."""
+        """End the connection from outside: with RST if `how` asks for it, otherwise with FIN."""
         self._forced = how
         self._closed_by = ("server", "rst" if how is Ending.RST else "fin")
         if self._scope is not None:
@@ -147,7 +147,7 @@ class ServerConnection:
             self._closed_by = ("client", await self.wire.until_peer_closes())
 
     async def _secure(self, fault: TlsFault | None) -> bool:
-        """Do any TLS handshake; returns False if a fault ended the connection."""
+        """Do the TLS handshake, if any; returns False if a fault ended the connection."""
         settings = self._service.tls
         if settings is None:
             return True
@@ -265,8 +265,9 @@ class ServerConnection:
         """End the exchange if the client leaves while it is being answered.
 
         A client that only closed its sending half looks the same until the server writes to it.
-        It gets its response as long as that makes progress, but not if a stream or a rule makes it
-        wait, nor if the scenario drops half-closed connections.
+        Such a client still gets its response while sending makes progress, up to the first point
+        where a stream or a rule makes it wait. It gets none if the scenario drops half-closed
+        connections.
         """
         how = await self._reader.watch(lambda: exchange.idle)
         if how is None:

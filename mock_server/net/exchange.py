@@ -47,7 +47,7 @@ class ClientFinished(OSError):
 
 @frozen
 class Ended:
-    """How the server ended an exchange, and whether the connection can carry another."""
+    """How the server ended an exchange, and whether the connection can carry another exchange."""
 
     how: Ending
     reusable: bool
@@ -71,9 +71,9 @@ class ExchangeOnWire:
     half_closed: bool = field(default=False, init=False)
     """Whether the client has sent its FIN; set by the connection, which watches the client."""
     _keep_alive: float = field(default=math.inf, init=False)
-    """Seconds with nothing to send after which the stream sends a comment."""
+    """The idle time after which the stream sends a comment, in seconds."""
     idle: bool = field(default=False, init=False)
-    """Whether nothing can be sent now: a stream waits for its job, or a rule makes it wait."""
+    """Whether nothing can be sent now: a stream is waiting for its job, or a rule makes it wait."""
 
     def __attrs_post_init__(self) -> None:
         self._body = Body(self._wire, BROKEN)

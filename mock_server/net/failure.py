@@ -31,12 +31,12 @@ class Reason(StrEnum):
 
 _SENTENCES: Final = {
     Reason.DNS: "the host name does not resolve",
-    Reason.REFUSED: "it refused the connection",
-    Reason.RESET: "it reset the connection",
-    Reason.TRUNCATED: "it closed the connection too early",
-    Reason.TIMEOUT: "it did not respond in time",
-    Reason.UNREACHABLE: "it is unreachable",
-    Reason.MALFORMED: "its response is not valid HTTP/1.1",
+    Reason.REFUSED: "the connection was refused",
+    Reason.RESET: "the connection was reset",
+    Reason.TRUNCATED: "the connection was closed too early",
+    Reason.TIMEOUT: "no response arrived in time",
+    Reason.UNREACHABLE: "the host is unreachable",
+    Reason.MALFORMED: "the response is not valid HTTP/1.1",
     Reason.TLS: "the TLS handshake failed",
 }
 
@@ -90,7 +90,7 @@ def what_is_wrong(error: h11.ProtocolError) -> str:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Return the reason for an error of a connection, with a sentence that explains it."""
+    """Convert an error of a connection to a failure, with a sentence that explains it."""
     causes = list(_causes(error))
     for kind, reason in _KINDS:
         for cause in causes:
@@ -115,7 +115,7 @@ _KINDS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes: anyio groups the errors of all addresses of a name."""
+    """Yield an error and its causes; anyio groups the errors of all the addresses of one name."""
     yield error
     if is_group(error):
         for inner in error.exceptions:

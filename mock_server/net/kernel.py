@@ -22,12 +22,12 @@ LINGER_ZERO: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0
 LACKING: Final[frozenset[Capability]] = (
     frozenset[Capability]() if sys.platform == "linux" else frozenset({Capability.FULL_QUEUE})
 )
-"""The capabilities that no mock has on this platform."""
+"""The capabilities that the mock does not have on this platform."""
 KEEPS_PORT: Final = sys.platform == "linux"
 """Whether a second socket may be bound to the port of a listening socket."""
 
 MOST_SOCKETS: Final = 256 if sys.platform == "win32" else None
-"""The most connections of an event loop, leaving as many sockets for others; None: no limit."""
+"""The maximum number of connections of an event loop, half of its sockets; None for no limit."""
 LOOP: Final[dict[str, object]] = (
     {"loop_factory": asyncio.SelectorEventLoop} if sys.platform == "win32" else {}
 )

@@ -22,9 +22,9 @@ class Listener:
     """One port of the loopback (or of `host`), from `open` until `close`.
 
     A second, bound socket that never listens keeps the port during an outage, so that connections
-    are refused and no other process can take the port. If that is not possible (`KEEPS_PORT`), it
-    is bound only during the outage, and another process could take the port as the outage begins
-    or ends.
+    are refused and no other process can take the port. If that is not possible (`KEEPS_PORT`), the
+    second socket is bound only during the outage, and another process could take the port as the
+    outage begins or ends.
     """
 
     host: str = "127.0.0.1"
@@ -37,7 +37,7 @@ class Listener:
     _swallowing: list[socket.socket] = field(factory=list[socket.socket], init=False)
 
     def open(self) -> None:
-        """Bind and listen, once; raises OSError if the port is taken, OddHost for a bad host."""
+        """Bind and listen, once; raises OSError for a taken port, OddHost for a bad host."""
         if self._opened:
             return
         self._address = address_of(self.host)

@@ -29,7 +29,7 @@ from mock_server.sse import Frame
 BATCH: Final = 64
 _FIRST_COMMENT: Final = b": this is the stream\n\n"
 _ALL_JOBS: Final = ""
-"""The key of a turn that followers of all jobs share, in place of the id of a job."""
+"""The key of the turn that the followers of all jobs share; other keys are the ids of jobs."""
 
 
 class Source(Protocol):
@@ -63,7 +63,7 @@ class Answered:
     first: bytes = b""
     """The bytes before the first frame of a stream; rules about frames do not see them."""
     keep_alive: float = math.inf
-    """Seconds with nothing to send after which the stream sends a comment."""
+    """The idle time after which the stream sends a comment, in seconds."""
 
 
 class Reports(Protocol):
@@ -244,7 +244,7 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Return the response of an upstream; reads a small body whole. `fields` are all its fields."""
+    """Return the response of an upstream; reads a small body whole. `fields` is the full header."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)
@@ -266,8 +266,8 @@ async def answered_by_upstream(
 def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
     """Return the response of an upstream to a HEAD request, or a 204 or 304: `head` alone.
 
-    A Content-Length of the upstream is that of the response to a GET (RFC 9110, 8.6); without
-    one, the head announces chunks. A 204 has neither.
+    The upstream's Content-Length is passed on; it is the length that a GET would have (RFC 9110,
+    8.6). Without a Content-Length, the head announces chunks. A 204 has neither.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")

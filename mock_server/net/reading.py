@@ -29,7 +29,7 @@ _SMALL: Final = 16_384
 
 
 class Refused(Exception):
-    """The server does not accept what arrived; the client gets `status` and `why`."""
+    """The server refuses what it has read; the client gets `status` and `why`."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 class ClientLeft(Exception):
-    """The client closed the connection before a whole request; the message is fin or rst."""
+    """The client closed the connection before the end of a request; the message is fin or rst."""
 
 
 @frozen
@@ -114,9 +114,9 @@ class RequestReader:
         """Continue to read while a request is answered; returns how the client closed: fin or rst.
 
         Stops reading after `header_bytes`: a client that sends more has to wait for its response
-        first. If the response `is_idle`, that could take forever, and unread bytes would hide that
-        the client has closed, so more is read and dropped. Returns None if the server itself has
-        closed the connection.
+        first. While `is_idle()`, that could take forever, and unread bytes would hide that the
+        client has closed, so further bytes are read and dropped. Returns None if the server itself
+        has closed the connection.
         """
         waiting = len(self._http.trailing_data[0])
         try:
@@ -191,7 +191,7 @@ class RequestReader:
         return self._service.rules.exchange(*request.about)
 
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
-        """Read the body; returns it and 0, or b"" and how many bytes were dropped.
+        """Read the body; returns the body and 0, or b"" and how many bytes were dropped.
 
         A long body without a valid token is dropped, because any client could send it.
         """
@@ -219,7 +219,7 @@ class RequestReader:
                     await self._more(_BLOCK if rate is None else min(rate, _SLOW_BLOCK), rate)
                 elif event is h11.PAUSED or isinstance(event, type):
                     raise Refused(
-                        HTTPStatus.BAD_REQUEST, "a request arrived before the last response"
+                        HTTPStatus.BAD_REQUEST, "a request arrived before the previous response"
                     )
                 else:
                     return event

@@ -68,7 +68,7 @@ class Wire:
         """Return what the socket has received.
 
         A peer that closes before it has read everything sends FIN and then RST. `recv` shows only
-        the FIN, but this counts as an RST.
+        the FIN, but the method reports an RST.
         """
         while True:
             try:
@@ -130,7 +130,7 @@ class Wire:
         """Make TLS send a fatal alert, bad_record_mac, by giving it a damaged record.
 
         No library sends an alert on request, and writing one here would need the keys. Raises
-        RuntimeError without TLS; loading a rule that needs TLS checks that.
+        RuntimeError without TLS, but then a rule that needs TLS cannot be loaded.
         """
         if self._tls is None:
             raise RuntimeError("this connection does not use TLS, so it cannot send an alert")

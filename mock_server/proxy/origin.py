@@ -107,10 +107,10 @@ class ProxyOrigin:
     async def _ask(
         self, request: Request, reports: Reports
     ) -> tuple[UpstreamExchange, h11.Response]:
-        with _in_time(self.connect_time, "accept a connection"):
+        with _in_time(self.connect_time, "connection"):
             exchange = UpstreamExchange(await self.upstream.connect())
         try:
-            with _in_time(self.answer_time, "answer"):
+            with _in_time(self.answer_time, "response"):
                 return exchange, await exchange.ask(request, self.upstream, reports.early)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -125,5 +125,5 @@ def _in_time(seconds: float, what: str) -> Generator[None, None, None]:
         with anyio.fail_after(seconds):
             yield
     except TimeoutError:
-        why = f"it did not {what} within {seconds:g} s"
+        why = f"no {what} within {seconds:g} s"
         raise Failed(Failure(Reason.TIMEOUT, why)) from None

@@ -2,7 +2,7 @@
 
 Every response becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same
 request gets the same bytes at the same pace. The mock's own backend answers all other requests. It
-has the events of every recorded job, so a client that resumes elsewhere gets the events strictly
+has the events of every recorded job, so a client that resumes at another event gets those strictly
 after its cursor, and 410 for a cursor that was not recorded.
 """
 
@@ -51,7 +51,7 @@ class RecordedExchange:
 
     request: Request
     attempt: int
-    """The number of the request among those of its route and job, from 1."""
+    """The number of the request within its route and job, from 1."""
     head: Head | None = None
     """The head of the response; None if the client left before it arrived."""
     early: list[int] = field(factory=list[int])

@@ -133,7 +133,7 @@ class UpstreamExchange:
         raise Failed(
             Failure(
                 Reason.MALFORMED,
-                f"it sent {_MOST_EARLY_HEADS + 1} informational heads without a response",
+                f"the upstream sent {_MOST_EARLY_HEADS + 1} informational heads without a response",
             )
         )
 

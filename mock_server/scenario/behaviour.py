@@ -21,8 +21,8 @@ class UnknownCursor(Phrased):
 class AtEnd(Phrased):
     """What the backend does with a resume at the last event of a job that has ended."""
 
-    EMPTY = "empty", "sends nothing to a resume at the last event of a job that has ended"
-    END = "end", "sends an `end` frame to a resume at the last event of a job that has ended"
+    EMPTY = "empty", "sends nothing after a resume at the last event of a job that has ended"
+    END = "end", "sends an `end` frame after a resume at the last event of a job that has ended"
     GONE = "gone", "answers 410 to a resume at the last event of a job that has ended"
     NO_CONTENT = "no_content", "answers 204 to a resume at the last event of a job that has ended"
 

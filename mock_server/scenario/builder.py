@@ -1,7 +1,7 @@
-"""Write rules in Python, one call per word: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
+"""Write rules in Python, one call per key: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
 
-The rule is in force after every call of the chain. The words are those of a scenario file: the
-same code reads them, with the same messages.
+The rule is in force after every call of the chain. The keys are those of a scenario file, and are
+read by the same code, with the same messages.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class RuleScript:
     """The number of the rule once it is in force, as the journal shows it."""
 
     def does(self, **words: object) -> "RuleScript":
-        """Add any words of the vocabulary, such as `drop=True`; raises ScenarioError."""
+        """Add any keys of a rule, such as `drop=True`; raises ScenarioError."""
         merged = {**self._words, **words}
         rule = rule_from_words(merged)
         self._words = merged
@@ -74,7 +74,7 @@ class RuleScript:
 
 @frozen
 class On:
-    """Begins rules: one method per call of the protocol, with the words of `on` as arguments."""
+    """Begins rules: one method per call of the protocol, with the keys of `on` as arguments."""
 
     _install: Callable[[int | None, Rule], int] = field(repr=False)
 

@@ -88,7 +88,7 @@ def _job_problem(job: JobPlan, ids: set[str | None]) -> str | None:
     if job.submitted and job.id is None:
         return "a submitted job needs an id, so that clients can follow it"
     if job.emitted and job.interval:
-        return "interval_ms applies to future events, but these are already emitted; keep one"
+        return "interval_ms has no effect with `emitted`; remove one of the two"
     return None
 
 

@@ -52,8 +52,8 @@ class JobPlan:
         default=0.0,
         name="interval_ms",
     )
-    ids: bool = word(flag(), "whether its events have ids", default=True)
-    id_prefix: str = word(text(500), "the prefix of its event ids", default="")
+    ids: bool = word(flag(), "whether the job's events have ids", default=True)
+    id_prefix: str = word(text(500), "the prefix of the job's event ids", default="")
     submitted: bool = word(
         flag(),
         "whether the job exists from the start, as if another client had created it",
@@ -61,7 +61,7 @@ class JobPlan:
     )
     emitted: bool = word(
         flag(),
-        "whether its events are already in the log when a client first follows the job",
+        "whether the job's events are already in the log when a client first follows it",
         default=False,
     )
 
@@ -102,23 +102,23 @@ class BackendPlan:
     )
     tenancy: Tenancy = word(
         choice(Tenancy),
-        "when the backend checks that a job belongs to the tenant: always; never; or not when a "
-        "stream is resumed, which then works with any token",
+        "when the backend checks that a job belongs to the tenant: always; never; or always except "
+        "when a stream is resumed, which then works with any token",
         default=Tenancy.CHECKED,
         needs=Capability.BACKEND,
     )
     idempotency: Idempotency = word(
         choice(Idempotency),
-        "how the backend treats idempotency keys: one job for each key; it ignores them; one job "
-        "for each key, unless two creates overlap; one job for each key and body; one job for each "
-        "body",
+        "how the backend treats idempotency keys: it makes one job for each key; ignores the keys; "
+        "makes one job for each key unless two creates overlap; makes one job for each combination "
+        "of key and body; or makes one job for each body",
         default=Idempotency.KEPT,
         needs=Capability.BACKEND,
     )
     cancel: Cancelling = word(
         choice(Cancelling),
-        "what a cancel does: it ends the job; it is accepted but changes nothing; it also cancels "
-        "a job that has already ended",
+        "what a cancel does: it ends the job; it is accepted but changes nothing; or it also "
+        "cancels a job that has already ended",
         default=Cancelling.HONOURED,
         needs=Capability.BACKEND,
     )
@@ -131,16 +131,16 @@ class BackendPlan:
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "how the backend sends new events: to all followers of the job; each event to one follower "
-        "in turn; to all followers one after the other, so that one that does not read holds up "
-        "the rest; the same, but it holds up every other request too",
+        "how the backend sends new events: to all followers of the job at once; each event to one "
+        "follower in turn; to one follower after the other, so that a follower that does not read "
+        "delays the others; or in that way, but delaying all other requests as well",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart (by `arkor-mock control`) does to the jobs: nothing; the ids of new events "
-        "start at 1 again; the two newest events of every unfinished job are lost",
+        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it starts the ids of "
+        "new events at 1 again; or it loses the two newest events of every unfinished job",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )
@@ -187,8 +187,8 @@ class Limits:
     )
     jobs: int = word(
         integer(1, 1_000_000),
-        "the maximum number of jobs; beyond it, the jobs that ended first and are not followed are "
-        "forgotten",
+        "the maximum number of jobs; beyond it, the backend forgets jobs without followers, in the "
+        "order in which they ended",
         default=1_000_000,
     )
     records: int = word(
@@ -205,7 +205,7 @@ class Limits:
 class Scenario:
     """A whole scenario: a backend and its faults."""
 
-    schema: int = word(integer(1, 1), "the version of this vocabulary", default=1)
+    schema: int = word(integer(1, 1), "the version of the scenario format", default=1)
     name: str = word(text(200), "a name for messages", default="")
     seed: int = word(integer(0, 2**63), "the seed of every random choice", default=0)
     backend: BackendPlan = word(

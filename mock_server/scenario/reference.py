@@ -1,4 +1,4 @@
-"""Generate the catalogue of faults from their declarations, with an example for each word.
+"""Generate the catalogue of faults from their declarations, with an example for each.
 
 `python -m mock_server.scenario.reference` writes FAULTS.md and the schema of scenarios.
 """
@@ -17,18 +17,18 @@ from mock_server.scenario.rule import FAULTS, WORDS, Rule
 from mock_server.scenario.vocabulary import Select
 from mock_server.strict.words import Word, words_of
 
-_HEAD: Final = """# The vocabulary of a scenario
+_HEAD: Final = """# The keys of a scenario
 
 Generated from the code by `python -m mock_server.scenario.reference`; a test fails if it is out of date.
 A scenario is TOML, or the same as JSON: `seed`, `[backend]`, `[limits]`, `[[job]]` and `[[rule]]`.
 Every rule that matches acts: on connections if `on` names a connection, on frames if `on` picks
 frames, and otherwise on exchanges. An exchange is one request and its response.
 
-Some words need a capability of the carrier, the program that injects the faults. The mock has
-every capability (`tls_raw` only with `--tls`), the native proxy all but `backend`, and the
-mitmproxy addon `frame` and `raw`. A carrier refuses to load a scenario with a rule, or a setting
-of `[backend]`, that it does not support. The other settings of `[backend]` have no effect in a
-proxy, because its backend is a real one.
+Some keys need a capability of the carrier, the program that injects the faults. The mock has
+every capability (`tls_raw` only with `--tls`), the native proxy has all but `backend`, and the
+mitmproxy addon has `frame` and `raw`. A carrier refuses to load a scenario with a rule, or a
+setting of `[backend]`, that it does not support. The other settings of `[backend]` have no effect
+in a proxy, because its backend is a real one.
 """
 
 
@@ -57,7 +57,7 @@ def _table(title: str, cls: type[attrs.AttrsInstance]) -> str:
         f"| `{name}` | {_meaning(described)} | {described.shape.says} |".replace("{", "\\{")
         for name, described in words_of(cls).items()
     ]
-    head = [f"## {title}", "", "| word | meaning | value |", "|---|---|---|"]
+    head = [f"## {title}", "", "| key | meaning | value |", "|---|---|---|"]
     return "\n".join([*head, *rows, ""])
 
 

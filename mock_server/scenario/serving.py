@@ -49,8 +49,7 @@ class ServingPlan:
 
     keep_alive: float = word(
         milliseconds(),
-        "how long a job's stream has nothing to send before it sends a comment; 0: it never sends "
-        "one",
+        "the idle time after which a job's stream sends a comment; 0: it never sends comments",
         default=0.0,
         name="keep_alive_ms",
         needs=Capability.BACKEND,
@@ -69,8 +68,8 @@ class ServingPlan:
     )
     paths: Paths = word(
         choice(Paths),
-        "how the job's id is read from a path: `%6A` is decoded to `j`; nothing is decoded; or the path "
-        "is decoded before it is split at slashes, so that `%2F` counts as a slash",
+        "how the job's id is read from a path: `%6A` is decoded to `j`; nothing is decoded; or the "
+        "path is decoded before it is split at slashes, so that `%2F` counts as a slash",
         default=Paths.DECODED,
         needs=Capability.BACKEND,
     )

@@ -28,7 +28,7 @@ from mock_server.strict.words import given, table, word
 MANY: Final = 1_000_000
 _WHOLE: Final = frozenset({"raw", "bytes_hex", "comment"})
 _FORMS: Final = _WHOLE | {"data", "json"}
-"""The words for the content of a frame, which uses one; those of `_WHOLE` give all its lines."""
+"""The words for the content of a frame, of which it has one; `_WHOLE` is the whole content."""
 
 
 class Capability(StrEnum):
@@ -133,8 +133,7 @@ class Select:
     job: str | None = word(text(), "the job's id, decoded", default=None)
     attempt: Span | None = word(
         span(),
-        "the number of the request among those of its route, from 1 (with `job`: of its route "
-        "and job)",
+        "the number of the request within its route, from 1 (with `job`: within its route and job)",
         default=None,
     )
     connection: Span | None = word(span(), "the number of the connection, from 1", default=None)
@@ -151,7 +150,7 @@ class Select:
     )
     header: Mapping[str, str] | None = word(
         mapping(text()),
-        "request headers by name; the value must be equal, `*` for any, `!` for absent",
+        "request headers by name: the exact value, `*` for any value, or `!` for an absent header",
         default=None,
     )
     method: str | None = word(text(1000), "the request's method", default=None)

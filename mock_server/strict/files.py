@@ -17,7 +17,7 @@ T = TypeVar("T")
 _Data = Mapping[str, object]
 _MOST: Final = 1 << 30
 _HALF: Final = re.compile(r"[A-Za-z0-9.+-]*")
-"""The rest of a number or a literal at the end of JSON that was cut off."""
+"""Matches an incomplete number or literal at the end of JSON that was cut off."""
 _MOST_LOCATED: Final = 1 << 22
 """Finding lines takes about a second per MiB; longer text gets places without lines."""
 # UTF-32 comes before UTF-16, because its marks begin like those of UTF-16.
@@ -96,7 +96,7 @@ def _json_mistake(error: json.JSONDecodeError) -> str:
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make a table; raises ScenarioError for a duplicate key, because one would be lost."""
+    """Make a table; raises ScenarioError for a duplicate key, because a value would be lost."""
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:

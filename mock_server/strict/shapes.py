@@ -26,7 +26,7 @@ _LONGEST_BITS: Final = 14_000
 _LONG: Final = 1 << 20
 """A limit this high is mentioned only if it is exceeded."""
 _NAMED: Final = 12
-"""The most known words that are listed if none is similar."""
+"""How many known words are listed at most if none is similar."""
 # Tuples, because a union would be made by every call; `dict` first, because an ABC is slow.
 _NUMBERS: Final = (int, float)
 _TABLES: Final = (dict, Mapping)

@@ -43,7 +43,7 @@ class Word:
     attribute: str = ""
     """The name of the attribute that has the value of the word."""
     group: str = ""
-    """The attribute of the group that the word is in; empty if it is in none."""
+    """The attribute of the group that the word is in; empty if it is in no group."""
     default: object = None
     """The value of the attribute without the word; `attrs.NOTHING` if the word is required."""
 

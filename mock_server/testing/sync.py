@@ -115,11 +115,11 @@ class SyncMock:
         return self._server.jobs
 
     def job(self, **words: object) -> Job:
-        """Add a job without a create request, from the words of `[[job]]`."""
+        """Add a job without a create request, from the keys of `[[job]]`."""
         return self._portal.call(self._server.add_job, JOB.read(words, "job"))
 
     def push(self, job_id: str, **frame: object) -> None:
-        """Append an event, given by the words of a frame, to a job's log and its live streams."""
+        """Append an event, given by the keys of a frame, to a job's log and its live streams."""
         self._portal.call(self._server.push, job_id, FRAME.read(frame, "event"))
 
     def gate(self, name: str) -> SyncGate:

@@ -52,7 +52,7 @@ class Addresses:
 
         The first address refuses connections, or ignores them if `silent`; the second is
         127.0.0.1. Raises OSError if the port is in use on all addresses of the loopback interface,
-        if the interface has no second address (macOS), and if `silent`, as `blackhole_url` does.
+        if the interface has no second address (macOS), and, if `silent`, as `blackhole_url` does.
         """
         if silent:
             check_full_queue()

@@ -40,7 +40,7 @@ class TlsFault(Phrased):
 
 @frozen(kw_only=True)
 class ConnectionFault:
-    """What happens to a connection. A rule with one of these cannot have any other fault."""
+    """What happens to a connection. A rule with such a fault cannot have faults of another kind."""
 
     accept: Accepting | None = Fault(
         choice(Accepting),

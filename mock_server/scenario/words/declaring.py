@@ -1,11 +1,12 @@
-"""Declare faults: one call gives everything about a word of a rule.
+"""Declare faults: one call declares a word of a rule completely.
 
-It gives the shape, the meaning, the required capability, an example, a phrase in plain words, and
-what the word cannot be combined with. The reader, the schema, the checks, `explain`, the builder
-and FAULTS.md are derived from it.
+The call gives the shape, the meaning, the required capability, an example, a phrase in plain words,
+and what the word cannot be combined with. The reader, the schema, the checks, `explain`, the
+builder and FAULTS.md are derived from it.
 
 A new fault is declared in the file of its phase here, and carried out in the file of the same name
-in `mock_server/faults/`; how its bytes reach the socket, if they differ, is in `mock_server/net/`.
+in `mock_server/faults/`. If its bytes reach the socket in a special way, that is in
+`mock_server/net/`.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,7 +42,7 @@ class Phrased(StrEnum):
 
 @frozen
 class Told:
-    """What the phrase of a word may depend on in the rest of its rule."""
+    """What the phrase of a word may depend on: properties of the whole rule."""
 
     picks_frames: bool
     point: str
@@ -51,7 +52,7 @@ class Told:
 
     @property
     def unit(self) -> str:
-        """What the pauses of the rule come before: `frame` or `head`."""
+        """What the rule pauses before: `frame` or `head`."""
         return "frame" if self.picks_frames else "head"
 
     @property
@@ -67,7 +68,7 @@ class Told:
 
 @frozen
 class Fault(Generic[T]):
-    """The declaration of a fault: a word of a rule, and everything that is known about it."""
+    """The declaration of a fault, which is a word of a rule, with all its properties."""
 
     shape: Shape[T]
     says: str
@@ -81,13 +82,13 @@ class Fault(Generic[T]):
     needs: Capability | None = None
     """The capability that a carrier must have; None if every carrier supports the fault."""
     alone: bool = True
-    """Whether the word does something without another word."""
+    """Whether the word has an effect without other words."""
     per_frame: bool = False
     """Whether the fault can apply to picked frames."""
     at_point: bool = False
     """Whether the fault happens at the point of `after`."""
     one_of: tuple[str, ...] = ()
-    """The names of choices; words with the same choice exclude each other."""
+    """The groups of the word; two words of one group cannot be in the same rule."""
     not_with: tuple[str, ...] = ()
     """Words that this one cannot be combined with; their `leaves_no_place` gives the reason."""
     leaves_no_place: str = ""
@@ -98,11 +99,11 @@ class Fault(Generic[T]):
     """Whether the timing of writes, or their boundaries, matter to the fault."""
 
     def optional(self) -> T | None:
-        """Declare an attribute that is None without the word."""
+        """Declare an attribute that is None if a rule does not have the word."""
         return self.default(None)
 
     def default(self, value: U) -> T | U:
-        """Declare an attribute that has this value without the word."""
+        """Declare an attribute that has this value if a rule does not have the word."""
         needs = "" if self.needs is None else self.needs.value
         return word(self.shape, self.says, default=value, name=self.name, needs=needs, about=self)
 

@@ -73,7 +73,7 @@ class After:
     """The point of a stream at which a rule stalls or ends it."""
 
     frames: int = word(integer(0, MANY), "this many frames were sent", default=0)
-    bytes: int = word(integer(0, 1 << 30), "and this many bytes of the next one", default=0)
+    bytes: int = word(integer(0, 1 << 30), "this many bytes of the next frame were sent", default=0)
     id: str | None = word(text(), "the frame with this id was sent", default=None)
     event: str | None = word(text(), "a frame with this event field was sent", default=None)
 
@@ -89,7 +89,7 @@ class Stall:
 
 
 def _check_stall(stall: Stall, where: str) -> None:
-    """Refuse a stall that has neither `ms` nor `gate`, or both."""
+    """Refuse a stall that does not have exactly one of `ms` and `gate`."""
     if (stall.gate is None) == (stall.seconds == 0):
         raise ScenarioError(f"{where}: a stall needs either ms or gate")
 

@@ -171,7 +171,7 @@ class FrameFault:
     ).optional()
     slice: int | SliceAt | None = Fault(
         either(integer(1, 1 << 20), choice(SliceAt)),
-        "how the frame is split: in pieces of n bytes, or at awkward points",
+        "how the frame is split: into pieces of n bytes, or at awkward points",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nslice = "mid_utf8"',
         phrase=_slice,
@@ -187,8 +187,8 @@ class FrameFault:
     ).optional()
     hold_bytes: int | None = Fault(
         integer(1, 1 << 30),
-        "how many bytes the body must have before it is sent, unless it ends, as behind a "
-        "buffering proxy; a pause between frames does not flush it",
+        "how many bytes are collected before they are sent, as by a buffering proxy; the end of "
+        "the body flushes the buffer, but a pause between frames does not",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nhold_bytes = 4096',
         phrase=lambda size, _: f"holds the body back until it has {count_of(size, 'byte')}",

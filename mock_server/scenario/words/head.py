@@ -112,7 +112,7 @@ def _resume(resume: Resume | Shift, _: Told) -> str:
         case Shift(overlap=overlap, gap=0):
             return f"resumes {count_of(overlap, 'frame')} too early"
         case Shift(overlap=0, gap=gap):
-            return f"skips {count_of(gap, 'frame')} at the resume"
+            return f"skips {count_of(gap, 'frame')} when it resumes"
         case Shift(overlap=overlap, gap=gap):
             return f"resumes {gap} frames too late and {overlap} too early"
         case Resume():
@@ -125,7 +125,7 @@ def _handoff(handoff: Handoff, _: Told) -> str:
         for verb, number in (("loses", handoff.lose), ("repeats", handoff.repeat))
         if number
     ]
-    return f"{' and '.join(done)} of those that arrive during the replay"
+    return f"{' and '.join(done)} that arrive during the replay"
 
 
 @frozen(kw_only=True)
@@ -198,8 +198,8 @@ class HeadFault:
     ).optional()
     headers_twice: tuple[str, ...] = Fault(
         array(header_name(), 64),
-        "names of header fields to send twice with the same value, whatever set them; a field that "
-        "the head does not have is not added",
+        "names of header fields to send twice with the same value, no matter where they come from; "
+        "a field that the head does not have is not added",
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
         phrase=lambda names, _: f"sends the header {' and the header '.join(names)} twice",
         not_with=_IN_HEAD,
@@ -299,8 +299,8 @@ class HeadFault:
     ).optional()
     handoff: Handoff | None = Fault(
         table(Handoff, "{lose = n} or {repeat = n}", _check_handoff),
-        "what happens, when a stream goes live, to events that were added to the log after the "
-        "stream was opened and before its replay was sent; a `delay_ms` leaves more time for them",
+        "what happens to events that are added to the log after a stream is opened and before its "
+        "replay has been sent; a `delay_ms` leaves more time for such events",
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = "2-"}\nhandoff = {lose = 1}',
         phrase=_handoff,

@@ -78,7 +78,7 @@ async def test_a_connection_that_is_never_accepted_is_told() -> None:
         answer, failure = await told(proxy)
     addresses.close()
     is_told(answer, failure, 504, "timeout")
-    assert failure.why == "it did not accept a connection within 0.05 s"
+    assert failure.why == "no connection within 0.05 s"
 
 
 async def test_an_answer_that_never_comes_is_told() -> None:
@@ -89,7 +89,7 @@ async def test_an_answer_that_never_comes_is_told() -> None:
     ):
         answer, failure = await told(proxy)
     is_told(answer, failure, 504, "timeout")
-    assert failure.why == "it did not answer within 0.05 s"
+    assert failure.why == "no response within 0.05 s"
 
 
 ANSWERS = {

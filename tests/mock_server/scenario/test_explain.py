@@ -54,7 +54,7 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
             {"on": {"header": {"Last-Event-ID": "!"}, "job": "j"}, "resume": {"gap": 1}},
             (
                 "every request about the job 'j' without the header Last-Event-ID: "
-                "skips 1 frame at the resume. It needs the capability backend."
+                "skips 1 frame when it resumes. It needs the capability backend."
             ),
         ),
         (
@@ -86,7 +86,7 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
         (
             {"handoff": {"lose": 1, "repeat": 2}, "hold_bytes": 4096},
             (
-                "every request: loses 1 event and repeats 2 events of those that arrive during the "
+                "every request: loses 1 event and repeats 2 events that arrive during the "
                 "replay; holds the body back until it has 4096 bytes. "
                 "It needs the capabilities backend, frame."
             ),
@@ -130,7 +130,7 @@ def test_how_the_backend_serves_is_said() -> None:
         "The backend ignores Expect: 100-continue and waits for the body.",
         "The backend closes the connection when the client closes its sending half.",
         "The backend sends a comment right after the head of a stream.",
-        "The backend sends a comment after 15 s without anything to send.",
+        "The backend sends a comment after 15 s with nothing else to send.",
         "The backend still counts a connection that was dropped during a stream as open.",
     ]
 

@@ -155,7 +155,7 @@ def test_the_second_rule_is_named_as_the_second() -> None:
         ({"job": [{"submitted": True}]}, "job 1: a submitted job needs an id"),
         (
             {"job": [{"emitted": True, "interval_ms": 5}]},
-            "job 1: interval_ms applies to future events",
+            "job 1: interval_ms has no effect",
         ),
         ({"limits": {"connection": 1}}, "limits: 'connection' is unknown; did you mean"),
         ({"backend": {"tokn": "x"}}, "backend: 'tokn' is unknown; did you mean 'token'?"),
