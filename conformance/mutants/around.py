@@ -297,7 +297,7 @@ class Client:
         self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
 
     def _is_wanted(self, output: Output) -> bool:
-        """Return whether to pass on an output; drop the outcome of a call that the driver did not make."""
+        """Return false for the outcome of a call that the driver did not make, else true."""
         if not isinstance(output, Settle):
             return True
         wanted = output.operation in self.asked
@@ -322,7 +322,7 @@ _poll: Final = Session.poll
 def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
     """Wrap every later session in a `Client`, and let `change` replace the caller's setup."""
     make = Session.__init__ if Session.handle is not _handle else _make
-    # By the `id` of the session. The client keeps the session alive, so that no other gets its `id`.
+    # Keyed by the `id` of the session, which the client keeps alive, so no other session gets it.
     clients: Final = dict[int, Client]()
 
     def init(

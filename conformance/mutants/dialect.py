@@ -137,8 +137,8 @@ def _lf_lines(text: str) -> list[str]:
 class Dialect:
     """The standard's algorithm, with an attribute for each change that mutants make.
 
-    `throws_away` returns whether a field discards the earlier data of its block. `is_event`
-    returns whether a block with this data and name is an event.
+    `throws_away` returns whether a field with this name discards the earlier data of its block.
+    `is_event` returns whether a block with this data and name is an event.
     """
 
     lines: Callable[[str], list[str]] = _lf_lines

@@ -6,8 +6,8 @@ client breaks. The client is first removed from the record of broken clients, so
 recognised by its own entry.
 
 One fault may hide another: a client that never opens the stream cannot show how it parses one. So
-a fault in a pair counts only if it was reached: at least one play must fail in the way that the
-record has for a client with only this fault.
+a fault in a pair counts only if it was reached: at least one play must fail in the same
+way as for the recorded client with only this fault.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class Fault:
 
     mutant: Mutant
     alone: int
-    """How many of the client's plays a client with only this fault fails, too."""
+    """The number of the client's plays that a client with only this fault also fails."""
     shown: tuple[Failure, ...]
     """The failures that match those of a client with only this fault."""
 
@@ -216,9 +216,9 @@ def shown_of(
 ) -> Fault:
     """Return the evidence of a fault in these failures.
 
-    `alone` is the recorded client with only this fault. A failure is evidence if `alone` fails the
-    same play too and either its failure begins with the same kind of step, or the rule that its
-    failure cites first is cited here as well.
+    `alone` is the recorded client with only this fault. A failure in a play that `alone` also
+    fails is evidence if both failures begin with the same kind of step, or if this failure cites
+    the rule that the failure of `alone` cites first.
     """
 
     def shows(failure: Failure) -> bool:

@@ -36,8 +36,10 @@ PATIENCE: Final = 0.5
 """Seconds of silence after which a mutant counts as hung; with too few, the controls fail."""
 _STARTS: Final = 3
 _ROUNDS: Final = 5
-"""How often to play uncaught mutants again, and cases that caught no mutant; on a busy machine, chunks
-may arrive joined."""
+"""How often to replay uncaught mutants, and cases that caught no mutant.
+
+On a busy machine, chunks may arrive joined, which hides some faults.
+"""
 _FEW: Final = 12
 """Replay at most this many cases; if more have caught no mutant, flakiness is not the reason."""
 
@@ -276,7 +278,10 @@ async def _run(plan: Plan, note: Callable[[CaseResult], None] = lambda _: None) 
 
 
 def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:
-    """Return None if a case passed, else its first finding for the right reason, or its first."""
+    """Return the first finding for the right reason, or else the first finding.
+
+    Returns None for a case that did not fail.
+    """
     if result.verdict not in {Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE}:
         return None
     for finding in result.findings:

@@ -29,7 +29,7 @@ from conformance.mutants.families.wire import edit_queries
 from conformance.mutants.filters import edit_requests, filter_inputs
 from conformance.mutants.patching import body_of, breaks, replace, with_body, with_header
 
-_SINGLY: Final = 100_000
+_SINGLY: Final = 100_000  # Reading all bytes of a connection one at a time would take minutes.
 _LARGE: Final = 65_536
 
 
@@ -112,7 +112,7 @@ def writes_the_query_in_another_order() -> None:
 
 @breaks()
 def reads_byte_by_byte() -> None:
-    """The client reads the first 100,000 bytes one at a time; all bytes would take minutes."""
+    """The client reads the first 100,000 bytes of a connection one at a time."""
     original = Connection.read
     so_far: WeakKeyDictionary[ByteStream, int] = WeakKeyDictionary()
 

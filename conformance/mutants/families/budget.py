@@ -163,7 +163,7 @@ def lets_the_first_frame_decide() -> None:
 
 @breaks("ARK-BUD-14", follows=WHERE_FAILURES_COUNT)
 def takes_a_repeated_id_for_progress() -> None:
-    """A repeated id counts as progress, so the client never gives up on repeated events."""
+    """A repeated id counts as progress, so endless repeats never exhaust the budget."""
     change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "hardened")
 
 

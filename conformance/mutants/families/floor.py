@@ -177,7 +177,7 @@ def _change_lines(change: Callable[[bytes], bytes | None]) -> None:
 
 @breaks("ARK-SSE-18")
 def reads_any_number_as_retry() -> None:
-    """The client uses the digits of a malformed `retry:` such as `5000x`, or 5,000 ms if none."""
+    """The client uses the digits of a malformed `retry:` like `5000x`; without digits, 5,000 ms."""
 
     def change(line: bytes) -> bytes:
         digits = bytes(c for c in line if chr(c).isdigit())

@@ -108,7 +108,7 @@ def ignores_ids_without_data() -> None:
 
 
 def _take_unfinished_ids(pattern: bytes) -> None:
-    """Use as cursor the last id that `pattern` finds in the unfinished block of a stream."""
+    """Use the last id that `pattern` finds in a stream's unfinished block as the cursor."""
     compiled = re.compile(pattern, re.MULTILINE)
 
     def rest(_: Client, held: bytes, __: Finished | Broken) -> bytes:
