@@ -58,5 +58,5 @@ def all_mutants() -> tuple[Mutant, ...]:
 
 
 def benign_variants() -> tuple[Mutant, ...]:
-    """Return the variants that break nothing."""
+    """Return the variants that break no rule."""
     return mutants_in(benign)
