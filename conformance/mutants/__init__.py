@@ -1,7 +1,7 @@
 """Mutants: clients with one planted fault each, to test whether the kit finds it.
 
-A mutant is the real core with one thing changed. It lists the requirements that it breaks, and so
-the cases that must catch it are those that judge these requirements.
+A mutant is the real core with one thing changed. It lists the requirements that it breaks; the
+cases that judge those requirements must catch it.
 """
 
 from conformance.mutants.families import (
@@ -58,5 +58,5 @@ def all_mutants() -> tuple[Mutant, ...]:
 
 
 def benign_variants() -> tuple[Mutant, ...]:
-    """Return the variants that break nothing."""
+    """Return the variants that break no rule."""
     return mutants_in(benign)

@@ -1,7 +1,7 @@
 """Wrap sessions, so that a mutant can change their inputs and outputs.
 
-`surround` wraps every later session in a `Client`. All inputs of the session go through its `into`
-and all outputs through its `out`; a mutant replaces one of the two (see `filters.py`). A `Client`
+`surround` wraps every later session in a `Client`. All inputs of the session go through the client's
+`into` and all outputs through its `out`; a mutant replaces one of the two (see `filters.py`). A `Client`
 uses only the public interface of a session: its constructor, `handle`, `poll`, `job`,
 `last_event_id`, and the state of its machines.
 """
@@ -128,17 +128,17 @@ class Client:
 
     @property
     def job_state(self) -> Job:
-        """The session's state of the job on the backend."""
+        """The state of the job on the backend, as the session knows it."""
         return self.session.job_state
 
     @property
     def stream(self) -> Stream:
-        """The session's state of the event stream."""
+        """The state of the event stream in the session."""
         return self.session.stream_state
 
     @property
     def stop(self) -> Stop:
-        """The session's state of the cancel."""
+        """The state of the cancel in the session."""
         return self.session.stop_state
 
     def into(self, event: Input) -> None:
@@ -183,7 +183,7 @@ class Client:
         return self.outputs.popleft()
 
     def first(self) -> Output:
-        """Return the first output; like a session, return `Deliver` last before `Idle`."""
+        """Return the first output, but a `Deliver` only after all others, as a session does."""
         output = self.poll()
         if not isinstance(output, Deliver):
             return output
@@ -207,19 +207,19 @@ class Client:
         self._skew -= seconds
 
     def send(self, request: Request) -> int:
-        """Send a request of the mutant's own and ignore its response; return its number."""
+        """Send the mutant's own request and ignore the response; return the request's number."""
         self._own -= 1
         self.outputs.append(Send(self._own, request))
         return self._own
 
     def send_instead(self, exchange: Exchange, request: Request) -> None:
-        """Close an exchange, and pass the response to `request` to the session in its place."""
+        """Close an exchange and send `request`, whose response the session gets instead."""
         self.outputs.append(Close(self._outer.get(exchange.number, exchange.number)))
         number = self.send(request)
         self._inner[number], self._outer[exchange.number] = exchange.number, number
 
     def again(self, call: Call) -> None:
-        """Send the last request of a call again, as a request of the mutant's own."""
+        """Send the last request of a call again, as the mutant's own request."""
         if call in self.sent:
             self.send(self.sent[call].request)
 
@@ -246,12 +246,12 @@ class Client:
         self.feed(Handled(delivery))
 
     def deliver(self, event: TrainingEvent) -> None:
-        """Deliver an event of the mutant's own to the callbacks, with a negative delivery number."""
+        """Deliver the mutant's own event to the callbacks, with a negative delivery number."""
         self._own -= 1
         self.outputs.append(Deliver(self._own, event))
 
     def is_of_stream(self, event: Input) -> TypeGuard[Received | Finished | Broken]:
-        """Return whether an input is part of the body of an open stream, or its end."""
+        """Return whether an input is part of the body of an open stream, or the end of that body."""
         stream = self.sent.get(Call.STREAM)
         return (
             isinstance(event, Received | Finished | Broken)
@@ -297,7 +297,7 @@ class Client:
         self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
 
     def _is_wanted(self, output: Output) -> bool:
-        """Return whether to pass on an output; the driver did not request what a mutant started."""
+        """Return false for the outcome of a call that the driver did not make, else true."""
         if not isinstance(output, Settle):
             return True
         wanted = output.operation in self.asked
@@ -322,7 +322,7 @@ _poll: Final = Session.poll
 def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
     """Wrap every later session in a `Client`, and let `change` replace the caller's setup."""
     make = Session.__init__ if Session.handle is not _handle else _make
-    # By the `id` of the session. The client keeps the session alive, so that no other gets its `id`.
+    # Keyed by the `id` of the session, which the client keeps alive, so no other session gets it.
     clients: Final = dict[int, Client]()
 
     def init(

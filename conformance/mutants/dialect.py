@@ -31,7 +31,7 @@ from conformance.mutants.patching import ByObject
 _KNOWN: Final = frozenset({"data", "event", "id", "retry"})
 _LONGEST_RETRY: Final = 2**53 - 1
 NOTHING: Final = b":\n"
-"""A comment: bytes without a meaning for the session."""
+"""A comment, which means nothing to the session."""
 EVENT_TYPES: Final = {
     "training.started",
     "training.log",
@@ -92,7 +92,7 @@ class Block:
 
     @property
     def bytes(self) -> bytes:
-        """The block in the form in which the session gets it."""
+        """The block in its plainest form, as the session gets it."""
         if self.data is None and self.id is None and self.retry is None:
             return b""
         name = "message" if self.data is None else self.name
@@ -125,7 +125,7 @@ def plain_field(line: str) -> tuple[str, str]:
 
 
 def is_unknown(name: str) -> bool:
-    """Return whether a field is not a comment and the standard does not define its name."""
+    """Return whether the standard does not define this field name; false for a comment."""
     return bool(name) and name not in _KNOWN
 
 
@@ -137,8 +137,8 @@ def _lf_lines(text: str) -> list[str]:
 class Dialect:
     """The standard's algorithm, with an attribute for each change that mutants make.
 
-    `throws_away` returns whether a field name discards the data of its block so far. `is_event`
-    returns whether a block with this data and name is an event.
+    `throws_away` returns whether a field with this name discards the earlier data of its block.
+    `is_event` returns whether a block with this data and name is an event.
     """
 
     lines: Callable[[str], list[str]] = _lf_lines
@@ -204,14 +204,14 @@ _STANDARD: Final = Dialect()
 
 @define(eq=False)
 class _Reader:
-    """Splits one stream into complete blocks; `held` is the unfinished rest, with LF line ends."""
+    """Splits one stream into complete blocks; `held` is the unfinished block, with LF line ends."""
 
     held: bytes = b""
     _begun: bool = False
     _after_cr: bool = False
 
     def feed(self, data: bytes, limit: int) -> tuple[str, bytes]:
-        """Return the text of the blocks that `data` completes, and a rest that exceeds `limit`."""
+        """Return the blocks that `data` completes, and any unfinished block longer than `limit`."""
         if self._after_cr:
             data = data.removeprefix(b"\n")
         self._after_cr = data.endswith(b"\r")
@@ -271,7 +271,7 @@ def change_chunks(
 
 
 def connection(client: Client) -> Exchange:
-    """Return the exchange of the current stream, or of the last one."""
+    """Return the exchange of the current stream, or of the last stream if none is open."""
     return client.sent[Call.STREAM]
 
 
@@ -317,7 +317,7 @@ def reject_at(reason: Callable[[Client, Block], Exception | None]) -> None:
 
 
 def watch_blocks() -> Callable[[Client], list[Block]]:
-    """Return a function that returns the blocks of the current stream, or of the last one."""
+    """Return a function that returns the blocks of the current or last stream."""
     seen = ByObject[list[Block]]()
 
     def watch(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:

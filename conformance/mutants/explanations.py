@@ -1,4 +1,4 @@
-"""Check that the kit finds the cause of the failures of a client with one fault, or with two.
+"""Check that the kit finds the causes of the failures of clients with one or two faults.
 
 Each broken client plays one case for every rule, and one case of every template about the rules
 that it breaks, each under one profile. The causes in the report must match the rules that the
@@ -6,8 +6,8 @@ client breaks. The client is first removed from the record of broken clients, so
 recognised by its own entry.
 
 One fault may hide another: a client that never opens the stream cannot show how it parses one. So
-a fault of a pair counts only if it was reached: if at least one play fails as the record says that
-a client with this fault alone fails.
+a fault in a pair counts only if it was reached: at least one play must fail in the same
+way as for the recorded client with only this fault.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,17 +36,17 @@ _MOST_HUNG: Final = 24
 
 @frozen(kw_only=True)
 class Fault:
-    """The evidence of one fault in the plays of a client with two faults."""
+    """The evidence of one fault in the failures of a client with two faults."""
 
     mutant: Mutant
     alone: int
-    """The number of these plays that a client with this fault alone fails."""
+    """The number of the client's plays that a client with only this fault also fails."""
     shown: tuple[Failure, ...]
-    """The failures that a client with this fault alone shows in the same way."""
+    """The failures that match those of a client with only this fault."""
 
     @property
     def reached(self) -> bool:
-        """Whether at least one play shows this fault."""
+        """Whether at least one failure shows this fault."""
         return bool(self.shown)
 
 
@@ -57,7 +57,7 @@ class Explanation:
     mutants: tuple[Mutant, ...]
     causes: tuple[Cause, ...]
     faults: tuple[Fault, ...] = ()
-    """The evidence of each fault; empty unless there are two."""
+    """The evidence of each fault; empty unless the client has two faults."""
 
     @property
     def right(self) -> bool:
@@ -71,14 +71,14 @@ class Explanation:
 
     @property
     def reached(self) -> bool:
-        """Whether every fault was reached."""
+        """Whether each fault shows in at least one failure."""
         return all(each.reached for each in self.faults)
 
     @property
     def hint(self) -> str:
-        """Whether the recorded client that the first cause resembles breaks the same rule.
+        """Whether the first cause resembles a recorded client that breaks one of the same rules.
 
-        "right" or "wrong"; "unknown" if it resembles none.
+        "right" or "wrong"; "unknown" if it resembles no recorded client.
         """
         like = self.causes[0].resembles if self.causes else None
         if like is None:
@@ -132,7 +132,7 @@ def one_of_each_template(cases: Sequence[Case]) -> Sequence[Case]:
 
 
 def sample(cases: Sequence[Case], mutants: Sequence[Mutant]) -> Sequence[Case]:
-    """Return the cases to play: all about rules that the mutants break, and one for each rule."""
+    """Return every case about a rule that the mutants break, and at least one for each other rule."""
     own = {rule for mutant in mutants for rule in mutant.breaks}
     seen: set[str] = set()
     chosen: list[Case] = []
@@ -216,9 +216,9 @@ def shown_of(
 ) -> Fault:
     """Return the evidence of a fault in these failures.
 
-    `alone` is the recorded client with this fault alone. A failure is evidence if it begins with
-    the same kind of step as the failure of `alone` in the same play, or if it cites the rule that
-    `alone` cites first there.
+    `alone` is the recorded client with only this fault. A failure in a play that `alone` also
+    fails is evidence if both failures begin with the same kind of step, or if this failure cites
+    the rule that the failure of `alone` cites first.
     """
 
     def shows(failure: Failure) -> bool:
@@ -250,7 +250,7 @@ def entry(mutant: Mutant, found: Sequence[Failure], *, whole: bool) -> BrokenCli
 def drawn_pairs(
     mutants: Sequence[Mutant], number: int, seed: int
 ) -> Sequence[tuple[Mutant, Mutant]]:
-    """Draw `number` pairs of mutants that break no rule in common, or all such pairs if fewer."""
+    """Draw `number` pairs of mutants that break no rule in common, or all such pairs if there are fewer."""
     pairs = [
         (one, other)
         for one, other in combinations(mutants, 2)

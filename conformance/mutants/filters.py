@@ -59,12 +59,12 @@ def filter_outputs(change: Callable[[Client, Output], Iterable[Output]]) -> None
 
 
 def drop_inputs(unwanted: Callable[[Client, Input], bool]) -> None:
-    """Do not pass inputs to the session for which `unwanted` returns true."""
+    """Drop the inputs for which `unwanted` returns true before they reach the session."""
     filter_inputs(lambda client, event: () if unwanted(client, event) else (event,))
 
 
 def drop_outputs(unwanted: Callable[[Client, Output], bool]) -> None:
-    """Do not pass outputs to the driver for which `unwanted` returns true."""
+    """Drop the outputs for which `unwanted` returns true before they reach the driver."""
     filter_outputs(lambda client, output: () if unwanted(client, output) else (output,))
 
 
@@ -145,14 +145,14 @@ def change_heads(change: Callable[[Client, Responded], Responded], *calls: Call)
 
 
 def with_field(head: Responded, name: bytes, value: str | None) -> Responded:
-    """Return the head of a response with one header (lower case) set, or removed if None."""
+    """Return a response head with the header `name` (lower case) set, or removed if None."""
     kept: Headers = tuple(pair for pair in head.headers if pair[0].lower() != name)
     added = () if value is None else ((name, value.encode("latin-1")),)
     return evolve(head, headers=(*kept, *added))
 
 
 def as_no_stream(head: Responded) -> Responded:
-    """Return the head with a content coding for which the session refuses the stream."""
+    """Return the head with a content coding that makes the session refuse the stream."""
     return with_field(head, b"content-encoding", "refused")
 
 
@@ -208,7 +208,7 @@ def _notice_of(output: Output) -> Reconnecting | None:
 
 
 def change_delays(change: Callable[[Client, Reconnecting], float]) -> None:
-    """Change the delays before the stream is reopened; in seconds."""
+    """Change the delays, in seconds, before the stream is reopened."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         notice = _notice_of(output)

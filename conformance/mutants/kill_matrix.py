@@ -8,7 +8,7 @@ and waiting for them takes most of the time, so the time limit is short. To show
 enough for this machine, the reference client plays the same cases between the mutants, with the
 same limit, and must pass.
 
-Some kills are flaky: the network may join chunks that the backend sent separately, and this hides
+Some kills are flaky: the network may join chunks that the backend sent separately, which hides
 a fault in how a client handles separate chunks. So if only a few cases have caught no mutant, they
 are played again.
 """
@@ -33,11 +33,13 @@ from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 
 PATIENCE: Final = 0.5
-"""Seconds of silence after which a mutant counts as hung; if too few, the controls fail."""
+"""Seconds of silence after which a mutant counts as hung; with too few, the controls fail."""
 _STARTS: Final = 3
 _ROUNDS: Final = 5
-"""How often to replay cases that caught no mutant and mutants that no case caught; on a busy machine
-chunks may arrive joined."""
+"""How often to replay uncaught mutants, and cases that caught no mutant.
+
+On a busy machine, chunks may arrive joined, which hides some faults.
+"""
 _FEW: Final = 12
 """Replay at most this many cases; if more have caught no mutant, flakiness is not the reason."""
 
@@ -58,7 +60,7 @@ class Kill:
 class Trial:
     """The result of one mutant.
 
-    `wrong_reason` are kills whose findings cite no rule that the mutant breaks.
+    `wrong_reason` has the kills whose findings cite no rule that the mutant breaks.
     """
 
     mutant: Mutant
@@ -133,7 +135,7 @@ async def kill_matrix(
     enough: bool = False,
     attached: bool = False,
 ) -> KillMatrix:
-    """Play each mutant against the cases about it, and the reference client against all of these.
+    """Play each mutant against the cases about it, and the reference client against all of them.
 
     With `enough`, a mutant that has been caught plays only cases that have not caught any mutant
     yet, and the reference client plays each case under only one profile. With `attached`, every
@@ -276,7 +278,10 @@ async def _run(plan: Plan, note: Callable[[CaseResult], None] = lambda _: None) 
 
 
 def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:
-    """Return the first finding for the right reason if a case failed, or else its first finding."""
+    """Return the first finding for the right reason, or else the first finding.
+
+    Returns None for a case that did not fail.
+    """
     if result.verdict not in {Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE}:
         return None
     for finding in result.findings:

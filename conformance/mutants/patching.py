@@ -90,12 +90,12 @@ WHERE_FAILURES_COUNT: Final = (
 )
 """Rules that are judged by the next delay, or by which open is the last one.
 
-A client that counts its failures differently breaks them too.
+A client that counts failures differently breaks these rules too.
 """
 WHERE_THE_CURSOR_SHOWS: Final = (
     *("ARK-SSE-7", "ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-6", "ARK-RES-7", "ARK-RES-8"),
 )
-"""Rules that are judged by the cursor of the next open, most of them by public vectors."""
+"""Rules that are judged by the cursor of the next open, mostly with public vectors."""
 
 
 def breaks(
@@ -118,7 +118,7 @@ def mutants_in(module: ModuleType) -> tuple[Mutant, ...]:
 
 
 class ByObject(dict[object, T]):
-    """A mutant's data by client or exchange; these compare by identity."""
+    """A mutant's data by client or exchange, which are compared by identity."""
 
 
 _undo: Final = list[Callable[[], None]]()
@@ -214,7 +214,7 @@ def without(request: Request, name: bytes) -> Request:
 
 
 def with_header(request: Request, name: bytes, value: bytes) -> Request:
-    """Return the request with one header set; it replaces all others with that name."""
+    """Return the request with one header set, which replaces all others with that name."""
     rest = without(request, name.lower()).headers
     return evolve(request, headers=(*rest, (name, value)))
 
@@ -225,6 +225,6 @@ def with_body(request: Request, body: bytes) -> Request:
 
 
 def body_of(request: Request) -> Mapping[str, Json]:
-    """Return the JSON object in the body of a request, or an empty one if it is not an object."""
+    """Return the JSON object in the body of a request, or {} if the body is anything else."""
     value = parse_json(request.body)
     return value if isinstance(value, Mapping) else {}

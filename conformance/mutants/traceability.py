@@ -75,5 +75,5 @@ def by_source(requirements: Iterable[Requirement]) -> Mapping[SourceKind, int]:
 def unknown_rules(
     requirements: Mapping[str, Requirement], mutants: Iterable[Breaking]
 ) -> Sequence[str]:
-    """Return the rule ids in mutants that are not the id of any requirement, sorted."""
+    """Return the unknown rule ids that mutants list, sorted."""
     return sorted({rule for mutant in mutants for rule in mutant.breaks} - set(requirements))

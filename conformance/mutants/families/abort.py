@@ -97,7 +97,7 @@ def resolves_at_an_abort() -> None:
 
 @breaks("ARK-ABT-1")
 def fails_at_an_abort() -> None:
-    """An abort makes `wait()` reject with some other error instead of the abort reason."""
+    """An abort makes `wait()` reject with another error instead of the abort reason."""
     _settle_aborted(Rejected(ArkorError("the request failed")))
 
 
@@ -180,7 +180,7 @@ def delivers_what_is_buffered_after_an_abort() -> None:
 
 @breaks("ARK-ABT-7")
 def delivers_one_more_event_after_its_pause() -> None:
-    """The client yields to other tasks, then delivers one more event even if they aborted."""
+    """The client yields to other tasks, then delivers one more event even after an abort."""
     in_a_row = 32
     present, late = ByObject[int](), ByObject[Abort]()
 

@@ -1,4 +1,4 @@
-"""Mutants of the request for the job that follows an empty stream."""
+"""Mutants of the request for the job after an empty stream."""
 
 # ruff: noqa: D401
 
@@ -17,7 +17,7 @@ from conformance.strict_data import Json, parse_json
 
 @breaks("ARK-STR-18")
 def never_asks_for_the_job() -> None:
-    """After an empty stream the client never requests the job, so it may reconnect for ever."""
+    """The client never requests the job after an empty stream, so it may reconnect for ever."""
     change_profiles(lambda profile: evolve(profile, asks_for_the_job=False))
 
 
@@ -62,7 +62,7 @@ def takes_any_job_for_one_that_is_over() -> None:
 
 @breaks("ARK-STR-19", follows=("ARK-STR-4",))
 def takes_the_end_of_another_job() -> None:
-    """The client accepts the end of another job, because it does not compare the ids."""
+    """The client accepts a response about another job, because it does not compare job ids."""
 
     def change(client: Client, job: Mapping[str, Json]) -> Mapping[str, Json]:
         known = client.session.job

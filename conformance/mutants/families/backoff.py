@@ -19,7 +19,7 @@ _WHERE_DELAYS_GROW = (
     *("ARK-BAK-3", "ARK-BAK-10", "ARK-BAK-11"),
     *("ARK-BUD-3", "ARK-BUD-9", "ARK-BUD-10", "ARK-BUD-14"),
 )
-"""Rules that are judged by how delays grow; a client with another formula breaks them too."""
+"""Rules that are judged by how delays grow; a client with a different formula breaks these too."""
 
 
 def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
@@ -87,7 +87,7 @@ def overflows() -> None:
 
 @breaks("ARK-BAK-6", follows=("ARK-BAK-5",))
 def spreads_by_half() -> None:
-    """The client spreads the delay by far more than a quarter."""
+    """The client spreads the delay by far more than the permitted quarter."""
     original = ReconnectPolicy.delay
 
     def delay(
@@ -144,7 +144,7 @@ def spreads_the_clean_end() -> None:
 
 @breaks("ARK-BAK-5")
 def does_not_spread_the_clean_end() -> None:
-    """The client does not spread the delay after a clean end, so a whole fleet returns at once."""
+    """The client does not spread the delay after a clean end, so a whole fleet reconnects at once."""
     change_profiles(lambda profile: evolve(profile, spreads_clean_end=False), "hardened")
 
 

@@ -29,7 +29,7 @@ from conformance.mutants.families.wire import edit_queries
 from conformance.mutants.filters import edit_requests, filter_inputs
 from conformance.mutants.patching import body_of, breaks, replace, with_body, with_header
 
-_SINGLY: Final = 100_000
+_SINGLY: Final = 100_000  # Reading all bytes of a connection one at a time would take minutes.
 _LARGE: Final = 65_536
 
 
@@ -87,7 +87,7 @@ def writes_json_with_spaces() -> None:
 
 @breaks()
 def writes_json_in_another_order() -> None:
-    """JSON bodies have their members in reverse order, and non-ASCII characters unescaped."""
+    """JSON bodies have members in reverse order and unescaped non-ASCII characters."""
 
     def change(request: Request) -> Request:
         if not request.body:
@@ -112,7 +112,7 @@ def writes_the_query_in_another_order() -> None:
 
 @breaks()
 def reads_byte_by_byte() -> None:
-    """The client reads the first 100,000 bytes of a connection one by one; all take minutes."""
+    """The client reads the first 100,000 bytes of a connection one at a time."""
     original = Connection.read
     so_far: WeakKeyDictionary[ByteStream, int] = WeakKeyDictionary()
 
@@ -128,7 +128,7 @@ def reads_byte_by_byte() -> None:
 
 @breaks()
 def reads_small_pieces() -> None:
-    """The client reads the socket seven bytes at a time."""
+    """The client reads seven bytes at a time from the socket."""
     replace(_async_http, "_READ_SIZE", 7)
 
 

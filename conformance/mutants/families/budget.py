@@ -44,13 +44,13 @@ def _limit_changed_by(change: int) -> None:
 
 @breaks("ARK-BUD-6", follows=("ARK-RES-14", *WHERE_FAILURES_COUNT))
 def tries_once_more() -> None:
-    """The client makes one reconnect more than the budget allows."""
+    """The client makes one more reconnect than the budget allows."""
     _limit_changed_by(1)
 
 
 @breaks("ARK-BUD-6", follows=WHERE_FAILURES_COUNT)
 def tries_once_less() -> None:
-    """The client makes one reconnect fewer than the budget allows."""
+    """The client makes one fewer reconnect than the budget allows."""
     _limit_changed_by(-1)
 
 
@@ -81,9 +81,10 @@ def never_forgets_failures() -> None:
 
 
 def _count_as_progress(is_progress: Callable[[Client, Sequence[Block]], bool]) -> None:
-    """Replace the rule for progress, which resets the failures and makes a clean end free.
+    """Replace the rule for what counts as progress.
 
-    `is_progress` takes the events of the stream.
+    Progress resets the count of failures, and a clean end after progress is not a failure.
+    `is_progress` takes the client and the events of the stream.
     """
     blocks = watch_blocks()
 
@@ -162,12 +163,12 @@ def lets_the_first_frame_decide() -> None:
 
 @breaks("ARK-BUD-14", follows=WHERE_FAILURES_COUNT)
 def takes_a_repeated_id_for_progress() -> None:
-    """A repeated id counts as progress, so a backend that repeats itself is followed for ever."""
+    """A repeated id counts as progress, so endless repeats never exhaust the budget."""
     change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "hardened")
 
 
 def _count_new_ids(is_new: Callable[[list[str], Block], bool]) -> None:
-    """Count only new frames as progress; `is_new` takes the ids of the job so far."""
+    """Count only new frames as progress; `is_new` gets the ids that the job has had so far."""
     ids = ByObject[list[str]]()
 
     def is_progress(client: Client, events: Sequence[Block]) -> bool:
@@ -197,7 +198,7 @@ def remembers_one_id() -> None:
 
 @breaks("ARK-BUD-16", "ARK-BUD-20", follows=WHERE_FAILURES_COUNT)
 def takes_a_comment_for_progress() -> None:
-    """Any byte counts as progress, even one of a comment."""
+    """Any byte counts as progress, even a byte of a comment."""
     _count_as_progress(lambda client, _: connection(client).received > 0)
 
 

@@ -1,7 +1,7 @@
-"""Mutants that fail nearly every case; each failure must cite only the rule that they break.
+"""Mutants that fail nearly every case; each failure must cite only the rule that the mutant breaks.
 
-No real client is broken like this. These mutants show that a case does not cite its own rule when
-the client fails before it reaches what the case is about.
+No real client is broken like this. These mutants show that a case does not cite its own rule if
+the client fails before the step that the case is about.
 """
 
 # ruff: noqa: D401
@@ -41,7 +41,7 @@ def takes_every_cancel_for_refused() -> None:
     follows=("ARK-BUD-3", "ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-ERR-5", "ARK-ERR-11"),
 )
 def never_reconnects() -> None:
-    """The client never reconnects: `wait()` rejects at any end of a stream."""
+    """The client never reconnects: `wait()` rejects whenever a stream ends."""
     reject_for(lambda _, notice: notice.cause or ArkorError("the stream ended"))
 
 

@@ -69,7 +69,7 @@ def cancel_before_start_submits() -> None:
 
 @breaks("ARK-CAN-1")
 def remembers_a_cancel_before_start() -> None:
-    """The client remembers a `cancel()` before `start()` and sends it once the job exists."""
+    """The client keeps a `cancel()` made before `start()` and sends it once the job exists."""
     early = ByObject[bool]()
 
     def remember(client: Client, event: Input) -> None:
@@ -161,7 +161,7 @@ def sends_overlapping_cancels() -> None:
 
 @breaks("ARK-CAN-13")
 def cancels_once_only() -> None:
-    """A `cancel()` after a completed one sends no request."""
+    """After a completed `cancel()`, a later `cancel()` sends no request."""
     done = ByObject[bool]()
 
     def note(client: Client, event: Input) -> None:
@@ -188,7 +188,7 @@ def does_not_send_the_cancel() -> None:
 
 @breaks("ARK-CAN-13")
 def remembers_a_refused_cancel() -> None:
-    """After a failed `cancel()`, every later one fails with the same error."""
+    """After a failed `cancel()`, every later `cancel()` fails with the same error."""
     refusals = ByObject[Rejected]()
 
     def note(client: Client, outcome: Outcome) -> Outcome:

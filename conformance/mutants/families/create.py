@@ -65,7 +65,7 @@ def submits_again_on_a_second_start() -> None:
 
 @breaks("ARK-CRE-3")
 def overlapping_starts_submit_twice() -> None:
-    """Two overlapping calls send two create requests, as in the real SDK."""
+    """Two overlapping `start()` calls send two create requests, as in the real SDK."""
     set_cell(Job.CREATING, JobSignal.START, Move(Job.CREATING))
     set_cell(Job.ACCEPTED, JobSignal.ACCEPT, Move(Job.ACCEPTED))
 
@@ -78,7 +78,7 @@ def _is_failure(operation: Operation, outcome: Outcome, client: Client) -> bool:
 
 
 def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
-    """When a create fails, repeat the calls that were waiting for it, once."""
+    """If a create fails, repeat once all calls that were waiting for it."""
     repeated = ByObject[Exchange]()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -235,7 +235,7 @@ def wait_does_not_submit() -> None:
 
 @breaks("ARK-CRE-10")
 def wait_never_hears_of_a_failed_create() -> None:
-    """When the create that `wait()` sent fails, `wait()` never returns."""
+    """`wait()` never returns if its create request fails."""
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome | None:
         waits = operation is Operation.FOLLOW
@@ -293,7 +293,7 @@ def start_resolves_before_it_is_accepted() -> None:
 
 @breaks("ARK-CRE-1", follows=("ARK-WIR-6", "ARK-EVT-6", "ARK-EVT-12"))
 def changes_the_job_id() -> None:
-    """The client uses a different job id than the one that the backend returned."""
+    """The client uses a job id other than the one that the backend returned."""
 
     def change(_: Client, __: Exchange, body: bytes) -> bytes:
         job = _job_in(body)

@@ -54,7 +54,7 @@ def sends_positive_numbers_only() -> None:
 
 @breaks("ARK-RES-9")
 def takes_ids_for_json() -> None:
-    """The client does not send an id that is falsy as JSON, such as `false`."""
+    """The client does not send an id that is falsy when read as JSON, such as `false`."""
 
     def change(cursor: str) -> str | None:
         try:
@@ -73,7 +73,7 @@ def percent_encodes_ids() -> None:
 
 @breaks("ARK-RES-9")
 def cuts_long_ids() -> None:
-    """The client cuts the cursor to 128 characters."""
+    """The client truncates the cursor to 128 characters."""
     _send(lambda cursor: cursor[:128])
 
 

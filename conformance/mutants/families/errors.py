@@ -20,7 +20,7 @@ def retries_permanent_statuses() -> None:
 
 @breaks("ARK-ERR-1", "ARK-ERR-2")
 def gives_up_on_404() -> None:
-    """`wait()` rejects at a 404, in profiles where the client must retry."""
+    """`wait()` rejects on a 404, in profiles where the client must retry."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses | {404}), "2026-05", "2026-07"
     )
@@ -28,19 +28,19 @@ def gives_up_on_404() -> None:
 
 @breaks("ARK-ERR-1")
 def gives_up_on_401() -> None:
-    """`wait()` rejects at a 401, in the profile that has no permanent statuses."""
+    """`wait()` rejects on a 401, in the profile that has no permanent statuses."""
     change_profiles(lambda p: evolve(p, permanent_statuses=frozenset({401, 403})), "2026-05")
 
 
 @breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-BUD-2")
 def gives_up_on_503() -> None:
-    """`wait()` rejects at a 503, which the client must retry."""
+    """`wait()` rejects on a 503, which the client must retry."""
     change_profiles(lambda p: evolve(p, permanent_statuses=p.permanent_statuses | {503}))
 
 
 @breaks("ARK-ERR-4")
 def gives_up_on_429() -> None:
-    """`wait()` rejects at a 429, which the client must retry."""
+    """`wait()` rejects on a 429, which the client must retry."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses | {429}), "hardened"
     )
@@ -48,13 +48,13 @@ def gives_up_on_429() -> None:
 
 @breaks("ARK-ERR-5")
 def has_no_grace() -> None:
-    """`wait()` rejects at a 404 right after the create, without a grace period."""
+    """`wait()` rejects on a 404 right after the create, without a grace period."""
     change_profiles(lambda profile: evolve(profile, not_found_grace=0.0), "hardened")
 
 
 @breaks("ARK-ERR-6")
 def has_endless_grace() -> None:
-    """The client retries after a 404 for ever, even when the grace period is over."""
+    """The client retries for ever after a 404, even when the grace period is over."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses - {404}), "hardened"
     )
@@ -96,7 +96,7 @@ def reads_error_bodies_as_streams() -> None:
 
 @breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-ERR-11")
 def gives_up_on_every_4xx() -> None:
-    """`wait()` rejects at any 4xx, even at those that the client must retry."""
+    """`wait()` rejects on any 4xx, even one that the client must retry."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses | frozenset(range(400, 500)))
     )
@@ -104,7 +104,7 @@ def gives_up_on_every_4xx() -> None:
 
 @breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-BUD-2")
 def gives_up_on_5xx_but_503() -> None:
-    """`wait()` rejects at any 5xx except a 503."""
+    """`wait()` rejects on any 5xx except a 503."""
     others = frozenset(range(500, 600)) - {503}
     change_profiles(lambda p: evolve(p, permanent_statuses=p.permanent_statuses | others))
 

@@ -102,7 +102,7 @@ def goes_by_the_event_name() -> None:
 
 @breaks("ARK-EVT-7", "ARK-EVT-26", follows=("ARK-STR-18",))
 def gives_up_at_malformed_data() -> None:
-    """`wait()` rejects at a frame whose data is not a JSON object, instead of skipping it."""
+    """`wait()` rejects on a frame whose data is not a JSON object, instead of skipping it."""
 
     def reason(_: Client, block: Block) -> Exception | None:
         return None if block.is_control or block.content is not None else EventTooLarge(0)
@@ -112,7 +112,7 @@ def gives_up_at_malformed_data() -> None:
 
 @breaks("ARK-EVT-8")
 def gives_up_at_unknown_types() -> None:
-    """`wait()` rejects at a frame of an unknown type, instead of skipping it."""
+    """`wait()` rejects on a frame of an unknown type, instead of skipping it."""
 
     def reason(_: Client, block: Block) -> Exception | None:
         known = block.is_control or block.content is None or block.kind
@@ -142,7 +142,7 @@ def delivers_no_checkpoints() -> None:
 
 @breaks("ARK-EVT-2")
 def delivers_the_last_first() -> None:
-    """The client delivers frames that arrive together in reverse order."""
+    """If frames arrive together, the client delivers them in reverse order."""
 
     def change(_: Client, __: bytes, blocks: list[Block]) -> Iterable[Block]:
         return [*reversed(blocks[:-1]), *blocks[-1:]]
@@ -206,7 +206,7 @@ def takes_missing_numbers_for_zero() -> None:
 
 @breaks("ARK-EVT-12")
 def forgets_the_adapter() -> None:
-    """The adapter of a checkpoint event has only its kind, and no other members."""
+    """The adapter of a checkpoint event has only its `kind` and no other members."""
 
     def adapter(_: Checkpoint) -> Mapping[str, object]:
         return {"kind": "checkpoint"}
@@ -239,13 +239,13 @@ def does_not_note_that_the_job_runs() -> None:
 
 @breaks("ARK-WIR-15")
 def drops_unknown_members_of_a_job() -> None:
-    """The client drops members of a job that it does not know."""
+    """The client drops unknown members of a job."""
     change_results(lambda _, result: evolve(result, job=evolve(result.job, extra={})))
 
 
 @breaks("ARK-WIR-16")
 def normalises_unknown_statuses() -> None:
-    """The client changes a job status that it does not know to `queued`."""
+    """The client changes an unknown job status to `queued`."""
     known = {"queued", "running", "completed", "failed", "cancelled"}
 
     def change(_: Client, result: TrainingResult) -> TrainingResult:

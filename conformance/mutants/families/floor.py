@@ -26,7 +26,7 @@ def obeys_the_server() -> None:
 
 @breaks("ARK-BAK-10", "ARK-BAK-11")
 def ignores_the_server() -> None:
-    """The client ignores `retry:` and `Retry-After`, so neither is a floor under its delays."""
+    """The client ignores `retry:` and `Retry-After`, which should be a floor under its delays."""
     change_profiles(lambda profile: evolve(profile, honours_server_delay=False), "hardened")
 
 
@@ -45,7 +45,7 @@ def keeps_retry_after() -> None:
 
 
 def _change_floors(change: Callable[[Client, float, float, float], float]) -> None:
-    """Change delays in profiles that honour what the server asks for.
+    """Change delays in profiles that honour `retry:` and `Retry-After`.
 
     `change` takes the delay, the latest `retry` of the stream (-1 if none), and the `Retry-After`
     of the response that caused this delay (0 if none), all in seconds.
@@ -105,7 +105,7 @@ def ignores_dates() -> None:
 
 @breaks("ARK-BAK-12")
 def goes_by_its_own_clock() -> None:
-    """The client compares a `Retry-After` date with its own clock if there is no `Date`."""
+    """Without a `Date` header, the client compares a `Retry-After` date with its own clock."""
     its_own = 1_777_777_777.0
     _read_retry_after(lambda headers, value: _seconds(headers, value, default=its_own))
 
@@ -123,7 +123,7 @@ def waits_for_what_has_passed() -> None:
 
 @breaks("ARK-BAK-12")
 def takes_the_first_number_for_retry_after() -> None:
-    """If `Retry-After` is not a number of seconds, the client uses its first digits as one."""
+    """If `Retry-After` is not a number of seconds, the client reads its first digits as seconds."""
 
     def read(_: Headers, value: str) -> float | None:
         digits = re.search("[0-9]+", value)
@@ -144,7 +144,7 @@ def waits_a_minute_for_a_malformed_retry_after() -> None:
 
 @breaks("ARK-BAK-13", "ARK-BAK-2")
 def does_not_clamp_the_floor() -> None:
-    """The client does not clamp the delay that the server asks for to the cap."""
+    """The client does not apply the cap to the delay that the server asks for."""
     _change_floors(lambda _, delay, asked, once: max(delay, asked, once))
 
 
@@ -166,7 +166,7 @@ def takes_retry_at_the_blank_line() -> None:
 
 
 def _change_lines(change: Callable[[bytes], bytes | None]) -> None:
-    """Change each line of a chunk that begins with `retry:`; None removes it."""
+    """Change each `retry:` line of a chunk; None removes the line."""
 
     def changed(_: Client, data: bytes) -> bytes:
         lines = (change(line) if line.startswith(b"retry:") else line for line in data.split(b"\n"))
@@ -177,7 +177,7 @@ def _change_lines(change: Callable[[bytes], bytes | None]) -> None:
 
 @breaks("ARK-SSE-18")
 def reads_any_number_as_retry() -> None:
-    """The client uses the digits in a malformed `retry:` such as `5000x`, or else 5,000 ms."""
+    """The client uses the digits of a malformed `retry:` like `5000x`; without digits, 5,000 ms."""
 
     def change(line: bytes) -> bytes:
         digits = bytes(c for c in line if chr(c).isdigit())
@@ -198,7 +198,7 @@ def _every_retry(read: Callable[[bytes], int | None]) -> None:
 
 @breaks("ARK-SSE-18")
 def reads_retry_with_its_number_parser() -> None:
-    """The client parses `retry:` with `int()`, which accepts signs, spaces and any digits."""
+    """The client parses `retry:` with `int()`, which accepts signs, spaces and non-ASCII digits."""
 
     def read(value: bytes) -> int | None:
         try:

@@ -35,7 +35,7 @@ _HOUR = 3600.0
 
 @breaks("ARK-IDL-1", "ARK-IDL-2")
 def waits_in_silence_for_ever() -> None:
-    """The client never gives up a silent connection."""
+    """The client never gives up on a silent connection."""
     change_profiles(lambda profile: evolve(profile, byte_timeout=None))
 
 
@@ -104,7 +104,7 @@ def counts_the_time_of_callbacks_as_silence() -> None:
 
 @breaks("ARK-IDL-6")
 def gives_a_silent_stream_up_where_it_should_not() -> None:
-    """The client gives up a stream after five silent minutes in profiles without an idle timer."""
+    """The client closes a stream after five silent minutes in profiles without an idle timer."""
     change_profiles(
         lambda p: evolve(p, byte_timeout=300.0 if p.byte_timeout is None else p.byte_timeout)
     )

@@ -56,7 +56,7 @@ def _edit_redirected(change: Callable[[Client, Request], Request]) -> None:
 def _goes_anywhere(*forgotten: bytes) -> None:
     """Follow redirects to other origins, without the `forgotten` headers.
 
-    The mutant keeps its connection, where the backend of a case serves both origins; only the
+    The mutant stays on its connection, on which the test backend serves both origins; only the
     `Host` header differs.
     """
     places = ByObject[str]()
@@ -96,7 +96,7 @@ def goes_elsewhere_without_the_token() -> None:
 
 @breaks("ARK-SEC-1")
 def goes_elsewhere_without_credentials() -> None:
-    """The client follows a redirect to another origin, though without the token and the cursor."""
+    """The client follows a redirect to another origin, but without the token and the cursor."""
     _goes_anywhere(b"authorization", b"last-event-id")
 
 
@@ -122,7 +122,7 @@ def _follow(where: Callable[[Client, Responded], str | None], call: Call) -> Non
 
 
 def _target(client: Client, head: Responded) -> str:
-    """Return the request target of a redirect within the same origin."""
+    """Return the request target to which a redirect within the same origin leads."""
     location = header(head.headers, b"location") or ""
     there = urlsplit(urljoin(client.exchange_of(head).request.target, location))
     return urlunsplit(("", "", there.path, there.query, ""))
@@ -142,7 +142,7 @@ def follows_redirects_for_ever() -> None:
 
 @breaks("ARK-SEC-2")
 def forgets_the_headers_on_a_redirect() -> None:
-    """A redirected stream request has no `Authorization` and no `Accept` header."""
+    """A redirected stream request has no `Authorization` or `Accept` header."""
     _edit_redirected(lambda _, request: without(without(request, b"authorization"), b"accept"))
 
 
@@ -155,13 +155,13 @@ def _posts_again(call: Call) -> None:
 
 @breaks("ARK-SEC-3")
 def redirects_the_create() -> None:
-    """The client follows a redirect of the create and posts it again at the new address."""
+    """The client follows a redirect of the create and posts the job to the new address."""
     _posts_again(Call.CREATE)
 
 
 @breaks("ARK-SEC-3")
 def redirects_the_cancel() -> None:
-    """The client follows a redirect of the cancel and posts it again at the new address."""
+    """The client follows a redirect of the cancel and posts the cancel to the new address."""
     _posts_again(Call.CANCEL)
 
 
@@ -240,7 +240,7 @@ def follows_whole_addresses_alone() -> None:
 
 @breaks("ARK-SEC-2", follows=("ARK-SEC-13",))
 def drops_the_query_of_a_redirect() -> None:
-    """The client follows redirects without the query of the `Location`."""
+    """The client drops the query of a `Location` and follows the redirect."""
     _change_locations(lambda _, location: location.partition("?")[0])
 
 

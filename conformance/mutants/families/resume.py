@@ -108,7 +108,7 @@ def ignores_ids_without_data() -> None:
 
 
 def _take_unfinished_ids(pattern: bytes) -> None:
-    """Use the last id that `pattern` finds in the unfinished block at the end of a stream."""
+    """Use the last id that `pattern` finds in a stream's unfinished block as the cursor."""
     compiled = re.compile(pattern, re.MULTILINE)
 
     def rest(_: Client, held: bytes, __: Finished | Broken) -> bytes:
@@ -142,7 +142,7 @@ def never_clears_the_cursor() -> None:
 
 @breaks("ARK-RES-8", follows=WHERE_THE_CURSOR_SHOWS)
 def ignores_ids_of_skipped_frames() -> None:
-    """Only ids of delivered frames move the cursor, not ids of skipped ones."""
+    """Only ids of delivered frames move the cursor, not ids of skipped frames."""
     change_blocks(
         lambda _, block: (block if block.data is None or block.kind else evolve(block, id=None),)
     )
@@ -156,7 +156,7 @@ def _poison(cursor: str) -> str:
 
 
 def _with_poison_cursor(change: Callable[[Request, str], Request]) -> None:
-    """Hide unsendable cursors from the session, and change the requests that carry one."""
+    """Hide unsendable cursors from the session, and change the requests that would carry them."""
     poison = dict[str, str]()
 
     def hide(_: Client, block: Block) -> Iterable[Block]:
@@ -199,7 +199,10 @@ def gives_up_at_a_poison_cursor() -> None:
 
 
 def _read_ahead(*, flushes: bool) -> None:
-    """Deliver each event when the next one arrives; the last one at a clean end if `flushes`."""
+    """Deliver each event when the next one arrives.
+
+    With `flushes`, deliver the last one at a clean end.
+    """
     ahead = ByObject[list[Block]]()
 
     def change(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -248,7 +251,7 @@ def starts_over_after_a_rejected_wait() -> None:
 
 @breaks("ARK-RES-14")
 def keeps_a_spent_budget() -> None:
-    """A `wait()` after one that gave up has no budget and gives up at the first failure."""
+    """After a `wait()` that gave up, the next one has no budget, so its first failure ends it."""
     latest = ByObject[int]()
 
     def rule(client: Client, notice: Reconnecting, _: int) -> int:
@@ -268,7 +271,7 @@ def keeps_a_spent_budget() -> None:
 
 @breaks("ARK-RES-16", follows=("ARK-RES-14",))
 def runs_ahead_of_the_callbacks() -> None:
-    """The cursor is the id of the last frame read, even if it was not delivered."""
+    """The cursor is the id of the last frame read, even if that frame was not delivered."""
     latest = ByObject[str]()
 
     def note(client: Client, block: Block) -> Iterable[Block]:

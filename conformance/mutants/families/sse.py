@@ -277,7 +277,7 @@ def trims_names() -> None:
 
 @breaks("ARK-SSE-11")
 def goes_by_the_first_letter_of_names() -> None:
-    """The parser looks only at the first letter of a field name, so it reads `dat:` as `data:`."""
+    """The parser checks only the first letter of a field name, so it reads `dat:` as `data:`."""
     names = {"d": "data", "e": "event", "i": "id", "r": "retry"}
     speak(Dialect(field=partial(_change_name, lambda name: names.get(name[:1], name))))
 
@@ -360,7 +360,7 @@ def dispatches_again_at_a_blank_line() -> None:
 
 @breaks("ARK-SSE-15", follows=("ARK-SSE-7", "ARK-SSE-8", "ARK-BUD-16", "ARK-BUD-20"))
 def dispatches_a_chunk_without_an_event() -> None:
-    """A chunk that completes no event dispatches an empty one, unless it is a comment."""
+    """A chunk that completes no event dispatches an empty one, unless the chunk is a comment."""
 
     def dispatch(_: Client, data: bytes, blocks: list[Block]) -> Iterable[Block]:
         yield from blocks
@@ -425,5 +425,5 @@ def reads_json_in_comments() -> None:
 
 @breaks("ARK-SSE-9")
 def reads_a_last_comment() -> None:
-    """The parser reads a JSON object in a comment as an event, even unfinished at the end."""
+    """The parser reads JSON in a comment as an event, even in the stream's unfinished last line."""
     speak(Dialect(field=_talkative, reads_a_last_comment=True))

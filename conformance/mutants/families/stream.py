@@ -177,7 +177,7 @@ def forgets_the_status_of_a_completed_job() -> None:
 
 @breaks("ARK-STR-5")
 def streams_again_after_the_result() -> None:
-    """`wait()` opens the stream again although the result is known."""
+    """`wait()` opens the stream again although the result is already known."""
     over = ByObject[bool]()
 
     def note(client: Client, _: Operation, outcome: Outcome) -> Outcome:
@@ -284,7 +284,7 @@ def _minds_codings(foreign: Callable[[Headers], tuple[str, ...]]) -> None:
 
 @breaks("ARK-STR-12")
 def looks_at_the_first_coding() -> None:
-    """Of several content codings, the client looks only at the first one."""
+    """Of several content codings, the client checks only the first."""
 
     def foreign(headers: Headers) -> tuple[str, ...]:
         return tuple(c for c in members(headers, b"content-encoding")[:1] if c != "identity")
@@ -323,13 +323,13 @@ def _by_types(judge: Callable[[tuple[str, ...]], bool]) -> None:
 
 @breaks("ARK-STR-10")
 def looks_at_the_first_type() -> None:
-    """Of several `Content-Type` values, the client looks only at the first one."""
+    """Of several `Content-Type` values, the client checks only the first."""
     _by_types(lambda types: types[:1] == ("text/event-stream",))
 
 
 @breaks("ARK-STR-10")
 def looks_at_the_last_type() -> None:
-    """Of several `Content-Type` values, the client looks only at the last one."""
+    """Of several `Content-Type` values, the client checks only the last."""
     _by_types(lambda types: types[-1:] == ("text/event-stream",))
 
 

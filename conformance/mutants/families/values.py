@@ -131,7 +131,7 @@ def hands_on_members_as_they_came() -> None:
 
 @breaks("ARK-EVT-21", "ARK-EVT-10")
 def leaves_out_what_is_null() -> None:
-    """The callback does not get the members that are None, instead of getting None for them."""
+    """The callback gets an event without the members that should be None."""
     original = Desk.heard
 
     async def heard(desk: Desk, name: str, data: Mapping[str, object]) -> None:
@@ -152,7 +152,7 @@ def wants_a_reason_for_a_failure() -> None:
 
 @breaks("ARK-EVT-22")
 def chokes_on_long_integers() -> None:
-    """The client treats a frame as malformed if an integer is too long for its language."""
+    """The client treats a frame as malformed if an integer is too long for the client's language."""
 
     def read(text: str) -> str:
         with contextlib.suppress(RecursionError):
@@ -163,7 +163,7 @@ def chokes_on_long_integers() -> None:
 
 
 def _change_numbers(text: str, change: Callable[[float], float]) -> str:
-    """Change the numbers in a JSON text that are out of range for a double, and nothing else."""
+    """Change only those numbers in a JSON text that are out of range for a double."""
     found = list[float]()
 
     def number(digits: str) -> float:
@@ -235,7 +235,7 @@ def keeps_an_old_error() -> None:
 
 @breaks("ARK-SEC-10")
 def forgets_the_status_of_a_deep_refusal() -> None:
-    """If a refusal has a deeply nested body, the client reports a bad response, not its status."""
+    """If a refusal has a deeply nested body, the client reports a bad response, not the status."""
 
     def change(client: Client, _: Operation, outcome: Outcome) -> Outcome:
         refused = isinstance(outcome, Rejected) and isinstance(outcome.error, StatusError)
@@ -258,7 +258,7 @@ def hangs_on_a_deep_answer() -> None:
 
 @breaks("ARK-SEC-10")
 def dies_of_a_deep_frame() -> None:
-    """`wait()` rejects with the JSON parser's recursion error at a deeply nested frame."""
+    """`wait()` rejects with the JSON parser's recursion error on a deeply nested frame."""
 
     def reason(_: Client, block: Block) -> Exception | None:
         deep = _is_deep((block.data or "").encode())

@@ -32,7 +32,7 @@ def _config_of(request: Request) -> Mapping[str, Json]:
 
 
 def edit_queries(change: Callable[[Mapping[str, str]], str]) -> None:
-    """Change the query of every request, except of requests that follow a redirect."""
+    """Change the query of every request, except requests that follow a redirect."""
 
     def edit(client: Client, request: Request) -> Request:
         path, _, query = request.target.partition("?")
@@ -172,7 +172,7 @@ def cancels_with_delete() -> None:
 
 @breaks("ARK-WIR-10")
 def cancels_with_a_body() -> None:
-    """The cancel request has a body, which must be empty."""
+    """The cancel request has a body, although the protocol requires an empty one."""
     edit_cancel(lambda request: with_body(request, b"{}"))
 
 
@@ -191,7 +191,7 @@ def cancels_without_a_token() -> None:
 # If a case fixes the name of the job, the kit takes this create for another client's.
 @breaks("ARK-WIR-11", follows=("ARK-CRE-1",))
 def submits_with_another_token() -> None:
-    """The create request has a different token than the caller's."""
+    """The create request has a token other than the caller's."""
     edit_create(lambda request: with_header(request, b"Authorization", b"Bearer another"))
 
 
@@ -202,7 +202,7 @@ def does_not_name_the_client() -> None:
 
 
 def _change_bounds(**bounds: int) -> None:
-    """Replace the caller's limits on the sizes of responses; in bytes."""
+    """Replace the caller's limits, in bytes, on the sizes of responses."""
 
     def change(setup: Setup) -> Setup:
         changed = evolve(setup.config.bounds, **bounds)
