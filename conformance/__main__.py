@@ -9,7 +9,7 @@ from typing import Final
 
 _LACKING: Final = "is not installed; pip install 'arkor-proto[conformance]'"
 _LATER: Final = ("anyio", "h11", "jinja2", "rich")
-"""Packages that some commands import when they run; their absence is reported at the start."""
+"""Packages that only some commands import; a missing one is reported at start-up."""
 
 try:
     # isort: off
@@ -104,8 +104,8 @@ def cli() -> None:
 
     \b
     exit status:
-      0    it conforms, or the command succeeded
-      1    it does not conform, or the command found a fault
+      0    the client or backend conforms, or the command succeeded
+      1    the client or backend does not conform, or the command found a fault
       2    the command line is wrong; nothing was done
       3    no verdict: a file cannot be read, the output cannot be written, or the
            driver or the kit failed
@@ -160,7 +160,7 @@ def _run(interruption: Interruption) -> int:
 
 
 def _each(error: ReadingError) -> list[str]:
-    """Return the first mistakes, as many as fit on a screen, and the number of the others."""
+    """Return as many mistakes as fit on a screen, and the number of those left out."""
     more = len(error.mistakes) - _MOST_MISTAKES
     rest = [f"and {more} more mistakes"] if more > 0 else []
     return [*error.mistakes[:_MOST_MISTAKES], *rest]

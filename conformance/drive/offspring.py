@@ -27,7 +27,7 @@ _SUBREAPER: Final = 36
 """PR_SET_CHILD_SUBREAPER, from linux/prctl.h."""
 _PAUSE: Final = 0.002
 _ROUNDS: Final = 50
-"""The most searches for processes; each finds those that were forked during the one before."""
+"""The maximum number of searches for processes; each finds those forked during the previous one."""
 
 
 def adopt_orphans() -> None:

@@ -62,8 +62,8 @@ class Identity:
     def follows_only(self) -> bool:
         """Whether the client can follow jobs but not create them.
 
-        A driver that declares neither `create` nor `attach` can create jobs: it may be older than
-        the capability `create`.
+        A driver that declares neither `create` nor `attach` is assumed to create jobs, because it
+        may be older than the capability `create`.
         """
         return ATTACH in self.capabilities and CREATE not in self.capabilities
 

@@ -206,5 +206,7 @@ class ExpectWords:
         array(EXCHANGE), "exchanges whose connection the client closes", default=()
     )
     cites: Mapping[str, tuple[str, ...]] = word(
-        mapping(array(text())), "the rules of an expectation, if not all of the case", default=EMPTY
+        mapping(array(text())),
+        "the rules that an expectation is about, if not all rules of the case",
+        default=EMPTY,
     )

@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 _CALL: Final = threading.local()
 """Per thread: the event `entered`, which is set once the client has begun the operation."""
 _GLANCE: Final = 0.005
-"""Seconds between two checks whether the kit has ended a sleep."""
+"""Seconds between two checks of whether the kit has ended a sleep."""
 
 
 @frozen
