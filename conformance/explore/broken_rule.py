@@ -226,7 +226,7 @@ class Past:
         return otherwise
 
     def _of_no_progress(self, attempt: Attempt) -> str:
-        """Return the rule about frames that are not progress; empty if the profile counts such."""
+        """Return the rule by which an attempt's frames are not progress; empty if they are."""
         kinds = [frame.kind for frame in attempt.frames]
         rule = next((_NO_PROGRESS[kind] for kind in kinds if kind in _NO_PROGRESS), "")
         if self.schedule.profile == "2026-05":

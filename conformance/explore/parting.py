@@ -14,7 +14,7 @@ from conformance.strict_data import Json
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
 
 _BUDGET: Final = ("ARK-BUD-3", "ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-10")
-"""The rules that a client may have broken if it goes on retrying when it should give up."""
+"""Rules on counting failures; a client that backs off unexpectedly may have broken any of them."""
 
 
 @frozen

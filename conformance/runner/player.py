@@ -80,7 +80,7 @@ class Rules:
 
 @frozen
 class Played:
-    """A result, with the play and the rules from which it was made."""
+    """A result, with the play that was judged and the rules that applied."""
 
     result: CaseResult
     play: Play

@@ -117,7 +117,7 @@ class Recording:
         return closed
 
     def take_strange(self, request: Request) -> None:
-        """Record a request of another program, unless there were many."""
+        """Record a request from another program, unless there have been too many."""
         self._strange += 1
         if self._strange <= _MOST_STRANGE:
             self.recorder.foreign += 1

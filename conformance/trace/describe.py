@@ -35,7 +35,7 @@ BACKEND: Final = "backend"
 KIT: Final = "kit"
 APPLICATION: Final = "application"
 COMMENT: Final = "(comment)"
-"""The `event` of a block that has only comments."""
+"""The event name shown for a block that has only comments."""
 STRANGER: Final = "stranger"
 
 
