@@ -46,7 +46,7 @@ _COMMANDS: Final = {
     "diff": "Play the same random schedules with two clients and show where they differ.",
     "simulate": "Simulate jobs with faults, or a fleet: real sessions, in virtual time.",
     "states": "Check every state that the session can reach, and show the shortest way to a fault.",
-    "mutants": "Judge the kit: which broken clients it catches, and by which rule.",
+    "mutants": "Judge the kit: show which broken clients it catches, and by which rule.",
     "coverage": "Show the cases and mutants of each requirement.",
 }
 

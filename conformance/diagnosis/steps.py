@@ -1,8 +1,8 @@
 """Turn a trace into the steps of the client, which can be compared with those of another client.
 
-A step is a decision of the client: a request, a back-off, a callback, the end of an operation.
-Actions of the backend and the kit are not steps, and neither is anything that correct clients do
-differently, such as idle timers, connections, and the order of header fields.
+A step is a decision of the client: a request, a back-off, a callback, the end of an operation. The
+steps leave out the actions of the backend and the kit, and whatever may differ between correct
+clients, such as idle timers, connections, and the order of header fields.
 """
 
 import json

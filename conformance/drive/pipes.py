@@ -1,8 +1,8 @@
 """The pipes of a driver process, read and written without blocking the event loop.
 
 Windows can wait for sockets but not for pipes. There, the kit polls the pipes and writes in a
-thread. On every system, what a driver has written can be read at once, so the trace has its
-messages in the right order.
+thread. On every system, the kit can read immediately what a driver has written, so the messages are
+in the right order in the trace.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Users for Locust: each creates a job and follows it to its end, and cancels some of its jobs.
+"""Users for Locust: each creates jobs one at a time, follows them to their end and cancels some.
 
     locust -f LOCUSTFILE --headless -u 100 -r 20 -t 60s
 

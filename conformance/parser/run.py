@@ -1,4 +1,4 @@
-"""Judge one parser by every stream, with different cuts of each."""
+"""Judge one parser by every stream, each cut in several ways."""
 
 from collections import deque
 from collections.abc import Sequence

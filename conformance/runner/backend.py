@@ -3,8 +3,8 @@
 A backend stays open after its case until the end of the run, so that late requests are noticed. If
 the system allows too few open files, the oldest backend is closed, with a note. Ports are reused
 and any program can connect, so a request counts as the client's only if it has a nonce of the case.
-A request with a nonce of another case is recorded there as a late request; any other comes from
-another program.
+A request with a nonce of another case is recorded in that case as a late request; a request without
+a known nonce comes from another program.
 """
 
 import errno

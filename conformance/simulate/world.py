@@ -240,7 +240,7 @@ class World:
                     assert_never(never)
 
     def _wait_again(self, outcome: object) -> None:
-        """Wait again after a create or a callback that failed, as an application would."""
+        """Wait again after a failed create or callback, as an application would."""
         if not isinstance(outcome, Rejected):
             return
         if self._raised and outcome.error is self._raised[-1]:

@@ -42,7 +42,7 @@ class _GaveUp(Exception):
 
 
 class _Strategy(ErrorStrategy):
-    """The library's own budget, except that permanent statuses fail at once."""
+    """The library's own budget, except that permanent statuses fail immediately."""
 
     def __init__(self, budget: ErrorStrategy) -> None:
         self._budget = budget
