@@ -40,7 +40,7 @@ class Parting:
 
 
 def parting(schedule: Schedule, trace: Trace) -> Parting | None:
-    """Return the first step of a client that was not predicted, or None."""
+    """Return the client's first step that was not predicted, or None."""
     prediction = predict(schedule)
     taken = list(_taken(trace))
     for n, expected in enumerate(prediction.steps):

@@ -71,7 +71,7 @@ def roll(seed: int, number: int, profile: str) -> Schedule:
     """Return random schedule `number` of `seed`; the same arguments give the same schedule."""
     rng = random.Random(f"{seed}/{number}/{profile}")  # noqa: S311 - must be repeatable
     attempts = [_attempt(rng) for _ in range(rng.randint(1, 6))]
-    # The last attempt ends the wait, unless the budget is exhausted before.
+    # The last attempt ends the wait, unless the budget is exhausted earlier.
     end = rng.choice((Kind.COMPLETED, Kind.FAILED, Kind.END))
     attempts.append(Attempt(frames=(Frame(end, "last"),)))
     trigger = None

@@ -76,7 +76,7 @@ class _Client:
 
     def abort(self, reason: str) -> None:
         self.trainer.abort(reason)
-        with self.reporting:  # report a callback that began before the abort before the abort, too
+        with self.reporting:  # a callback that began before the abort is reported before it
             pass
 
     async def _in_thread(self, operation: Callable[[], Result]) -> Result:
