@@ -24,7 +24,7 @@ _ALIKE: Final = 0.7
 _AHEAD: Final = 0.4
 """The minimum lead in likeness over every broken client that breaks none of the same rules."""
 _LEAST: Final = 3
-"""The minimum number of failures, counted by template and profile, to recognise a client."""
+"""The minimum number of failures (by template and profile) that is needed to recognise a client."""
 _SAME_PLAY: Final = 0.5
 """The weight of a case that both clients fail, but in different ways."""
 

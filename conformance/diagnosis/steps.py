@@ -35,7 +35,7 @@ _ROUTES: Final[Mapping[str, tuple[str, str]]] = {
 }
 _NOT_A_CALL: Final = frozenset({"open", "close", "hello"})
 _LONGER: Final = (1 + SPREAD) / (1 - SPREAD)
-"""Two delays with a larger ratio cannot be the same delay with different jitter."""
+"""Two delays with a larger ratio than this cannot be the same delay with different jitter."""
 
 
 @frozen(kw_only=True)
@@ -45,7 +45,7 @@ class Step:
     seq: int
     """The number of the step's event in the trace."""
     lane: str
-    """The sequence in which the step has a fixed place: `requests`, `callbacks`, or an operation."""
+    """The sequence in which the step has a fixed place: `requests`, `callbacks` or an operation."""
     does: str
     """Text to follow "the client", such as "opens the stream again"."""
     doing: str

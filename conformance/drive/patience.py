@@ -14,7 +14,7 @@ from conformance.drive.recorder import Recorder
 TALK: Final = 8
 """While nothing reaches the backend, a driver may report for this many times the patience."""
 _TALK_BESIDE: Final = 10.0
-"""Seconds added to `TALK` times a patience, so that a short one fails no client on a busy machine."""
+"""Seconds added to the limit of `TALK`, because a patience may be too short on a busy machine."""
 _INDULGENCES: Final = 8
 _SECONDS_PER_BYTE: Final = 2e-5
 """Seconds of processor time allowed per byte sent to a client, which may read byte by byte."""
@@ -30,7 +30,7 @@ async def patiently(
     *,
     most: float = math.inf,
 ) -> bool:
-    """Wait until `done()` is true or nothing happens any more; return whether it became true.
+    """Wait until `done()`, or until nothing happens any more; return whether `done()` became true.
 
     The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
     lines do not count as events. Callbacks and sleeps are only reports of the driver, so traffic or
@@ -62,7 +62,7 @@ async def patiently(
 
 @define
 class _Silence:
-    """Decides whether a silent driver is still working, judged by its use of the processor."""
+    """Decides whether a silent driver is still working, judging by its use of the processor."""
 
     recorder: Recorder
     connection: DriverConnection

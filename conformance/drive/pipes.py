@@ -84,7 +84,7 @@ class InputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def write(self, data: bytearray) -> int:
-        """Write as many bytes as fit; return their number. Raises BlockingIOError, other OSErrors."""
+        """Write what fits and return its length; raises BlockingIOError or another OSError."""
         if sys.platform != "win32":
             return os.write(self._file.fileno(), data)
         if self._is_broken:

@@ -83,7 +83,7 @@ class RequestWords:
 
 @frozen
 class RequestShape:
-    """Expects a shape of one request (`stream#2`), of all of a route (`stream#*`), or of all (`*`)."""
+    """Expects a shape of one request (`stream#2`), a route's requests (`stream#*`) or all (`*`)."""
 
     request: str
     shape: RequestWords
@@ -99,7 +99,7 @@ class RequestShape:
         return () if self.request.endswith(ALL) else (f"{self.request}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the requests with the shape; report all differences of the first wrong request."""
+        """Compare the requests with the shape; report all differences of the first wrong one."""
         came = False
         for event, request in trace.of(Requested):
             name = f"{request.route}#{request.attempt}"
@@ -194,7 +194,7 @@ def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
 
 
 def _header_difference(name: str, want: Json, request: Requested) -> str | None:
-    """Compare a header with a pattern: `*` matches any text, but at the start not an empty one."""
+    """Match a header with a pattern: `*` is any text, but at least one character at the start."""
     value = request.header(name)
     if value is None:
         return f"header {name} is absent"

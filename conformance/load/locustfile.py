@@ -7,9 +7,9 @@
 patches the sockets of the blocking client with gevent, so one process can have hundreds of users;
 `--master` and `--worker` distribute them.
 
-Environment variables set the other options: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL, the share
-of jobs that are cancelled (0.1); ARKOR_VERIFY, the share of jobs whose log is read again from its
-start, to find lost or duplicate events (1.0); ARKOR_SEED, the seed of the random choices.
+Environment variables set the other options: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL,
+the share of jobs that are cancelled (0.1); ARKOR_VERIFY, the share of jobs whose log is read again
+from its start, to find lost or duplicate events (1.0); ARKOR_SEED, the seed of the random choices.
 """
 
 # pyright: reportUnknownMemberType=false

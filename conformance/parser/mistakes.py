@@ -2,7 +2,8 @@
 
 A stream may reveal a mistake other than the one it was written for: a parser that delivers an
 unfinished block fails on every stream that ends with such a block. This module has a parser that
-makes chosen mistakes. If that parser gets the same wrong result, the mistakes name the broken rules.
+makes chosen mistakes. If that parser gets the same wrong result, the mistakes name the broken
+rules.
 """
 
 from collections import Counter

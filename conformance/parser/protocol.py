@@ -83,7 +83,7 @@ def parsed(line: bytes, reports: frozenset[str]) -> Parsed:
 
 
 def _retry(table: Table) -> int | None:
-    """Read the last `retry`, or None; values above JavaScript's largest safe integer are reduced to it."""
+    """Read the last `retry`, or None; values above 2^53 - 1 are reduced to 2^53 - 1."""
     if not table.has("retry") or table.raw("retry") is None:
         return None
     return int(min(table.number("retry"), RETRY_LIMIT))

@@ -35,7 +35,7 @@ if sys.platform != "win32":
     import resource
 
 _FILES_EACH: Final = 2
-"""Open files of a backend without connections: one for its port, one for a placeholder."""
+"""Open files of a backend without connections: its port, and a placeholder for the port."""
 _FILES_BESIDE: Final = 256
 """Open files needed besides backends: for drivers, connections of running cases, and reports."""
 _FILES_WANTED: Final = 1024

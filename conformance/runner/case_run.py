@@ -257,7 +257,7 @@ class CaseRun:
                 self._asleep[n] = slept
                 self._names[n] = event.names[0]
                 self._over_at[n] = self._advanced + slept.ms
-                over = slept.ms < _MOMENT  # a timer that fired too early, set again for the time left
+                over = slept.ms < _MOMENT  # a timer that fired early, set again for what is left
                 if (purpose != "idle" or over) and event.names[0] not in self.case.hold:
                     self._wake_after(self.rounds, n)
             case SleepEnded(n=n):

@@ -52,8 +52,8 @@ class Recording:
     drain: Callable[[], None]
     jobs: list[str] = field(factory=list[str])
     claimed: Request | None = field(default=None, init=False, repr=False)
-    """The request that the mock is about to report. The case judges exactly what was sent, while the
-    mock's journal keeps requests with possible secrets removed."""
+    """The request that the mock is about to report. The case judges exactly what was sent, while
+    the mock's journal keeps requests with possible secrets removed."""
     _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
     _held: set[int] = field(factory=set[int], init=False)
     """Connections that are left out of the trace until they have a request of the case."""

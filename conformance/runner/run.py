@@ -32,7 +32,7 @@ from conformance.verdict.time_modes import IN_VIRTUAL_TIME, TimeMode, Timing
 PATIENCE: Final = 5.0
 """Seconds of silence after which the kit stops waiting."""
 _TRUST: Final = 5
-"""If the driver has worked before, this many times as many templates may hang until the run stops."""
+"""Once the driver has worked, this many times as many templates may hang before the run stops."""
 
 
 @frozen(kw_only=True)
@@ -49,9 +49,9 @@ class Plan:
     max_hung: int | None = None
     """The run stops when this many templates have hung; None means that it never stops for this."""
     only_if_useless: bool = False
-    """Whether `max_hung` counts only templates in a row, and is raised once a case has ended."""
+    """Whether only templates that hang in a row count; more may hang once a case has ended."""
     rounds: int = 1
-    """Round trips between a sleep and its automatic end; more expose more clients that do not wait."""
+    """Round trips before a sleep ends automatically; more of them expose more wrong clients."""
     time: TimeMode | None = None
     """The time mode; None means virtual if the driver supports it, otherwise scaled."""
     strict: bool = False

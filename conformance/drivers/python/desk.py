@@ -30,7 +30,7 @@ class Provoked(Exception):
 
 
 class Client(Protocol):
-    """The interface of a client that an adapter provides to the kit, for one case."""
+    """What an adapter provides to the kit for one case: the operations of the client."""
 
     async def start(self) -> Mapping[str, object]:
         """Submit the job; return `{job_id}`."""
