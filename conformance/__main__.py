@@ -34,7 +34,7 @@ _EXTRA: Final = r"^Got unexpected extra arguments? \((.*)\)$"
 """Matches click's message about unexpected operands."""
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
-    "backend": "Judge a backend: the mock, or the one at an address.",
+    "backend": "Judge a backend: the mock, or one at a given address.",
     "report": "Write the reports of a saved run again.",
     "compare": "Compare saved runs: several clients or backends, or one over time.",
     "list": "List the cases.",

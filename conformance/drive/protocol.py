@@ -27,7 +27,7 @@ MAX_LINE: Final = 16 * 2**20
 MAX_LEVELS: Final = 200
 """The deepest nesting of values in a line; they are read and written recursively."""
 MAX_LOG: Final = 2_000
-"""The most characters of a `log` event that are kept."""
+"""The maximum number of characters that are kept of a `log` event."""
 _MOST_DIGITS: Final = 400
 """Integers with more digits become infinity, as in languages whose numbers are doubles."""
 _MOST: Final = 2**53

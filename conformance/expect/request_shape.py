@@ -143,7 +143,7 @@ class EqualHeader:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the requests."""
+        """The last request to compare."""
         return (f"{self.requests[-1]}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:

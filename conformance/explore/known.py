@@ -63,7 +63,7 @@ class PassingOver:
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Return the filter for a baseline; an entry without a rule covers the rules of its case."""
+        """Return the filter for a baseline; an entry without a rule covers those of its case."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:

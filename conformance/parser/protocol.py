@@ -63,7 +63,9 @@ def introduction(line: bytes) -> Introduction:
         raise NotAnAnswer(f"answered hello wrongly: {error.problem}") from error
     if strange := sorted(found.reports - set(REPORTS)):
         names = ", ".join(REPORTS)
-        raise NotAnAnswer(f"answered hello with the unknown {strange[0]!r}; known are {names}")
+        raise NotAnAnswer(
+            f"answered hello with the unknown report {strange[0]!r}; known are {names}"
+        )
     return found
 
 

@@ -16,7 +16,7 @@ from conformance.parser.protocol import Introduction
 from conformance.parser.streams import Parsed, Stream
 
 _MOST_ENDS: Final = 6
-"""A parser that ends or goes silent this often in a row cannot be judged."""
+"""A parser that ends or goes silent this many times in a row cannot be judged."""
 
 
 @frozen(kw_only=True)

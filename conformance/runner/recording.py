@@ -36,7 +36,7 @@ from mock_server.redaction import redacted_value
 from mock_server.requests import Request
 
 _MOST_STRANGE: Final = 30
-"""The most requests of other programs, and connections without a request, in a case's trace."""
+"""The maximum number in a trace of requests from other programs, and of idle connections."""
 _EVENTS_OF_A_CONNECTION: Final = 2
 
 
@@ -123,10 +123,10 @@ class Recording:
             self.recorder.foreign += 1
             self.recorder.add(Stranger(request.method, request.target.partition("?")[0]))
         elif self._strange == _MOST_STRANGE + 1:
-            self.recorder.add(Noted("kit", "leaves out further requests of other programs"))
+            self.recorder.add(Noted("kit", "leaves out further requests from other programs"))
 
     def take_late(self, request: Request) -> None:
-        """Record a request of this case that reached the backend of another one."""
+        """Record a request of this case that reached the backend of another case."""
         route = request.route.value
         before = sum(1 for _, fact in self.recorder.trace.of(Requested) if fact.route == route)
         self.recorder.add(

@@ -47,7 +47,7 @@ class Plan:
     isolate: bool = False
     patience: float = PATIENCE
     max_hung: int | None = None
-    """The run stops when this many templates have hung; None means that it never stops for this."""
+    """The run stops when this many templates have hung; None means that hangs never stop it."""
     only_if_useless: bool = False
     """Whether only templates that hang in a row count; more may hang once a case has ended."""
     rounds: int = 1
