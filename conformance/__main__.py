@@ -9,7 +9,7 @@ from typing import Final
 
 _LACKING: Final = "is not installed; pip install 'arkor-proto[conformance]'"
 _LATER: Final = ("anyio", "h11", "jinja2", "rich")
-"""Packages that some commands import when they run; their absence is reported at the start."""
+"""Packages that only some commands import; a missing one is reported at start-up."""
 
 try:
     # isort: off
@@ -34,7 +34,7 @@ _EXTRA: Final = r"^Got unexpected extra arguments? \((.*)\)$"
 """Matches click's message about unexpected operands."""
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
-    "backend": "Judge a backend: the mock, or the one at an address.",
+    "backend": "Judge a backend: the mock, or one at a given address.",
     "report": "Write the reports of a saved run again.",
     "compare": "Compare saved runs: several clients or backends, or one over time.",
     "list": "List the cases.",
@@ -46,7 +46,7 @@ _COMMANDS: Final = {
     "diff": "Play the same random schedules with two clients and show where they differ.",
     "simulate": "Simulate jobs with faults, or a fleet: real sessions, in virtual time.",
     "states": "Check every state that the session can reach, and show the shortest way to a fault.",
-    "mutants": "Judge the kit: which broken clients it catches, and by which rule.",
+    "mutants": "Judge the kit: show which broken clients it catches, and by which rule.",
     "coverage": "Show the cases and mutants of each requirement.",
 }
 
@@ -104,8 +104,8 @@ def cli() -> None:
 
     \b
     exit status:
-      0    it conforms, or the command succeeded
-      1    it does not conform, or the command found a fault
+      0    the client or backend conforms, or the command succeeded
+      1    the client or backend does not conform, or the command found a fault
       2    the command line is wrong; nothing was done
       3    no verdict: a file cannot be read, the output cannot be written, or the
            driver or the kit failed
@@ -160,7 +160,7 @@ def _run(interruption: Interruption) -> int:
 
 
 def _each(error: ReadingError) -> list[str]:
-    """Return the first mistakes, as many as fit on a screen, and the number of the others."""
+    """Return as many mistakes as fit on a screen, and the number of those left out."""
     more = len(error.mistakes) - _MOST_MISTAKES
     rest = [f"and {more} more mistakes"] if more > 0 else []
     return [*error.mistakes[:_MOST_MISTAKES], *rest]

@@ -1,8 +1,8 @@
 """The failures of the kit's own broken clients, as hints to what may be wrong with another client.
 
 `python -m conformance.generate.broken_clients` writes the record. For each broken client, it has
-the mistake, the rules that it breaks, and the plays that it fails. A play is one case under one
-profile; the record also says how the client first deviates from the reference there.
+the mistake, the rules that it breaks, and the plays that fail. A play is one case under one
+profile; for each, the record also says how the client first deviates from the reference.
 """
 
 import json
@@ -20,18 +20,18 @@ RECORD: Final = Path(__file__).with_name("broken_clients.json")
 # Tested by leaving out each recorded client in turn: with these values, no hint is wrong; with
 # a lower value of any of them, some are.
 _ALIKE: Final = 0.7
-"""The least likeness, from 0 to 1, of a client that serves as a hint."""
+"""The minimum likeness, from 0 to 1, for a broken client to serve as a hint."""
 _AHEAD: Final = 0.4
-"""The least lead in likeness over every client that breaks none of the same rules."""
+"""The minimum lead in likeness over every broken client that breaks none of the same rules."""
 _LEAST: Final = 3
-"""The least number of plays that a client must fail to be recognised."""
+"""The minimum number of failures (by template and profile) that is needed to recognise a client."""
 _SAME_PLAY: Final = 0.5
-"""The weight of a play that both clients fail, but differently."""
+"""The weight of a case that both clients fail, but in different ways."""
 
 
 @frozen
 class Fails:
-    """How a broken client fails a play."""
+    """How a broken client fails a case under a profile."""
 
     kind: str
     """The kind of the first deviation from the reference; see `causes.Beginning`."""
@@ -50,20 +50,20 @@ class BrokenClient:
     """The client's mistake, as a sentence."""
     breaks: tuple[str, ...]
     fails: Mapping[str, Fails]
-    """The failures by play, such as `budget.first@2026-05`."""
+    """The failures, by case and profile, as in `budget.first@2026-05`."""
     whole: bool = True
     """Whether the client played all cases; False if it hung too often."""
 
 
 @frozen(kw_only=True)
 class Signature:
-    """How a client fails, and which plays it passes."""
+    """How a client fails, and which cases it passes."""
 
     fails: Mapping[str, str]
     passes: frozenset[str]
 
     def likeness(self, other: BrokenClient) -> float:
-        """Return how alike two clients are, from 0 to 1; a play that only one fails lowers it."""
+        """Return the likeness of two clients, from 0 to 1; cases that only one fails lower it."""
         common = sum(
             (1.0 if self.fails[play] == fails.kind else _SAME_PLAY)
             for play, fails in other.fails.items()
@@ -74,14 +74,14 @@ class Signature:
 
 
 def play_of(case: str, profile: str) -> str:
-    """Return the name of a play: the template of the case, and the profile."""
+    """Return the template of a case and the profile, as in `budget.first@2026-05`."""
     return f"{template_of(case)}@{profile}"
 
 
 def resembling(
     signature: Signature, rule: str, known: Sequence[BrokenClient]
 ) -> BrokenClient | None:
-    """Return the broken client most like this one, or None unless it leads and breaks `rule`."""
+    """Return the most similar broken client if it is a clear match and breaks `rule`, else None."""
     ranked = sorted(((signature.likeness(each), each) for each in known), key=lambda pair: -pair[0])
     if len(signature.fails) < _LEAST or not ranked:
         return None
@@ -99,7 +99,7 @@ def broken_clients() -> tuple[BrokenClient, ...]:
 
 
 def read(text: str) -> tuple[BrokenClient, ...]:
-    """Read a record that `written` wrote; raises ReadingError."""
+    """Parse the output of `written`; raises ReadingError."""
     whole = Table.of(RECORD.name, parse_json(text))
     return tuple(map(_client, whole.tables("clients")))
 

@@ -2,8 +2,8 @@
 
 Failures that begin with the same step have the same cause, whatever they cite; the rule of the
 cause is the one that most of them cite first. This needs no list of known mistakes, so it works for
-unknown ones. The kit's own broken clients only give hints, and separate consequences from other
-mistakes.
+unknown ones. The kit's own broken clients serve only as hints, and to tell the consequences of a
+mistake from further mistakes.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ _DOES: Final[Mapping[str, str]] = {
     "conduct.secret": "shows a secret",
     "request.": "sends a wrong request",
 }
-"""What a client does wrong, by expectation, although it takes the steps of the reference."""
+"""By expectation, what a client does wrong even though its steps match the reference's."""
 
 
 @frozen(kw_only=True)
@@ -43,7 +43,7 @@ class Beginning:
 
 @frozen(kw_only=True)
 class Failure:
-    """A failed result: how the failure begins, and the reference's play of the same case."""
+    """A failed result: how the failure begins, and the reference's result of the same case."""
 
     place: int
     """The position of the result in the run."""
@@ -59,7 +59,7 @@ class Failure:
 
 @frozen(kw_only=True)
 class Cause:
-    """The common cause of several failures, of which the most typical one is the first."""
+    """The common cause of several failures; the most typical failure comes first."""
 
     rule: str
     """The rule that the client breaks; empty if there is none, for example if the driver dies."""
@@ -91,8 +91,9 @@ def failures(
 ) -> Sequence[Failure]:
     """Return the failures to explain; `references` has the results of the reference, by name.
 
-    A failure without such a result is assumed to begin like another case of its template that cites
-    the same rule. `delays` says whether the client announces its back-off delays.
+    If the reference did not play the case of a failure, the failure is assumed to begin like that
+    of another case of the template that cites the same rule. `delays` says whether the client
+    announces its back-off delays.
     """
     found: list[Failure] = []
     twins: dict[tuple[str, str], Beginning] = {}
@@ -131,10 +132,11 @@ def _by_parting(parted: Parting) -> Beginning:
 def _by_its_delay(
     result: CaseResult, reference: CaseResult, parted: Parting | None
 ) -> Beginning | None:
-    """Return how a failure begins if it is a delay that only the case shows to be wrong.
+    """Return how a failure begins if the finding is about a back-off delay.
 
-    Such a delay is close enough to the reference's to differ only by jitter. None if there is no
-    such delay, or if the client deviated from the reference before it.
+    Jitter alone could explain how such a delay differs from the reference's; only the expectation
+    of the case shows that it is wrong. Returns None if the finding is not about a delay, or if the
+    client deviated from the reference earlier.
     """
     blamed = result.findings[0].event if result.findings else None
     both = zip(reconnect_sleeps(result.trace), reconnect_sleeps(reference.trace), strict=False)
@@ -149,7 +151,7 @@ def _by_its_delay(
 
 
 def _is_of_the_driver(result: CaseResult) -> bool:
-    """Return whether the driver failed, so that the client's steps explain nothing."""
+    """Return whether the driver failed, in which case the client's steps explain nothing."""
     return any(finding.assertion == OF_THE_DRIVER for finding in result.findings)
 
 
@@ -187,8 +189,8 @@ def causes(
 ) -> tuple[Cause, ...]:
     """Return the causes of these failures, those with the most failures first, warnings last.
 
-    `passed` are the plays of which the client passes every case; `rank` returns the rank of a rule
-    by the weight of its source, lowest first.
+    `passed` names the templates, each with a profile, of which the client passes every case. `rank`
+    returns the rank of a rule by the weight of its source; the weightiest has the lowest rank.
     """
     groups = (own for group in _by_step(found, rank) for own in _split(group, known))
     merged = sorted(
@@ -249,7 +251,7 @@ def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
 
 
 def _typical(failure: Failure, rule: str) -> tuple[bool, bool]:
-    """Return a sort key that puts failures first that show the broken rule itself."""
+    """Return a sort key; failures that cite the broken rule come first."""
     return failure.rule != rule, failure.verdict is not Verdict.FAIL
 
 
@@ -258,8 +260,8 @@ def _explained(
 ) -> Iterator[Cause]:
     """Yield the causes with hints from the broken clients.
 
-    The broken clients are compared with the client as a whole, so only the first cause can resemble
-    one.
+    A broken client is compared with all failures of the client at once, so only the first cause
+    gets one as a hint.
     """
     fails = {each.play: each.begins.kind for cause in found for each in cause.failures}
     signature = Signature(fails=fails, passes=passed)
@@ -280,7 +282,7 @@ def _follows(cause: Cause, earlier: Cause, known: Sequence[BrokenClient]) -> boo
 
 
 def passed_plays(results: Sequence[CaseResult]) -> frozenset[str]:
-    """Return the plays of which the client passed every case."""
+    """Return the templates, each with a profile, of which the client passed every case."""
     verdicts: dict[str, set[Verdict]] = {}
     for each in results:
         verdicts.setdefault(play_of(each.case.id, each.profile), set()).add(each.verdict)

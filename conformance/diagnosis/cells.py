@@ -1,4 +1,4 @@
-"""Find a client's cell in the state table when it takes a step, and the backend's last action.
+"""Find a client's cell in the state table when it takes a step, and what the backend did last.
 
 Both are inferred from the trace: the state from what has happened, the signal from the client's
 reaction. The names are those of the table in `spec/machine.md`.
@@ -169,10 +169,10 @@ def cell_of(events: Sequence[Event], step: Step | None) -> Cell:
 
 
 def occasion(events: Sequence[Event], until: int, *, of_a_callback: bool) -> str:
-    """Return what the client reacts to with an event, such as "after the stream broke off".
+    """Return what an event of the client reacts to, such as "after the stream broke off".
 
-    A callback reacts to a frame, whatever happened to the stream in the meantime. Statuses are
-    named by their first digit only.
+    `until` is the number of that event. A callback reacts to a frame, whatever happened to the
+    stream in the meantime. Of a status, only the first digit is given.
     """
     said, framed, pieces, refused = "", list[bytes](), list[bytes](), False
     for event in events:

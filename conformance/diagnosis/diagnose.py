@@ -24,7 +24,7 @@ from conformance.verdict.time_modes import TimeMode
 
 REFERENCE: Final = own("drivers.python.reference")
 _MOST: Final = 600
-"""The most cases that the reference plays; other failures are assumed to begin like these."""
+"""The reference plays at most this many cases; other failures are assumed to begin like theirs."""
 _SOURCES: Final = tuple(SourceKind)
 
 
@@ -71,7 +71,7 @@ async def reference_plays(
 async def diagnose(
     outcome: Outcome, plan: Plan, requirements: Mapping[str, Requirement]
 ) -> Diagnosis:
-    """Explain the failures of an outcome of `plan`."""
+    """Explain the failures in the outcome of a run; `plan` has the options of the run."""
     chosen = to_explain(outcome.results)
     if not chosen or tuple(plan.command) == tuple(REFERENCE):
         return explain(outcome, {}, requirements)
@@ -89,7 +89,7 @@ def explain(
     references: Mapping[str, CaseResult],
     requirements: Mapping[str, Requirement],
 ) -> Diagnosis:
-    """Explain the failures of an outcome by the reference's results, where there are any."""
+    """Explain the failures in the outcome of a run, using the reference's results if any."""
     announced = outcome.timing.mode is TimeMode.VIRTUAL
     found = failures(outcome.results, references, delays=announced)
     if not found:

@@ -1,8 +1,8 @@
 """Find the first step at which a client deviates from the reference in the same case.
 
 Requests and back-offs have a fixed order among themselves, and so do callbacks. How the two are
-interleaved differs between correct clients, so each lane is compared separately. The deviation is
-the first step of either client without an equal step of the other.
+interleaved differs between correct clients, so each sequence (a "lane") is compared separately. The
+deviation is the first step of either client for which the other has no equal step.
 """
 
 import json
@@ -79,7 +79,7 @@ def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -
 def _alike(
     ours: Sequence[Step], theirs: Sequence[Step], blamed: Collection[int]
 ) -> Mapping[str, int]:
-    """Return the number of equal steps with which the two begin, by lane."""
+    """Return, for each lane, the number of equal steps with which both clients begin."""
     lanes: dict[str, tuple[list[Step], list[Step]]] = {}
     for side, own in enumerate((ours, theirs)):
         for step in own:
@@ -97,7 +97,7 @@ def _alike(
 
 
 def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | None:
-    """Return the first step, over all lanes, after the equal steps of its lane."""
+    """Return the first step, in any lane, that comes after the equal steps of the lane."""
     left = dict(alike)
     for step in steps:
         if not left[step.lane]:

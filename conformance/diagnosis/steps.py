@@ -1,8 +1,8 @@
 """Turn a trace into the steps of the client, which can be compared with those of another client.
 
-A step is a decision of the client: a request, a back-off, a callback, the end of an operation.
-Actions of the backend and the kit are not steps, and neither is anything that correct clients do
-differently, such as idle timers, connections, and the order of header fields.
+A step is a decision of the client: a request, a back-off, a callback, the end of an operation. The
+steps leave out the actions of the backend and the kit, and whatever may differ between correct
+clients, such as idle timers, connections, and the order of header fields.
 """
 
 import json
@@ -35,7 +35,7 @@ _ROUTES: Final[Mapping[str, tuple[str, str]]] = {
 }
 _NOT_A_CALL: Final = frozenset({"open", "close", "hello"})
 _LONGER: Final = (1 + SPREAD) / (1 - SPREAD)
-"""The ratio from which on two delays cannot be the same delay with different jitter."""
+"""Two delays with a larger ratio than this cannot be the same delay with different jitter."""
 
 
 @frozen(kw_only=True)
@@ -45,7 +45,7 @@ class Step:
     seq: int
     """The number of the step's event in the trace."""
     lane: str
-    """The steps among which it has a fixed order: `requests`, `callbacks`, or an operation."""
+    """The sequence in which the step has a fixed place: `requests`, `callbacks` or an operation."""
     does: str
     """Text to follow "the client", such as "opens the stream again"."""
     doing: str
@@ -69,7 +69,7 @@ def until_closed(events: Sequence[Event]) -> Sequence[Event]:
 
 
 def steps(events: Sequence[Event], nonces: Nonces | None, *, delays: bool = True) -> Iterator[Step]:
-    """Yield the steps of a trace until the case was closed, without its nonces.
+    """Yield the steps of a trace until the case was closed, with its nonces removed.
 
     Without `delays`, back-offs are left out, because not every client announces them.
     """
@@ -138,7 +138,7 @@ def _settled(event: Event, fact: Settled, nonces: Nonces | None) -> Step:
 
 
 def _members(value: Json, nonces: Nonces | None) -> Mapping[str, Json]:
-    """Return the members of an object, with those of nested objects by their path."""
+    """Return the members of an object; those of nested objects are named by their path."""
     plain: Json = json.loads(_plain(json.dumps(value), nonces))
     return dict(_flat("", plain))
 

@@ -75,7 +75,7 @@ class DriverConnection:
     ) -> int:
         """Send a `wake` that ends no sleep, and return its number for `came_back`.
 
-        It advances the clock by `advance_ms`. `then` is called when the answer arrives, unless
+        The command advances the clock by `advance_ms`. `then` is called on the answer, unless
         `listen` has switched to another trace.
         """
         self._number += 1

@@ -1,7 +1,7 @@
 """Keep the beginning and the end of what a driver writes to its standard error.
 
 A driver may write without limit. Its first lines usually identify it, and its last lines usually
-explain how it ended; the rest is dropped.
+explain how it ended; everything in between is dropped.
 """
 
 from collections.abc import Iterator, Sequence

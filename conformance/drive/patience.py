@@ -1,4 +1,4 @@
-"""Decide how long the kit waits for a driver, and when a silent one has hung."""
+"""Decide how long the kit waits for a driver, and when a silent driver counts as hung."""
 
 import math
 import time
@@ -12,12 +12,12 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""While nothing reaches the backend, the driver may go on reporting for this many patiences."""
+"""While nothing reaches the backend, a driver may report for this many times the patience."""
 _TALK_BESIDE: Final = 10.0
-"""Seconds added to that, so that a short patience does not fail a client on a busy machine."""
+"""Seconds added to the limit of `TALK`, because a patience may be too short on a busy machine."""
 _INDULGENCES: Final = 8
 _SECONDS_PER_BYTE: Final = 2e-5
-"""Processor time in seconds allowed per byte that a client was sent; it may read byte by byte."""
+"""Seconds of processor time allowed per byte sent to a client, which may read byte by byte."""
 _SHARE: Final = 4
 """The factor by which reading may take longer on a machine under load."""
 
@@ -30,7 +30,7 @@ async def patiently(
     *,
     most: float = math.inf,
 ) -> bool:
-    """Wait until `done()` while anything happens; return whether `done()` became true.
+    """Wait until `done()`, or until nothing happens any more; return whether `done()` became true.
 
     The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
     lines do not count as events. Callbacks and sleeps are only reports of the driver, so traffic or
@@ -62,7 +62,7 @@ async def patiently(
 
 @define
 class _Silence:
-    """Decides whether a silent driver is still working: it uses the processor, within limits."""
+    """Decides whether a silent driver is still working, judging by its use of the processor."""
 
     recorder: Recorder
     connection: DriverConnection

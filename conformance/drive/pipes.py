@@ -1,8 +1,8 @@
 """The pipes of a driver process, read and written without blocking the event loop.
 
 Windows can wait for sockets but not for pipes. There, the kit polls the pipes and writes in a
-thread. On every system, what a driver has written can be read at once, so the trace has its
-messages in the right order.
+thread. On every system, the kit can read immediately what a driver has written, so the messages are
+in the right order in the trace.
 """
 
 import os
@@ -41,7 +41,7 @@ class OutputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def read(self, most: int) -> bytes:
-        """Return at most `most` bytes, b"" at the end; raises BlockingIOError if none are there."""
+        """Return at most `most` bytes, b"" at the end; raises BlockingIOError if it would block."""
         descriptor = self._file.fileno()
         if sys.platform == "win32":
             try:
@@ -53,7 +53,7 @@ class OutputPipe:
         return os.read(descriptor, most)
 
     async def readable(self) -> None:
-        """Wait until `read` would return bytes or the end."""
+        """Wait until `read` would not block."""
         if sys.platform == "win32":
             with suppress(BrokenPipeError):
                 while not _waiting_in(self._file.fileno()):  # noqa: ASYNC110 - see the module
@@ -68,7 +68,7 @@ class OutputPipe:
 
 @define
 class InputPipe:
-    """The pipe of a driver's standard input, which the kit writes."""
+    """The pipe of a driver's standard input, to which the kit writes."""
 
     _file: IO[bytes]
     _lines: queue.SimpleQueue[bytes | None] = field(
@@ -84,7 +84,7 @@ class InputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def write(self, data: bytearray) -> int:
-        """Write what fits and return its length; raises BlockingIOError and other OSErrors."""
+        """Write what fits and return its length; raises BlockingIOError or another OSError."""
         if sys.platform != "win32":
             return os.write(self._file.fileno(), data)
         if self._is_broken:

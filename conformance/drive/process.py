@@ -34,7 +34,7 @@ else:
 _GRACE: Final = 0.5
 """Seconds that a driver has to exit by itself after its input was closed."""
 _LOOK: Final = 0.1
-"""Seconds between two checks whether a driver has ended, if the system cannot notify the kit."""
+"""Seconds between two checks for a driver's end, if the system cannot notify the kit."""
 
 
 class DriverUnusable(Exception):
@@ -219,7 +219,7 @@ class DriverProcess:
             await anyio.lowlevel.checkpoint()
 
     def drain_log(self) -> bool:
-        """Read what the driver's standard error has so far; return whether more may follow."""
+        """Read what the driver has written to standard error; return whether more may follow."""
         for _ in range(_MOST_BLOCKS):
             try:
                 block = self._pipes.log.read(_BLOCK)

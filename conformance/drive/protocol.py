@@ -27,7 +27,7 @@ MAX_LINE: Final = 16 * 2**20
 MAX_LEVELS: Final = 200
 """The deepest nesting of values in a line; they are read and written recursively."""
 MAX_LOG: Final = 2_000
-"""The most characters of a `log` event that are kept."""
+"""The maximum number of characters that are kept of a `log` event."""
 _MOST_DIGITS: Final = 400
 """Integers with more digits become infinity, as in languages whose numbers are doubles."""
 _MOST: Final = 2**53
@@ -62,8 +62,8 @@ class Identity:
     def follows_only(self) -> bool:
         """Whether the client can follow jobs but not create them.
 
-        A driver that declares neither `create` nor `attach` can create jobs: it may be older than
-        the capability `create`.
+        A driver that declares neither `create` nor `attach` is assumed to create jobs, because it
+        may be older than the capability `create`.
         """
         return ATTACH in self.capabilities and CREATE not in self.capabilities
 

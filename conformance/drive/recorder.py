@@ -26,10 +26,10 @@ from conformance.trace.events import (
 )
 
 MOST_BYTES: Final = 32 * 2**20
-"""The most bytes of a driver's messages in a trace: two lines of the maximum length."""
+"""The maximum size in bytes of a driver's messages in a trace: two lines of maximum length."""
 MOST_LOGS: Final = 500
 MOST_LOGGED: Final = 2**16
-"""The most characters of log lines in a trace; `MOST_LOGS` is the most lines."""
+"""The maximum number of characters in the log lines of a trace; `MOST_LOGS` limits the lines."""
 
 
 @define

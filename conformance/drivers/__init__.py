@@ -1,4 +1,4 @@
-"""The kit's own drivers: of the reference client, of clients in JavaScript and of the SDK."""
+"""The kit's own drivers: for the reference client, for clients in JavaScript and for the SDK."""
 
 import sys
 

@@ -15,7 +15,7 @@ ANY_KIND: Final = "any"
 
 @frozen
 class Expected:
-    """One expected callback; its argument is compared only in the keys of `data`."""
+    """One expected callback; of its argument, only the keys in `data` are compared."""
 
     name: str
     data: Mapping[str, Json]
@@ -33,11 +33,11 @@ class Callbacks:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the callbacks."""
+        """The last expected callback."""
         return (f"callback#{len(self.expected)}",) if self.expected else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the callbacks one by one."""
+        """Compare the callbacks that ran with the expected ones."""
         seen = list(trace.of(CallbackRan))
         for n, (event, fact) in enumerate(seen):
             if n >= len(self.expected):
@@ -70,11 +70,11 @@ class Calls:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the calls."""
+        """The last expected call."""
         return (f"callback.{self.name}#{len(self.expected)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the calls one by one, each only in the expected members."""
+        """Compare the calls with the expected ones; members that are not expected are ignored."""
         seen = [(event, fact) for event, fact in trace.of(CallbackRan) if fact.name == self.name]
         expected = f"{self.name} called with {', '.join(str(dict(each)) for each in self.expected)}"
         for n, (event, fact) in enumerate(seen):
@@ -91,7 +91,7 @@ class Calls:
 class Result:
     """Expects that an operation settles with this result, or with this kind of failure.
 
-    `job_absent` names members that the job in the result must not have, except as null.
+    `job_absent` names members that the job in the result must not have, unless they are null.
     """
 
     operation: str
@@ -111,7 +111,7 @@ class Result:
         return (f"{self.operation}.settled",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the result or failure of the operation."""
+        """Compare the result or failure of the operation with the expected one."""
         event = trace.first(f"{self.operation}.settled")
         if event is None or not isinstance(event.fact, Settled):
             return Divergence(self._expected(), "it never settled")

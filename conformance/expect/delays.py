@@ -29,7 +29,7 @@ class Delay:
 
     @classmethod
     def nominal(cls, delay: float, cap: float) -> "Delay":
-        """Return the bounds of a nominal delay with the published jitter, under a cap."""
+        """Return the bounds of a nominal delay with the published jitter; `cap` limits it."""
         return cls(delay * (1 - SPREAD), min(delay * (1 + SPREAD), max(cap, 0.0)))
 
     def holds(self, delay: float) -> bool:
@@ -53,11 +53,11 @@ class Sleeps:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the sleeps."""
+        """The last expected sleep."""
         return (f"sleep#{len(self.delays)}",) if self.delays else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the delays one by one."""
+        """Compare the client's delays with the expected ones."""
         seen = reconnect_sleeps(trace)
         wrong = [
             event
@@ -100,11 +100,11 @@ class SleepsDiffer:
 
 @frozen
 class SleepsSpread:
-    """Expects `samples` delays from the client's own random source, within the bounds and spread.
+    """Expects `samples` delays from the client's own random source, spread out within the bounds.
 
-    Spread means that the largest and the smallest differ by at least `at_least` ms. `over` is the
-    narrowest range over which a correct client may spread its delays; `false_alarm` is the
-    probability that such a client fails.
+    The largest and the smallest must differ by at least `at_least` ms. `over` is the narrowest
+    range over which a correct client may spread its delays; `false_alarm` is the probability that
+    a client with that range fails.
     """
 
     delay: Delay
@@ -121,7 +121,7 @@ class SleepsSpread:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the sleeps."""
+        """The last expected sleep."""
         return (f"sleep#{self.samples}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -160,7 +160,7 @@ class Gaps:
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the gaps one by one; report the first that is too short or superfluous."""
+        """Compare the gaps with the expected minimums; report the first short or surplus gap."""
         seen = _gaps(trace)
         wrong = [
             event

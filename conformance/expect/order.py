@@ -26,7 +26,7 @@ class Reached:
         """Look for the event in the trace."""
         if trace.first(self.reference) is not None:
             return None
-        return Divergence(f"the case reaches {self.reference}", "the case never reached it")
+        return Divergence(f"the case reaches {self.reference}", "the event did not happen")
 
 
 @frozen

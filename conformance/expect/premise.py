@@ -26,11 +26,11 @@ class FirstCursors:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of these requests."""
+        """The last request of the premise."""
         return (f"stream#{len(self.chain)}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the cursors of as many requests as the premise has."""
+        """Compare the cursors of the first requests with those of the premise."""
         seen = cursors(trace)[: len(self.chain)]
         if tuple(cursor for _, cursor in seen) == self.chain:
             return None
@@ -48,11 +48,11 @@ class FirstCallbacks:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of these callbacks."""
+        """The last callback of the premise."""
         return (f"callback#{len(self.names)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare as many callbacks as the premise has."""
+        """Compare the first callbacks with those of the premise."""
         seen = list(trace.of(CallbackRan))[: len(self.names)]
         names = tuple(fact.name for _, fact in seen)
         if names == self.names:
@@ -72,11 +72,11 @@ class FirstSleeps:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of these sleeps."""
+        """The last sleep of the premise."""
         return (f"sleep#{len(self.delays)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare as many delays as the premise has."""
+        """Compare the first delays with those of the premise."""
         seen = reconnect_sleeps(trace)[: len(self.delays)]
         pairs = zip(seen, self.delays, strict=False)
         wrong = next((event for (event, ms), delay in pairs if not delay.holds(ms)), None)
@@ -100,7 +100,7 @@ class Carries:
         return (f"callback.{self.callback}#1",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look at the member in the first call."""
+        """Check that the member is a string in the first call."""
         expected = f"a call of {self.callback} with a string as its {self.member}"
         for event, fact in trace.of(CallbackRan):
             if fact.name == self.callback:

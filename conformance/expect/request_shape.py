@@ -83,7 +83,7 @@ class RequestWords:
 
 @frozen
 class RequestShape:
-    """Expects a shape of one request (`stream#2`), of a route's (`stream#*`) or of all (`*`)."""
+    """Expects a shape of one request (`stream#2`), a route's requests (`stream#*`) or all (`*`)."""
 
     request: str
     shape: RequestWords
@@ -95,11 +95,11 @@ class RequestShape:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The request, unless all requests are meant."""
+        """The request; nothing if the shape is expected of all requests."""
         return () if self.request.endswith(ALL) else (f"{self.request}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare every request meant; report all differences of the first one that has any."""
+        """Compare the requests with the shape; report all differences of the first wrong one."""
         came = False
         for event, request in trace.of(Requested):
             name = f"{request.route}#{request.attempt}"
@@ -143,7 +143,7 @@ class EqualHeader:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the requests."""
+        """The last request to compare."""
         return (f"{self.requests[-1]}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -194,7 +194,7 @@ def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
 
 
 def _header_difference(name: str, want: Json, request: Requested) -> str | None:
-    """Compare one header; `*` matches any characters, and at least one at the start."""
+    """Match a header with a pattern: `*` is any text, but at least one character at the start."""
     value = request.header(name)
     if value is None:
         return f"header {name} is absent"

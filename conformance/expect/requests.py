@@ -16,11 +16,11 @@ class Requests:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last of the requests."""
+        """The last expected request."""
         return (f"{self.route}#{self.count}.requested",) if self.count else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the number of requests; report the first one too many."""
+        """Compare the number of requests with `count`; report the first surplus request."""
         seen = [event for event, fact in trace.of(Requested) if fact.route == self.route]
         if len(seen) == self.count:
             return None
@@ -44,7 +44,7 @@ class LastEventIds:
         return (f"stream#{len(self.chain)}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the chain request by request."""
+        """Compare the cursors of the requests with the expected chain."""
         seen = cursors(trace)
         actual = tuple(cursor for _, cursor in seen)
         if actual == self.chain:

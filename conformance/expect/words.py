@@ -57,7 +57,7 @@ class Spread:
 
     of: float = needed(_MILLISECONDS, "the nominal delay")
     samples: int = needed(integer(2, 10_000), "the number of delays")
-    at_least: float = needed(_MILLISECONDS, "the least range of the delays")
+    at_least: float = needed(_MILLISECONDS, "the minimum range of the delays")
     over: float = needed(_MILLISECONDS, "the narrowest range that a correct client may use")
 
 
@@ -75,7 +75,9 @@ class CallbackWords:
     """A callback and members of its argument."""
 
     name: str = needed(_CALLBACK, "the callback")
-    data: Mapping[str, Json] = word(_TABLE, "members that its argument has", default=EMPTY)
+    data: Mapping[str, Json] = word(
+        _TABLE, "members that the callback's argument has", default=EMPTY
+    )
 
 
 _CALLBACKS: Final[Shape[tuple[Expected, ...]]] = array(
@@ -94,16 +96,20 @@ class ResultWords:
 
     ok: bool | Mapping[str, Json] | None = word(
         either(constant(right=True), _TABLE),
-        "it succeeds, and its result has these members",
+        "the operation succeeds, and its result has these members",
         default=None,
     )
-    status: str | None = word(text(), "it succeeds, and its job has this status", default=None)
+    status: str | None = word(
+        text(), "the operation succeeds, and its job has this status", default=None
+    )
     error: str | None = word(
-        one_of((*ERROR_KINDS, ANY_KIND)), "it fails with an error of this kind", default=None
+        one_of((*ERROR_KINDS, ANY_KIND)),
+        "the operation fails with an error of this kind",
+        default=None,
     )
     code: int | None = word(integer(0, 999), "the status code of the error", default=None)
     job_absent: tuple[str, ...] = word(
-        array(text()), "members that its job lacks or has as null", default=()
+        array(text()), "members that the resulting job lacks or has as null", default=()
     )
 
 
@@ -206,5 +212,7 @@ class ExpectWords:
         array(EXCHANGE), "exchanges whose connection the client closes", default=()
     )
     cites: Mapping[str, tuple[str, ...]] = word(
-        mapping(array(text())), "the rules of an expectation, if not all of the case", default=EMPTY
+        mapping(array(text())),
+        "the rules that an expectation is about, if not all rules of the case",
+        default=EMPTY,
     )

@@ -164,7 +164,7 @@ class Past:
         return Frame(Kind.LOG), 0
 
     def _of_a_delay(self, expected: Step, actual: Step) -> str:
-        """Return the rule about a wrong delay: of counting failures, or of computing delays."""
+        """Return the rule that a wrong delay breaks: on counting failures or computing delays."""
         wanted = float(expected.what.removesuffix(" ms"))
         found = float(actual.what.removesuffix(" ms")) if actual.does is Does.SLEEPS else 0.0
         progressed = self.prediction.progress[len(self.attempts) - 1]
@@ -179,7 +179,7 @@ class Past:
         return self._of_false_progress("ARK-BAK-1")
 
     def _of_lost_progress(self) -> str:  # noqa: PLR0911 - one arm per rule
-        """Return the rule for which the client counts too many failures."""
+        """Return the rule that a client breaks by counting too many failures."""
         opens = range(len(self.attempts))
         place = next((n for n in reversed(opens) if self.prediction.progress[n]), None)
         if place is None:
@@ -209,7 +209,7 @@ class Past:
         return bool(own) and known.issuperset(own)
 
     def _of_false_progress(self, otherwise: str) -> str:
-        """Return the rule for which the client counts too few failures."""
+        """Return the rule that a client breaks by counting too few failures."""
         for n, attempt in reversed(list(enumerate(self.attempts))):
             if attempt.status != _OK:
                 continue
@@ -226,7 +226,7 @@ class Past:
         return otherwise
 
     def _of_no_progress(self, attempt: Attempt) -> str:
-        """Return the rule about frames that are not progress; empty if the profile counts them."""
+        """Return the rule by which an attempt's frames are not progress; empty if they are."""
         kinds = [frame.kind for frame in attempt.frames]
         rule = next((_NO_PROGRESS[kind] for kind in kinds if kind in _NO_PROGRESS), "")
         if self.schedule.profile == "2026-05":

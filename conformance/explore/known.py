@@ -49,7 +49,7 @@ def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
 
 
 def cited(schedule: Schedule, found: Sequence[Broken], rules: Mapping[str, Requirement]) -> str:
-    """Return the rule that a case made from a schedule should cite; empty for the default ones."""
+    """Return the rule that a case made from a schedule should cite; empty for the default rules."""
     rule = found[0].rule if found else ""
     return rule if rule and schedule.profile in rules[rule].profiles else ""
 
@@ -63,7 +63,7 @@ class PassingOver:
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Make it from a baseline; an entry without a rule covers the rules of its case."""
+        """Return the filter for a baseline; an entry without a rule covers those of its case."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:

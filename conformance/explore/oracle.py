@@ -35,9 +35,9 @@ class Kind(Enum):
     PING = "ping"
     END = "end"
     MALFORMED = "malformed"
-    NAN = "a terminal type beside NaN"
+    NAN = "a terminal event that contains NaN"
     NOT_AN_OBJECT = "JSON, but not an object"
-    BEYOND = "a log with a number beyond a double"
+    BEYOND = "a log with a number too large for a double"
     COMMENT = "comment"
     ID_ONLY = "id only"
 

@@ -14,7 +14,7 @@ from conformance.strict_data import Json
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
 
 _BUDGET: Final = ("ARK-BUD-3", "ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-10")
-"""The rules that a client may have broken if it retries for too long after a stream."""
+"""Rules on counting failures; a client that backs off unexpectedly may have broken any of them."""
 
 
 @frozen
@@ -40,7 +40,7 @@ class Parting:
 
 
 def parting(schedule: Schedule, trace: Trace) -> Parting | None:
-    """Return the first step of a client that was not predicted, or None."""
+    """Return the client's first step that was not predicted, or None."""
     prediction = predict(schedule)
     taken = list(_taken(trace))
     for n, expected in enumerate(prediction.steps):

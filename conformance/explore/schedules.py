@@ -1,6 +1,6 @@
 """Make random schedules of faults, turn them into cases, and shrink failing ones.
 
-A case expects what the oracle predicts. The command runs the cases.
+Each case expects what the oracle predicts; `arkor-conformance explore` runs the cases.
 """
 
 import random
@@ -71,7 +71,7 @@ def roll(seed: int, number: int, profile: str) -> Schedule:
     """Return random schedule `number` of `seed`; the same arguments give the same schedule."""
     rng = random.Random(f"{seed}/{number}/{profile}")  # noqa: S311 - must be repeatable
     attempts = [_attempt(rng) for _ in range(rng.randint(1, 6))]
-    # The last attempt ends the wait, unless the budget is exhausted before.
+    # The last attempt ends the wait, unless the budget is exhausted earlier.
     end = rng.choice((Kind.COMPLETED, Kind.FAILED, Kind.END))
     attempts.append(Attempt(frames=(Frame(end, "last"),)))
     trigger = None
@@ -110,7 +110,7 @@ def as_case(
 ) -> Case:
     """Return `schedule` as a case that expects what the oracle predicts.
 
-    `rule` is the rule that the case is about; empty for the default ones.
+    `rule` is the rule that the case is about; empty for the default rules.
     """
     words = _words(name, schedule, predict(schedule))
     if rule:
@@ -210,7 +210,7 @@ def _frame_words(frame: Frame) -> Mapping[str, Json]:
 
 
 def smaller(schedule: Schedule) -> Iterator[Schedule]:
-    """Yield schedules that are one step simpler, starting with the biggest steps."""
+    """Yield schedules that are one step simpler, the greatest simplifications first."""
     attempts = schedule.attempts
     if schedule.trigger is not None:
         yield evolve(schedule, trigger=None)

@@ -1,6 +1,6 @@
 """Record how the kit's broken clients fail: `python -m conformance.generate.broken_clients`.
 
-It takes several seconds per client. With names as arguments, only these clients are played again.
+It takes several seconds per client. With names as arguments, it plays only those clients again.
 """
 
 import sys

@@ -321,7 +321,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.generate.evidence")
     parser.add_argument("name", nargs="*", help="a command of spec/evidence.toml, or all")
     parser.add_argument("--from", dest="printed", type=Path, help="a file with the earlier output")
-    parser.add_argument("--seconds", type=float, help="with --from: how long it took")
+    parser.add_argument("--seconds", type=float, help="with --from: how long the command took")
     options = parser.parse_args(arguments, _Options())
     commands = {each.name: each for each in declared()}
     names = list(commands) if options.name == ["all"] else options.name

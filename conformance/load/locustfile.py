@@ -1,4 +1,4 @@
-"""Users for Locust: each creates a job and follows it to its end, and cancels some of its jobs.
+"""Users for Locust: each creates jobs one at a time, follows them to their end and cancels some.
 
     locust -f LOCUSTFILE --headless -u 100 -r 20 -t 60s
 
@@ -7,9 +7,9 @@
 patches the sockets of the blocking client with gevent, so one process can have hundreds of users;
 `--master` and `--worker` distribute them.
 
-Environment variables set the rest: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL, the share
-of jobs that are cancelled (0.1); ARKOR_VERIFY, the share of jobs whose log is read again from its
-start, to find lost or duplicate events (1.0); ARKOR_SEED, the seed of the random choices.
+Environment variables set the other options: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL,
+the share of jobs that are cancelled (0.1); ARKOR_VERIFY, the share of jobs whose log is read again
+from its start, to find lost or duplicate events (1.0); ARKOR_SEED, the seed of the random choices.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -187,11 +187,11 @@ class Follower(User):
         self._count("lost", lost, len(log))
         self._count("doubled", doubled, len(log))
         swapped = heard.events != log and not lost and not doubled
-        amiss = Amiss("the events came in another order") if swapped else None
+        amiss = Amiss("the events arrived in a different order") if swapped else None
         self._report("log", 0.0, len(log), amiss)
 
     def _count(self, name: str, events: int, length: int) -> None:
-        """Report a number of events of one job in place of a time; a failure unless it is 0."""
+        """Report to Locust a number of events in place of a time; as a failure unless it is 0."""
         amiss = Amiss(f"{events} events {name} of {length}") if events else None
         self._report(name, events / _MILLI, length, amiss)
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 _FEW_BYTES: Final = 400
-"""Only streams up to this length are cut byte by byte, and in two at every point."""
+"""Only streams of at most this many bytes are cut byte by byte, and in two at every place."""
 _MOST_CUTS: Final = 8
 
 
@@ -25,7 +25,7 @@ def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
 
 
 def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[tuple[int, ...]]:
-    """Yield places to cut a stream: none, those of `chunks`, all in turn, then random ones."""
+    """Yield sets of places to cut: none, those of `chunks`, all, each alone, then random ones."""
     data = b"".join(chunks)
     yield ()
     if given := places_of(chunks):
@@ -41,7 +41,7 @@ def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[t
 async def fewest(
     places: tuple[int, ...], fails: Callable[[tuple[int, ...]], Awaitable[bool]]
 ) -> tuple[int, ...]:
-    """Return as few of the cuts as possible with which the parser still fails."""
+    """Return as few of the cuts as possible such that the parser still fails."""
     for place in places:
         if len(places) > 1 and await fails((place,)):
             return (place,)

@@ -1,8 +1,9 @@
 """Find the rules that a wrong result breaks, if known mistakes explain it exactly.
 
-A stream may reveal another mistake than the one it was written for: a parser that delivers an
-unfinished block fails on every stream that ends in one. This module has a parser that makes chosen
-mistakes. If it gets the same wrong result, the mistakes name the broken rules.
+A stream may reveal a mistake other than the one it was written for: a parser that delivers an
+unfinished block fails on every stream that ends with such a block. This module has a parser that
+makes chosen mistakes. If that parser gets the same wrong result, the mistakes name the broken
+rules.
 """
 
 from collections import Counter

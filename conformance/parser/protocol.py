@@ -63,7 +63,9 @@ def introduction(line: bytes) -> Introduction:
         raise NotAnAnswer(f"answered hello wrongly: {error.problem}") from error
     if strange := sorted(found.reports - set(REPORTS)):
         names = ", ".join(REPORTS)
-        raise NotAnAnswer(f"answered hello with the unknown {strange[0]!r}; known are {names}")
+        raise NotAnAnswer(
+            f"answered hello with the unknown report {strange[0]!r}; known are {names}"
+        )
     return found
 
 
@@ -83,7 +85,7 @@ def parsed(line: bytes, reports: frozenset[str]) -> Parsed:
 
 
 def _retry(table: Table) -> int | None:
-    """Read the last `retry`, or None; values above JavaScript's largest safe integer become it."""
+    """Read the last `retry`, or None; values above 2^53 - 1 are reduced to 2^53 - 1."""
     if not table.has("retry") or table.raw("retry") is None:
         return None
     return int(min(table.number("retry"), RETRY_LIMIT))

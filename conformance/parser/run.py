@@ -1,4 +1,4 @@
-"""Judge one parser by every stream, with different cuts of each."""
+"""Judge one parser by every stream, each cut in several ways."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from conformance.parser.protocol import Introduction
 from conformance.parser.streams import Parsed, Stream
 
 _MOST_ENDS: Final = 6
-"""A parser that ends or goes silent this often in a row cannot be judged."""
+"""A parser that ends or goes silent this many times in a row cannot be judged."""
 
 
 @frozen(kw_only=True)
@@ -41,7 +41,7 @@ class Failure:
 class ParserRun:
     """One run; its fields are complete when `play` has returned.
 
-    `left_out` names, by the id of a skipped stream, what the parser would have to report.
+    `left_out` maps the id of each skipped stream to what the parser would have to report for it.
     """
 
     command: Sequence[str]
@@ -74,7 +74,7 @@ class ParserRun:
         self.failures = [evolve(failure, rules=broken) for failure, broken in pairs]
 
     async def _play(self, parser: ParserProcess, stream: Stream) -> bool:
-        """Play one stream; return whether the parser can be used any further."""
+        """Play one stream; return whether the parser can still be used."""
         if report := lacking(stream, parser.introduced.reports):
             self.left_out[stream.id] = report
             return True

@@ -111,4 +111,6 @@ def _bytes(chunk: Json) -> bytes:
         case Sequence():
             return b"".join(map(_bytes, chunk))
         case _:
-            raise ValueError(f"a chunk is {chunk!r}: neither text, hex, repeat nor a list of those")
+            raise ValueError(
+                f"a chunk is {chunk!r}; it must be text, hex, repeat or a list of these"
+            )

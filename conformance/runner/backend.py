@@ -3,8 +3,8 @@
 A backend stays open after its case until the end of the run, so that late requests are noticed. If
 the system allows too few open files, the oldest backend is closed, with a note. Ports are reused
 and any program can connect, so a request counts as the client's only if it has a nonce of the case.
-A request with a nonce of another case is recorded there as a late request; any other comes from
-another program.
+A request with a nonce of another case is recorded in that case as a late request; a request without
+a known nonce comes from another program.
 """
 
 import errno
@@ -35,11 +35,11 @@ if sys.platform != "win32":
     import resource
 
 _FILES_EACH: Final = 2
-"""Open files of a backend without connections: its port and the placeholder for it."""
+"""Open files of a backend without connections: its port, and a placeholder for the port."""
 _FILES_BESIDE: Final = 256
-"""Open files needed besides: for drivers, the connections of running cases, and reports."""
+"""Open files needed besides backends: for drivers, connections of running cases, and reports."""
 _FILES_WANTED: Final = 1024
-"""The same, for many drivers."""
+"""Open files wanted besides backends, enough for many drivers."""
 _PORT: Final = "{port}"
 _PORTS_TRIED: Final = 5
 
@@ -175,9 +175,9 @@ class Backends:
 
 
 def _affordable(count: int) -> tuple[int, int]:
-    """Raise this process's limit of open files as far as possible and necessary.
+    """Raise this process's limit on open files as far as necessary and possible.
 
-    Returns how many backends fit, and how many files are left besides them.
+    Returns how many backends fit, and how many open files they leave for other uses.
     """
     if MOST_SOCKETS is not None:
         return min(count, MOST_SOCKETS), MOST_SOCKETS // 2

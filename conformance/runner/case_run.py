@@ -39,7 +39,7 @@ _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
 """One more than the three round trips in which a client connects, sends and is recorded."""
 _MOMENT: Final = 1.0
-"""The longest sleep, in milliseconds, that may be the rest of a timer that fired too early."""
+"""A sleep of at most this many milliseconds may be what is left of a timer that fired early."""
 
 
 @define
@@ -134,7 +134,7 @@ class CaseRun:
     async def _calm_down(self) -> None:
         """Make round trips to the driver until nothing new happens.
 
-        Forbidden events need time to happen, so that they can be noticed: each round trip gives the
+        Forbidden events are noticed only if they have time to happen: each round trip gives the
         client and the backend a turn.
         """
         calm = 0
@@ -214,7 +214,7 @@ class CaseRun:
         return seen()
 
     def _in_vain(self, name: str) -> bool:
-        """Return whether waiting for an event is useless, unless it is already being reported.
+        """Return whether an event can no longer happen, so that waiting for it is useless.
 
         When all its operations have settled, a client starts nothing new; only the ends of
         exchanges and connections may still be recorded.
@@ -257,7 +257,7 @@ class CaseRun:
                 self._asleep[n] = slept
                 self._names[n] = event.names[0]
                 self._over_at[n] = self._advanced + slept.ms
-                over = slept.ms < _MOMENT  # a timer that fired too early, set again for the rest
+                over = slept.ms < _MOMENT  # a timer that fired early, set again for what is left
                 if (purpose != "idle" or over) and event.names[0] not in self.case.hold:
                     self._wake_after(self.rounds, n)
             case SleepEnded(n=n):

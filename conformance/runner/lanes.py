@@ -2,7 +2,7 @@
 
 In virtual time, two drivers keep the kit busy. A client that really sleeps leaves the processor
 idle, so many more help, until the kit itself is busy all the time, or starting drivers takes longer
-than they save. Memory, processors and open files limit them.
+than they save. Memory, processors and open files limit their number.
 """
 
 import math

@@ -80,7 +80,7 @@ class Rules:
 
 @frozen
 class Played:
-    """A result, with the play and the rules from which it was made."""
+    """A result, with the play that was judged and the rules that applied."""
 
     result: CaseResult
     play: Play
@@ -181,7 +181,7 @@ class Player:
         return tuple(sorted(set(case.needs) - self.identity.capabilities - set(PROBED)))
 
     def _unseen(self, case: Case) -> str:
-        """Return what a case needs that the client's HTTP stack cannot do; empty if nothing."""
+        """Return why a case does not apply to the client's HTTP stack; empty if it does."""
         needs = [need for need in case.needs if need in PROBED]
         return "" if self.stack is None else self.stack.lacking(needs)
 

@@ -1,8 +1,9 @@
 """The start-up probe: find out whether the client can tell a truncated body from a complete one.
 
-Some HTTP stacks cannot, and no rule requires it, so clients are not judged by it; cases that need
-it do not apply to such a client. The budget reveals it. If one failed attempt is allowed, a broken
-stream and a rejected request exhaust the budget, but a clean end after progress is not a failure.
+Some HTTP stacks cannot, and no rule requires it, so the probe does not affect the verdict; cases
+that need the ability do not apply to such a client. The attempt budget reveals it: if one failed
+attempt is allowed, a broken stream and a rejected request exhaust the budget, but a clean end after
+progress is not a failure.
 """
 
 from collections.abc import Iterable, Sequence

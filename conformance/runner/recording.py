@@ -36,7 +36,7 @@ from mock_server.redaction import redacted_value
 from mock_server.requests import Request
 
 _MOST_STRANGE: Final = 30
-"""The most requests of other programs, and connections without a request, in a case's trace."""
+"""The maximum number in a trace of requests from other programs, and of idle connections."""
 _EVENTS_OF_A_CONNECTION: Final = 2
 
 
@@ -52,8 +52,8 @@ class Recording:
     drain: Callable[[], None]
     jobs: list[str] = field(factory=list[str])
     claimed: Request | None = field(default=None, init=False, repr=False)
-    """The request that the mock is about to report. The case judges exactly what was sent, but the
-    mock's journal has requests only without possible secrets."""
+    """The request that the mock is about to report. The case judges exactly what was sent, while
+    the mock's journal keeps requests with possible secrets removed."""
     _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
     _held: set[int] = field(factory=set[int], init=False)
     """Connections that are left out of the trace until they have a request of the case."""
@@ -117,16 +117,16 @@ class Recording:
         return closed
 
     def take_strange(self, request: Request) -> None:
-        """Record a request of another program, unless there were many."""
+        """Record a request from another program, unless there have been too many."""
         self._strange += 1
         if self._strange <= _MOST_STRANGE:
             self.recorder.foreign += 1
             self.recorder.add(Stranger(request.method, request.target.partition("?")[0]))
         elif self._strange == _MOST_STRANGE + 1:
-            self.recorder.add(Noted("kit", "leaves out further requests of other programs"))
+            self.recorder.add(Noted("kit", "leaves out further requests from other programs"))
 
     def take_late(self, request: Request) -> None:
-        """Record a request of this case that reached the backend of another one."""
+        """Record a request of this case that reached the backend of another case."""
         route = request.route.value
         before = sum(1 for _, fact in self.recorder.trace.of(Requested) if fact.route == route)
         self.recorder.add(

@@ -32,7 +32,7 @@ from conformance.verdict.time_modes import IN_VIRTUAL_TIME, TimeMode, Timing
 PATIENCE: Final = 5.0
 """Seconds of silence after which the kit stops waiting."""
 _TRUST: Final = 5
-"""If the driver has worked before, this many times more templates may hang before the run stops."""
+"""Once the driver has worked, this many times as many templates may hang before the run stops."""
 
 
 @frozen(kw_only=True)
@@ -43,15 +43,15 @@ class Plan:
     cases: Sequence[Case]
     profiles: Sequence[str] = PROFILE_NAMES
     lanes: int | None = 1
-    """The number of drivers that play at once; None means as many as help."""
+    """The number of drivers that play at once; None means as many as are useful."""
     isolate: bool = False
     patience: float = PATIENCE
     max_hung: int | None = None
-    """The run stops when this many templates have hung; None means that it does not."""
+    """The run stops when this many templates have hung; None means that hangs never stop it."""
     only_if_useless: bool = False
-    """Whether only cases that hang in a row count, with more allowed once any case has ended."""
+    """Whether only templates that hang in a row count; more may hang once a case has ended."""
     rounds: int = 1
-    """Round trips between a sleep and its automatic end; more catch more that do not wait."""
+    """Round trips before a sleep ends automatically; more of them expose more wrong clients."""
     time: TimeMode | None = None
     """The time mode; None means virtual if the driver supports it, otherwise scaled."""
     strict: bool = False
@@ -78,7 +78,7 @@ class Outcome:
     stopped: str = ""
     """Why the run ended early; empty if it is complete."""
     left: int = 0
-    """The number of cases that were not played for that reason, under the declared profiles."""
+    """The number of cases not played because the run ended early, under the declared profiles."""
     interrupted: bool = False
     """Whether the user or a signal ended the run early."""
     total: int = 0
@@ -166,8 +166,8 @@ class Run:
     def grow(self, group: TaskGroup, backends: Backends) -> None:
         """Start one more driver if more would help.
 
-        Each driver that has started starts the next one, so that few start at the same time: on a
-        busy machine, many would take too long to answer `hello`.
+        This is called when a driver has started, so that few start at the same time: on a busy
+        machine, many would take too long to answer `hello`.
         """
         if self._lanes < self.most:
             self.add_lane(group, backends)
@@ -211,8 +211,8 @@ class Run:
     def _count(self, case: Case, played: Played) -> None:
         """Count templates that hang, and stop the run if there are too many.
 
-        Each of them costs the whole patience. Crashes and endless loops are found quickly, so they
-        are not counted.
+        Each hang costs the whole patience. Crashes and endless loops are found quickly, so they are
+        not counted.
         """
         template = case.template
         gaps = self.player.identity.declared_gaps if self.player is not None else ()
@@ -228,7 +228,7 @@ class Run:
             self.stopped = f"{len(self._hung)} cases{row} hung for {self.plan.patience:g} s each"
 
     async def begin(self, connection: DriverConnection, backends: Backends) -> Player:
-        """Return the player, made with the first driver; raises DriverUnusable."""
+        """Return the player, which is created with the first driver; raises DriverUnusable."""
         async with self.beginning:
             if self.player is None:
                 identity = connection.introduced()

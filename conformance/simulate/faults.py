@@ -12,7 +12,7 @@ from arkor_proto import HARDENED, Profile
 from conformance.strict_data import Json, UsageError
 
 _MOST: Final = 12
-"""A job has fewer faults than this in its stream requests, and fewer in everything else."""
+"""A job has fewer faults than this in its stream requests, and fewer than this elsewhere."""
 _TRANSIENT: Final = (500, 502, 503, 429, 408)
 _LARGEST: Final = 1e9
 

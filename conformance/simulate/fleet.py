@@ -44,7 +44,7 @@ _BACK: Final = 0.99
 TENTH: Final = 0.1
 """Attempts are counted in tenths of a second."""
 _RAMP: Final = 5
-"""How many attempts a client makes before its delays are as long as they get."""
+"""The number of attempts after which a client's delays have reached their maximum."""
 MOST: Final = 50_000_000
 """A fleet of more attempts than this would take hours to simulate."""
 
@@ -57,7 +57,7 @@ class Outage:
     seconds: float = 30.0
     """The time, in seconds, without a backend; with 0, only the streams break."""
     capacity: float | None = None
-    """The connections per second that are accepted after that, others are refused; None: all."""
+    """The connections accepted per second after the outage; the others are refused. None: all."""
     strategy: str = Jitter.FULL.value
     initial_delay: float = 1.0
     max_delay: float = 60.0
@@ -68,8 +68,8 @@ class Outage:
     def attempts(self) -> float:
         """Return roughly how many attempts the fleet will make before all clients are back.
 
-        Delays soon reach the longest one, which jitter halves. Without jitter all clients try at the
-        same moments, and at each of these only one second's capacity is accepted.
+        Delays soon reach their maximum, which jitter halves on average. Without jitter, all clients
+        try at the same moments, and each time only one second's capacity is accepted.
         """
         seconds_of_recovery = 0.0 if self.capacity is None else self.clients / self.capacity
         if self.strategy == Jitter.NONE.value:
@@ -93,7 +93,7 @@ class FleetResult:
     first: Counter[int] = field(factory=Counter[int])
     """The number of first attempts of clients in each tenth of a second."""
     back: list[float] = field(factory=list[float])
-    """The times at which clients had reconnected, in seconds since the streams broke, in order."""
+    """The times at which clients reconnected, in seconds since the streams broke, in order."""
     attempts: int = 0
     during: int = 0
     """The number of attempts while the backend was down."""
@@ -102,7 +102,7 @@ class FleetResult:
     seconds: float = 0.0
 
     def peak(self, window: float, since: float = 0.0) -> int:
-        """Return the most attempts within `window` seconds, a multiple of 0.1, from `since` on."""
+        """Return the most attempts in any `window` seconds (a multiple of 0.1) from `since` on."""
         width = max(1, round(window / TENTH))
         first = int(since / TENTH)
         tenths = [tenth for tenth in self.tries if tenth >= first]

@@ -48,7 +48,7 @@ def check(
 ) -> None:
     """Check the result of a job; raises Violated.
 
-    `outcomes` are those of the wait, `jobs` are those in the backend, and `heard` are the events
+    `outcomes` are the outcomes of the wait, `jobs` the jobs in the backend, and `heard` the events
     that callbacks received.
     """
     if len(outcomes) != 1:

@@ -36,7 +36,7 @@ class Search:
         return World(faults, name, self.profile, self.time, self.sessions)
 
     def broken(self, number: int, faults: Faults) -> str:
-        """Return the promise that a job with these faults breaks; empty if it keeps them all."""
+        """Return the promise that a job with these faults breaks; empty if it breaks none."""
         try:
             self.world(number, faults).run()
         except Violated as violated:

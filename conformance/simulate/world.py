@@ -67,7 +67,7 @@ _COMMENT: Final = b":\n\n"
 _GARBAGE: Final = b"event: training.log\ndata: {not json\n\n"
 _AT_ONCE: Final = 64
 _STARTS: Final = 4
-"""The most times that the application waits again after a failed create."""
+"""The application waits again at most this many times after a failed create."""
 _IDLE_TICKS: Final = 100
 _SPARE: Final = 7200.0
 """Seconds that a job may take beyond its events, its callbacks and the sleep of the machine."""
@@ -137,7 +137,7 @@ class World:
     """Exceptions of callbacks that the client has not yet reported to the application."""
     _starts: int = field(default=0, init=False)
     _idle_ticks: int = field(default=0, init=False)
-    """The number of times in a row that a timer fired at once."""
+    """The number of times in a row that a timer fired immediately."""
 
     def __attrs_post_init__(self) -> None:
         self._random = Random(self.seed)
@@ -240,7 +240,7 @@ class World:
                     assert_never(never)
 
     def _wait_again(self, outcome: object) -> None:
-        """Wait again after a create or a callback that failed, as an application would."""
+        """Wait again after a failed create or callback, as an application would."""
         if not isinstance(outcome, Rejected):
             return
         if self._raised and outcome.error is self._raised[-1]:
@@ -339,7 +339,7 @@ class World:
         self._pump(number)
 
     def _pump(self, number: int) -> None:
-        """Send the events that a stream has, and call this again when there are more."""
+        """Send the available events of a stream, and schedule the next call."""
         link = self._links.get(number)
         if link is None:
             return

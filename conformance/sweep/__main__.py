@@ -153,7 +153,7 @@ def _kill(client: "Client", when: int | None, count: int) -> None:
         return
     pid = min(client.run(os.getpid).values())
     if sys.platform == "win32":
-        os.kill(pid, signal.SIGTERM)  # on Windows this ends a process at once
+        os.kill(pid, signal.SIGTERM)  # on Windows this kills a process
     else:
         os.kill(pid, signal.SIGKILL)
 

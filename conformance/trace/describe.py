@@ -1,7 +1,7 @@
 """Describe each event of a trace in one readable line, and name the party that caused it.
 
-`tell` does not shorten its text. A report first hides secrets and then shortens, so that no part of
-a secret remains.
+`tell` does not shorten its text. A report first hides secrets and only then shortens the text, so
+that no part of a secret remains.
 """
 
 import json
@@ -35,7 +35,7 @@ BACKEND: Final = "backend"
 KIT: Final = "kit"
 APPLICATION: Final = "application"
 COMMENT: Final = "(comment)"
-"""The `event` of a block that has only comments."""
+"""The event name shown for a block that has only comments."""
 STRANGER: Final = "stranger"
 
 

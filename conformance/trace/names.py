@@ -1,7 +1,7 @@
 """Check the names by which a case refers to events of a trace.
 
-Only names of events that can occur are accepted. So a typo in a case is an error when the case is
-read, instead of a wait for an event that cannot occur.
+Only names of events that can occur are accepted, so a typo in a case is reported when the case is
+read, instead of causing a wait for an event that cannot occur.
 """
 
 import re

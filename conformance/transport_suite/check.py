@@ -25,7 +25,7 @@ class Check:
     clause: str
     """The clause of `spec/transport-guide.md`."""
     rules: tuple[str, ...]
-    """The rules of the specification that a client cannot keep if its transport fails."""
+    """The rules of the specification that a client cannot follow if its transport fails."""
     expected: str
     """The expected behaviour, in a sentence or two."""
     _body: Body

@@ -52,4 +52,4 @@ def as_bytes(chunk: Chunk) -> bytes:
         case list():
             return b"".join(map(as_bytes, chunk))
         case _:
-            raise ValueError(f"chunk {chunk!r}: neither text, hex, repeat nor a list of those")
+            raise ValueError(f"chunk {chunk!r}; it must be text, hex, repeat or a list of these")

@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 _CALL: Final = threading.local()
 """Per thread: the event `entered`, which is set once the client has begun the operation."""
 _GLANCE: Final = 0.005
-"""Seconds between two checks whether the kit has ended a sleep."""
+"""Seconds between two checks of whether the kit has ended a sleep."""
 
 
 @frozen
@@ -76,7 +76,7 @@ class _Client:
 
     def abort(self, reason: str) -> None:
         self.trainer.abort(reason)
-        with self.reporting:  # report a callback that began before the abort before the abort, too
+        with self.reporting:  # a callback that began before the abort is reported before it
             pass
 
     async def _in_thread(self, operation: Callable[[], Result]) -> Result:

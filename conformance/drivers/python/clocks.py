@@ -73,7 +73,7 @@ class VirtualClock:
             self._sleeps[number].set()
 
     def advance(self, ms: Json) -> None:
-        """Advance the time by `ms` milliseconds; the kit then ends the sleeps that are over."""
+        """Advance the time by `ms` milliseconds; the kit then ends the sleeps that are due."""
         if isinstance(ms, int | float):
             with self._lock:
                 self._now += ms / 1000

@@ -26,11 +26,11 @@ class Failure:
 
 
 class Provoked(Exception):
-    """Raised by a callback of the driver when the case asks for an exception there."""
+    """Raised by a callback of the driver when the case asks the callback to fail."""
 
 
 class Client(Protocol):
-    """The client of one case, as an adapter makes it available to the kit."""
+    """What an adapter provides to the kit for one case: the operations of the client."""
 
     async def start(self) -> Mapping[str, object]:
         """Submit the job; return `{job_id}`."""

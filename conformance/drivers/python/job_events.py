@@ -1,7 +1,7 @@
-"""Interpret the events of a job, for drivers of clients that know only event streams.
+"""Interpret the events of a job, for drivers of clients that support only event streams.
 
 Such a client yields the name and the data of each event. This module parses the JSON, picks the
-callback, notices the end of the job and makes the result of `wait()`. It uses the functions of the
+callback, notices the end of the job and builds the result of `wait()`. It uses the functions of the
 reference client, so that only the client's event stream is judged.
 """
 

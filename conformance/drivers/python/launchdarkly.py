@@ -1,7 +1,7 @@
 """The driver of `launchdarkly-eventsource`, a library for event streams that cannot create jobs.
 
-The library opens the stream, reads it, keeps the cursor, waits and reopens it. `job_events`
-interprets the events. The library's `time` is replaced, so that the kit ends its sleeps.
+The library opens and reads the stream, keeps the cursor, backs off and reconnects. `job_events`
+interprets the events. The library's `time` is replaced, so that the kit can end its sleeps.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -42,7 +42,7 @@ class _GaveUp(Exception):
 
 
 class _Strategy(ErrorStrategy):
-    """The library's own budget, except that permanent statuses fail at once."""
+    """The library's own budget, except that permanent statuses fail immediately."""
 
     def __init__(self, budget: ErrorStrategy) -> None:
         self._budget = budget

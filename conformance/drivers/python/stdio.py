@@ -109,7 +109,7 @@ async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> 
 
 
 async def _serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> str | None:
-    """Carry out commands until `bye`; return the problem if one could not be read."""
+    """Carry out commands until `bye`; return the problem if a command could not be read."""
     problem: str | None = None
     async with anyio.create_task_group() as group:
         service = _Service(hello, opener, explain, group)

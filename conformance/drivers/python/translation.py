@@ -134,7 +134,7 @@ def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> T
 
 
 def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
-    """Return the argument of a callback with the names of the wire; a checkpoint has its adapter.
+    """Return the argument of a callback with the wire's names; a checkpoint includes its adapter.
 
     Members that the frame lacks or that have the wrong type are null, as they are for the callback.
     """

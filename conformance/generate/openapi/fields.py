@@ -38,7 +38,7 @@ PARAMETERS: Final = {
     "orgSlug": Parameter("The organisation.", TEXT),
     "projectSlug": Parameter("The project.", TEXT),
     "X-Arkor-Client": Parameter(
-        "The client, as `<name>/<version>` (ARK-WIR-12). One that is too old gets a 426.",
+        "The client, as `<name>/<version>` (ARK-WIR-12). A client that is too old gets a 426.",
         {**TEXT, "pattern": "^[^/]+/.+$", "examples": [ENDPOINT.client]},
     ),
     "Idempotency-Key": Parameter(

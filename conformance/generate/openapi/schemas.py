@@ -3,7 +3,7 @@
 Members and their types are those of the classes in `arkor_proto`. The members that a backend must
 send are listed here; a test compares them with the tables of `spec/protocol.md`.
 
-An object without `additionalProperties` has the members that it lists; later versions may add some.
+An object without `additionalProperties` has the listed members; later versions may add some.
 """
 
 import types
@@ -41,7 +41,7 @@ _TYPES: Final[Mapping[object, tuple[str, Schema]]] = {
     tuple: ("array", {"items": {}}),
     Mapping: ("object", {"additionalProperties": True}),
 }
-"""The JSON type of each Python type on the wire, with more of its schema."""
+"""The JSON type of each Python type on the wire, and the other keywords of its schema."""
 _JOB: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdAt")
 """The members that every job has."""
 _EVENTS: Final[Mapping[type[TrainingEvent], tuple[str, tuple[str, ...]]]] = {
@@ -184,8 +184,8 @@ def _events() -> Mapping[str, Schema]:
     mapping = {name: _pointer(kind.__name__) for kind, name in EVENT_TYPES.items()}
     return {
         "TrainingEvent": {
-            "description": "The event in a frame. Its `type` determines its kind, not the name of "
-            "the frame (ARK-EVT-4).",
+            "description": "The event in a frame. Its `type`, not the name of the frame, determines "
+            "its kind (ARK-EVT-4).",
             "oneOf": [shared(name) for name in (*named, "UnknownEvent")],
             "discriminator": {
                 "propertyName": "type",

@@ -1,5 +1,5 @@
 // A stand-in for your client, so that the driver has something to drive. Replace it. This one
-// submits a job, follows it and cancels it, but follows few of the protocol's other rules.
+// submits a job, follows it and cancels it, but implements few of the protocol's other rules.
 
 export class HttpError extends Error {
   constructor(status) {
