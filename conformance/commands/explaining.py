@@ -52,7 +52,7 @@ async def explain(
 
 
 def _sum_up_pairs(page: Page, found: Sequence[Explanation]) -> int:
-    """Print how many pairs reached both faults, how many of these got both causes, the rest."""
+    """Print how many pairs reached both faults and got both causes, and what the others missed."""
     reached = [each for each in found if each.reached]
     explained = sum(each.right for each in reached)
     for each in found:
