@@ -28,7 +28,7 @@ def draw() -> str:
 
 @frozen
 class Nonces:
-    """The values for one play of a case; `{job}` and `{job2}` are the ids of its first two jobs."""
+    """The values for playing a case once; `{job}` and `{job2}` are the ids of its two jobs."""
 
     nonce: str = field(repr=False)
     token: str = field(default="", repr=False)

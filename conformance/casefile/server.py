@@ -23,7 +23,7 @@ _NUMBERED: Final = re.compile(r"(rule|job) (\d+)")
 
 @frozen(kw_only=True)
 class Server:
-    """What the backend of a case does. Placeholders in texts are filled in for each play."""
+    """What the backend of a case does. Placeholders are filled in when the case is played."""
 
     answers: Mapping[str, tuple[Rule | None, ...]]
     """Responses by route, one per request; the last one repeats, and None is the default."""

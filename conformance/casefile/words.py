@@ -110,20 +110,22 @@ class CaseWords:
     why: str = needed(text(), "why the rule matters")
     config: Mapping[str, Json] = word(CONFIG, "the configuration of the client", default=EMPTY)
     server: Server = word(SERVER, "what the backend does", default=NOTHING)
-    hold: tuple[str, ...] = word(array(EVENT), "sleeps that a step ends", default=())
+    hold: tuple[str, ...] = word(
+        array(EVENT), "the sleeps that last until a step ends them", default=()
+    )
     steps: tuple[Step, ...] = word(array(STEP), "the steps", default=(), name="step")
     premise: PremiseWords = word(
-        table(PremiseWords, "what must have happened first"),
+        table(PremiseWords, "a premise"),
         "what must have happened for the rules to be judged",
         default=PremiseWords(),
     )
     applies: AppliesWords = word(
-        table(AppliesWords, "what requests look like"),
+        table(AppliesWords, "a description of requests"),
         "what requests must look like for the case to apply",
         default=AppliesWords(),
     )
     expect: ExpectWords = needed(
-        table(ExpectWords, "what is expected"), "what is expected of the client"
+        table(ExpectWords, "a table of expectations"), "what is expected of the client"
     )
     since: str = word(
         VERSION, "the version of the specification that introduced the case", default="1"

@@ -90,7 +90,7 @@ def command(
             say(f"{said}{search.otherwise}")
             return Exit.OK if tried else Exit.NOTHING_RAN
         number = ours[tried - 1] + 1
-        say(f"{which}: schedule {number} found the client wrong{search.otherwise}")
+        say(f"{which}: on schedule {number} the client was wrong{search.otherwise}")
         if shrink:
             say("minimising it …")
             found = anyio.run(search.smallest, found, backend_options=LOOP)

@@ -55,7 +55,7 @@ _MOST_FAILURES: Final = 3
 @options.case_ids
 @options.patterns
 @options.shard(
-    "Only part I of N of the mutants, divided by name; does not report cases that catch none."
+    "Only part I of N of the mutants, divided by name; cases that catch none are not reported."
 )
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)
@@ -71,7 +71,7 @@ _MOST_FAILURES: Final = 3
     type=options.COUNT,
     metavar="N",
     show_default="all",
-    help="With --cited or --causes: only N mutants, chosen at random with --seed.",
+    help="With --cited or --causes: play only N mutants, chosen at random with --seed.",
 )
 @click.option(
     "--causes",
@@ -84,7 +84,7 @@ _MOST_FAILURES: Final = 3
     type=options.COUNT,
     metavar="N",
     show_default="single mutants",
-    help="With --causes: N clients with two faults each, chosen at random with --seed.",
+    help="With --causes: play N clients with two faults each, chosen at random with --seed.",
 )
 @options.seed
 @click.option(
@@ -297,7 +297,7 @@ class _Page:
             )
         if idle is None:
             self.console.print(
-                "only some mutants were played, so cases that catch none are not reported"
+                "only some mutants were played, so cases that catch no mutant are not reported"
             )
         else:
             self.console.print(f"{len(idle)} of {len(cases)} cases catch no mutant")

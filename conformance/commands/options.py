@@ -109,7 +109,7 @@ def _shard(context: click.Context, option: click.Parameter, given: str | None) -
     found = Shard.read(given)
     if found is None:
         raise click.BadParameter(
-            f"{given!r} is not a shard; write 1/4 to 4/4 for the first to the last of four",
+            f"{given!r} is not a shard; the first of four is 1/4, the last 4/4",
             context,
             option,
         )

@@ -142,7 +142,7 @@ def left_out(group: Table) -> str:
 
 
 def counts(profile: Table) -> str:
-    """Return the number of cases by verdict."""
+    """Return the number of cases with each verdict."""
     counted = profile.table("counts")
     parts = [f"{counted.count(verdict)} {verdict}" for verdict in counted.values]
     if unplayed := profile.count("unplayed"):

@@ -130,7 +130,7 @@ def _of_a_history(contrast: Contrast) -> str:
     if not broke and not fixed:
         parts = ["nothing broke and nothing was fixed", *parts]
     if not broke and not fixed and not found and not still:
-        return f"{who}: nothing broke, and no MUST rule was broken."
+        return f"{who}: nothing broke, and no MUST rule is broken."
     return f"{who}: {_listed(parts)}."
 
 

@@ -61,7 +61,7 @@ class Explained:
         return None if failure is None or not failure.parting else failure.parting.client.seq
 
     def result(self, place: int, events: Events) -> Mapping[str, Json]:
-        """Return the diagnosis of a result: its cause, its first wrong step, the reference trace."""
+        """Return the diagnosis of a result: its cause, first wrong step and reference trace."""
         failure = self.failures.get(place)
         if failure is None:
             return {"cause": None, "begins": None, "reference": None}

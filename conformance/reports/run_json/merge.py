@@ -1,8 +1,8 @@
 """Merge the shards of a run into one run, and derive its verdicts from all results.
 
 The shards must be from the same run, each must be present exactly once, and each must have the
-results of its own cases. If a shard was stopped before it had played all of its cases, the merged run
-is partial, like a run without shards that was stopped.
+results of its own cases. If a shard was stopped before it had played all of its cases, the merged
+run is partial, like a run without shards that was stopped.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -59,7 +59,7 @@ class Telling:
 
     @classmethod
     def of(cls, result: CaseResult, known: Events, parted: int | None = None) -> "Telling":
-        """Prepare for `result`; removes longer secrets first, since they may contain shorter ones."""
+        """Prepare for `result`; removes longer secrets first: they may contain shorter ones."""
         known_secrets = {*secrets_of(result.case), *result.secrets} - {""}
         found = sorted(known_secrets, key=len)
         return cls(result, tuple(reversed(found)), known, parted)

@@ -90,7 +90,7 @@ def test_the_sentence_of_a_history_names_the_rules() -> None:
 @pytest.mark.parametrize(
     ("results", "said"),
     [
-        ([[PASSING], [PASSING]], "nothing broke, and no MUST rule was broken."),
+        ([[PASSING], [PASSING]], "nothing broke, and no MUST rule is broken."),
         ([[FAILING], [FAILING]], "nothing broke and nothing was fixed and 1 is still broken."),
     ],
 )
