@@ -176,7 +176,7 @@ class _Search:
         return (wanted,) if wanted is not None else tuple(shared)
 
     async def first(self, schedules: Sequence[Schedule]) -> Difference | None:
-        """Return the first schedule on which the clients differ; counts known failures passed."""
+        """Return the first schedule on which the clients differ, and count known failures."""
         for start in range(0, len(schedules), BATCH):
             found = await self._first_of(schedules[start : start + BATCH], start, counts=True)
             if found is not None:

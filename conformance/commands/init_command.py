@@ -143,7 +143,7 @@ def _filled(name: str, words: Mapping[str, str]) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command that starts the driver, with the Python that runs the kit."""
+    """Return the command that starts the driver; a Python driver gets the Python of the kit."""
     if name != "python":
         return name
     found = shutil.which(name)

@@ -20,7 +20,7 @@ _PATIENCE: Final = (0.05, 3600.0)
 
 
 def _typed(read: Callable[[str], _N]) -> Callable[[_N | str], _N]:
-    """Return `read` as a click type, which reports a ValueError by its message."""
+    """Return `read` as a click type that reports a ValueError with its message."""
 
     def reading(given: _N | str) -> _N:
         try:
@@ -193,8 +193,8 @@ def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
 def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--write-baseline` to a command."""
     text = (
-        "Write the current failures to FILE as known failures, to which you add reasons. To "
-        "update a baseline, give it as --baseline FILE, too."
+        "Write the current failures to FILE as known failures; add a reason to each. To update "
+        "an existing FILE, also give it as --baseline FILE."
     )
     return click.option(
         "--write-baseline",

@@ -70,7 +70,8 @@ def command(
     """Judge an event-stream parser without a client: this project's, or the one given after --.
 
     The parser gets every stream of the specification whole, in the chunks given, byte by byte,
-    split in two at every point, and split at random. Section 14 of the driver guide specifies its output.
+    split in two at every point, and split at random. Section 14 of the driver guide specifies its
+    output.
 
     \b
     example:

@@ -274,7 +274,7 @@ def _nothing(plan: Plan, chosen: int, shard: Shard | None) -> str:
         return _NOTHING
     said = [f"{each.id} is a case of {', '.join(each.profiles)}" for each in plan.cases[:_NAMED]]
     more = f"; and {len(plan.cases) - _NAMED} more" if len(plan.cases) > _NAMED else ""
-    return f"{'; '.join(said)}{more}; no chosen case is in {', '.join(plan.profiles)}, so nothing was judged"
+    return f"{'; '.join(said)}{more}; none of the chosen cases is in {', '.join(plan.profiles)}, so nothing was judged"
 
 
 def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:

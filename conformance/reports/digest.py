@@ -241,7 +241,7 @@ def _entries(result: Table, run: Table) -> Sequence[_Entry]:
 
 
 def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
-    """Return the events before the kit closed the case, or its streams from a backend."""
+    """Return the events before the kit closed the case or, against a backend, its streams."""
     for place, entry in enumerate(entries):
         if entry.kind == "called" and entry.text == "calls close":
             return entries[:place]
