@@ -30,11 +30,11 @@ _BEFOREHAND: Final = frozenset(
     {"create#1.requested", "create#1.responded", "create#1.ended", "start.called"}
     | {"start.settled", "start.resolved"}
 )
-"""Events that happened before the client of an attached case is opened."""
+"""Events that happen before the client of an attached case is opened."""
 
 
 class NeedsCreate(Exception):
-    """A case has no attached form; the message says why."""
+    """A case has no attached form; the message gives the reason."""
 
 
 def attached(case: Case) -> Case:
@@ -70,7 +70,7 @@ def is_attachable(case: Case) -> bool:
 
 
 def _obstacle(case: Case) -> str:
-    """Return why only clients that create jobs can play a case; empty if any client can."""
+    """Return why a case is only for clients that create jobs; empty if it is for any client."""
     obstacles = _of_any_case if "job" in case.config else _of_a_case_that_creates
     return next(obstacles(case), "")
 
@@ -94,7 +94,7 @@ def _of_a_case_that_creates(case: Case) -> Iterator[str]:
         yield "it expects the job as the create returned it"
     first, *later = [step for step in case.steps if isinstance(step, Operate)]
     if any(map(_starts, later)) or (first.detached and _starts(first)):
-        yield "it calls start() while or after something else happens"
+        yield "it calls start() during or after another operation"
     if first.verb is Verb.CANCEL:
         yield "it cancels before the job exists"
     named = [name for step in case.steps for _, name in references(step)]
@@ -109,7 +109,7 @@ def _starts(step: Step) -> bool:
 
 
 def _steps(steps: Sequence[Step]) -> Iterator[Step]:
-    """Yield the steps except `start()` and waits for events that happened beforehand."""
+    """Yield the steps without `start()` and without waiting for events before the open."""
     for step in steps:
         if _starts(step):
             continue
@@ -141,7 +141,7 @@ def _is_of_the_create(reference: str) -> bool:
 
 
 def _is_of_the_created_job(expected: Assertion) -> bool:
-    """Tell whether an operation returns a job that only the create has described."""
+    """Tell whether an operation must return the job as it was just after the create."""
     job = expected.ok.get("job") if isinstance(expected, Result) and expected.ok else None
     return isinstance(job, Mapping) and job.get("status") == "queued"
 

@@ -1,4 +1,4 @@
-"""Read case files from TOML; errors list every mistake of a file with its place and line."""
+"""Read case files from TOML; errors list every mistake in a file, with its place and line."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -87,7 +87,7 @@ def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requir
 
 
 def filled(case: Case, nonces: Nonces) -> Case:
-    """Return `case` ready to be played: placeholders and configuration defaults are filled in.
+    """Return `case` ready to play, with placeholders and configuration defaults filled in.
 
     The backend's job ids begin with the nonce, unless the case has its own prefix.
     """
@@ -104,7 +104,7 @@ def filled(case: Case, nonces: Nonces) -> Case:
 def _cases(
     tables: Iterable[tuple[str, Mapping[str, Json]]], known: Mapping[str, Requirement]
 ) -> tuple[Case, ...]:
-    """Read tables, each with its place; raises ScenarioError with all of their mistakes."""
+    """Read tables, given with their places; raises ScenarioError with every mistake in them."""
     cases: list[Case] = []
     mistakes = Mistakes()
     for at, values in tables:

@@ -26,7 +26,7 @@ DEFAULT_CONFIG: Final[Mapping[str, Json]] = {
     "name": "{name}",
     "input": {"model": "kit/model", "dataset": {"type": "huggingface", "name": "kit/dataset"}},
 }
-"""The default configuration of a client; placeholders are filled in for each play."""
+"""The default configuration of a client; placeholders are filled in each time a case is played."""
 
 
 class Verb(Enum):
@@ -48,11 +48,16 @@ class Operate:
 
     verb: Verb = needed(choice(Verb), "the operation", name="do")
     name: str = word(
-        text(), "its name [default: the verb, numbered from the second on]", default=""
+        text(),
+        "the name of the operation [default: the verb, numbered from the second on]",
+        default="",
     )
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
     detached: bool = word(
-        flag(), "whether the next step starts before the answer", default=False, name="detach"
+        flag(),
+        "whether the next step starts without waiting for the answer",
+        default=False,
+        name="detach",
     )
 
 
@@ -72,7 +77,7 @@ class Until:
 
 @frozen(kw_only=True)
 class Elapse:
-    """Let virtual time pass: end idle sleeps up to `ms` in total, or until an event."""
+    """Let virtual time pass by ending idle sleeps: `ms` in total, or less if an event ends it."""
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -81,7 +86,7 @@ class Elapse:
 
 @frozen(kw_only=True)
 class Advance:
-    """Advance the clock by `ms`, and end only the sleeps that are over by then."""
+    """Advance the clock by `ms`, and end only the sleeps that expire in that time."""
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -97,7 +102,7 @@ class Wake:
 
 @frozen(kw_only=True)
 class Push:
-    """Append an event to the log of the job, which sends it to its live streams."""
+    """Append an event to the log of the job, and so send it to the live streams of the job."""
 
     frames: tuple[ScriptedFrame, ...] = needed(FRAMES, "the frames")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -116,7 +121,7 @@ Step: TypeAlias = Operate | Await | Until | Elapse | Advance | Wake | Push | Ope
 
 @frozen(kw_only=True)
 class Expectation:
-    """An assertion, and the requirements that a client breaks if it does not meet it."""
+    """An assertion, and the requirements that a client breaks if the assertion fails."""
 
     assertion: Assertion
     requires: tuple[str, ...]

@@ -28,7 +28,7 @@ def draw() -> str:
 
 @frozen
 class Nonces:
-    """The values of one play. `{job}` is the id of the first job, `{job2}` of the second."""
+    """The values for playing a case once; `{job}` and `{job2}` are the ids of its two jobs."""
 
     nonce: str = field(repr=False)
     token: str = field(default="", repr=False)
@@ -36,7 +36,7 @@ class Nonces:
 
     @property
     def job_prefix(self) -> str:
-        """The prefix of the ids of the backend's jobs."""
+        """The prefix of the job ids that the backend assigns."""
         return f"job-{self.nonce}-"
 
     @property

@@ -44,21 +44,21 @@ class Requirement:
     """One numbered rule.
 
     `since` is the version of the specification that introduced the rule. `excluded` is the reason
-    if no case can judge the rule, and empty otherwise.
+    why no case can judge the rule; empty if one can.
     """
 
     id: str = needed(matching(r"ARK-[A-Z]{3}-[1-9][0-9]*", "an id, such as 'ARK-BUD-3'"), "the id")
-    level: Level = needed(choice(Level), "how binding it is")
+    level: Level = needed(choice(Level), "how binding the rule is")
     profiles: tuple[str, ...] = word(
         array(one_of(PROFILE_NAMES), least=1),
-        "the profiles in which it applies",
+        "the profiles in which the rule applies",
         default=PROFILE_NAMES,
     )
     source: Source = needed(SOURCE, "the source of the rule")
     text: str = needed(_TEXT, "the rule")
     why: str = word(_TEXT, "the reason for the rule", default="")
     excluded: str = word(_TEXT, "why no case can judge the rule; empty if one can", default="")
-    since: str = word(VERSION, "the version that introduced it", default=_FIRST_VERSION)
+    since: str = word(VERSION, "the version that introduced the rule", default=_FIRST_VERSION)
 
     def counts(self, profile: str, *, strict: bool = False) -> bool:
         """Tell whether breaking this rule can make a client fail under `profile`.

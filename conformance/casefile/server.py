@@ -23,10 +23,10 @@ _NUMBERED: Final = re.compile(r"(rule|job) (\d+)")
 
 @frozen(kw_only=True)
 class Server:
-    """What the backend of a case does. Texts may have placeholders, which are filled per play."""
+    """What the backend of a case does. Placeholders are filled in when the case is played."""
 
     answers: Mapping[str, tuple[Rule | None, ...]]
-    """Responses by route, for the n-th request each; the last one repeats; None is the default."""
+    """Responses by route, one per request; the last one repeats, and None is the default."""
     scenario: Scenario
     """The complete scenario; the rules for `answers` come first."""
     scripted: bool = False
@@ -74,7 +74,7 @@ def _numbered(route: str, answers: Sequence[Rule | None]) -> Sequence[Rule | Non
 def _whole(
     answers: Mapping[str, Sequence[Rule | None]], scenario: Scenario, where: str
 ) -> Scenario:
-    """Return the scenario that combines both; raises ScenarioError with all contradictions."""
+    """Combine the answers with the scenario; raises ScenarioError with all contradictions."""
     rules = [
         (f"{where}.{route} {number}", rule)
         for route, numbered in answers.items()

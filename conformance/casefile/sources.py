@@ -1,7 +1,7 @@
 """Where a rule comes from: the kind of its source, and what it cites.
 
-`spec/sources.md` explains what each kind counts for, and lists the statements that a published
-rule can cite.
+`spec/sources.md` explains which kinds of sources count under which profile, and lists the
+statements that a published rule can cite.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The steps of a case: what is done to the client and its backend, in order.
 
-No step sleeps: steps wait for events, never for time.
+No step sleeps: steps wait only for events.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ _STEP: Final = tagged("do", "a step, such as {do = 'wait'}", _KINDS)
 
 def _read(value: object, where: str) -> Step:
     if is_table(value) and value.get("do") == "sleep":
-        raise ScenarioError(f"{where}: a case never sleeps; 'until' waits for an event")
+        raise ScenarioError(f"{where}: a case cannot sleep; use 'until' to wait for an event")
     return _STEP.read(value, where)
 
 
@@ -83,9 +83,11 @@ def _named(step: Step, where: str, names: list[str]) -> Step:
     default = f"{verb}#{earlier + 1}" if earlier else verb
     name = step.name or default
     if name.partition("#")[0] != verb:
-        raise ScenarioError(f"{where}: {name!r} names another operation; write {default!r}")
+        raise ScenarioError(
+            f"{where}: {name!r} is the name of another operation; write {default!r}"
+        )
     if name in names:
-        raise ScenarioError(f"{where}: a second operation is named {name!r}")
+        raise ScenarioError(f"{where}: another operation already has the name {name!r}")
     names.append(name)
     return evolve(step, name=name)
 
@@ -111,7 +113,7 @@ def operations_of(steps: Sequence[Step]) -> tuple[str, ...]:
 
 
 def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
-    """Raise ScenarioError if a step opens a gate that nothing waits at, or no step opens a gate."""
+    """Raise ScenarioError if a gate is opened but not waited at, or waited at but not opened."""
     waited_at = {
         *(gate for rule in scenario.rules for gate in gates_of_rule(rule)),
         *(gate for job in scenario.jobs for gate in gates_of_job(job)),
@@ -127,5 +129,5 @@ def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
         meant = nearest(name, waited_at) if waited_at else "the server has no gate"
         raise ScenarioError(f"{where}: opens the gate {name!r}, but nothing waits at it; {meant}")
     for name in sorted(waited_at - opened):
-        meant = nearest(name, opened) if opened else f"a gate that stays closed is called {NEVER!r}"
+        meant = nearest(name, opened) if opened else f"a gate that never opens is called {NEVER!r}"
         raise ScenarioError(f"{where}: waits at the gate {name!r}, but no step opens it; {meant}")

@@ -50,7 +50,7 @@ def _rows(where: str, each: Json) -> Iterator[_Row]:
     for number, row in enumerate(found, 1):
         label = row.get("key")
         if not isinstance(label, str):
-            raise ScenarioError(f"{where} {number}: 'key' is missing; it distinguishes the cases")
+            raise ScenarioError(f"{where} {number}: 'key' is missing; it gives each case an id")
         overrides = {key: row[key] for key in _OVERRIDES if key in row}
         yield label, {k: v for k, v in row.items() if k not in _OVERRIDES}, overrides
 

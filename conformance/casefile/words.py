@@ -55,7 +55,7 @@ _SAMPLES: Final = array(
 
 @frozen(kw_only=True)
 class Config:
-    """The configuration of the client; the kit chooses values that are left out."""
+    """The configuration of the client; the kit chooses the values that are left out."""
 
     token: str | None = word(text(), "the bearer token", default=None)
     org: str | None = word(text(), "the organisation", default=None)
@@ -76,7 +76,7 @@ class Config:
     abort_in: Trigger | None = word(_TRIGGER, "the callback that aborts", default=None)
     cancel_in: Trigger | None = word(_TRIGGER, "the callback that cancels", default=None)
     input: Mapping[str, Json] | None = word(
-        mapping(anything()), "the config that the job is submitted with", default=None
+        mapping(anything()), "the config of the submitted job", default=None
     )
     rng: tuple[float, ...] = word(_SAMPLES, "the client's random samples", default=())
 
@@ -96,9 +96,11 @@ class CaseWords:
         "the id of the case, which never changes",
     )
     requires: tuple[str, ...] = needed(array(text(), least=1), "the rules that the case is about")
-    level: Level = word(choice(Level), "how binding it is", default=Level.MUST)
+    level: Level = word(choice(Level), "how binding the case is", default=Level.MUST)
     profiles: tuple[str, ...] = word(
-        array(one_of(PROFILE_NAMES)), "the profiles [default: all that have the rules]", default=()
+        array(one_of(PROFILE_NAMES)),
+        "the profiles of the case [default: all that have its rules]",
+        default=(),
     )
     needs: tuple[str, ...] = word(
         array(one_of((*CAPABILITIES, *PROBED))),
@@ -108,22 +110,26 @@ class CaseWords:
     why: str = needed(text(), "why the rule matters")
     config: Mapping[str, Json] = word(CONFIG, "the configuration of the client", default=EMPTY)
     server: Server = word(SERVER, "what the backend does", default=NOTHING)
-    hold: tuple[str, ...] = word(array(EVENT), "sleeps that a step ends", default=())
+    hold: tuple[str, ...] = word(
+        array(EVENT), "the sleeps that last until a step ends them", default=()
+    )
     steps: tuple[Step, ...] = word(array(STEP), "the steps", default=(), name="step")
     premise: PremiseWords = word(
-        table(PremiseWords, "what must have happened first"),
+        table(PremiseWords, "a premise"),
         "what must have happened for the rules to be judged",
         default=PremiseWords(),
     )
     applies: AppliesWords = word(
-        table(AppliesWords, "what requests look like"),
+        table(AppliesWords, "a description of requests"),
         "what requests must look like for the case to apply",
         default=AppliesWords(),
     )
     expect: ExpectWords = needed(
-        table(ExpectWords, "what is expected"), "what is expected of the client"
+        table(ExpectWords, "a table of expectations"), "what is expected of the client"
     )
-    since: str = word(VERSION, "the version of the specification that introduced it", default="1")
+    since: str = word(
+        VERSION, "the version of the specification that introduced the case", default="1"
+    )
 
 
 CASE: Final[Shape[CaseWords]] = table(CaseWords, "a case")
@@ -131,7 +137,7 @@ CASE: Final[Shape[CaseWords]] = table(CaseWords, "a case")
 
 @frozen(kw_only=True)
 class FileWords:
-    """A case file with any number of cases; a file may also be one case."""
+    """A case file that lists any number of cases; a file may also be a single case."""
 
     cases: tuple[Mapping[str, Json], ...] = word(
         array(mapping(anything())), "the cases", default=(), name="case"

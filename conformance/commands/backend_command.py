@@ -43,9 +43,9 @@ from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP
 
 MOCK: Final = (sys.executable, "-P", "-m", "mock_server", "control")
-"""The control program of the mock, the backend that is judged if none is given."""
+"""The control program of the mock, which is judged if no other backend is given."""
 _MOCK_SILENCE: Final = 2.0
-"""The mock sends a comment every half second, so its silence can be judged quickly."""
+"""Seconds; the mock sends a comment every half second, so a short limit is enough."""
 _NOTHING: Final = (
     "arkor-conformance: no case was selected, so nothing was judged; "
     "`arkor-conformance list --backend` lists the cases"
@@ -81,7 +81,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default="",
     metavar="FILE",
     show_default="the system's",
-    help="The CA certificate that signed the backend's, in PEM.",
+    help="The CA that signed the backend's certificate, as a PEM file.",
 )
 @click.option(
     "--job",
@@ -279,7 +279,7 @@ def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path 
         body = read_toml(job_file.name, read_text(job_file), _job_body)
     token, other = _token(TOKEN, base_url), _token(OTHER_TOKEN, base_url)
     if base_url and not token:
-        raise UsageError(TOKEN, "is not set; put the token for the backend there")
+        raise UsageError(TOKEN, "is not set; set it to the token for the backend")
     return Target(
         address=Address.of(base_url, ca_file) if base_url else NOWHERE,
         org=org or Target().org,
@@ -291,7 +291,7 @@ def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path 
 
 
 def _token(variable: str, base_url: str) -> str:
-    """Read a token from the environment; "" without --base-url, so that it goes nowhere else."""
+    """Read the token for --base-url from the environment; "" without it, so that no token leaks."""
     token = os.environ.get(variable, "") if base_url else ""
     if not fits_a_header(token):
         raise UsageError(variable, "has characters that cannot be sent in a header")
@@ -311,7 +311,7 @@ def _play(
 ) -> Outcome:
     """Play the cases; return the results so far if the run is interrupted.
 
-    Raises NoBackend if nothing can be judged; its message contains no token.
+    Raises NoBackend if nothing can be judged; the message of the error contains no token.
     """
     judging = Judging.at_terminal(len(plan.cases))
     with judging.bar as bar:
@@ -365,7 +365,7 @@ async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -
 
 
 async def _confirmed() -> bool:
-    """Return whether the user agrees; Ctrl-C interrupts the event loop even before any input."""
+    """Return whether the user agrees; Ctrl-C works even while the kit waits for input."""
     if sys.platform == "win32":  # no event loop can wait for console input there
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:

@@ -59,7 +59,7 @@ def broken_backends_tried(
         f"benign ones pass; {found.seconds:.0f} s"
     )
     if names:
-        page.print("only some mutants were played, so cases that catch none are not reported")
+        page.print("only some mutants were played, so cases that catch no mutant are not reported")
     else:
         page.print(f"{len(idle)} of {len(cases)} cases catch no mutant")
     return Exit.FAILED if found.survivors or found.blamed or idle else Exit.OK

@@ -15,7 +15,7 @@ def is_known(case_id: str) -> bool:
 
 
 def show(case_id: str) -> None:
-    """Show a case, except its steps, which are Python code; raises UsageError for another id."""
+    """Show a case with the Python code of its steps; raises UsageError for an unknown id."""
     listing = "`arkor-conformance list --backend`"
     (case,) = select(tuple(backend_cases().values()), [case_id], listing=listing)
     requirements = backend_requirements()

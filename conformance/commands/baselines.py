@@ -33,7 +33,7 @@ def write_baseline(
     *,
     whole: bool,
 ) -> None:
-    """Write the known failures of the client or backend `name`; raises ReadingError if that fails.
+    """Write the known failures of the client or backend `name`; raises ReadingError on failure.
 
     Writes nothing if the run is not `whole`: an interrupted run does not show all failures.
     """

@@ -1,4 +1,4 @@
-"""`arkor-conformance compare`: compare saved runs of several clients or backends, or of one."""
+"""`arkor-conformance compare`: compare saved runs of clients or backends."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ _NOTHING = "the runs have no profile and case in common, so nothing was compared
 @click.option(
     "--fail-on-regression",
     is_flag=True,
-    help="Exit status 1 if a case that did not fail in the first run fails in the last.",
+    help="Exit with status 1 if a case that did not fail in the first run fails in the last.",
 )
 def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression: bool) -> int:
     """Compare saved runs (run.json), of clients or of backends.

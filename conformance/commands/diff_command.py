@@ -33,7 +33,7 @@ _SIDES: Final = ("left", "right")
 
 @frozen
 class Played:
-    """One client's behaviour on a schedule: where it differs from the other, and its breaches."""
+    """What one client does where it differs from the other, and the rules that it breaks."""
 
     seen: str
     broken: tuple[Broken, ...]
@@ -41,7 +41,7 @@ class Played:
 
 @frozen
 class Difference:
-    """A schedule on which two clients differ, the subject, and what each client did."""
+    """A schedule on which two clients differ, at which event, and what each client did."""
 
     place: int
     schedule: Schedule
@@ -59,8 +59,10 @@ class Difference:
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)
 @options.baseline
-@options.out("parted.toml", "the smallest schedule on which they differ, as a case file")
-@click.option("--shrink/--no-shrink", default=True, help="Minimise that schedule first.")
+@options.out("parted.toml", "the smallest schedule on which the clients differ, as a case file")
+@click.option(
+    "--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps first."
+)
 def command(
     *,
     left: str,
@@ -127,8 +129,8 @@ def _words(name: str, line: str) -> Sequence[str]:
 
 
 def told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
-    """Yield lines that say what each side did, and which rule that breaks."""
-    yield f"Under {found.schedule.profile} the two differ at {found.about}:"
+    """Yield lines that say what each client did, and which rule it broke."""
+    yield f"Under {found.schedule.profile} the two clients differ at {found.about}:"
     width = max(len(found.left.seen), len(found.right.seen))
     for name, side in (("left", found.left), ("right", found.right)):
         keeps = (
@@ -149,7 +151,7 @@ def told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
 
 @frozen
 class _Search:
-    """Searches for a schedule on which two clients differ in a way that is not known."""
+    """Searches for a schedule on which two clients differ, apart from known failures."""
 
     plan: Plan
     commands: tuple[Sequence[str], Sequence[str]]
@@ -174,7 +176,7 @@ class _Search:
         return (wanted,) if wanted is not None else tuple(shared)
 
     async def first(self, schedules: Sequence[Schedule]) -> Difference | None:
-        """Return the first schedule on which the clients differ; counts the known ones passed."""
+        """Return the first schedule on which the clients differ, and count known failures."""
         for start in range(0, len(schedules), BATCH):
             found = await self._first_of(schedules[start : start + BATCH], start, counts=True)
             if found is not None:
@@ -182,7 +184,7 @@ class _Search:
         return None
 
     async def smallest(self, found: Difference) -> Difference:
-        """Return a schedule on which they still differ and which no single step can reduce."""
+        """Reduce a schedule, step by step, while the clients still differ on it."""
         while True:
             steps = list(smaller(found.schedule))
             smaller_one = await self._first_of(steps, 0, counts=False) if steps else None

@@ -6,6 +6,6 @@ from conformance.casefile.requirements import specification_directory
 
 
 def guide() -> Path:
-    """Return the path of the guide in the source checkout, or else of the installed one."""
+    """Return the path of the guide in the source checkout, or else in the installed package."""
     here = Path("spec", "driver-guide.md")
     return here if here.is_file() else specification_directory() / here.name

@@ -47,12 +47,12 @@ async def explain(
     page.print(f"{right} of {len(found)} explained correctly")
     hints = [each.hint for each in found]
     counted = ", ".join(f"{word} {hints.count(word)}" for word in ("right", "unknown", "wrong"))
-    page.print(f"hints (the most similar other broken client): {counted}")
+    page.print(f"hints at the most similar other broken client: {counted}")
     return Exit.OK if right == len(found) and "wrong" not in hints else Exit.FAILED
 
 
 def _sum_up_pairs(page: Page, found: Sequence[Explanation]) -> int:
-    """Print how many pairs reached both faults, how many of these got both causes, the rest."""
+    """Print how many pairs reached both faults and got both causes, and what the others missed."""
     reached = [each for each in found if each.reached]
     explained = sum(each.right for each in reached)
     for each in found:

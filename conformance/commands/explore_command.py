@@ -47,7 +47,9 @@ BATCH = 50
 @options.patience(PATIENCE)
 @options.baseline
 @options.out("found.toml", "the smallest failing schedule, as a case file")
-@click.option("--shrink/--no-shrink", default=True, help="Make the failing schedule smaller first.")
+@click.option(
+    "--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps first."
+)
 @options.driver
 def command(
     *,
@@ -62,7 +64,7 @@ def command(
     shrink: bool,
     driver: Sequence[str],
 ) -> int:
-    """Play random fault schedules with a client; minimise the first that breaks a rule.
+    """Play random fault schedules with a client; minimise the first on which it breaks a rule.
 
     \b
     example:
@@ -88,7 +90,7 @@ def command(
             say(f"{said}{search.otherwise}")
             return Exit.OK if tried else Exit.NOTHING_RAN
         number = ours[tried - 1] + 1
-        say(f"{which}: schedule {number} found the client wrong{search.otherwise}")
+        say(f"{which}: on schedule {number} the client was wrong{search.otherwise}")
         if shrink:
             say("minimising it …")
             found = anyio.run(search.smallest, found, backend_options=LOOP)
@@ -113,13 +115,13 @@ def command(
     say(f"written to {out}")
     if found.rule:
         say(
-            f'to continue past it, add it to a baseline: [[known]] rule = "{found.rule}", reason = "…"'
+            f'to ignore this failure, add it to a baseline: [[known]] rule = "{found.rule}", reason = "…"'
         )
     return Exit.FAILED
 
 
 def rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
-    """Yield the schedules of a seed without end, one profile after the other."""
+    """Yield the schedules of a seed, endlessly, with the profiles in turn."""
     for number in itertools.count():
         yield roll(seed, number, profiles[number % len(profiles)])
 
@@ -136,7 +138,7 @@ class _Found:
 
 @define
 class _Search:
-    """Searches for a schedule on which a client is wrong in a way that is not known."""
+    """Searches for a schedule on which a client is wrong, apart from known failures."""
 
     plan: Plan
     rules: Mapping[str, Requirement]
@@ -145,7 +147,7 @@ class _Search:
 
     @property
     def otherwise(self) -> str:
-        """The qualification for messages when known failures are ignored; empty otherwise."""
+        """What messages add if known failures are ignored; empty otherwise."""
         return " in another way" if self.passing.is_used else ""
 
     async def first(self, schedules: Iterator[Schedule]) -> tuple[int, _Found | None]:
@@ -159,7 +161,7 @@ class _Search:
         return tried, None
 
     async def smallest(self, found: _Found) -> _Found:
-        """Return a schedule that is still wrong and which no single step can reduce."""
+        """Reduce a schedule, step by step, while the client is still wrong on it."""
         while True:
             steps = list(smaller(found.schedule))
             smaller_one = await self._first_of(steps) if steps else None
@@ -170,7 +172,10 @@ class _Search:
     async def _first_of(
         self, schedules: Sequence[Schedule], tried: int | None = None
     ) -> _Found | None:
-        """Return the first wrong schedule; `tried` counts schedules with known failures."""
+        """Return the first schedule on which the client is wrong in a new way.
+
+        `tried` is the number of earlier schedules; if it is None, known failures are not counted.
+        """
         cases = [as_case(f"try-{n}", each, self.rules) for n, each in enumerate(schedules)]
         places = {case.id: n for n, case in enumerate(cases)}
         found: dict[int, _Found] = {}
@@ -189,7 +194,7 @@ class _Search:
                 found[place] = _Found(place, schedule, rule, seen[0].said)
 
         def wanted(case: Case) -> bool:
-            """Tell whether a case could still be the first wrong one."""
+            """Tell whether a case could still be the first on which the client is wrong."""
             return all(places[case.id] < place for place in found)
 
         outcome = await run(evolve(self.plan, cases=cases, wanted=wanted), hear)

@@ -83,7 +83,7 @@ _LANGUAGES: Final = {
 @click.argument("language", type=click.Choice(tuple(_LANGUAGES)))
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 def command(*, language: str, directory: Path) -> int:
-    """Create a driver in python or node in DIR, with a stand-in for the client.
+    """Create a python or node driver in DIR, with a stand-in for the client.
 
     The driver passes `smoke` unchanged. A GitHub workflow runs the kit and keeps the reports.
     Existing files are never overwritten.
@@ -110,7 +110,7 @@ def command(*, language: str, directory: Path) -> int:
 
 
 def _check(directory: Path, files: Mapping[str, str]) -> None:
-    """Raise UsageError if a file is in the way, before anything is written."""
+    """Raise UsageError if a file would be overwritten or DIR cannot be used."""
     places = {name: directory / name for name in files}
     parents = {parent for place in places.values() for parent in place.parents}
     try:
@@ -143,7 +143,7 @@ def _filled(name: str, words: Mapping[str, str]) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command that starts the driver; Python is the one that runs the kit."""
+    """Return the command that starts the driver; a Python driver gets the Python of the kit."""
     if name != "python":
         return name
     found = shutil.which(name)

@@ -55,7 +55,7 @@ _MOST_FAILURES: Final = 3
 @options.case_ids
 @options.patterns
 @options.shard(
-    "Only part I of N of the mutants, divided by name; does not report cases that catch none."
+    "Only part I of N of the mutants, divided by name; cases that catch none are not reported."
 )
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)
@@ -71,7 +71,7 @@ _MOST_FAILURES: Final = 3
     type=options.COUNT,
     metavar="N",
     show_default="all",
-    help="With --cited or --causes: only N mutants, chosen at random with --seed.",
+    help="With --cited or --causes: play only N mutants, chosen at random with --seed.",
 )
 @click.option(
     "--causes",
@@ -84,7 +84,7 @@ _MOST_FAILURES: Final = 3
     type=options.COUNT,
     metavar="N",
     show_default="single mutants",
-    help="With --causes: N clients with two faults each, chosen at random with --seed.",
+    help="With --causes: play N clients with two faults each, chosen at random with --seed.",
 )
 @options.seed
 @click.option(
@@ -195,7 +195,7 @@ def _judged(judge: Callable[[], Awaitable[int]]) -> int:
 
 
 class Named(Protocol):
-    """The name of a mutant, whether it is a broken client or a broken backend."""
+    """The name of a mutant, which is a broken client or a broken backend."""
 
     @property
     def name(self) -> str:
@@ -212,7 +212,10 @@ _N = TypeVar("_N", bound=Named)
 
 
 def named(mutants: Sequence[_N], names: Sequence[str]) -> Sequence[_N]:
-    """Return the mutants with these names or families; all without names; raises UsageError."""
+    """Return the mutants with these names or families; all if no names are given.
+
+    Raises UsageError for an unknown name.
+    """
     known = {name for mutant in mutants for name in (mutant.name, mutant.family)}
     for name in names:
         if name not in known:
@@ -223,11 +226,11 @@ def named(mutants: Sequence[_N], names: Sequence[str]) -> Sequence[_N]:
 def _check(*, cited: bool, explained: bool, draw: int | None, pairs: int | None) -> None:
     """Raise UsageError if these options cannot be combined."""
     if cited and explained:
-        raise UsageError("--causes", "give either --cited or --causes")
+        raise UsageError("--causes", "give only one of --cited and --causes")
     if pairs is not None and not explained:
         raise UsageError("--pairs", "needs --causes")
     if draw is not None and pairs is not None:
-        raise UsageError("--draw", "give either --draw or --pairs")
+        raise UsageError("--draw", "give only one of --draw and --pairs")
     if draw is not None and not (cited or explained):
         raise UsageError("--draw", "needs --cited or --causes")
 
@@ -235,7 +238,7 @@ def _check(*, cited: bool, explained: bool, draw: int | None, pairs: int | None)
 def _clients(
     mutants: Sequence[Mutant], draw: int | None, pairs: int | None, seed: int
 ) -> Sequence[tuple[Mutant, ...]]:
-    """Return the clients that `--causes` must explain: pairs of mutants, or single ones."""
+    """Return the clients that `--causes` must explain: single mutants, or pairs of them."""
     if pairs is None:
         return [(each,) for each in _drawn(mutants, draw, seed)]
     if drawn := drawn_pairs(mutants, pairs, seed):
@@ -286,7 +289,7 @@ class _Page:
         caught = len(found.trials) - len(found.survivors)
         self.console.print(
             f"{caught} of {len(found.trials)} mutants caught for the right reason; "
-            f"{played} plays, and {checked} of the reference, in {found.seconds:.0f} s"
+            f"{played} cases played, and {checked} with the reference, in {found.seconds:.0f} s"
         )
         if found.again and idle is not None:
             self.console.print(
@@ -294,7 +297,7 @@ class _Page:
             )
         if idle is None:
             self.console.print(
-                "only some mutants were played, so cases that catch none are not reported"
+                "only some mutants were played, so cases that catch no mutant are not reported"
             )
         else:
             self.console.print(f"{len(idle)} of {len(cases)} cases catch no mutant")
@@ -302,7 +305,7 @@ class _Page:
     async def citations(
         self, mutants: Sequence[Mutant], cases: Sequence[Case], patience: float, lanes: int
     ) -> int:
-        """Print the rules cited for each mutant; return FAILED if any of them is not broken."""
+        """Print the rules cited for each mutant; return FAILED if a cited rule is not broken."""
         wrong = 0
         for mutant in mutants:
             found = await citations(mutant, cases, patience, lanes)
@@ -319,7 +322,7 @@ class _Page:
         return Exit.FAILED if wrong else Exit.OK
 
     def _line(self, head: str, text: str) -> None:
-        """Print one line; the head of a failure is in capitals."""
+        """Print one line that begins with `head`, which is in capitals for a failure."""
         style = "bold red" if head.isupper() else "green"
         self.console.print(Text.assemble((f"{head:<10}", style), text))
 
@@ -337,7 +340,7 @@ class _Page:
         self._line(
             "",
             found.unusable
-            or f"not caught in {found.played} plays of the cases that test these rules",
+            or f"not caught by any of the {found.played} cases played for these rules",
         )
         for kill in found.wrong_reason[:1]:
             self._line("", f"wrong reason: {_words(kill)}: {kill.finding.actual}")
@@ -346,12 +349,12 @@ class _Page:
         if control.unusable:
             self._line("CONTROL", f"the reference, in {control.family}: {control.unusable}")
         elif control.passed:
-            self._line("control", f"the reference passes {control.played} plays: {control.family}")
+            self._line("control", f"the reference passes {control.played} cases: {control.family}")
         for result in control.failed[:_MOST_FAILURES]:
             actual = result.findings[0].actual if result.findings else result.reason
             self._line("CONTROL", f"the reference fails {result.name}: {actual}")
         if (rest := len(control.failed) - _MOST_FAILURES) > 0:
-            self._line("", f"and {rest} more of {control.played} plays")
+            self._line("", f"and {rest} more of {control.played} cases")
 
 
 def _words(kill: Kill) -> str:

@@ -20,7 +20,7 @@ _PATIENCE: Final = (0.05, 3600.0)
 
 
 def _typed(read: Callable[[str], _N]) -> Callable[[_N | str], _N]:
-    """Return `read` for use as a click type, which reports the message of its ValueError."""
+    """Return `read` as a click type that reports a ValueError with its message."""
 
     def reading(given: _N | str) -> _N:
         try:
@@ -39,7 +39,7 @@ FACTOR: Final = _typed(partial(numbers.seconds, least=0.01, most=100.0, what="a 
 """A factor for times."""
 HOURS: Final = _typed(partial(numbers.seconds, least=0.2, most=1000.0, what="a number of hours"))
 FLEET: Final = _typed(partial(numbers.whole, least=1, most=1_000_000))
-"""A number of clients; a million take 6 GB."""
+"""A number of clients; a million of them take 6 GB of memory."""
 OUTAGE: Final = _typed(partial(numbers.seconds, least=0.0, most=86_400.0))
 CAPACITY: Final = _typed(
     partial(numbers.seconds, least=1.0, most=1e6, what="a number of connections")
@@ -109,7 +109,7 @@ def _shard(context: click.Context, option: click.Parameter, given: str | None) -
     found = Shard.read(given)
     if found is None:
         raise click.BadParameter(
-            f"{given!r} is not a shard; write 1/4 to 4/4 for the first to the last of four",
+            f"{given!r} is not a shard; the first of four is 1/4, the last 4/4",
             context,
             option,
         )
@@ -193,8 +193,8 @@ def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
 def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--write-baseline` to a command."""
     text = (
-        "Write the current failures as known failures; add a reason to each. With --baseline "
-        "FILE it updates that file."
+        "Write the current failures to FILE as known failures; add a reason to each. To update "
+        "an existing FILE, also give it as --baseline FILE."
     )
     return click.option(
         "--write-baseline",

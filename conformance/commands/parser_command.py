@@ -69,8 +69,9 @@ def command(
 ) -> int:
     """Judge an event-stream parser without a client: this project's, or the one given after --.
 
-    The parser gets every stream of the specification whole, as given, byte by byte, split in two at
-    every point, and split at random. Section 14 of the driver guide specifies its output.
+    The parser gets every stream of the specification whole, in the chunks given, byte by byte,
+    split in two at every point, and split at random. Section 14 of the driver guide specifies its
+    output.
 
     \b
     example:
@@ -108,7 +109,7 @@ def _chosen(ids: Sequence[str]) -> Sequence[Stream]:
 
 
 class _Judgement:
-    """The result of a run for a parser. `broken` has the broken rules that count."""
+    """The result of a run for a parser. `broken` lists the broken rules that count."""
 
     def __init__(self, run: ParserRun, rules: Mapping[str, Requirement], *, strict: bool) -> None:
         self._run = run
@@ -138,7 +139,7 @@ class _Judgement:
 
     @property
     def verdict(self) -> str:
-        """The verdict as text; it names the event features that the parser does not report."""
+        """The verdict as text, with the event features that the parser does not report."""
         if not self._run.passed and not self._run.failures:
             return "was not judged: no stream applies to it"
         if self.broken:

@@ -35,7 +35,7 @@ class Judging:
         return cls(total, Screen(stderr=True), shown=sys.stderr.isatty())
 
     def expect(self, total: int) -> None:
-        """Set how many cases there are to judge: fewer than at first if profiles are skipped."""
+        """Set the number of cases to judge, which is smaller once profiles are skipped."""
         self.bar.update(self._task, total=total)
 
     def add(self, result: CaseResult) -> None:

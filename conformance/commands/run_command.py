@@ -212,7 +212,7 @@ def _to_merge(shard: Shard, *, reported: bool) -> str:
 
 
 def _explain(outcome: Outcome, plan: Plan, requirements: Mapping[str, Requirement]) -> Diagnosis:
-    """Compare the failures with the reference; skips this if the run was interrupted."""
+    """Explain the failures; compare them with the reference unless the run was interrupted."""
     if outcome.interrupted:
         return explain(outcome, {}, requirements)
     try:
@@ -235,7 +235,7 @@ def deliver(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
 
 
 def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> None:
-    """Print commands that show more, or that judge another client."""
+    """Print how to see more, and how to judge another client."""
     to_see_more(run, reported=reported)
     if not own_driver:
         say("Your own client: arkor-conformance run -- node my-driver.mjs")
@@ -243,7 +243,7 @@ def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> 
 
 
 def to_see_more(run: Mapping[str, Json], *, reported: bool) -> None:
-    """Print commands that show more."""
+    """Print how to see more of the results."""
     found = causes(Table("run", run))
     if found and not found[0].values.flag("warning"):
         say(f"To run only the first failure: {found[0].results[0].text('rerun')}")
@@ -252,7 +252,7 @@ def to_see_more(run: Mapping[str, Json], *, reported: bool) -> None:
 
 
 def status_of(outcome: Outcome, run: Mapping[str, Json], stale: Sequence[str]) -> Exit:
-    """Return the exit status of a run that was not interrupted, from its results and record."""
+    """Return the exit status of a run that was not interrupted."""
     status = exit_of(outcome.results)
     if status is Exit.OK and outcome.stopped:
         return Exit.UNUSABLE
@@ -268,13 +268,13 @@ def _nothing(plan: Plan, chosen: int, shard: Shard | None) -> str:
     if chosen and not plan.cases:
         return (
             f"{shard} has none of the {chosen} cases chosen, so nothing was judged; "
-            "`report merge` does not need it"
+            "`report merge` does not need this shard"
         )
     if not plan.cases:
         return _NOTHING
     said = [f"{each.id} is a case of {', '.join(each.profiles)}" for each in plan.cases[:_NAMED]]
     more = f"; and {len(plan.cases) - _NAMED} more" if len(plan.cases) > _NAMED else ""
-    return f"{'; '.join(said)}{more}; none is in {', '.join(plan.profiles)}: nothing was judged"
+    return f"{'; '.join(said)}{more}; none of the chosen cases is in {', '.join(plan.profiles)}, so nothing was judged"
 
 
 def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:

@@ -61,7 +61,7 @@ def command(*, case_id: str, of_backends: bool) -> int:
 
 
 def head(rule: Requirement) -> str:
-    """Return the heading above the text of a rule."""
+    """Return the heading for the text of a rule."""
     return f"{rule.id} · {rule.level.value} · {', '.join(rule.profiles)} · {rule.source}"
 
 
@@ -69,7 +69,7 @@ def _before(case: Case) -> Iterator[str]:
     """Yield lines on what must hold before the case can judge its rules."""
     if case.applies:
         requests = ", ".join(shape.request for shape in case.applies)
-        yield f"\nApplies to a client only if its {requests} matches 'applies'."
+        yield f"\nApplies to a client only if its requests ({requests}) match 'applies'."
     if case.premise:
         yield "\nPremise: if the client does not do this, the case cannot judge its rules."
         yield from (f"  {_premise(each)}" for each in case.premise)
@@ -88,6 +88,6 @@ def _premise(premise: Premise) -> str:
         case Carries(callback=callback, member=member):
             return f"the first call of {callback} has a string as its {member}"
         case Result(operation=operation):
-            return f"{operation} settles as in 'premise.result'"
+            return f"{operation} settles as 'premise.result' specifies"
         case never:
             assert_never(never)

@@ -56,7 +56,9 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     show_default="drawn by --seed",
     help="Inject these faults, as printed with a failure; needs --job and --profile.",
 )
-@click.option("--hours", default=24.0, type=options.HOURS, metavar="H", help="How long a job is.")
+@click.option(
+    "--hours", default=24.0, type=options.HOURS, metavar="H", help="How long each job runs."
+)
 @click.option(
     "--mutant",
     metavar="NAME",
@@ -82,7 +84,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     type=options.CAPACITY,
     metavar="N",
     show_default="any number",
-    help="With --fleet: how many connections per second it accepts afterwards.",
+    help="With --fleet: how many connections per second the backend accepts after the outage.",
 )
 @click.option(
     "--strategy",
@@ -126,11 +128,11 @@ def command(
 ) -> int:
     """Simulate jobs through random faults, or a fleet through an outage.
 
-    Faults of the network, the backend, the callbacks and the clock are injected. The client is the
-    library's session and the backend is the mock's; only time and the network are simulated, so a
-    day takes milliseconds. If a job breaks a promise of the protocol, its faults are reduced to the
-    fewest that still break one, the command that repeats the failure is printed, and the exit
-    status is 1.
+    Faults are injected into the network, the backend, the callbacks and the clock. The client is
+    the library's session and the backend is the mock's; only time and the network are simulated,
+    so a day takes milliseconds. If a job breaks a promise of the protocol, this reduces its faults
+    to the fewest that still do so, prints the command that repeats the failure, and exits with
+    status 1.
 
     \b
     example:
@@ -152,7 +154,7 @@ def command(
         return _fleets(outages, picture, figures)
     faults = None if given is None else from_text(given)
     if faults is not None and (only is None or profile is None):
-        raise UsageError("--faults", "needs --job and --profile, as the failure prints them")
+        raise UsageError("--faults", "needs --job and --profile, as printed with the failure")
     events = max(1, round(hours * 3600 / JobTime().every))
     searches = [
         Search(
@@ -200,7 +202,7 @@ def _check_size(outages: Sequence[Outage]) -> None:
 
 
 def _repeated(search: Search, number: int, faults: Faults, figures: Path | None) -> int:
-    """Simulate one job with these faults."""
+    """Simulate one job with the faults given on the command line."""
     why = search.broken(number, faults)
     if figures is not None:
         about: Mapping[str, Json] = {
@@ -212,7 +214,7 @@ def _repeated(search: Search, number: int, faults: Faults, figures: Path | None)
         }
         _write(figures, about)
     say(f"job {number} of seed {search.seed} under {search.profile.name}: {in_words(faults)}")
-    say(why or "the job keeps every promise")
+    say(why or "the job broke no promise of the protocol")
     return Exit.FAILED if why else Exit.OK
 
 
@@ -231,7 +233,7 @@ def _jobs(
     if any(result.found is not None for result in results):
         return Exit.FAILED
     page.print(_summary(results))
-    page.print("every job was followed to its end: nothing lost, nothing twice, one job each")
+    page.print("every job was created once and followed to its end; no event was lost or repeated")
     return Exit.OK
 
 
@@ -274,7 +276,7 @@ def _summary(results: Sequence[Searched]) -> str:
 def _tell(page: Page, search: Search, found: Found, hours: float, mutant: str | None) -> None:
     name = search.profile.name
     page.print(Text(f"\njob {found.number} under {name}: {found.why}", style="bold red"))
-    page.print(Text(f"  with {in_words(found.shrunk)} ({len(found.faults)} faults at first)"))
+    page.print(Text(f"  with {in_words(found.shrunk)} (reduced from {len(found.faults)} faults)"))
     words = ["arkor-conformance", "simulate", "--profile", name, "--seed", str(search.seed)]
     words += ["--hours", f"{hours:g}", "--job", str(found.number)]
     words += [] if mutant is None else ["--mutant", mutant]

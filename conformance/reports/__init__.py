@@ -1,6 +1,6 @@
 """Write the reports of a run, all from the same data, `run.json`.
 
-The name of a file selects the report.
+The name of the file selects the kind of report.
 """
 
 import tempfile
@@ -57,7 +57,7 @@ def check_reports(paths: Sequence[Path]) -> None:
 
 
 def check_file(path: Path, what: str) -> None:
-    """Raise ReadingError if a file cannot be written; does not leave a file behind."""
+    """Raise ReadingError if a file cannot be written; leaves no file behind."""
     try:
         exists = path.exists()
         if exists and not path.is_file():
@@ -92,7 +92,7 @@ def _check_new_directory(path: Path) -> None:
 def write_run(paths: Sequence[Path], run: Mapping[str, Json]) -> None:
     """Write the reports of a run; the same run always gives the same bytes.
 
-    If some cannot be written, the others are written first, then ReadingError is raised.
+    If some cannot be written, this writes the others first and then raises ReadingError.
     """
     failed: list[ReadingError] = []
     for path in paths:

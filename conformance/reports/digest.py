@@ -1,4 +1,4 @@
-"""Select what a reader should see first of a failure: its cause and the decisive trace lines.
+"""Select what a reader should see first about a failure: its cause and the decisive events.
 
 Terminal, Markdown and JUnit reports show the same lines: the events before the first divergence and
 the last events before the case was closed. If the client loops, they show the first loop instead.
@@ -66,7 +66,7 @@ class Cause:
 
     @property
     def step(self) -> str:
-        """What the client does wrong, and on what occasion."""
+        """What the client does wrong, and when."""
         return _step_of(self.values, self.judged)
 
     @property
@@ -101,10 +101,10 @@ class Cause:
 
     @property
     def hints(self) -> Sequence[str]:
-        """Lines that help to find the bug, such as a similar broken client of the kit."""
+        """Lines that help to find the bug, such as the most similar broken client of the kit."""
         lines: list[str] = []
         if self.values.flag("follows"):
-            lines.append("It may be a consequence of a cause above.")
+            lines.append("This may be a consequence of a cause above.")
         if self.values.raw("resembles") is not None:
             like = self.values.table("resembles")
             lines.append(
@@ -114,7 +114,7 @@ class Cause:
 
 
 def sentence_of(begins: Table, judged: str = "client") -> str:
-    """Return the beginning of one failure as a sentence."""
+    """Return a sentence that says how one failure begins."""
     return f"{_capital(_step_of(begins, judged))}."
 
 
@@ -199,27 +199,27 @@ def parted_at(result: Table) -> Json:
 
 
 def reference_step(result: Table, run: Table, longest: int = 200) -> str:
-    """Return the reference's step where the client diverges from it, as a line of a trace."""
+    """Return the reference's step at the point where the client diverges, as a line of a trace."""
     side = _side(result, "reference")
     if side is None or result.raw("reference") is None:
         return ""
     number = side.raw("event")
     if number is None:
-        return cut("     it does nothing else", longest)
+        return cut("     the reference does nothing else", longest)
     entries = _entries(result.table("reference"), run)
     found = next((each for each in entries if each.seq == number), None)
     return "" if found is None else timeline(found.seq, found.who, found.text, longest)
 
 
 def cells(result: Table) -> str:
-    """Return the state-table cells of client and reference where they diverge."""
+    """Return the state-table cells of client and reference at the point where they diverge."""
     sides = [_side(result, whose) for whose in ("client", "reference")]
     client, reference = ("" if side is None else side.text("cell") for side in sides)
     return client if client == reference else f"{client}; the reference: {reference}"
 
 
 def _side(result: Table, whose: str) -> Table | None:
-    """Return the side of the client or the reference where they diverge; None if they do not."""
+    """Return what the client or the reference does where the two diverge; None if they do not."""
     if result.raw("begins") is None or result.table("begins").raw(whose) is None:
         return None
     return result.table("begins").table(whose)
@@ -241,7 +241,7 @@ def _entries(result: Table, run: Table) -> Sequence[_Entry]:
 
 
 def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
-    """Return the events before the kit closed the case, or the streams to a backend."""
+    """Return the events before the kit closed the case or, against a backend, its streams."""
     for place, entry in enumerate(entries):
         if entry.kind == "called" and entry.text == "calls close":
             return entries[:place]
@@ -259,7 +259,7 @@ def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry
         return entries[:_MOST_OF_A_LAP], f"… and so on, {total} events in all"
     begin, length = found
     lap = entries[max(0, begin - 2) : begin + min(length, _MOST_OF_A_LAP)]
-    return lap, f"… and the same repeated, {total} events in all"
+    return lap, f"… repeated without end, {total} events in all"
 
 
 def _lap(entries: Sequence[_Entry], *, of_requests: bool) -> tuple[int, int] | None:

@@ -1,6 +1,6 @@
 """Write a run as Markdown for the summary of a CI job, in GitHub's dialect.
 
-Text from the client is in code spans, which have no markup; all other text is escaped.
+Text from the client is in code spans, in which nothing is markup; all other text is escaped.
 """
 
 import re
@@ -44,7 +44,7 @@ _SIGNS: Final[Mapping[str, str]] = {
 
 
 def markdown(run: Mapping[str, Json]) -> str:
-    """Return a summary in Markdown: the verdict per profile, then what fails."""
+    """Return a summary in Markdown: the verdict per profile, then the failures."""
     return "\n".join(_lines(Table("run", run))) + "\n"
 
 

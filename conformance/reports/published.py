@@ -13,7 +13,7 @@ _DISTRIBUTION: Final = "arkor-proto"
 _LABEL: Final = "Documentation"
 _HEADING: Final = re.compile(r"#+ (.+)")
 _PAGE: Final = "protocol.md"
-"""The page in the package's metadata; the other pages are in the same place."""
+"""The page to which the package's metadata links; the other pages are in the same directory."""
 PAGES: Final = (_PAGE, "backend.md")
 _RULE: Final = re.compile(r"> \*\*(ARK-[A-Z]{3}-[0-9]+)\*\* (· [A-Z]+)")
 
@@ -41,10 +41,10 @@ def addresses() -> Mapping[str, str]:
 
 
 def places(page: str = _PAGE) -> Mapping[str, str]:
-    """Return the URL fragment of each rule of a page: its section, and a text fragment within it.
+    """Return the URL fragment of each rule on a page: its section, and a text fragment within it.
 
     Section anchors are the same on GitHub and on the site. A browser that does not find the text
-    shows the section.
+    goes to the section.
     """
     found: dict[str, str] = {}
     section = ""

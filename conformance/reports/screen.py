@@ -13,7 +13,7 @@ from rich.segment import Segment
 from conformance.plain import visible
 
 _LEAST_WIDTH: Final = 60
-"""The fewest columns of a page; a narrower table has no room for the verdict."""
+"""The smallest width of a page, in columns; a narrower table has no room for the verdict."""
 
 
 class Screen(Console):

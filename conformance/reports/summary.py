@@ -10,7 +10,7 @@ from conformance.plain import cut, one_line
 from conformance.strict_data import Table
 
 UNRANKED = ("nothing ran", "not declared by the driver")
-"""The ranks of profiles that were not judged."""
+"""The `rank` of a profile that was not judged."""
 _WHOLE: Final = "conforms"
 _BROKEN: Final = "does not conform"
 _LONGEST_NAME: Final = 120
@@ -130,7 +130,7 @@ def all_notes(run: Table) -> Iterator[str]:
 
 
 def missing(run: Table) -> str:
-    """Return a line about the cases that were not played and why; empty if there are none."""
+    """Return a line about the cases that were not played, and why; empty if there are none."""
     return "" if run.raw("partial") is None else one_line(run.table("partial").text("said"))
 
 
@@ -142,7 +142,7 @@ def left_out(group: Table) -> str:
 
 
 def counts(profile: Table) -> str:
-    """Return the number of cases by verdict."""
+    """Return the number of cases with each verdict."""
     counted = profile.table("counts")
     parts = [f"{counted.count(verdict)} {verdict}" for verdict in counted.values]
     if unplayed := profile.count("unplayed"):

@@ -1,6 +1,6 @@
 """Compare runs: what they have in common, the results of each rule and case, what changed.
 
-Only profiles and verdicts that all runs have are compared; the rest is counted and reported.
+Only profiles and verdicts that all runs have are compared; all others are counted and reported.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -48,8 +48,8 @@ _OF_SEVERITIES: Final[Mapping[tuple[int | None, int | None], Change]] = {
 class Row:
     """The results of a rule or a case: for each side, the result under each profile.
 
-    `severities` are 2 if a rule that counts is broken, 1 for a warning, 0 if all is well, and
-    None if nothing was judged.
+    A severity is 2 if a rule that counts is broken, 1 for a warning, 0 if all is well, and None
+    if nothing was judged.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether the sides that judged it have different results."""
+        """Whether the sides that judged the rule or case have different results."""
         known = [
             {each[profile] for each in self.severities} - {None} for profile in self.severities[0]
         ]
@@ -71,7 +71,7 @@ class Row:
 
     @property
     def judged(self) -> bool:
-        """Whether at least one side judged it."""
+        """Whether at least one side judged the rule or case."""
         return any(found is not None for each in self.severities for found in each.values())
 
     def is_broken_on(self, side: int) -> bool:
@@ -176,12 +176,12 @@ class Contrast:
         return severity
 
     def rule(self, name: str) -> Rule:
-        """Return a rule as the last run that has it describes it."""
+        """Return a rule as described by the last run that has it."""
         found = (side.rules[name] for side in reversed(self.sides) if name in side.rules)
         return next(found, Rule(id=name, level="", text=""))
 
     def broken(self, side: int) -> Sequence[str]:
-        """Return the MUST rules that a side breaks and that count."""
+        """Return the MUST rules that a side breaks, except those that do not count."""
         return [row.name for row in self.rules if row.is_broken_on(side)]
 
     @cached_property
@@ -210,7 +210,7 @@ def changed(rows: Sequence[Row], change: Change) -> Mapping[str, tuple[str, ...]
 def _standings(
     side: Side, keys: Collection[Key], profiles: Sequence[str]
 ) -> Mapping[str, Mapping[str, str]]:
-    """Return the standing of each rule by profile, judged only by these cases."""
+    """Return the standing of each rule by profile, based only on these cases."""
     broken: dict[str, set[str]] = {profile: set() for profile in profiles}
     known: dict[str, set[str]] = {profile: set() for profile in profiles}
     about: dict[str, set[str]] = {profile: set() for profile in profiles}

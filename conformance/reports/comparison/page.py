@@ -1,6 +1,6 @@
 """Write a comparison as one HTML page that needs no network and no other file.
 
-It shares the colours of a run's page. Everything is visible without JavaScript, which only
+It uses the same colours as a run's page. Everything is visible without JavaScript, which only
 chooses between light and dark.
 """
 

@@ -20,7 +20,7 @@ _BY_ENDING: Final[Mapping[str, Callable[[Contrast], str]]] = {".html": _page, ".
 
 
 def check_names(paths: Sequence[Path]) -> None:
-    """Raise UsageError for a report whose suffix names no known format."""
+    """Raise UsageError for a report with an unknown suffix."""
     for path in paths:
         if path.suffix not in _BY_ENDING:
             raise UsageError(

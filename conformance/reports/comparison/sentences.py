@@ -33,7 +33,7 @@ MARKS: Final[Mapping[str, str]] = {
     "known-failure": "✗",
     "n/a": "·",
 }
-"""The sign for each standing of a rule and each verdict on a case."""
+"""The symbol for each standing of a rule and each verdict on a case."""
 
 
 @frozen
@@ -72,7 +72,7 @@ def worth_showing(contrast: Contrast) -> Sequence[Row]:
 
 
 def basis(contrast: Contrast) -> Iterator[str]:
-    """Yield notes on what is compared, most of all on what the comparison leaves out."""
+    """Yield notes on what is compared, and especially on what is left out."""
     sides = contrast.sides
     yield from (f"{side.name} is {side.partial}." for side in sides if side.partial)
     yield from _different(sides, "specification", [side.specification for side in sides])
@@ -130,7 +130,7 @@ def _of_a_history(contrast: Contrast) -> str:
     if not broke and not fixed:
         parts = ["nothing broke and nothing was fixed", *parts]
     if not broke and not fixed and not found and not still:
-        return f"{who}: nothing broke, and no MUST rule was broken."
+        return f"{who}: nothing broke, and no MUST rule is broken."
     return f"{who}: {_listed(parts)}."
 
 
@@ -147,7 +147,7 @@ def _side_by_side(contrast: Contrast) -> str:
 
 
 def _breaking(contrast: Contrast) -> Iterator[str]:
-    """Yield how many MUST rules each side breaks; with many sides, only the fewest and the most."""
+    """Yield how many MUST rules each side breaks; of many sides, only the best and the worst."""
     counts = [(len(contrast.broken(n)), side.name) for n, side in enumerate(contrast.sides)]
     if len(counts) <= _MOST_NAMED:
         yield from (f"{name} breaks {number or 'none'}" for number, name in counts)
@@ -158,7 +158,7 @@ def _breaking(contrast: Contrast) -> Iterator[str]:
 
 
 def some(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
+    """Return the first few names, and the number of others."""
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -182,15 +182,15 @@ _COUNTED: Final[Mapping[Change, str]] = {
     Change.BROKE: "broke",
     Change.FIXED: "fixed",
     Change.STILL: "still broken",
-    Change.FOUND: "broken and not judged before",
-    Change.LOST: "broken before and no longer judged",
+    Change.FOUND: "broken but not judged before",
+    Change.LOST: "broken before but no longer judged",
     Change.WARNED: "with a new warning",
-    Change.UNWARNED: "no longer with a warning",
+    Change.UNWARNED: "without the earlier warning",
 }
 
 
 def new_and_removed(step: Contrast) -> str:
-    """Return how many cases only one of two runs has; empty if both have the same."""
+    """Return how many cases are new or removed; empty if both runs have the same cases."""
     before, after = ({case for case, _ in side.verdicts} for side in step.sides)
     parts = [
         f"{plural(len(found), 'case')} {word}"
@@ -225,17 +225,19 @@ class Section:
 
     @property
     def count(self) -> int:
-        """The number of its cases."""
+        """The number of cases in the section."""
         return sum(map(len, self.cases.values()))
 
 
 def sections(contrast: Contrast) -> Iterator[Section]:
-    """Yield the cases worth showing: those that differ, in a history grouped by their change."""
+    """Yield the cases that differ; in a history, yield one section for each kind of change."""
     if not contrast.is_history:
         rows = [row for row in contrast.cases if row.differs]
         if rows:
-            said = f"Some {contrast.judged}s pass them and others do not."
-            yield Section("Cases on which they differ", said, _by_rule(contrast, rows))
+            said = f"Some {contrast.judged}s pass these cases and others do not."
+            yield Section(
+                f"Cases on which the {contrast.judged}s differ", said, _by_rule(contrast, rows)
+            )
         return
     whole = contrast.whole
     for change, (title, said) in _TITLES.items():
@@ -246,12 +248,12 @@ def sections(contrast: Contrast) -> Iterator[Section]:
 
 _TITLES: Final[Mapping[Change, tuple[str, str]]] = {
     Change.BROKE: ("Broke", "Passed in the first run, and fails in the last."),
-    Change.FOUND: ("Broken, and not judged before", "The first run could not judge them."),
+    Change.FOUND: ("Broken, but not judged before", "The first run could not judge these cases."),
     Change.FIXED: ("Fixed", "Failed in the first run, and passes in the last."),
     Change.STILL: ("Still broken", "Fails in the first run and in the last."),
-    Change.LOST: ("No longer judged", "Failed in the first run; the last could not judge them."),
-    Change.WARNED: ("New warnings", "A rule that does not make a run fail is now broken."),
-    Change.UNWARNED: ("Former warnings", "A rule that caused a warning now holds."),
+    Change.LOST: ("No longer judged", "Failed in the first run, and was not judged in the last."),
+    Change.WARNED: ("New warnings", "Now breaks a rule that does not make a run fail."),
+    Change.UNWARNED: ("Former warnings", "No longer breaks the rule that caused the warning."),
 }
 
 

@@ -28,7 +28,7 @@ class Verdict:
 
     @property
     def severity(self) -> int | None:
-        """2 if a rule that counts is broken, 1 for a warning, 0 if all is well, else None."""
+        """2 if a rule that counts is broken, 1 for a warning, 0 if none is broken, else None."""
         return _SEVERITY.get(self.word)
 
 
@@ -78,7 +78,7 @@ class Side:
     kit: str
     specification: str
     cases: str
-    """The hash of all cases in force."""
+    """The hash of all cases that were in force."""
     time: str
     strict: bool
     partial: str

@@ -24,7 +24,7 @@ _SCRIPTS: Final = (
     *("page", "overview", "backend", "causes", "filters", "lists"),
     *("case", "timeline", "diagram", "start"),
 )
-"""The scripts in the order in which they are joined: the first has shared code, the last starts."""
+"""The scripts, in the order of the page: the first has shared code, the last starts the page."""
 
 
 def page(run: Mapping[str, Json]) -> str:
@@ -133,7 +133,7 @@ def _event(event: Table) -> Json:
 
 
 def _cause(cause: Cause) -> Json:
-    """Return a cause, worded as in all other reports; `results` has indices into the results."""
+    """Return a cause, worded as in all other reports; `results` are indices of its results."""
     return {
         "sentence": visible(cause.sentence),
         "hints": seen(list(cause.hints)),

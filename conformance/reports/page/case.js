@@ -96,7 +96,7 @@ function oneCase(result) {
   ];
   if (result.reason)
     parts.push(
-      make("h3", {}, result.verdict === "n/a" ? "Why it did not run" : "Details"),
+      make("h3", {}, result.verdict === "n/a" ? "Why the case did not run" : "Details"),
       make("pre", {}, result.reason),
     );
   parts.push(

@@ -62,7 +62,7 @@ function rule([id, requirement]) {
     make("p", {}, ...prose(requirement.text)),
     requirement.why ? text("p", "soft small", ...prose(requirement.why)) : null,
     requirement.excluded
-      ? text("p", "soft small", `No case can judge it: ${requirement.excluded}`)
+      ? text("p", "soft small", `No case can judge this rule: ${requirement.excluded}`)
       : null,
     names.length ? list : null,
   );

@@ -123,7 +123,7 @@ function whatHappened(result) {
         byId("beside").focus({ preventScroll: true });
       },
     },
-    "Show the reference beside it",
+    "Show the reference alongside",
   );
   const first = drawn[0].querySelector(".here");
   const jump = make(

@@ -24,7 +24,7 @@ class Explained:
 
     @classmethod
     def of(cls, diagnosis: Diagnosis, results: Sequence[CaseResult]) -> "Explained":
-        """Index the diagnosis by these results."""
+        """Index the diagnosis by the positions of these results."""
         return cls(
             diagnosis,
             results,
@@ -61,7 +61,7 @@ class Explained:
         return None if failure is None or not failure.parting else failure.parting.client.seq
 
     def result(self, place: int, events: Events) -> Mapping[str, Json]:
-        """Return what the diagnosis knows of a result: cause, first wrong step, reference trace."""
+        """Return the diagnosis of a result: its cause, first wrong step and reference trace."""
         failure = self.failures.get(place)
         if failure is None:
             return {"cause": None, "begins": None, "reference": None}

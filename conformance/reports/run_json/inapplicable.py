@@ -1,7 +1,7 @@
 """Group the cases that did not apply to a client by what was missing.
 
-Each capability that the driver does not declare is a group, as is each operation that it answers
-with `unsupported`, and each other reason.
+There is a group for each capability that the driver does not declare, for each operation that it
+answers with `unsupported`, and for each other reason.
 """
 
 from collections import Counter
@@ -64,7 +64,7 @@ def _why(name: str, results: Sequence[CaseResult]) -> str:
 
 
 def _message(results: Sequence[CaseResult]) -> str:
-    """Return the driver's most frequent reason why it could not open a case."""
+    """Return the reason that the driver gave most often for not opening a case."""
     said = Counter(_refusal(result) for result in results)
     ((message, _),) = said.most_common(1)
     return message

@@ -1,8 +1,8 @@
 """Merge the shards of a run into one run, and derive its verdicts from all results.
 
 The shards must be from the same run, each must be present exactly once, and each must have the
-results of its own cases. A case that a shard did not play because it was stopped makes the merged
-run partial, as it would make a run without shards.
+results of its own cases. If a shard was stopped before it had played all of its cases, the merged
+run is partial, like a run without shards that was stopped.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ _SIGHTS: Final[Mapping[str, Sight]] = {sight.value: sight for sight in Sight}
 
 @frozen
 class Merged:
-    """A merged run: its `run.json`, its outcome, and the stale known failures of its baseline."""
+    """A merged run: its `run.json`, its outcome, and the stale entries of its baseline."""
 
     data: Mapping[str, Json]
     outcome: Outcome
@@ -133,7 +133,7 @@ def _diagnosis(
 
 
 def _check_kit(piece: Piece, cases: Sequence[Case]) -> None:
-    """Raise ReadingError unless the shards were made by this version of the kit with its cases."""
+    """Raise ReadingError unless a shard was made with this version of the kit and its cases."""
     kit, about = piece.run.kit, piece.run.specification
     if kit != __version__:
         raise ReadingError(
@@ -195,7 +195,7 @@ class _Events:
     _places: dict[words.Event, int] = field(factory=dict[words.Event, int])
 
     def trace(self, told: _Told, entries: Iterable[words.Entry]) -> list[Json]:
-        """Return a trace with the indices of its events in this list."""
+        """Return a trace whose events are indices into this list."""
         found: list[Json] = []
         for entry in entries:
             place = self._places.setdefault(told.events[entry.place], len(self._places))
@@ -245,7 +245,7 @@ def _timing(piece: Piece) -> Timing:
 
 
 def _stack(found: Iterable[Mapping[str, str] | None]) -> Stack | None:
-    """Return what the start-up probe of a shard found; probes run only if a case needs them."""
+    """Return what a start-up probe found; not every shard has one, as only some cases need it."""
     for each in found:
         if each is not None:
             sights = {name: _SIGHTS[said] for name, said in each.items() if said in _SIGHTS}

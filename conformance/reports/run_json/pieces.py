@@ -51,7 +51,7 @@ class Piece:
 
     @property
     def shard(self) -> Shard:
-        """The number of the shard, and of how many."""
+        """The number of the shard, and how many shards there are."""
         return Shard(self.part.number, self.part.of)
 
     @property
@@ -82,13 +82,13 @@ def part_of(
 
 
 def refuse(mistakes: Sequence[ReadingError]) -> None:
-    """Raise ReadingError with all of the mistakes; return if there are none."""
+    """Raise ReadingError with all mistakes, unless there are none."""
     if mistakes:
         raise ReadingError(mistakes[0].where, mistakes[0].problem, mistakes[1:])
 
 
 def check_alike(pieces: Sequence[Piece]) -> None:
-    """Raise ReadingError if the shards are not from one run, with a line per deviating shard."""
+    """Raise ReadingError if the shards are not from one run, with a line for each that differs."""
     first = pieces[0]
     found: list[ReadingError] = []
     for piece in pieces[1:]:
@@ -100,11 +100,15 @@ def check_alike(pieces: Sequence[Piece]) -> None:
         if differing:
             what, ours, theirs = differing[0]
             here, there = _short(ours), _short(theirs)
-            problem = f"is from another run: its {what} is {here}, that of {first.where} is {there}"
+            problem = (
+                f"is from another run: its {what} is {here}, but in {first.where} it is {there}"
+            )
             found.append(ReadingError(piece.where, problem))
     probed = [piece for piece in pieces if piece.run.stack is not None]
     found += [
-        ReadingError(piece.where, f"its client has another HTTP stack than that of {other.where}")
+        ReadingError(
+            piece.where, f"its client has a different HTTP stack from the one in {other.where}"
+        )
         for piece, other in ((piece, probed[0]) for piece in probed[1:])
         if piece.run.stack != other.run.stack
     ]
@@ -148,7 +152,7 @@ def check_complete(pieces: Sequence[Piece], planned: Sequence[Assignment]) -> No
         mine = needed.setdefault(shard_of(each.case.id, of), set())
         mine.add((each.case.id, each.profile))
     found = [
-        ReadingError(_MERGE, f"shard {number} of {of} is given more than once: {', '.join(files)}")
+        ReadingError(_MERGE, f"shard {number} of {of} was given more than once: {', '.join(files)}")
         for number, files in given.items()
         if len(files) > 1
     ]

@@ -8,7 +8,7 @@ from conformance.verdict.time_modes import Timing, Unjudged
 
 
 def restored(told: words.Result, case: Case, timing: Timing) -> CaseResult:
-    """Return a result with all that a verdict depends on; `timing` is that of its run."""
+    """Return a result with all that a verdict depends on; `timing` is the time mode of the run."""
     return CaseResult(
         case=timing.adapt(case).case if told.trace else case,
         profile=told.profile,
@@ -35,7 +35,7 @@ def _finding(told: words.Finding) -> Finding:
 
 
 def _trace(told: words.Result) -> Trace:
-    """Return a trace with what a verdict depends on: whether it was played, and refusals."""
+    """Return what a verdict needs of the trace: whether the case was played, and any refusals."""
     trace = Trace()
     if told.trace:
         trace.append(Called("open"), 0.0)

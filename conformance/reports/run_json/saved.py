@@ -1,6 +1,6 @@
 """Write a run to `run.json`, and read such a file without trusting it.
 
-Reading checks every key (`spec/schemas/run.schema.json`), so that code that makes reports need not.
+Reading checks every key (`spec/schemas/run.schema.json`), so that the code of the reports need not.
 """
 
 import json
@@ -42,7 +42,7 @@ def load(path: Path) -> Mapping[str, Json]:
 
 
 def read_saved(path: Path) -> Saved:
-    """Read a saved run; raises ReadingError with all mistakes, or with the reason why it fails."""
+    """Read a saved run; raises ReadingError with all mistakes in the file."""
     if path.is_dir():
         raise ReadingError(str(path), "is a directory; give its run.json")
     text = read_text(path, _MOST)

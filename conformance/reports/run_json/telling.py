@@ -59,7 +59,7 @@ class Telling:
 
     @classmethod
     def of(cls, result: CaseResult, known: Events, parted: int | None = None) -> "Telling":
-        """Prepare for `result`; longer secrets are removed first: they may contain others."""
+        """Prepare for `result`; removes longer secrets first: they may contain shorter ones."""
         known_secrets = {*secrets_of(result.case), *result.secrets} - {""}
         found = sorted(known_secrets, key=len)
         return cls(result, tuple(reversed(found)), known, parted)
@@ -91,7 +91,7 @@ class Telling:
         }
 
     def whole_trace(self) -> Json:
-        """Return only the trace and its details, for a trace of the reference."""
+        """Return the trace and its details, without a verdict, for a trace of the reference."""
         events = self._events()
         return {
             "omitted": len(self.told.trace.events) - len(events),

@@ -62,7 +62,7 @@ class Client:
 class Backend:
     """The backend that was judged: where it was, and what the run did there."""
 
-    address: str = needed(_TEXT, "its URL at the end of the run")
+    address: str = needed(_TEXT, "the URL of the backend at the end of the run")
     org: str = needed(_TEXT, "the organisation")
     project: str = needed(_TEXT, "the project")
     followed: str = needed(_TEXT, "the job given with --follow; empty if the run created its own")
@@ -89,7 +89,7 @@ class Partial:
 
 @frozen(kw_only=True)
 class Part:
-    """The part of a run that a shard is, with all that a merge needs to know."""
+    """Which part of a run a shard is, and all that a merge needs to know about it."""
 
     number: int = needed(integer(1, MOST), "the number of the shard")
     of: int = needed(integer(1, MOST), "how many shards there are")
@@ -136,7 +136,7 @@ class NotReached:
 
     cases: int = needed(_COUNT, "how many cases")
     because: Mapping[str, int] = needed(
-        _COUNT_BY_NAME, "how many cases, by the rule that was broken first"
+        _COUNT_BY_NAME, "the number of cases for each rule that was broken first"
     )
 
 
@@ -166,7 +166,8 @@ class Profile:
     )
     sources: Mapping[str, int] = needed(_COUNT_BY_NAME, "broken rules by the kind of their source")
     not_reached: NotReached = needed(
-        table(NotReached, "cases that were not reached"), "cases that did not reach their rule"
+        table(NotReached, "cases that did not reach their rule"),
+        "cases that did not reach their rule",
     )
     unruled: int = needed(
         _COUNT, "cases that failed because of the driver itself, so that no rule is cited"
@@ -181,9 +182,9 @@ class Group:
     """Cases that did not apply for the same reason."""
 
     name: str = needed(_TEXT, "a capability, an operation, or what else was missing")
-    why: str = needed(_TEXT, "the reason why they did not apply")
+    why: str = needed(_TEXT, "the reason why the cases did not apply")
     cases: int = needed(_COUNT, "how many cases")
-    musts: tuple[str, ...] = needed(_TEXTS, "MUST rules that no case could judge without it")
+    musts: tuple[str, ...] = needed(_TEXTS, "MUST rules that no case could judge because of this")
 
 
 @frozen(kw_only=True)
@@ -203,11 +204,11 @@ class Event:
     """An event that occurs in a trace."""
 
     who: str = needed(_TEXT, "the party that acts")
-    to: str | None = needed(nullable(_TEXT), "the party that it is for, or null")
+    to: str | None = needed(nullable(_TEXT), "the party to which the event is sent, or null")
     kind: str = needed(_TEXT, "the kind of event")
     text: str = needed(_TEXT, "the event in words")
     names: tuple[str, ...] = needed(
-        _TEXTS, "the names by which cases refer to it, such as stream#2.frame#1"
+        _TEXTS, "the names by which cases refer to the event, such as stream#2.frame#1"
     )
 
 
@@ -216,7 +217,7 @@ class Finding:
     """A place where a client did not meet an expectation."""
 
     assertion: str = needed(_TEXT, "the expectation")
-    requires: tuple[str, ...] = needed(_TEXTS, "the rules that this breaks")
+    requires: tuple[str, ...] = needed(_TEXTS, "the rules that the client breaks here")
     expected: str = needed(_TEXT, "what was expected")
     actual: str = needed(_TEXT, "what happened")
     event: int | None = needed(
@@ -263,11 +264,11 @@ def _entry() -> Shape[Entry]:
 
 @frozen(kw_only=True)
 class Side:
-    """The side of the client or of the reference at the point where they diverge."""
+    """What the client or the reference does at the point where the two diverge."""
 
     event: int | None = needed(
         nullable(integer(1, 2**53)),
-        "the number of the event of its next step; null if it took none",
+        "the number of the event that is the next step; null if there is none",
     )
     cell: str = needed(_TEXT, "the cell of the state table: the state and the signal")
 
@@ -276,9 +277,11 @@ class Side:
 class Begins:
     """How a failure begins: the first step at which the client differs from the reference."""
 
-    kind: str = needed(_TEXT, "what all failures that begin like this have in common")
+    kind: str = needed(
+        _TEXT, "the kind of the first wrong step, the same for all failures that begin like this"
+    )
     occasion: str = needed(
-        _TEXT, "when it happens, such as 'after the stream broke off'; may be empty"
+        _TEXT, "when the client does this, such as 'after the stream broke off'; may be empty"
     )
     said: str = needed(
         _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
@@ -299,7 +302,9 @@ class Reference:
     trace: tuple[Entry, ...] = needed(
         array(_entry(), _MOST), "[number, milliseconds, place in `events`]"
     )
-    details: Mapping[str, str] = needed(_TEXT_BY_NAME, "details of an event, by its number")
+    details: Mapping[str, str] = needed(
+        _TEXT_BY_NAME, "details that the text of an event leaves out, by event number"
+    )
 
 
 @frozen(kw_only=True)
@@ -314,17 +319,19 @@ class Resembles:
 class Cause:
     """The common cause of several failures."""
 
-    rule: str = needed(_TEXT, "the rule that the client breaks; empty if no rule explains it")
+    rule: str = needed(
+        _TEXT, "the rule that the client breaks; empty if no rule explains the failures"
+    )
     kind: str = needed(_TEXT, "how most of the failures begin, without any values")
     occasion: str = needed(
-        _TEXT, "when it happens, such as 'after the stream broke off'; may be empty"
+        _TEXT, "when the client does this, such as 'after the stream broke off'; may be empty"
     )
     said: str = needed(
         _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
     )
     alike: int = needed(_COUNT, "how many of the failures begin with exactly this step")
     warning: bool = needed(flag(), "whether none of the failures counts")
-    follows: bool = needed(flag(), "whether it may be a consequence of an earlier cause")
+    follows: bool = needed(flag(), "whether the cause may be a consequence of an earlier one")
     resembles: Resembles | None = needed(
         nullable(table(Resembles, "a broken client")),
         "the kit's broken client that is most similar",
@@ -349,37 +356,38 @@ class Result:
         _TEXT, "the reason for a verdict without findings; otherwise the driver's log"
     )
     lacking: tuple[str, ...] = needed(
-        _TEXTS, "the missing capabilities, because of which it was not played"
+        _TEXTS, "the missing capabilities because of which the case was not played"
     )
     refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
-    seconds: float = needed(_SECONDS, "how long it took, by a monotonic clock; not judged")
+    seconds: float = needed(_SECONDS, "how long the case took, by a monotonic clock; not judged")
     rerun: str = needed(_TEXT, "the command that runs only this case")
     findings: tuple[Finding, ...] = needed(
         array(table(Finding, "a finding"), _MOST), "the differences from what was expected"
     )
     cause: int | None = needed(
-        nullable(_COUNT), "the place of its cause in `causes`; null if it has no findings"
+        nullable(_COUNT), "the place of the cause in `causes`; null if there are no findings"
     )
     begins: Begins | None = needed(
-        nullable(table(Begins, "a beginning")), "how the failure begins; null if it has no findings"
+        nullable(table(Begins, "a beginning")),
+        "how the failure begins; null if there are no findings",
     )
     reference: Reference | None = needed(
         nullable(table(Reference, "a trace")),
-        "how the reference plays the case; null if it did not",
+        "how the reference plays the case; null if it did not play it",
     )
     operations: tuple[str, ...] = needed(
-        _TEXTS, "how each operation settled, if there are findings"
+        _TEXTS, "how each operation settled; empty without findings"
     )
     endless: bool = needed(flag(), "whether the client continued without end")
     unjudged: tuple[Unjudged, ...] = needed(
-        array(table(Unjudged, "an expectation that was given up")),
+        array(table(Unjudged, "an expectation that was not judged")),
         "the expectations of a played case that could not be judged in the time of the run",
     )
     omitted: int = needed(_COUNT, "how many events are left out of a long trace")
     trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "the trace of the case")
     details: Mapping[str, str] = needed(
         _TEXT_BY_NAME,
-        "if there are findings: details that the text of an event leaves out, by its number",
+        "details that the text of an event leaves out, by event number; empty without findings",
     )
 
 
@@ -392,7 +400,8 @@ class Run:
     date: str = needed(_TEXT, "when the run ended, in UTC")
     host: str = needed(_TEXT, "the system, the processor and the Python of the kit")
     specification: Specification = needed(
-        table(Specification, "a specification"), "what the client was judged by"
+        table(Specification, "a specification"),
+        "the rules and cases by which the client was judged",
     )
     strict: bool = needed(flag(), "whether proposals count under every profile")
     judged: str = needed(one_of(JUDGED), "which side of the protocol was judged")
@@ -403,8 +412,8 @@ class Run:
         nullable(table(Backend, "a backend")),
         "the backend's address and what the run did there; null for a client",
     )
-    seconds: float = needed(_SECONDS, "how long it took, by a monotonic clock; not judged")
-    time: Time = needed(table(Time, "a time"), "the clock that the run was judged by")
+    seconds: float = needed(_SECONDS, "how long the run took, by a monotonic clock; not judged")
+    time: Time = needed(table(Time, "a time"), "the clock by which the run was judged")
     stack: Mapping[str, str] | None = needed(
         nullable(_TEXT_BY_NAME),
         "whether the client's HTTP stack detects a truncated body; null if no case needed to know",
@@ -427,7 +436,8 @@ class Run:
         "cases that did not apply, grouped by what was missing, the largest group first",
     )
     causes: tuple[Cause, ...] = needed(
-        array(table(Cause, "a cause"), _MOST), "what the failures have in common, the largest first"
+        array(table(Cause, "a cause"), _MOST),
+        "the causes of the failures, those with the most failures first",
     )
     notes: tuple[str, ...] = needed(_TEXTS, "other remarks for the reader")
     requirements: Mapping[str, Rule] = needed(mapping(table(Rule, "a rule")), "the rules, by id")
@@ -466,7 +476,7 @@ def _check_place(
 ) -> None:
     with mistakes.collected():
         if place >= len(known):
-            raise ScenarioError(f"{where}: {place} is not a place among the {len(known)} {what}")
+            raise ScenarioError(f"{where}: {place} is outside the list of {len(known)} {what}")
 
 
 RUN: Final[Shape[Run]] = table(Run, "a run", _check_places)

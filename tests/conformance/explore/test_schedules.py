@@ -176,14 +176,14 @@ def test_the_shards_of_a_seed_play_what_one_run_plays(tmp_path: Path) -> None:
         return done.status, done.out.partition("\n")[0]
 
     status, said = explored("whole.toml")
-    number = re.fullmatch(r"seed 4: schedule (\d+) found the client wrong", said)
+    number = re.fullmatch(r"seed 4: on schedule (\d+) the client was wrong", said)
     assert (status, bool(number)) == (1, True), said
     place = int(number[1]) if number else 0
     shard = f"{(place - 1) % 3 + 1}/3"
     status, said = explored("part.toml", "--shard", shard)
     assert (
         said
-        == f"seed 4, shard {shard.replace('/', ' of ')}: schedule {place} found the client wrong"
+        == f"seed 4, shard {shard.replace('/', ' of ')}: on schedule {place} the client was wrong"
     )
     whole, part = (
         (tmp_path / name).read_text().replace(name, "") for name in ("whole.toml", "part.toml")

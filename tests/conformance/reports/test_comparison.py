@@ -90,7 +90,7 @@ def test_the_sentence_of_a_history_names_the_rules() -> None:
 @pytest.mark.parametrize(
     ("results", "said"),
     [
-        ([[PASSING], [PASSING]], "nothing broke, and no MUST rule was broken."),
+        ([[PASSING], [PASSING]], "nothing broke, and no MUST rule is broken."),
         ([[FAILING], [FAILING]], "nothing broke and nothing was fixed and 1 is still broken."),
     ],
 )
@@ -223,7 +223,7 @@ def test_the_markdown_has_the_sentence_the_verdicts_and_the_rules() -> None:
     text = markdown(clients([PASSING], [FAILING]))
     assert text.startswith("## 2 clients, judged by 1 rule: they differ on 1.")
     assert "| **ARK-BUD-1** MUST | ✓ holds | ✗ broken |" in text
-    assert "<details><summary>Cases on which they differ: 1 case</summary>" in text
+    assert "<details><summary>Cases on which the clients differ: 1 case</summary>" in text
 
 
 def saved(folder: Path, *runs: Mapping[str, Json]) -> list[str]:

@@ -231,7 +231,7 @@ def test_a_shard_that_is_missing_or_doubled_is_named(tmp_path: Path) -> None:
     lacks = "report merge: shard 2 of 3 is missing; run it with --shard 2/3"
     assert refused([first, third], tmp_path) == [lacks]
     assert refused([first, second, second, third], tmp_path) == [
-        "report merge: shard 2 of 3 is given more than once: 3.json, 2.json"
+        "report merge: shard 2 of 3 was given more than once: 3.json, 2.json"
     ]
     assert refused([first, first, third], tmp_path)[1:] == [lacks]
     assert refused([first], tmp_path) == [
@@ -281,13 +281,17 @@ DIFFERENT: Final = {
     "kit": (
         f'"kit": "{__version__}"',
         '"kit": "9"',
-        f"kit is version 9, that of 1.json is version {__version__}",
+        f"kit is version 9, but in 1.json it is version {__version__}",
     ),
     "specification": ('{"version":"2"', '{"version":"1"', "specification is version 1, that"),
     "cases": ('"cases":"', '"cases":"00', "set of cases is 00"),
-    "of": ('"of":3', '"of":4', "number of shards is 4, that of 1.json is 3"),
-    "filters": ('"filters":[]', '"filters":["x"]', "choice of cases is x, that of 1.json is empty"),
-    "strict": ('"strict": false', '"strict": true', "--strict is on, that of 1.json is off"),
+    "of": ('"of":3', '"of":4', "number of shards is 4, but in 1.json it is 3"),
+    "filters": (
+        '"filters":[]',
+        '"filters":["x"]',
+        "choice of cases is x, but in 1.json it is empty",
+    ),
+    "strict": ('"strict": false', '"strict": true', "--strict is on, but in 1.json it is off"),
     "time": ('"said":"virtual time"', '"said":"real time"', "time is real time, that"),
     "client": ('"version":"1","profiles"', '"version":"3","profiles"', "client is probe 3, that"),
     "capabilities": ('["abort",', "[", "client's capabilities is callbacks.async, cancel, "),
@@ -299,7 +303,7 @@ DIFFERENT: Final = {
     "known": (
         '"known":[]',
         '"known":[{"case":"a","reason":"b"}]',
-        "baseline is a, that of 1.json is",
+        "baseline is a, but in 1.json it is",
     ),
 }
 
@@ -318,7 +322,7 @@ def test_shards_whose_probes_saw_different_stacks_are_refused(tmp_path: Path) ->
     first, second, third = World().shards()
     seen = '"stack": {"why":"","truncation.chunks":"not found out"}'
     changed = second.replace('"stack": null', seen)
-    said = "3.json: its client has another HTTP stack than that of 2.json"
+    said = "3.json: its client has a different HTTP stack from the one in 2.json"
     assert refused([first, changed, third], tmp_path) == [said]
 
 

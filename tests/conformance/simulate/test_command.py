@@ -17,7 +17,7 @@ PLACES: Final = {kind.word: kind.place for kind in Kind}
 def test_jobs_that_keep_their_promises_are_told_in_a_table() -> None:
     found = kit("simulate", "--jobs", "5", "--hours", "2")
     assert (found.status, found.err) == (0, "")
-    assert "nothing lost, nothing twice" in found.out
+    assert "no event was lost or repeated" in found.out
     assert [line.split()[0] for line in found.out.splitlines()[1:4]] == [
         "2026-05",
         "2026-07",
