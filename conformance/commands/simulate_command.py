@@ -152,7 +152,7 @@ def command(
         return _fleets(outages, picture, figures)
     faults = None if given is None else from_text(given)
     if faults is not None and (only is None or profile is None):
-        raise UsageError("--faults", "needs --job and --profile, as the failure prints them")
+        raise UsageError("--faults", "needs --job and --profile, as printed with the failure")
     events = max(1, round(hours * 3600 / JobTime().every))
     searches = [
         Search(
@@ -194,7 +194,7 @@ def _check_size(outages: Sequence[Outage]) -> None:
     if attempts > MOST:
         raise UsageError(
             f"--fleet {outages[0].clients}",
-            f"strategy {strategy} would make about {attempts:,.0f} attempts, and {MOST:,} is the limit; "
+            f"strategy {strategy} would make about {attempts:,.0f} attempts, more than the limit of {MOST:,}; "
             "use fewer clients, a shorter --outage, a larger --capacity, or another --strategy",
         )
 

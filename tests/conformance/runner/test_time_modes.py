@@ -101,7 +101,7 @@ def test_the_time_follows_from_the_driver_and_from_what_was_asked(
 
 
 def test_real_time_from_a_driver_with_a_virtual_clock_is_refused() -> None:
-    with pytest.raises(DriverUnusable, match="the driver would have to really sleep"):
+    with pytest.raises(DriverUnusable, match="the driver must really sleep"):
         Timing.of(TimeMode.REAL, identity("clock.virtual"))
 
 
