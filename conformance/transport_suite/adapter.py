@@ -90,7 +90,7 @@ class Setup:
 
 
 class Client(Protocol):
-    """One trainer of one job, for use from threads; any method may be called while others wait."""
+    """A trainer of one job, for use from threads; its methods may be called while others block."""
 
     def start(self) -> str:
         """Submit the job and return its id; raise the operation's error if it fails."""

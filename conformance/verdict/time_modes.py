@@ -46,7 +46,7 @@ _LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be sch
 _NO_UPPER: Final = (
     "not judged: only a longer delay would break it, and that may be scheduling delay"
 )
-_NO_SPREAD: Final = "not judged: scheduling delay also spreads delays"
+_NO_SPREAD: Final = "not judged: scheduling delay alone can make delays differ"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
 _NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
 _NO_LENGTH: Final = "judged in part, by their number: their length may be scheduling delay"

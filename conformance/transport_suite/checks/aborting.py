@@ -72,7 +72,7 @@ def an_abort_ends_a_tls_handshake(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_the_wait_for_a_head(bench: Bench) -> None:
-    """An abort ends a wait for the head of the stream, and closes the connection."""
+    """An abort ends a wait before the stream's head arrives, and closes the connection."""
     with _waiting(bench, Scene(streams=[then_left()])) as play:
         play.came("stream")
 

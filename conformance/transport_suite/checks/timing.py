@@ -1,4 +1,4 @@
-"""Deadlines of the session follow the given clock, and the transport limits connections."""
+"""The session's deadlines follow the given clock; the transport limits the time to connect."""
 
 import threading
 
