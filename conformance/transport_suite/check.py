@@ -25,7 +25,7 @@ class Check:
     clause: str
     """The clause of `spec/transport-guide.md`."""
     rules: tuple[str, ...]
-    """The rules of the specification that a client cannot satisfy if its transport fails the check."""
+    """The rules that a client cannot satisfy if its transport fails the check."""
     expected: str
     """The expected behaviour, in a sentence or two."""
     _body: Body
@@ -34,7 +34,7 @@ class Check:
         return self.name
 
     def run(self, transport: Open, *, patience: float = PATIENCE) -> None:
-        """Check a transport; raises ContractBroken, also if a call takes over `patience` seconds."""
+        """Check a transport; raises ContractBroken, also if a call outlasts `patience` seconds."""
         try:
             self._body(Bench(transport, patience))
         except Exception as error:

@@ -2,9 +2,9 @@
 
 A plain "conforms" covers the whole protocol as first published. The verdict names the parts that
 are missing: those that the driver does not declare or answers with `unsupported`, those whose cases
-it could not open or that were not played, and those without a judged MUST rule. If no MUST rule was judged at all,
-there is no verdict. Capabilities that only help the kit to judge more closely (a clock, a random
-source) are not needed.
+it could not open or that were not played, and those without a judged MUST rule. If no MUST rule was
+judged at all, there is no verdict. Capabilities that only help the kit to judge more closely (a
+clock, a random source) are not needed.
 """
 
 from collections import Counter

@@ -53,7 +53,9 @@ class Known:
     case: str = word(text(), "the case, or its template", default="")
     reason: str = needed(text(), "why the client fails the case")
     profile: tuple[str, ...] = word(
-        one_or_more(one_of(PROFILE_NAMES)), "the profiles of the failure [default: all]", default=()
+        one_or_more(one_of(PROFILE_NAMES)),
+        "the profiles under which the case fails [default: all]",
+        default=(),
     )
     assertion: tuple[str, ...] = word(
         one_or_more(text()), "the assertions that fail [default: any]", default=()

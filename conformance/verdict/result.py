@@ -55,7 +55,7 @@ class Finding:
         *,
         not_reached: bool = False,
     ) -> "Finding":
-        """Return a divergence as a finding; `last` is the event to show if the divergence has none."""
+        """Return a divergence as a finding; `last` is the event to show if it names none."""
         event = found.event or last
         return cls(
             assertion=assertion,
@@ -102,7 +102,7 @@ class CaseResult:
     unjudged: tuple[Unjudged, ...] = ()
     """The parts of the case that cannot be judged in the time mode of the run."""
     lacking: tuple[str, ...] = ()
-    """The capabilities that the case needs and the driver lacks; the case was not played."""
+    """The capabilities that the driver lacks and because of which the case was not played."""
     nonces: Nonces | None = None
     """The values of the case's placeholders."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
