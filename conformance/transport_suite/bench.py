@@ -231,7 +231,7 @@ class Play:
         self.run("close()", self.client.close).result()
 
     def came(self, route: str, number: int = 1) -> None:
-        """Wait for request `number`, from 1, of a route; raises Unexpected if it does not arrive."""
+        """Wait for request `number` (from 1) of a route; raises Unexpected if none arrives."""
         came = self.peer.came(route, number, self.patience)
         holds(came, f"{route} request {number} did not arrive within {self.patience} s")
 
