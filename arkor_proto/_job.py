@@ -100,7 +100,7 @@ def wire_name(option: str) -> str:
 def _check_dataset(dataset: JsonObject) -> None:
     kind = dataset.get("type")
     if not isinstance(kind, str) or kind not in DATASETS:
-        raise ValueError(f"dataset: its type is {kind!r}; {nearest(str(kind), DATASETS)}")
+        raise ValueError(f"dataset: unknown type {kind!r}; {nearest(str(kind), DATASETS)}")
     required, optional = DATASETS[kind]
     for key in (*required, *optional):
         value = dataset.get(key)

@@ -119,4 +119,6 @@ def _add_waiting(command: Parser) -> None:
 
 
 def _no_token(_: str) -> str:
-    raise ArgumentTypeError("other users could read it here; set ARKOR_TOKEN or give --token-file")
+    raise ArgumentTypeError(
+        "visible to other users on the command line; set ARKOR_TOKEN or give --token-file"
+    )

@@ -113,4 +113,4 @@ def _text(table: JsonObject, key: str) -> str:
 
 
 def _kind(value: object) -> str:
-    return f"a value of type {type(value).__name__}"
+    return f"has type {type(value).__name__}"

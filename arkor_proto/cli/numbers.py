@@ -33,4 +33,4 @@ def seconds(
 def _limits(least: int, most: int) -> str:
     if most < _LARGEST:
         return f" from {least} to {most}"
-    return f", {least} or more" if least > 0 else ""
+    return f" of at least {least}" if least > 0 else ""

@@ -122,7 +122,9 @@ def _check(directory: Path, files: Mapping[str, str]) -> None:
         raise UsageError("DIR", f"{wrong[0]} is not a directory; choose another DIR")
     if there:
         what = ", ".join(there)
-        raise UsageError("DIR", f"{directory} already has {what}; choose another DIR, or move them")
+        raise UsageError(
+            "DIR", f"{directory} already has {what}; choose another DIR, or move the files"
+        )
 
 
 def _put(directory: Path, name: str, text: str) -> None:

@@ -44,6 +44,7 @@ OUTAGE: Final = _typed(partial(numbers.seconds, least=0.0, most=86_400.0))
 CAPACITY: Final = _typed(
     partial(numbers.seconds, least=1.0, most=1e6, what="a number of connections")
 )
+CHUNKINGS: Final = _typed(partial(numbers.whole, least=0, most=10_000))
 NUMBER: Final = _typed(partial(numbers.whole, least=0))
 """A whole number of at least 0."""
 WATCH: Final = _typed(partial(numbers.seconds, least=1.0, most=86_400.0))

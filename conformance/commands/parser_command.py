@@ -42,7 +42,7 @@ _MOST_CHUNKS: Final = 6
     "--chunkings",
     default=20,
     metavar="N",
-    type=click.IntRange(0, 10_000),
+    type=options.CHUNKINGS,
     help="How many random splits of each stream to try.",
 )
 @options.seed

@@ -196,8 +196,9 @@ def _check_size(outages: Sequence[Outage]) -> None:
     if attempts > MOST:
         raise UsageError(
             f"--fleet {outages[0].clients}",
-            f"strategy {strategy} would make about {attempts:,.0f} attempts, and {MOST:,} is the limit; "
-            "use fewer clients, a shorter --outage, a larger --capacity, or another --strategy",
+            f"strategy {strategy} would make about {attempts:,.0f} attempts, more than the "
+            f"limit of {MOST:,}; use fewer clients, a shorter --outage, a larger --capacity, or "
+            "another --strategy",
         )
 
 

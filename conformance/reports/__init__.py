@@ -68,7 +68,7 @@ def check_file(path: Path, what: str) -> None:
             path.unlink()
     except FileNotFoundError as error:
         raise ReadingError(
-            f"{what} {path}", f"there is no directory {path.parent}; create it first"
+            f"{what} {path}", f"the directory {path.parent} does not exist; create it first"
         ) from error
     except OSError as error:
         raise ReadingError(f"{what} {path}", f"cannot be written: {error.strerror}") from error

@@ -30,7 +30,7 @@ _PROMISES: Final = {promise.key: promise for promise in ALL}
 
 @frozen(kw_only=True)
 class TraceFile:
-    """The words of a trace file."""
+    """The keys of a trace file."""
 
     format: str = needed(text(), "the version of this format")
     world: str = needed(one_of(tuple(WORLDS)), "the world")
@@ -87,7 +87,7 @@ def _read(found: object) -> TraceFile:
         known = f"this version reads {FORMAT!r}"
         if stated is None:
             raise ScenarioError(f"is not a trace of `arkor-conformance states`; {known}")
-        raise ScenarioError(f"is of the format {stated!r}; {known}")
+        raise ScenarioError(f"has the format {stated!r}; {known}")
     trace = _FILE.read(found, "")
     if trace.loop is not None and trace.loop >= len(trace.moves):
         raise ScenarioError(f"'loop' is {trace.loop}, and there are {len(trace.moves)} moves")

@@ -1,4 +1,4 @@
-"""The interface for authors of transports, who write a function that opens a client for a check.
+"""The interface that authors of transports implement: a function that opens a client for a check.
 
 The suite calls the client from threads. `InEventLoop` runs an asynchronous client in an event loop.
 """
@@ -38,15 +38,15 @@ Returned = TypeVar("Returned")
 class Setup:
     """The settings of the client for a check; times are in seconds.
 
-    `session()` returns a session with these settings. A client that makes its own session uses the
-    single values.
+    `session()` returns a session with these settings. A client that makes its own session reads
+    the individual values.
     """
 
     base_url: str
     on_event: Callable[[TrainingEvent], None] = field(repr=False)
-    """The callback of every event, which may block and raise; see also `on_event_async`."""
+    """Called for every event; it may block and may raise. See also `on_event_async`."""
     on_notice: Callable[[Notice], None] = field(repr=False)
-    """The hook for every `Notify`, which does not block but may raise."""
+    """Called for every `Notify`; it does not block, but may raise."""
     profile: Profile
     policy: ReconnectPolicy
     job: str | None = None
@@ -55,11 +55,11 @@ class Setup:
     clock: VirtualClock | None = None
     """The clock to use; None means the system's."""
     connect_timeout: float = 600.0
-    """The limit for the name look-up and the connection, including TLS."""
+    """The time limit for the name look-up, the connect and the TLS handshake together."""
     head_timeout: float = 600.0
-    """The limit from the sent request to the head of its final response."""
+    """The time limit from sending a request to the head of its final response."""
     ssl_context: ssl.SSLContext | None = None
-    """The TLS context; None means that the system's certificate authorities are trusted."""
+    """The TLS context; None means the system's trust store."""
     token: str = field(default=TOKEN, repr=False)
     org: str = "acme"
     project: str = "bots"
@@ -90,22 +90,22 @@ class Setup:
 
 
 class Client(Protocol):
-    """One trainer of one job, for use from threads; any method may be called while others wait."""
+    """A trainer of one job, for use from threads; its methods may be called while others block."""
 
     def start(self) -> str:
-        """Submit the job and return its id, or raise the outcome's error."""
+        """Submit the job and return its id; raise the operation's error if it fails."""
         ...
 
     def wait(self) -> TrainingResult:
-        """Follow the job, calling `on_event`; return the result or raise the outcome's error."""
+        """Follow the job, calling `on_event`; return the result or raise the operation's error."""
         ...
 
     def cancel(self) -> None:
-        """Ask the backend to stop the job; raise the outcome's error if that fails."""
+        """Ask the backend to stop the job; raise the operation's error if it fails."""
         ...
 
     def abort(self, reason: object, /) -> None:
-        """Make the local `wait` end; return at once."""
+        """End the local `wait` and return at once."""
         ...
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class AsyncClient(Protocol):
         ...
 
     async def wait(self) -> TrainingResult:
-        """See `Client.wait`; it awaits `setup.on_event_async(event)`."""
+        """Like `Client.wait`, but awaits `setup.on_event_async(event)`."""
         ...
 
     async def cancel(self) -> None:
@@ -139,7 +139,7 @@ Open: TypeAlias = Callable[[Setup], Client]
 
 @frozen
 class InEventLoop:
-    """Turns an asynchronous adapter into an adapter; each client gets its own event loop.
+    """Turns an asynchronous adapter into a synchronous one; each client gets its own event loop.
 
     `backend` is `"asyncio"` or `"trio"`.
     """

@@ -109,7 +109,7 @@ class Hold:
     go_on: threading.Event = field(factory=threading.Event)
 
     def __call__(self, play: "Play", _: TrainingEvent) -> None:
-        """Block until `go_on` is set; later events then do not block."""
+        """Block until `go_on` is set; after that, events no longer block."""
         self.began.set()
         self.go_on.wait(play.patience)
 
@@ -120,7 +120,7 @@ def ignore(_: "Play", __: object) -> None:
 
 @frozen(kw_only=True)
 class Scene:
-    """The setup of a check; the nth request of a route gets the nth script, or the last one."""
+    """The setup of a check; a route's nth request gets the nth script, or the last one."""
 
     streams: Sequence[Script] = (job(),)
     create: Sequence[Script] = (sends(accepted()),)
@@ -154,7 +154,7 @@ class Scene:
 
 @define(eq=False)
 class Play:
-    """A scene that is being played: its client, its backend, and the events received."""
+    """A running scene: its client, its backend, and the events received."""
 
     peer: Peer
     clock: VirtualClock
@@ -207,7 +207,7 @@ class Play:
         return call
 
     def waiting(self) -> Call[TrainingResult]:
-        """Start a wait() in a thread."""
+        """Call wait() in a thread."""
         return self.run("wait()", self.client.wait)
 
     def wait(self) -> TrainingResult:
@@ -215,11 +215,11 @@ class Play:
         return self.waiting().result()
 
     def starting(self) -> Call[str]:
-        """Start a start() in a thread."""
+        """Call start() in a thread."""
         return self.run("start()", self.client.start)
 
     def cancelling(self) -> Call[None]:
-        """Start a cancel() in a thread."""
+        """Call cancel() in a thread."""
         return self.run("cancel()", self.client.cancel)
 
     def abort(self, reason: object) -> None:
@@ -231,7 +231,7 @@ class Play:
         self.run("close()", self.client.close).result()
 
     def came(self, route: str, number: int = 1) -> None:
-        """Wait for the request with this number, counted from 1; raises Unexpected."""
+        """Wait for request `number` (from 1) of a route; raises Unexpected if none arrives."""
         came = self.peer.came(route, number, self.patience)
         holds(came, f"{route} request {number} did not arrive within {self.patience} s")
 
@@ -240,7 +240,7 @@ class Play:
         holds(self.peer.visited(self.patience), f"no connection arrived within {self.patience} s")
 
     def all_left(self) -> None:
-        """Wait until the client has closed every connection; raises Unexpected."""
+        """Wait until the client has closed every connection; raises Unexpected if it does not."""
         left = self.peer.all_left(self.patience)
         holds(left, f"a connection was still open after {self.patience} s")
 

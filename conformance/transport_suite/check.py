@@ -1,4 +1,4 @@
-"""Checks of the contract: each has a description, its clause and rules, and the code."""
+"""A check of the contract: its description, its clause, its rules and its code."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -19,13 +19,13 @@ class ContractBroken(AssertionError):
 
 @frozen
 class Check:
-    """A check of one promise of every transport; `str` returns its name, for pytest."""
+    """A check of one promise that every transport makes; `str` returns its name, for pytest."""
 
     name: str
     clause: str
     """The clause of `spec/transport-guide.md`."""
     rules: tuple[str, ...]
-    """The rules of the specification that a client cannot follow if its transport fails."""
+    """The rules that a client cannot satisfy if its transport fails the check."""
     expected: str
     """The expected behaviour, in a sentence or two."""
     _body: Body
@@ -34,7 +34,7 @@ class Check:
         return self.name
 
     def run(self, transport: Open, *, patience: float = PATIENCE) -> None:
-        """Check a transport; raises ContractBroken. Calls longer than `patience` seconds fail."""
+        """Check a transport; raises ContractBroken, also if a call outlasts `patience` seconds."""
         try:
             self._body(Bench(transport, patience))
         except Exception as error:

@@ -29,8 +29,8 @@ class VirtualClock:
     def passes(self, deadline: float, timer: Timer) -> bool:
         """Register a wait for a deadline of `Idle`, and return whether the deadline has passed.
 
-        True means that the deadline is now, so give the session a `Tick`. False means that it never
-        comes, so wait only for the network, the callback or the application.
+        True means that the deadline has passed, so give the session a `Tick`. False means that it
+        will never pass, so wait only for the network, the callback or the application.
         """
         with self._changed:
             if not self._waits or self._waits[-1][:2] != (timer, deadline):
@@ -46,7 +46,7 @@ class VirtualClock:
             return [round(delay, 6) for each, _, delay in self._waits if each is timer]
 
     def waits_for(self, timer: Timer, patience: float) -> bool:
-        """Wait until the transport waits for `timer`; False if it has not within `patience`."""
+        """Wait until the transport waits for `timer`; False if it does not within `patience`."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: any(each is timer for each, _, _ in self._waits), patience

@@ -13,7 +13,7 @@ _NAME: Final = "slow-name.invalid"
 
 @contextmanager
 def slow_look_up() -> Generator[threading.Event, None, None]:
-    """Make the look-up of `URL` hang during a `with` block; yield an event that its start sets.
+    """Make the look-up of `URL` hang in a `with` block; yield an event that is set when it starts.
 
     This replaces `socket.getaddrinfo`, which asyncio, trio and `socket` call. At the end of the
     block, the look-up fails.

@@ -46,7 +46,7 @@ class Visit:
     _buffer: bytes = field(default=b"", init=False)
 
     def head(self) -> Asked | None:
-        """Read the head of a request; None if the client has left."""
+        """Read the head of a request; None if the client has closed the connection."""
         while b"\r\n\r\n" not in self._buffer:
             if not (data := self.socket.recv(_READ)):
                 return None
@@ -218,7 +218,7 @@ class Peer:
                 self._changed.notify_all()
 
     def _exchange(self, visit: Visit) -> bool:
-        """Answer one request; return False if the client has left."""
+        """Answer one request; return False if the client has closed the connection."""
         asked = visit.head()
         if asked is None:
             return False

@@ -38,7 +38,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def whole(*frames: bytes) -> Script:
-    """Answer with a complete chunked stream of these frames, each in a chunk."""
+    """Answer with a complete chunked stream of these frames, each in its own chunk."""
     return sends(CHUNKED_HEAD, *map(chunk, frames), LAST_CHUNK)
 
 

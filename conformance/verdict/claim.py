@@ -1,10 +1,10 @@
-"""Word the verdict on a profile: the parts of the protocol to which the client conforms.
+"""Write the verdict on a profile: the parts of the protocol to which the client conforms.
 
 A plain "conforms" covers the whole protocol as first published. The verdict names the parts that
-are missing: those that the driver does not declare, answers with `unsupported` or cannot open,
-those that were not played, and those without a judged MUST rule. If no MUST rule was judged at all,
-there is no verdict. Capabilities that only help the kit to judge more closely (a clock, a random
-source) are not needed.
+are missing: those that the driver does not declare or answers with `unsupported`, those whose cases
+it could not open or that were not played, and those without a judged MUST rule. If no MUST rule was
+judged at all, there is no verdict. Capabilities that only help the kit to judge more closely (a
+clock, a random source) are not needed.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ from conformance.verdict.time_modes import TimeMode, Timing
 from conformance.words import CREATE
 
 _OPERATIONS: Final = ("start", "wait")
-"""The operations that every client has, and drivers need not declare."""
+"""The operations that every client has and that drivers need not declare."""
 SURFACE: Final = (
     *_OPERATIONS,
     "cancel",
@@ -59,7 +59,7 @@ class Claim:
     holds: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    """What the time mode left unjudged; this does not reduce the claim."""
+    """What could not be judged in this time mode; this does not limit the verdict."""
     unplayed: int = 0
 
 
@@ -190,7 +190,7 @@ def _selected(scope: Scope, profile: str) -> str:
 
 
 def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the parts of the protocol that hold, and the others with the reason."""
+    """Return the parts that the client conforms to, and the others with the reason."""
     holds: list[str] = []
     lacks: list[str] = []
     narrowed = judged.scope.narrowed(judged.profile)
@@ -229,7 +229,7 @@ def _is_about(case: Case, part: str) -> bool:
 
 
 def _limits(judged: Judged, lacks: Sequence[str]) -> Iterator[str]:
-    """Yield the number of refusals of each operation, and the number of cases that ended early."""
+    """Yield, as text, how often each operation was refused, and how many cases ended early."""
     refused = Counter(
         operation
         for result in judged.results
@@ -248,7 +248,7 @@ def _limits(judged: Judged, lacks: Sequence[str]) -> Iterator[str]:
 
 
 def opening_refused(result: CaseResult) -> tuple[str, ...]:
-    """Return `open` if the driver could not open a case."""
+    """Return a tuple with `open` if the driver could not open the case; otherwise an empty one."""
     opened = result.trace.first("open.rejected")
     return ("open",) if opened is not None else ()
 

@@ -1,7 +1,7 @@
-"""Judge a played case: list the expectations that its trace breaks, the most important first.
+"""Judge a played case: list the expectations that its trace fails, the most important first.
 
 The premise is judged first. If the client did not get as far as the rule of the case, the finding
-says so and cites the rule that the client broke before; the case's own rule is not judged.
+says so and cites the rule that the client broke first; the case's own rule is not judged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ def _breach(  # noqa: PLR0911 - one arm per kind of premise
 
 
 def _rule_of_a_cursor(chain: Sequence[str | None], request: Requested) -> str:
-    """Return the rule that the wrong cursor of a stream request breaks."""
+    """Return the rule that a stream request with the wrong cursor breaks."""
     *before, wanted = chain[: request.attempt]
     if wanted is None:
         return "ARK-RES-1"
@@ -170,7 +170,7 @@ def _endless(play: Play, shown: tuple[str, ...]) -> Finding:
     last = play.trace.events[-1]
     missing = Divergence(
         "a client that stops",
-        f"it did not stop: the kit ended it after {len(play.trace.events)} events",
+        f"the client did not stop: the kit ended it after {len(play.trace.events)} events",
         last,
     )
     return Finding.of("conduct.end", shown or _rules_of_an_end(play, missing), missing)

@@ -5,7 +5,7 @@ An entry can be stale: the client no longer fails, the case does not exist, the 
 the entry names a template, which also covers cases that pass. Today's date is an argument.
 
 An entry names a case, or a rule that the client breaks. Only random schedules are matched by the
-rule alone: they have no lasting name, and among the kit's cases a rule would cover too much.
+rule alone: they have no permanent name, and a rule would cover too many of the kit's cases.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,9 +51,11 @@ class Known:
     """
 
     case: str = word(text(), "the case, or its template", default="")
-    reason: str = needed(text(), "why the client fails it")
+    reason: str = needed(text(), "why the client fails the case")
     profile: tuple[str, ...] = word(
-        one_or_more(one_of(PROFILE_NAMES)), "the profiles it applies to [default: all]", default=()
+        one_or_more(one_of(PROFILE_NAMES)),
+        "the profiles under which the case fails [default: all]",
+        default=(),
     )
     assertion: tuple[str, ...] = word(
         one_or_more(text()), "the assertions that fail [default: any]", default=()
@@ -199,7 +201,7 @@ def _stale(
             but = f", though it fails by {', '.join(other)}" if other else ""
             yield f"{each}: passes now{but}; remove it from {each.by} ({each.reason})"
         elif (still := narrowed(each, ran)) != each:
-            yield f"{each}: fails now only as {still}; narrow it in {each.by} ({each.reason})"
+            yield f"{each}: now fails only as {still}; narrow it in {each.by} ({each.reason})"
         elif each.case in templates:
             yield _too_wide(each, ran, cases)
 
@@ -233,5 +235,5 @@ def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) ->
     names = f": {', '.join(failing)}" if failing else ""
     return (
         f"{known}: is a template, which covers all of its {rows} cases, even those that pass; "
-        f"name in {known.by} those that fail{names}"
+        f"in {known.by}, name only those that fail{names}"
     )

@@ -21,7 +21,7 @@ _REASON: Final = f"{UNSAID}: why is this accepted, and until when?"
 _LONGEST: Final = 160
 _HEAD: Final = """\
 # The known failures of {name}, written by `arkor-conformance run --write-baseline`.
-# Write into each `reason` why the failure is accepted, and add a date to entries that should
+# In each `reason`, write why the failure is accepted, and add a date to entries that should
 # expire: expires = "2026-12-31". `rule` is for explore and diff, which skip failures of these rules.
 # To update this file: run --baseline FILE --write-baseline FILE. Reasons and dates are kept, comments
 # are not.

@@ -55,7 +55,7 @@ class Finding:
         *,
         not_reached: bool = False,
     ) -> "Finding":
-        """Return a divergence as a finding; `last` is the event to show if it has none."""
+        """Return a divergence as a finding; `last` is the event to show if it names none."""
         event = found.event or last
         return cls(
             assertion=assertion,
@@ -102,13 +102,13 @@ class CaseResult:
     unjudged: tuple[Unjudged, ...] = ()
     """The parts of the case that cannot be judged in the time mode of the run."""
     lacking: tuple[str, ...] = ()
-    """The capabilities that the driver lacks, for which the case was not played."""
+    """The capabilities that the driver lacks and because of which the case was not played."""
     nonces: Nonces | None = None
     """The values of the case's placeholders."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts that no report may show, besides the secrets of the case."""
     endless: bool = False
-    """Whether the client did not stop; then the start of the trace is worth more than its end."""
+    """Whether the client did not stop; the start of its trace then tells more than the end."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""The scope of a run: a version of the specification, a set of cases, how many were chosen.
+"""The scope of a run: the version of the specification, the cases, and how many were chosen.
 
 Every report shows all three, so that runs can be compared and a partial run or a shard does not
 look like a full run. `--spec` pins a version: a newer kit then plays the same cases as an older

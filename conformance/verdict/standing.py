@@ -30,19 +30,20 @@ class Standing(Enum):
 class Tally:
     """The results of all rules under one profile.
 
-    `because` maps each broken rule to the number of cases that it kept from judging their own rule.
+    `because` maps each broken rule to the number of cases that could not judge their own rule
+    because of it.
     """
 
     rules: Mapping[str, Standing]
     broken: Mapping[str, frozenset[str]]
-    """The cases whose findings cite each rule, without known failures."""
+    """For each rule, the cases whose findings cite it; known failures are left out."""
     because: Mapping[str, int]
     not_reached: int
     unruled: int
     """The number of cases that fail without a rule: their driver died or broke the protocol."""
     requirements: Mapping[str, Requirement]
     counts: Callable[[str], bool]
-    """Returns whether a rule counts under this profile, which depends on its source."""
+    """Returns whether a rule counts under this profile; that depends on the rule's source."""
 
     def of(self, level: Level, standing: Standing) -> tuple[str, ...]:
         """Return the rules of this level that count and have this result."""

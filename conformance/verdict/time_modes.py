@@ -5,7 +5,7 @@ A case is reduced to what a mode can judge, and every dropped expectation is rep
 *virtual*: the driver announces its sleeps and the kit ends them; everything is judged exactly.
 *scaled*: the client really sleeps, with delays set to a tenth; the kit judges order, counts, and
 that no delay is too short. *real*: the kit judges only order and counts. Load on a machine makes
-events later but never earlier, so the kit does not judge what lateness alone could fail.
+events later but never earlier, so the kit does not judge what could fail only by being late.
 """
 
 import math
@@ -33,20 +33,20 @@ from mock_server.scenario.words.head import HeadFault
 from mock_server.strict.words import changed
 
 DIVISOR: Final = 10
-"""Scaled delays are shorter by this factor, but still distinguishable from no delay."""
+"""Scaled delays are divided by this; the results still differ clearly from no delay."""
 LONGEST: Final = 10.0
 """The longest real delay, in seconds, in a case that is played."""
 LONGEST_IN_ALL: Final = 60.0
 """The longest sum of real delays, in seconds, in a case that is played."""
 _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK-13"})
-"""Rules that only too long a delay breaks, or the default delays, which are not scaled."""
+"""Rules that only a delay that is too long breaks, and rules about default delays (not scaled)."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
 _LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be scheduling delay"
 _NO_UPPER: Final = (
     "not judged: only a longer delay would break it, and that may be scheduling delay"
 )
-_NO_SPREAD: Final = "not judged: scheduling delay also spreads delays"
+_NO_SPREAD: Final = "not judged: scheduling delay alone can make delays differ"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
 _NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
 _NO_LENGTH: Final = "judged in part, by their number: their length may be scheduling delay"
@@ -93,9 +93,9 @@ class Timing:
         mode = asked or (TimeMode.VIRTUAL if virtual else TimeMode.SCALED)
         if virtual and mode is not TimeMode.VIRTUAL:
             raise DriverUnusable(
-                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was given: the driver would "
-                f"have to really sleep and not declare {VIRTUAL_CLOCK} when hello says "
-                f'"time": "{mode.value}"'
+                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was given: when hello has "
+                f'"time": "{mode.value}", the driver must really sleep and not declare '
+                f"{VIRTUAL_CLOCK}"
             )
         if not virtual and mode is TimeMode.VIRTUAL:
             raise DriverUnusable(
@@ -201,8 +201,8 @@ class Timing:
         if longest <= LONGEST and total <= LONGEST_IN_ALL:
             return ""
         return (
-            f"its delays take {total:.0f} s in this time, the longest {longest:.0f} s, which is "
-            f"too long to wait; that needs {VIRTUAL_CLOCK}"
+            f"the delays of the case take {total:.0f} s in this time mode, the longest "
+            f"{longest:.0f} s, which is too long to wait; playing it needs {VIRTUAL_CLOCK}"
         )
 
 
@@ -212,7 +212,7 @@ IN_VIRTUAL_TIME: Final = Timing(TimeMode.VIRTUAL)
 def _unplayable(case: Case) -> str:
     """Return why a case needs virtual time; empty if it does not."""
     if case.hold or any(isinstance(step, Elapse | Advance | Wake) for step in case.steps):
-        return f"it holds a sleep or lets time pass, which needs {VIRTUAL_CLOCK}"
+        return f"the case holds a sleep or lets time pass, which needs {VIRTUAL_CLOCK}"
     named = [name for step in case.steps for _, name in references(step)]
     if any(map(_SLEEP_NAME.match, named)):
         return f"a step waits for a sleep to begin, which needs {VIRTUAL_CLOCK}"
@@ -220,7 +220,7 @@ def _unplayable(case: Case) -> str:
         isinstance(e.assertion, Sleeps | SleepsDiffer | SleepsSpread) for e in case.expect
     )
     if VIRTUAL_CLOCK in case.needs and not expects and case.config.get("initial_ms", 1):
-        return f"it judges by the client's own clock, which needs {VIRTUAL_CLOCK}"
+        return f"the case depends on the client's own clock, which needs {VIRTUAL_CLOCK}"
     return ""
 
 

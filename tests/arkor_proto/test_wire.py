@@ -281,9 +281,9 @@ def test_an_option_of_a_wrong_type_is_named(
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ({}, "dataset: its type is None; write one of huggingface, blob"),
-        ({"type": 1}, "dataset: its type is 1; write one of huggingface, blob"),
-        ({"type": "hugingface"}, "dataset: its type is 'hugingface'; did you mean 'huggingface'?"),
+        ({}, "dataset: unknown type None; write one of huggingface, blob"),
+        ({"type": 1}, "dataset: unknown type 1; write one of huggingface, blob"),
+        ({"type": "hugingface"}, "dataset: unknown type 'hugingface'; did you mean 'huggingface'?"),
         ({"type": "blob"}, "dataset: 'url' is missing; a blob dataset needs it"),
         ({"type": "blob", "url": ""}, "dataset: 'url' is missing; a blob dataset needs it"),
         ({"type": "blob", "url": 1}, "dataset['url']: it is an int; pass a str"),

@@ -53,14 +53,17 @@ def an_abort_ends_a_look_up(bench: Bench) -> None:
     """An abort ends a wait during a name look-up, without waiting for the look-up."""
     with bench.play(Scene(url=URL)) as play, slow_look_up() as began:
         wait = play.waiting()
-        holds(began.wait(bench.patience), "the name was not looked up by socket.getaddrinfo")
+        holds(
+            began.wait(bench.patience),
+            "the transport did not look up the name with socket.getaddrinfo",
+        )
         play.abort("enough")
         same("reason", wait.error(Aborted).reason, "enough")
 
 
 @check("T10", "ARK-ABT-2")
 def an_abort_ends_a_tls_handshake(bench: Bench) -> None:
-    """An abort ends a wait whose peer never answers in TLS, and closes the connection."""
+    """An abort ends a wait during an unanswered TLS handshake, and closes the connection."""
     context = ssl.create_default_context()
     scene = Scene(scheme="https", ssl_context=context, streams=[then_left()])
     with _waiting(bench, scene) as play:
@@ -69,7 +72,7 @@ def an_abort_ends_a_tls_handshake(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_the_wait_for_a_head(bench: Bench) -> None:
-    """An abort ends a wait for the head of the stream, and closes the connection."""
+    """An abort ends a wait before the stream's head arrives, and closes the connection."""
     with _waiting(bench, Scene(streams=[then_left()])) as play:
         play.came("stream")
 
@@ -95,7 +98,7 @@ def an_abort_ends_a_refusal_that_does_not_end(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-3")
 def an_abort_ends_a_delay(bench: Bench) -> None:
-    """An abort ends a wait during a delay, and no stream is opened after it."""
+    """An abort ends a wait during a delay, and the stream is not opened again."""
     clock = VirtualClock(_NOTHING_PASSES)
     with _waiting(bench, Scene(streams=[then_closed(refusal(503))], clock=clock)) as play:
         play.backs_off()
@@ -104,7 +107,7 @@ def an_abort_ends_a_delay(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-7")
 def an_abort_during_a_callback_ends_the_wait_after_it(bench: Bench) -> None:
-    """An abort while a callback runs lets it return, and no other callback runs."""
+    """An abort lets a running callback return, and no other callback runs."""
     hold = Hold()
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
     with bench.play(Scene(streams=[stream], on_event=hold)) as play:
@@ -119,7 +122,7 @@ def an_abort_during_a_callback_ends_the_wait_after_it(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-6")
 def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
-    """Every wait after an abort rejects with the abort's reason, without a connection."""
+    """Every wait after an abort rejects with the abort's reason, without connecting."""
     with bench.play(Scene(job=None)) as play:
         play.abort("early")
         same("first", play.waiting().error(Aborted).reason, "early")
@@ -129,7 +132,7 @@ def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ERR-10")
 def an_abort_ends_every_wait(bench: Bench) -> None:
-    """An abort ends both of two overlapping waits with its reason."""
+    """An abort ends two overlapping waits, both with its reason."""
     with bench.play(Scene(streams=[endless()])) as play:
         waits = [play.waiting(), play.waiting()]
         play.came("stream")

@@ -1,4 +1,4 @@
-"""Bodies end as their framing promised, or not; a truncated body must not look complete."""
+"""The framing of a body shows whether it is complete; a truncated body must not look complete."""
 
 import threading
 from typing import Final
@@ -25,7 +25,7 @@ _SIZED_HEAD: Final = HEAD + b"Content-Length: %d\r\n\r\n"
 
 
 def _course(bench: Bench, first: Script) -> Play:
-    """Follow a job over two streams, the first of which ends as `first` says."""
+    """Follow a job over two streams; `first` determines how the first one ends."""
     with bench.play(Scene(streams=[first, job(log(3))])) as play:
         play.wait()
         same("steps", play.steps, [1, 2, 3])
@@ -77,7 +77,7 @@ def a_body_cut_between_chunks_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3")
 def a_chunk_size_that_is_none_is_broken(bench: Bench) -> None:
-    """Invalid chunked framing is Broken, after any complete events before it are delivered."""
+    """Invalid chunked framing is Broken, but complete events before it are delivered first."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY), b"xyz\r\n")
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 

@@ -63,7 +63,7 @@ def a_failed_job_is_a_result(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-2")
 def callbacks_do_not_overlap(bench: Bench) -> None:
-    """Even with two waits on one trainer, a callback starts only after the last one returned."""
+    """Even with two waits, a callback starts only when the previous one has returned."""
     second = threading.Event()
 
     def hear(play: Play, _: object) -> None:
@@ -81,7 +81,7 @@ def callbacks_do_not_overlap(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-15", "ARK-EVT-19", "ARK-EVT-28")
 def an_error_of_a_callback_takes_the_failure_path(bench: Bench) -> None:
-    """Under 2026-05 a callback's exception is reported as a notice, and the stream reopened."""
+    """Under 2026-05 a callback's exception is reported as a notice; the stream is reopened."""
     scene = Scene(
         streams=[job(log(1), log(2), log(3)), job(log(3))],
         on_event=_raise_at_two,
@@ -125,7 +125,7 @@ def a_wait_after_a_rejected_one_goes_on(bench: Bench) -> None:
 
 @check("T5", "ARK-CAN-6")
 def a_callback_may_cancel(bench: Bench) -> None:
-    """A callback can call `cancel()` while the stream is paused; the wait goes on to its end."""
+    """A callback can call `cancel()` while the stream is paused; the wait then continues."""
 
     def hear(play: Play, event: TrainingEvent) -> None:
         if isinstance(event, TrainingLog):
@@ -152,7 +152,7 @@ def an_abort_in_a_callback_is_the_last_that_is_heard(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-7")
 def an_abort_in_a_hook_comes_before_the_event_after_it(bench: Bench) -> None:
-    """An abort in a hook stops an event that the session handed out but no callback received yet."""
+    """An abort in a hook stops an event that the session returned but no callback has received."""
 
     def learn(play: Play, _: Notice) -> None:
         play.client.abort("a hook")

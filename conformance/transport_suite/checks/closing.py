@@ -58,7 +58,7 @@ def a_close_ends_a_connect(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_delay(bench: Bench) -> None:
-    """A close during a delay makes `wait()` raise TransportError without another open."""
+    """A close during a delay makes `wait()` raise TransportError; the stream is not reopened."""
     clock = VirtualClock(frozenset[Timer]())
     with bench.play(Scene(streams=[sends(refusal(503))], clock=clock)) as play:
         wait = play.waiting()

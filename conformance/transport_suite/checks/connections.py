@@ -36,7 +36,7 @@ def bytes_after_an_answer_do_not_answer_the_next_request(bench: Bench) -> None:
 
 @check("T13", "ARK-CAN-2")
 def a_connection_that_the_peer_closed_is_not_used(bench: Bench) -> None:
-    """A kept connection that the peer has closed since is not used for the next request."""
+    """An idle connection that the peer has closed is not used for the next request."""
     with bench.play(Scene(job=None, create=[then_closed(accepted())])) as play:
         play.starting().result()
         play.all_left()

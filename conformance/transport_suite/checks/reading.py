@@ -23,7 +23,7 @@ from conformance.transport_suite.wire import (
 
 _STEPS: Final = list(range(1, 301))
 _BUFFERS: Final = 48 * 2**20
-"""More than any kernel buffers for one connection, in bytes."""
+"""More bytes than any kernel buffers for one connection."""
 _STILL: Final = 0.25
 """Seconds without progress after which a backend counts as blocked."""
 
@@ -128,7 +128,7 @@ def _send_until_held_up(visit: Visit) -> int:
 
 @check("T5", "ARK-RES-13")
 def what_arrives_during_a_callback_is_not_lost(bench: Bench) -> None:
-    """Events that arrive while a callback runs are delivered after it, in order."""
+    """Events that arrive while a callback runs are delivered when it returns, in order."""
     hold = Hold()
 
     def script(visit: Visit) -> None:
@@ -147,7 +147,7 @@ def what_arrives_during_a_callback_is_not_lost(bench: Bench) -> None:
 
 @check("T5", "ARK-RES-13", "ARK-BUD-5")
 def an_end_during_a_callback_waits_for_it(bench: Bench) -> None:
-    """If a stream ends while a callback runs, its events are delivered before its end."""
+    """If a stream ends while a callback runs, its remaining events are delivered before its end."""
     hold = Hold()
 
     def script(visit: Visit) -> None:
@@ -165,7 +165,7 @@ def an_end_during_a_callback_waits_for_it(bench: Bench) -> None:
 
 @check("T4", "ARK-BUD-4")
 def an_empty_stream_is_an_end_without_progress(bench: Bench) -> None:
-    """An empty body is a Responded and a Finished, not a transport error."""
+    """An empty body is reported as Responded and Finished, not as a transport error."""
     with bench.play(Scene(streams=[whole(), job(log(1))])) as play:
         play.wait()
         same("reconnects", play.causes, ["StreamEnded"])

@@ -70,7 +70,7 @@ def a_start_opens_no_stream_and_a_wait_does(bench: Bench) -> None:
 
 @check("T2", "ARK-RES-15", "ARK-RES-9")
 def a_saved_cursor_is_sent(bench: Bench) -> None:
-    """A client that resumes sends the saved cursor as Last-Event-ID, character by character."""
+    """A client that resumes sends the saved cursor unchanged, as Last-Event-ID."""
     cursor = "a, b; 7=é"
     with bench.play(Scene(last_event_id=cursor)) as play:
         play.wait()
@@ -133,7 +133,7 @@ def an_answer_in_single_bytes_is_whole(bench: Bench) -> None:
 
 @check("T6", "ARK-CRE-5", "ARK-CRE-7")
 def a_refused_start_raises_and_may_be_tried_again(bench: Bench) -> None:
-    """Each start has the outcome of its own request: a refusal raises, the next call succeeds."""
+    """Each start gets the outcome of its own request: a refused one raises, the next succeeds."""
     create = [sends(refusal(422, "bad model")), sends(accepted())]
     with bench.play(Scene(job=None, create=create)) as play:
         error = play.starting().error(StatusError)
@@ -176,7 +176,7 @@ def what_is_not_http_is_a_broken_exchange(bench: Bench) -> None:
 
 @check("T2", "ARK-SEC-3")
 def a_redirect_of_a_create_is_not_followed(bench: Bench) -> None:
-    """The transport reports a redirect and does not follow it: the core decides about it."""
+    """The transport reports a redirect without following it; the core decides what to do."""
     away = refusal(307, "elsewhere", "Location: /v1/jobs?again=1")
     with bench.play(Scene(job=None, create=[sends(away)])) as play:
         same("status", play.starting().error(ResponseError).__dict__.get("status"), 307)

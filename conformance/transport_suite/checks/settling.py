@@ -20,7 +20,7 @@ from conformance.transport_suite.wire import (
 
 @check("T8", "ARK-STR-7")
 def the_stream_is_closed_after_the_terminal_event(bench: Bench) -> None:
-    """The connection is closed at once, even if the backend keeps it open and the client is used."""
+    """The connection is closed after the terminal event, even if the backend keeps it open."""
     with bench.play(Scene(streams=[job(log(1))])) as play:
         play.wait()
         play.all_left()
@@ -65,7 +65,7 @@ def waits_that_overlap_share_a_rejection(bench: Bench) -> None:
         gate.set()
         same("status", first.error(StatusError).status, 401)
         if second.failed():  # it succeeds if it began after the response
-            same("status of the second", second.error(StatusError).status, 401)
+            same("status of the second wait", second.error(StatusError).status, 401)
         same("third wait", play.wait().job.status, "completed")
 
 

@@ -1,4 +1,4 @@
-"""Deadlines of the session follow the given clock, and the transport limits connections."""
+"""The session's deadlines follow the given clock; the transport limits the time to connect."""
 
 import threading
 
@@ -45,7 +45,7 @@ def delays_are_those_of_the_session(bench: Bench) -> None:
 
 @check("T11", "ARK-BAK-4")
 def the_delay_after_a_clean_end_is_the_first_one(bench: Bench) -> None:
-    """After a clean end the stream is reopened after the initial delay."""
+    """After a clean end, the stream is reopened when the initial delay has passed."""
     with bench.play(Scene(streams=[whole(log(1)), job(log(2))], initial_delay=3.0)) as play:
         play.wait()
         same("delays", play.clock.delays(), [3.0])
@@ -136,7 +136,7 @@ def a_look_up_has_the_limit_of_the_connect(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_tls_handshake_has_the_limit_of_the_connect(bench: Bench) -> None:
-    """A peer that never answers in TLS is Broken after the connect timeout."""
+    """A TLS handshake that is never answered is Broken after the connect timeout."""
     scene = Scene(job=None, scheme="https", clock=None, connect_timeout=SOON)
     with bench.play(scene) as play:
         play.starting().error(TransportError)

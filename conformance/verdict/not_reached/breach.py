@@ -63,7 +63,7 @@ def breach_of(
         return None
     if settled is None:
         last = until[-1] if until else None
-        after = f"it never happened after {past}" if past.route else "the client sent no request"
+        after = f"it did not happen after {past}" if past.route else "the client sent no request"
         return Breach(rule, Divergence(missing.expected, after, last))
     fact = settled.fact
     assert isinstance(fact, Settled), "only operations that settled are unexpected"
@@ -187,7 +187,7 @@ def _has_given_up(event: Event) -> bool:
 
 
 def _unexpected(case: Case, trace: Trace) -> Event | None:
-    """Return the first event with which an operation settled as the case does not expect."""
+    """Return the first event that settled an operation in a way the case does not expect."""
     expected: dict[str, Assertion] = {
         each.assertion.word: each.assertion
         for each in case.expect

@@ -16,7 +16,7 @@ _SKIPPED: Final[Mapping[Kind, str]] = {
     Kind.UNKNOWN: "ARK-EVT-8",
     Kind.PING: "ARK-EVT-5",
 }
-"""The rule about each kind of frame that a client must skip; the likeliest to stop it first."""
+"""The rule about each kind of frame that a client must skip, the most likely mistake first."""
 _ADDRESSES: Final = frozenset({"ARK-WIR-1", "ARK-WIR-6", "ARK-WIR-10", "ARK-WIR-13"})
 _WRONG_CREATE: Final[Mapping[int, str]] = {400: "ARK-WIR-2", 401: "ARK-WIR-11"}
 """The rule about a create request that a correct backend rejects, by the status of its response."""

@@ -38,7 +38,7 @@ class Frame:
     kind: Kind
     type: str = ""
     ends_in_cr: bool = False
-    """Whether the last byte of its block is a CR."""
+    """Whether the last byte of the frame's block is a CR."""
 
 
 def frames_of(events: Sequence[Event]) -> Iterator[Frame]:

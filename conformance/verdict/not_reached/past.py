@@ -1,7 +1,7 @@
 """What had happened when something went wrong: the last exchange, its frames, earlier calls.
 
-The backend writes ahead, so what it sent does not show what the client has read. But the client had
-to react to its last action.
+The backend may be ahead of the client, so what it sent does not show what the client has read. But
+the client had to react to the backend's last action.
 """
 
 import sys
@@ -38,7 +38,7 @@ PERMANENT: Final[Mapping[str, frozenset[int]]] = {
     "2026-07": frozenset({401, 403, 410, 426}),
     "hardened": frozenset(range(400, 500)) - {404, 408, 409, 425, 429},
 }
-"""The statuses that end a wait, by profile; under `hardened`, a 404 does too, but only later."""
+"""The statuses that end a wait, by profile; under `hardened`, a 404 also does, but not at once."""
 
 
 @frozen(kw_only=True)

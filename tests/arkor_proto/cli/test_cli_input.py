@@ -34,16 +34,16 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("nam = 'x'", "nam: no such key; did you mean 'name'?"),
         ("zzz = 1", "zzz: no such key; write one of name, model, dataset, lora, options"),
         ("model = 'm'", 'name: missing; write name = "…"'),
-        ("name = 1", 'name: a value of type int; write name = "…"'),
+        ("name = 1", 'name: has type int; write name = "…"'),
         ("name = ''", 'name: empty; write name = "…"'),
         ("name = 'n'\nmodel = 'm'", "dataset: missing; write a table [dataset]"),
         (
             "name = 'n'\nmodel = 'm'\ndataset = 'd'",
-            "dataset: a value of type str; write a table [dataset]",
+            "dataset: has type str; write a table [dataset]",
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'hugingface'",
-            "dataset: its type is 'hugingface'; did you mean 'huggingface'?",
+            "dataset: unknown type 'hugingface'; did you mean 'huggingface'?",
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'blob'",
@@ -165,9 +165,15 @@ def test_a_setting_says_what_is_wrong_with_it(
         (("follow", "j", "--max-delay"), "--max-delay: needs a value; see"),
         (("follow", "j", "--json=s3cret"), "--json: takes no value; see"),
         (("follow", "j", "--max-attempts", "many"), "--max-attempts: 'many' is not a whole number"),
-        (("follow", "j", "--token", "s3cret"), "--token: other users could read it here; set"),
-        (("follow", "j", "--token=s3cret"), "--token: other users could read it here; set"),
-        (("follow", "j", "--token"), "--token: other users could read it here; set"),
+        (
+            ("follow", "j", "--token", "s3cret"),
+            "--token: visible to other users on the command line; set",
+        ),
+        (
+            ("follow", "j", "--token=s3cret"),
+            "--token: visible to other users on the command line; set",
+        ),
+        (("follow", "j", "--token"), "--token: visible to other users on the command line; set"),
         (("follow", "j", "--tokn", "s3cret"), "--tokn: unknown; see"),
         (("follow", "j", "--tokn=s3cret"), "--tokn: unknown; see"),
     ],

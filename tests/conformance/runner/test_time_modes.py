@@ -101,7 +101,7 @@ def test_the_time_follows_from_the_driver_and_from_what_was_asked(
 
 
 def test_real_time_from_a_driver_with_a_virtual_clock_is_refused() -> None:
-    with pytest.raises(DriverUnusable, match="the driver would have to really sleep"):
+    with pytest.raises(DriverUnusable, match="the driver must really sleep"):
         Timing.of(TimeMode.REAL, identity("clock.virtual"))
 
 
@@ -151,11 +151,11 @@ def test_a_case_may_allow_any_number_of_opens(body: str) -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("hold = ['sleep#1']\n[expect]\nconnects = 1", "it holds a sleep"),
+        ("hold = ['sleep#1']\n[expect]\nconnects = 1", "the case holds a sleep"),
         ("step = [{do = 'elapse', ms = 10}]\n[expect]\nconnects = 1", "lets time pass"),
         ("step = [{do = 'until', event = 'sleep#1'}]\n[expect]\nconnects = 1", "a step waits"),
         ("needs = ['clock.virtual']\n[expect]\nconnects = 1", "the client's own clock"),
-        ("[expect]\nsleeps = [900000]", "its delays take"),
+        ("[expect]\nsleeps = [900000]", "the delays of the case take"),
         ("[expect]\nsleeps_differ = true", "nothing is left to judge"),
     ],
 )

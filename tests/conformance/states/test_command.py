@@ -64,7 +64,7 @@ def test_a_counter_example_that_cannot_be_a_case_says_why(tmp_path: Path) -> Non
         ('{"format": "arkor-states/1", "moves": ["fol', "the file is cut off"),
         ("[]", "must be an object"),
         ("{}", "is not a trace of"),
-        ('{"format": "arkor-states/2"}', "is of the format 'arkor-states/2'"),
+        ('{"format": "arkor-states/2"}', "has the format 'arkor-states/2'"),
         ('{"format": "arkor-states/1"}', "'world' is missing"),
     ],
 )

@@ -124,7 +124,7 @@ MISTAKES: list[tuple[object, str]] = [
     ({"stall": {"ms": 86_000_000}}, "limits.stall_ms allows 600 s"),
     ({"extra": "x", "end": "rst"}, "extra bytes can follow eof or fin"),
     ({"frames": 3}, "3 (integer) is not an array"),
-    ({"handoff": {}}, "rule 1: handoff: a handoff needs lose or repeat"),
+    ({"handoff": {}}, "rule 1: handoff: needs lose or repeat"),
     ({"lose": 1}, "rule 1: lose: 1 (integer) is not one of"),
     ({"repeat": 1}, "rule 1: 'repeat' is unknown; it belongs inside 'handoff'"),
     ({"hold_bytes": 0}, "rule 1: hold_bytes: 0 (integer) is not a whole number from 1"),
