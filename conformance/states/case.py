@@ -1,20 +1,35 @@
-"""A counter-example as a case: the schedule of faults in it, with what the oracle predicts."""
+"""A counter-example as a case: its moves as steps, and what a sound client makes of them.
 
-from collections.abc import Sequence
+Every answer of the backend waits for what came before it in the trace, unless it follows by itself.
+After the last move everything that is under way is brought to its end.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
-from attrs import define, evolve, field
+from attrs import define, field
 
-from conformance.explore.oracle import Attempt, Frame, Kind, Schedule, Trigger
-from conformance.states.facts import MAX_ATTEMPTS
+from arkor_proto import Profile
+from conformance.casefile.loader import read_case
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement
+from conformance.states.answers import NOISE, PING, Answer, frames_of, rest_of_the_log
+from conformance.states.describe import MOVES
+from conformance.states.graph import Breach
+from conformance.states.promises import MISUSE
 from conformance.states.samples import LOG
+from conformance.states.sound_client import Exchange, SoundClient
+from conformance.states.worlds import Setting
+from conformance.strict_data import Json
 
-_OPERATIONS: Final = {
-    "start": "it calls start() by itself, and a schedule has one wait()",
-    "cancel": "it calls cancel() at a moment that is not in a callback",
-    "leave": "it leaves a wait, which no driver can be asked to do",
-}
-_NO_CREATE: Final = "its create fails, and a schedule has a create that succeeds"
+_VERBS: Final = {"start": "start", "follow": "wait", "cancel": "cancel", "abort": "abort"}
+_ROUNDS: Final = 3
+"""How often what goes round for ever is written out; the backend goes on like that."""
+_DRAIN: Final = ("handled", "tick", "runs", "is over", "accepts", "burst", "event", "ends")
+"""What brings everything to an end, the first that can happen."""
+_OTHERWISE: Final = "ARK-ERR-10"
+"""The rule of a promise that the specification does not have: every operation settles."""
 
 
 class NotACase(Exception):
@@ -23,92 +38,249 @@ class NotACase(Exception):
 
 @define
 class _Script:
-    """What is known of a schedule while the moves are read."""
+    """A case while the moves are read."""
 
-    sent: int = 0
-    heard: int = 0
-    callback: int | None = None
-    attempts: list[Attempt] = field(factory=list[Attempt])
-    open: Attempt | None = None
-    trigger: Trigger | None = None
-    waits: int = 0
+    client: SoundClient
+    steps: list[dict[str, Json]] = field(factory=list[dict[str, Json]])
+    hold: list[str] = field(factory=list[str])
+    triggers: dict[str, Json] = field(factory=dict[str, Json])
+    answers: dict[str, list[Answer]] = field(factory=dict[str, list[Answer]])
+    needs: set[str] = field(factory=set[str])
+    before: tuple[str, ...] = ()
+    """What the next step has to wait for."""
+    owners: frozenset[str] = frozenset()
+    """What the latest move was about: that goes on by itself."""
+    waiting: set[str] = field(factory=set[str])
+    """What began before the last move, and goes on only after it."""
+    drains: bool = False
 
-    def read(self, move: str) -> None:
-        """Read one move; raises NotACase."""
-        match move:
-            case "follow":
-                self.waits += 1
-                if self.waits > 1:
-                    raise NotACase("it calls wait() twice, and a schedule has one wait()")
-            case "abort" | "fails":
-                self._do_in_a_callback("abort_in" if move == "abort" else "throw_in")
-            case "create refuses" | "create breaks":
-                raise NotACase(_NO_CREATE)
-            case _ if move in _OPERATIONS or move.startswith("cancel"):
-                raise NotACase(_OPERATIONS.get(move, _OPERATIONS["cancel"]))
-            case "stream accepts":
-                self.open = Attempt()
-                self.sent = self.heard
-            case "stream refuses":
-                self.open = Attempt(status=500)
-            case "stream breaks" | "stream ends":
-                done = Attempt(status=500) if self.open is None else self.open
-                self.attempts.append(evolve(done, clean=move == "stream ends"))
-                self.open = None
-            case _:
-                self._read_frames(move)
+    def play(self, moves: Sequence[str]) -> None:
+        """Read the moves, the last of which breaks the promise; then bring all to its end."""
+        for number, move in enumerate(moves, 1):
+            self._take(move, last=number == len(moves))
+        self.waiting = {each.name for each in self.client.open.values()} - self.owners
+        if self.client.sleeping:
+            self.waiting |= {f"sleep#{self.client.sleeps}"} - self.owners
+        self.drains = True
+        while (move := self._next()) is not None:
+            self._take(move, last=False)
 
-    def _read_frames(self, move: str) -> None:
-        if self.open is None:
-            return
-        match move:
-            case "stream ping":
-                frames: Sequence[Frame] = [Frame(Kind.PING)]
-            case "stream noise":
-                frames = [Frame(Kind.MALFORMED)]
-            case "stream event":
-                frames = self._events(self.sent + 1)
-            case "stream burst":
-                frames = self._events(len(LOG))
-            case _:
-                return
-        self.open = evolve(self.open, frames=(*self.open.frames, *frames))
+    def _next(self) -> str | None:
+        can = list(self.client.moves())
+        ways = (each for what in _DRAIN for each in can if each == what or each.endswith(f" {what}"))
+        return next(ways, None)
 
-    def _events(self, upto: int) -> list[Frame]:
-        places = range(self.sent + 1, upto + 1)
-        self.sent = self.heard = upto
-        return [
-            Frame(Kind.COMPLETED if place == len(LOG) else Kind.LOG, str(place)) for place in places
-        ]
+    def _take(self, move: str, *, last: bool) -> None:
+        seen: tuple[str, ...]
+        if move in _VERBS:
+            seen = self._say(_VERBS[move])
+        elif move == "fails":
+            self._trigger("throw_in", "its callbacks raise twice, and a case has one that raises")
+            seen = ()
+        elif move == "tick":
+            seen = self._wake(f"sleep#{self.client.sleeps}")
+        elif move == "handled":
+            seen = ()
+        else:
+            seen = self._answer(move)
+        did = self.client.move(move)
+        if not self.drains and (seen or did):
+            self.before = seen if last else (did or seen)
+        if move != "handled" or did:
+            own = {name.removesuffix(".requested") for name in did}
+            kept = {seen[0].partition(".")[0]} if seen and " " in move else set[str]()
+            self.owners = frozenset(own | kept)
 
-    def _do_in_a_callback(self, does: str) -> None:
-        if self.trigger is not None:
-            raise NotACase("two callbacks do something, and a schedule has one that does")
-        if self.open is None or not self.open.frames:
-            raise NotACase("it aborts at a moment that is not in a callback")
-        last = self.heard == len(LOG)
-        self.trigger = Trigger(does, "completed" if last else "log", 1 if last else self.heard)
+    def _say(self, verb: str) -> tuple[str, ...]:
+        if verb in {"cancel", "abort"}:
+            self.needs.add(verb)
+        if self.client.is_busy:
+            if verb in {"start", "wait"}:
+                raise NotACase(f"it calls {verb}() during a callback, and those of a driver cannot")
+            twice = f"it calls {verb}() in two callbacks, and a case has one that does"
+            self._trigger(f"{verb}_in", twice)
+            return ()
+        if verb != "abort" and any(self.client.asked.values()):
+            self.needs.add("concurrent")
+        name = self.client.operation(verb)
+        self._step(do=verb, detach=True)
+        return (f"{name}.called",)
 
-    def schedule(self, profile: str) -> Schedule:
-        """Return the schedule; a stream that is open and all that may follow bring the rest."""
-        rest = tuple(self._events(len(LOG))) or (Frame(Kind.COMPLETED, str(len(LOG))),)
-        attempts = list(self.attempts)
-        if self.open is not None:
-            attempts.append(evolve(self.open, frames=(*self.open.frames, *rest)))
-        last = Attempt(frames=rest)
-        return Schedule(
-            profile=profile,
-            attempts=(*attempts, last),
-            max_attempts=MAX_ATTEMPTS,
-            trigger=self.trigger,
-        )
+    def _trigger(self, does: str, twice: str) -> None:
+        if does in self.triggers:
+            raise NotACase(twice)
+        name = self.client.callbacks[-1]
+        self.triggers[does] = {"callback": name, "nth": self.client.callbacks.count(name)}
+
+    def _step(self, **words: Json) -> None:
+        after = {"after": [*self.before]} if self.before else {}
+        self.steps.append({**words, **after})
+        if not self.drains:
+            self.before = ()
+
+    def _wake(self, sleep: str) -> tuple[str, ...]:
+        self.needs.add("clock.virtual")
+        if self._is_held(sleep):
+            self.hold.append(sleep)
+            self._step(do="wake", sleep=sleep)
+        return (f"{sleep}.woken",) if self.hold else (sleep,)
+
+    def _is_held(self, name: str) -> bool:
+        """Tell whether something has to wait for a step, as something else came in between."""
+        if not self.drains:
+            return name not in self.owners
+        held = name in self.waiting
+        self.waiting.discard(name)
+        return held
+
+    def _gate(self, exchange: Exchange) -> str:
+        if not self._is_held(exchange.name):
+            return ""
+        opened = sum(step["do"] == "open_gate" for step in self.steps)
+        gate = f"gate-{opened + 1}"
+        self._step(do="open_gate", gate=gate)
+        return gate
+
+    def _answer(self, move: str) -> tuple[str, ...]:
+        call, _, what = move.partition(" ")
+        exchange = self.client.open[call]
+        answer = self.answer_to(call, exchange.number)
+        if call != "stream":
+            answer.how, answer.gate = what, self._gate(exchange)
+            if answer.gate and call == "cancel" and what == "breaks":
+                raise NotACase("its cancel breaks later on, and a case can only break one at once")
+            return (f"{exchange.name}.{'ended' if what == 'breaks' else 'responded'}",)
+        if what in {"accepts", "refuses"}:
+            answer.how = what
+            return (f"{exchange.name}.responded",)
+        if what in {"ends", "breaks"}:
+            answer.end = "eof" if what == "ends" else "bad_chunk"
+            answer.end_gate = self._gate(exchange)
+            return (f"{exchange.name}.ended",)
+        answer.add(_frames(exchange, what), self._gate(exchange))
+        return (f"{exchange.name}.frame#{len(answer.frames)}",)
+
+    def answer_to(self, call: str, number: int) -> Answer:
+        """Return the answer to a request."""
+        answers = self.answers.setdefault(call, [])
+        while len(answers) < number:
+            answers.append(Answer(call))
+        return answers[number - 1]
 
 
-def schedule_of(profile: str, moves: Sequence[str]) -> Schedule:
-    """Return the schedule of faults in a counter-example; raises NotACase."""
-    script = _Script()
+def _frames(exchange: Exchange, what: str) -> list[Mapping[str, Json]]:
+    if what in {"ping", "noise"}:
+        return [PING if what == "ping" else NOISE]
+    first, *others = frames_of(
+        range(exchange.sent + 1, (exchange.sent + 1 if what == "event" else len(LOG)) + 1)
+    )
+    return [first, *(frame for event in others for frame in (PING, NOISE, event))]
+
+
+def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
+    """Yield the moves of a breach, as long as they can happen to a client that keeps the promise."""
+    moves = [*breach.moves]
+    if breach.loop is not None:
+        moves += [*breach.moves[breach.loop :]] * _ROUNDS
     for move in moves:
-        script.read(move)
-    if not script.waits:
-        raise NotACase("it never calls wait(), and a schedule is one wait()")
-    return script.schedule(profile)
+        if move == "leave":
+            raise NotACase("it leaves a wait, and no driver can be asked to do that")
+        if move not in _VERBS and move not in client.moves():
+            return
+        client.move(move)
+        yield move
+
+
+def case_of(
+    setting: Setting, profile: Profile, breach: Breach, known: Mapping[str, Requirement]
+) -> Case:
+    """Return a counter-example as a case that expects what is right; raises NotACase."""
+    if breach.promise is MISUSE:
+        raise NotACase("it makes a report that is never true, and no client gets one")
+
+    def client() -> SoundClient:
+        return SoundClient(profile, setting.attached, setting.remembers)
+
+    moves = tuple(_possible(client(), breach))
+    script = _Script(client())
+    script.play(moves)
+    rule = breach.promise.rule
+    cites = rule in known and profile.name in known[rule].profiles
+    config = _config(script, setting)
+    words: dict[str, Json] = {
+        "id": f"states.{setting.name}.{rule.lower() if cites else 'own'}",
+        "requires": [rule if cites else _OTHERWISE],
+        "profiles": [profile.name],
+        "needs": sorted(script.needs),
+        "why": f"The moves, at the last of which {breach.how}: {_told(moves)}.",
+        **config,
+        "server": _server(script, setting),
+        **({"hold": script.hold} if script.hold else {}),
+        "step": _plainer(script.steps),
+        "expect": _expect(script.client, rule),
+    }
+    return read_case("states", words, known)
+
+
+def _told(moves: Sequence[str]) -> str:
+    return "; ".join(MOVES[move] for move in moves)
+
+
+def _config(script: _Script, setting: Setting) -> Mapping[str, Json]:
+    job: Mapping[str, Json] = {"job": "{job}"} if setting.attached else {}
+    script.needs |= {"attach"} if setting.attached else set()
+    budget: Mapping[str, Json] = {}
+    if script.client.cursors:
+        script.needs.add("config.backoff")
+        budget = {"initial_ms": 1000, "max_attempts": 1}
+    config: Mapping[str, Json] = {**job, **budget, **script.triggers}
+    return {"config": config} if config else {}
+
+
+def _server(script: _Script, setting: Setting) -> Mapping[str, Json]:
+    client = script.client
+    server: dict[str, Json] = {}
+    for call, count in client.sent.items():
+        answers = [script.answer_to(call, number).words for number in range(1, count + 1)]
+        if call == "stream" and answers and not client.finished:
+            answers.append(rest_of_the_log(client.heard))
+        if call in {"create", "cancel"} and answers and answers[-1]:
+            answers.append({})
+        if any(answers):
+            server[call] = answers
+    if setting.attached:
+        server["scenario"] = {"job": [{"id": "{job}", "submitted": True}]}
+    return server
+
+
+def _plainer(steps: Sequence[dict[str, Json]]) -> Sequence[Json]:
+    """Leave out that a step is detached where the next one waits for its answer, or none comes."""
+    names: dict[str, int] = {}
+    plain: list[Json] = []
+    for step, following in zip(steps, [*islice(steps, 1, None), None], strict=True):
+        verb = str(step["do"])
+        names[verb] = names.get(verb, 0) + 1
+        name = verb if names[verb] == 1 else f"{verb}#{names[verb]}"
+        after = () if following is None else following.get("after", ())
+        if following is None or after == [f"{name}.settled"]:
+            step = {key: value for key, value in step.items() if key != "detach"}
+            if following is not None:
+                following.pop("after")
+        plain.append(step)
+    return plain
+
+
+def _expect(client: SoundClient, rule: str) -> Mapping[str, Json]:
+    expect: dict[str, Json] = {"requests": dict(client.sent)}
+    if client.cursors:
+        expect["last_event_ids"] = [str(cursor) if cursor else False for cursor in client.cursors]
+    expect["callbacks"] = [*client.callbacks]
+    if client.results:
+        expect["result"] = dict(client.results)
+    if client.closed:
+        expect["closed"] = [*client.closed]
+    if rule == "ARK-CRE-11":
+        creates = [f"create#{number}" for number in range(1, client.sent["create"] + 1)]
+        carried: Json = {"headers": {"Idempotency-Key": "*"}}
+        expect["request"] = dict.fromkeys(creates, carried)
+    return expect
