@@ -18,7 +18,6 @@ from conformance.states.answers import NOISE, PING, Answer, frames_of, rest_of_t
 from conformance.states.describe import MOVES
 from conformance.states.graph import Breach
 from conformance.states.promises import MISUSE
-from conformance.states.samples import LOG
 from conformance.states.sound_client import Exchange, SoundClient
 from conformance.states.worlds import Setting
 from conformance.strict_data import Json
@@ -52,12 +51,15 @@ class _Script:
     """What the latest move was about: that goes on by itself."""
     waiting: set[str] = field(factory=set[str])
     """What began before the last move, and goes on only after it."""
+    closed: tuple[str, ...] = ()
+    """What the client has to close by the last move."""
     drains: bool = False
 
     def play(self, moves: Sequence[str]) -> None:
         """Read the moves, the last of which breaks the promise; then bring all to its end."""
         for number, move in enumerate(moves, 1):
             self._take(move, last=number == len(moves))
+        self.closed = tuple(self.client.closed)
         self.waiting = {each.name for each in self.client.open.values()} - self.owners
         if self.client.sleeping:
             self.waiting |= {f"sleep#{self.client.sleeps}"} - self.owners
@@ -157,7 +159,14 @@ class _Script:
             answer.end = "eof" if what == "ends" else "bad_chunk"
             answer.end_gate = self._gate(exchange)
             return (f"{exchange.name}.ended",)
-        answer.add(_frames(exchange, what), self._gate(exchange))
+        frames = frames_of(exchange.places(what))
+        if what in {"ping", "noise"}:
+            frames = [PING if what == "ping" else NOISE]
+        elif what == "burst" and not self.drains:
+            frames = [*frames[:1], *(each for event in frames[1:] for each in (PING, NOISE, event))]
+        answer.add(frames, self._gate(exchange))
+        if self.drains:
+            answer.end = "eof"
         return (f"{exchange.name}.frame#{len(answer.frames)}",)
 
     def answer_to(self, call: str, number: int) -> Answer:
@@ -166,15 +175,6 @@ class _Script:
         while len(answers) < number:
             answers.append(Answer(call))
         return answers[number - 1]
-
-
-def _frames(exchange: Exchange, what: str) -> list[Mapping[str, Json]]:
-    if what in {"ping", "noise"}:
-        return [PING if what == "ping" else NOISE]
-    first, *others = frames_of(
-        range(exchange.sent + 1, (exchange.sent + 1 if what == "event" else len(LOG)) + 1)
-    )
-    return [first, *(frame for event in others for frame in (PING, NOISE, event))]
 
 
 def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
@@ -189,6 +189,14 @@ def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
             return
         client.move(move)
         yield move
+
+
+def about(setting: Setting, profile: Profile, breach: Breach) -> str:
+    """Say where a case comes from, for the beginning of its file: the moves of the trace."""
+    moves = (f"#   {number:>2}  {MOVES[move]}" for number, move in enumerate(breach.moves, 1))
+    return "\n".join(
+        (f"# Found by `arkor-conformance states` ({setting.name}, {profile.name}):", *moves)
+    )
 
 
 def case_of(
@@ -212,18 +220,14 @@ def case_of(
         "requires": [rule if cites else _OTHERWISE],
         "profiles": [profile.name],
         "needs": sorted(script.needs),
-        "why": f"The moves, at the last of which {breach.how}: {_told(moves)}.",
+        "why": f"The promise: {breach.promise.text}. Here {breach.how}.",
         **config,
         "server": _server(script, setting),
         **({"hold": script.hold} if script.hold else {}),
         "step": _plainer(script.steps),
-        "expect": _expect(script.client, rule),
+        "expect": _expect(script, rule),
     }
     return read_case("states", words, known)
-
-
-def _told(moves: Sequence[str]) -> str:
-    return "; ".join(MOVES[move] for move in moves)
 
 
 def _config(script: _Script, setting: Setting) -> Mapping[str, Json]:
@@ -270,15 +274,16 @@ def _plainer(steps: Sequence[dict[str, Json]]) -> Sequence[Json]:
     return plain
 
 
-def _expect(client: SoundClient, rule: str) -> Mapping[str, Json]:
+def _expect(script: _Script, rule: str) -> Mapping[str, Json]:
+    client = script.client
     expect: dict[str, Json] = {"requests": dict(client.sent)}
     if client.cursors:
         expect["last_event_ids"] = [str(cursor) if cursor else False for cursor in client.cursors]
     expect["callbacks"] = [*client.callbacks]
     if client.results:
         expect["result"] = dict(client.results)
-    if client.closed:
-        expect["closed"] = [*client.closed]
+    if script.closed:
+        expect["closed"] = [*script.closed]
     if rule == "ARK-CRE-11":
         creates = [f"create#{number}" for number in range(1, client.sent["create"] + 1)]
         carried: Json = {"headers": {"Idempotency-Key": "*"}}

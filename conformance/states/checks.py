@@ -135,6 +135,16 @@ def check_settle(facts: Facts, move: str, operation: Operation, outcome: Outcome
             _check_cancelled(facts, move, outcome)
 
 
+def _shown(outcome: Outcome) -> str:
+    match outcome:
+        case Rejected(error):
+            return f"the error {error!r}"
+        case Resolved():
+            return "a result"
+        case _:
+            return type(outcome).__name__
+
+
 def _check_started(facts: Facts, move: str, outcome: Outcome) -> None:
     match outcome:
         case Accepted(job_id):
@@ -144,7 +154,7 @@ def _check_started(facts: Facts, move: str, outcome: Outcome) -> None:
                 raise violated("ARK-CRE-1", f"start() resolved with {job_id!r}, not {JOB!r}")
         case _ if move not in {"create refuses", "create breaks"}:
             rule = "ARK-CRE-5" if move == "start" else "ARK-CRE-1"
-            raise violated(rule, f"start() ended with {outcome}, and no create failed")
+            raise violated(rule, f"start() ended with {_shown(outcome)}, and no create failed")
         case _:
             pass
 
@@ -154,13 +164,13 @@ def _check_followed(facts: Facts, move: str, outcome: Outcome) -> None:
     if facts.aborted:
         if not isinstance(error, Aborted):
             rule = "ARK-ABT-6" if move == "follow" else "ARK-ABT-1"
-            raise violated(rule, f"the wait ended with {outcome} after the abort")
+            raise violated(rule, f"the wait ended with {_shown(outcome)} after the abort")
         return
     if move.startswith("cancel"):
-        raise violated("ARK-CAN-6", f"the cancel ended the wait with {outcome}")
+        raise violated("ARK-CAN-6", f"the cancel ended the wait with {_shown(outcome)}")
     if error is None:
         if not (isinstance(outcome, Resolved) and facts.is_finished):
-            raise violated("ARK-STR-4", f"the wait ended with {outcome} before the terminal event")
+            raise violated("ARK-STR-4", f"the wait ended with {_shown(outcome)} before the terminal event")
         return
     if isinstance(error, GaveUp):
         _check_gave_up(facts, error)
@@ -208,7 +218,7 @@ def _check_cancelled(facts: Facts, move: str, outcome: Outcome) -> None:
         case CancelSent() | NothingToCancel() | Rejected():
             pass
         case _:
-            raise violated("ARK-CAN-2", f"cancel() ended with {outcome}")
+            raise violated("ARK-CAN-2", f"cancel() ended with {_shown(outcome)}")
 
 
 def check_move(facts: Facts, move: str, before: Before, last: "bool | None") -> None:  # noqa: C901

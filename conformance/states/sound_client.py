@@ -41,6 +41,10 @@ class Exchange:
         """What a case calls it."""
         return f"{self.call}#{self.number}"
 
+    def places(self, what: str) -> range:
+        """Return the places of the events that come as one `event`, or as a `burst`."""
+        return range(self.sent + 1, (self.sent + 1 if what == "event" else len(LOG)) + 1)
+
 
 @define
 class SoundClient:
@@ -245,9 +249,9 @@ class SoundClient:
                 del self.open["stream"]
                 self._queue.append((exchange, what == "ends"))
             case _:
-                upto = exchange.sent + 1 if what == "event" else len(LOG)
-                self._queue += range(exchange.sent + 1, upto + 1)
-                exchange.sent = upto
+                places = exchange.places(what)
+                self._queue += places
+                exchange.sent = places[-1]
         self._read()
 
     def _read(self) -> None:
