@@ -18,8 +18,9 @@ from conformance.mutants import Mutant
 from conformance.plain import say
 from conformance.reports import write_file
 from conformance.runner.run import Plan, run
-from conformance.states.case import NotACase, about, case_of
+from conformance.states.case import about, case_of
 from conformance.states.graph import Breach
+from conformance.states.script import NotACase
 from conformance.states.worlds import Setting
 from mock_server.net.kernel import LOOP
 
@@ -47,7 +48,9 @@ def write_case(
         return
     write_file(path, case_file(case, about(setting, profile, breach)), "--case")
     play = ["arkor-conformance", "run", *_strictly(case, known), "--file", str(path)]
-    say(f"written as a case, which this client fails, to {path}; to play it: {quoting.joined(play)}")
+    say(
+        f"written as a case, which this client fails, to {path}; to play it: {quoting.joined(play)}"
+    )
 
 
 async def _fails(case: Case, command: Sequence[str]) -> bool:

@@ -21,6 +21,20 @@ _JOB: Final[Mapping[str, Json]] = {
     "createdAt": "2026-05-01T00:00:00Z",
     "startedAt": "2026-05-01T00:00:01Z",
 }
+_OVER: Final[Mapping[str, Json]] = {
+    **_JOB,
+    "status": "completed",
+    "completedAt": "2026-05-01T00:00:02Z",
+}
+_WHOLE: Final[Mapping[str, Mapping[str, Json]]] = {
+    "accepts": {},
+    "refuses": _REFUSED,
+    "runs": {"json": {"job": {**_JOB, "status": "running"}}},
+    "is over": {"json": {"job": _OVER}},
+    "breaks": {"content_type": "application/json", "frames": [*_HALF], "end": "bad_chunk"},
+}
+"""The answers to all calls but the stream, by what happens."""
+_NEVER: Final[Mapping[str, Json]] = {"lose": "response", "end": "hang"}
 
 
 def frames_of(places: Sequence[int]) -> list[Mapping[str, Json]]:
@@ -61,34 +75,16 @@ class Answer:
     @property
     def words(self) -> Mapping[str, Json]:
         """The answer as a case has it; empty if it is the backend's own."""
-        stall: Mapping[str, Json] = {"stall": {"gate": self.gate}} if self.gate else {}
         if self.call == "stream":
             return self._stream
-        match self.how:
-            case "accepts":
-                return stall
-            case "refuses":
-                return {**_REFUSED, **stall}
-            case "runs":
-                return {"json": {"job": {**_JOB, "status": "running"}}, **stall}
-            case "is over":
-                over: Json = {**_JOB, "status": "completed", "completedAt": "2026-05-01T00:00:02Z"}
-                return {"json": {"job": over}, **stall}
-            case "breaks" if not self.gate:
-                return {"lose": "response", "end": "fin"}
-            case "breaks":
-                broken = {"content_type": "application/json", "frames": [*_HALF]}
-                return {**broken, **stall, "end": "bad_chunk"}
-            case _:
-                return {"lose": "response", "end": "hang"}
+        if self.how == "breaks" and not self.gate:
+            return {"lose": "response", "end": "fin"}
+        return {**_WHOLE.get(self.how, _NEVER), **_stall(self.gate)}
 
     @property
     def _stream(self) -> Mapping[str, Json]:
         if self.how == "refuses" and self.end == "eof":
-            stall: Mapping[str, Json] = (
-                {"stall": {"gate": self.end_gate}} if self.end_gate else {}
-            )
-            return {**_REFUSED, **stall}
+            return {**_REFUSED, **_stall(self.end_gate)}
         if not self.how and not self.end_gate:
             end = "hang" if self.end == "hang" else "fin"
             return {"lose": "response", "end": end}
@@ -97,7 +93,9 @@ class Answer:
         return {**status, "frames": frames, **self._stop(len(frames)), "end": self.end}
 
     def _stop(self, frames: int) -> Mapping[str, Json]:
-        if not self.end_gate:
-            return {}
         after: Mapping[str, Json] = {"after": {"frames": frames}} if frames else {}
-        return {**after, "stall": {"gate": self.end_gate}}
+        return {**after, **_stall(self.end_gate)} if self.end_gate else {}
+
+
+def _stall(gate: str) -> Mapping[str, Json]:
+    return {"stall": {"gate": gate}} if gate else {}

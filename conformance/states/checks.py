@@ -170,7 +170,8 @@ def _check_followed(facts: Facts, move: str, outcome: Outcome) -> None:
         raise violated("ARK-CAN-6", f"the cancel ended the wait with {_shown(outcome)}")
     if error is None:
         if not (isinstance(outcome, Resolved) and facts.is_finished):
-            raise violated("ARK-STR-4", f"the wait ended with {_shown(outcome)} before the terminal event")
+            rule = "ARK-STR-19" if move.startswith("job") else "ARK-STR-4"
+            raise violated(rule, f"the wait ended with {_shown(outcome)} before the terminal event")
         return
     if isinstance(error, GaveUp):
         _check_gave_up(facts, error)
@@ -197,7 +198,7 @@ def _rule_of_the_rejection(facts: Facts, move: str) -> str:
     if move.endswith((" ping", " noise")):
         return "ARK-EVT-5" if move.endswith("ping") else "ARK-EVT-7"
     if move == "follow":
-        return "ARK-CRE-5"
+        return "ARK-STR-1" if facts.job_known else "ARK-CRE-5"
     if facts.status == _SERVER_ERROR:
         return "ARK-BUD-2"
     if move.startswith("stream"):

@@ -59,6 +59,7 @@ _OF_RULES: Final = {
     "ARK-STR-15": "the first open is not delayed",
     "ARK-STR-17": "a stream is closed when its callback failed",
     "ARK-STR-18": "the job is read at most once at a time, and only if the profile asks for it",
+    "ARK-STR-19": "the wait goes on if the job, once it is read, is not over",
     "ARK-RES-1": "no cursor while no id is known",
     "ARK-RES-2": "a reopened stream carries the cursor, so that no event is called back twice",
     "ARK-RES-16": "the cursor is never ahead of the callbacks",

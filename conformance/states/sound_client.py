@@ -75,7 +75,9 @@ class SoundClient:
     _newest: int = field(default=0, init=False)
     _current: bool = field(default=False, init=False)
     _called: dict[str, int] = field(factory=dict[str, int], init=False)
-    _queue: list[int | tuple[Exchange, bool]] = field(factory=list, init=False)
+    _queue: list[int | tuple[Exchange, bool]] = field(
+        factory=list[int | tuple[Exchange, bool]], init=False
+    )
     """What arrived during a callback: events, and how the stream ended."""
     _stream: Exchange | None = field(default=None, init=False)
     _did: list[str] = field(factory=list[str], init=False)

@@ -14,14 +14,14 @@ _FEW = {("cancel", HARDENED.name), ("follow", HARDENED.name)}
 
 
 def seen_of(world: World) -> object:
-    """What can be seen of a session from outside."""
+    """Return what can be seen of a session from outside."""
     facts = world.facts
     verbs = {_VERBS[each] for each in facts.asked}
     return (facts.calls, verbs, facts.aborted, facts.is_busy, set(world.moves()) - {*APPLICATION})
 
 
 def seen_in(client: SoundClient) -> object:
-    """The same of the model."""
+    """Return the same of the model."""
     verbs = {verb for verb, names in client.asked.items() if names}
     return (frozenset(client.open), verbs, client.aborted, client.is_busy, set(client.moves()))
 
