@@ -24,7 +24,7 @@ from conformance.states.script import NotACase
 from conformance.states.worlds import Setting
 from mock_server.net.kernel import LOOP
 
-_UNSEEN = "the client passes it: what is wrong inside the session does not show outside the client"
+_UNSEEN = "the client passes it, so what is wrong in its session does not show from outside"
 
 
 def write_case(

@@ -10,6 +10,8 @@ from conformance.strict_data import Json
 
 PING: Final[Mapping[str, Json]] = {"event": "ping", "data": "{}"}
 NOISE: Final[Mapping[str, Json]] = {"data": "no json"}
+CANCELLED: Final[Mapping[str, Json]] = {"status": 200, "json": {}}
+"""The backend's own answer would depend on whether an earlier cancel has reached it."""
 _REFUSED: Final[Mapping[str, Json]] = {"status": 500, "json": {"error": "no"}}
 _HALF: Final[Sequence[Json]] = ({"raw": "{"},)
 _JOB: Final[Mapping[str, Json]] = {
@@ -79,6 +81,8 @@ class Answer:
             return self._stream
         if self.how == "breaks" and not self.gate:
             return {"lose": "response", "end": "fin"}
+        if self.how == "accepts" and self.call == "cancel":
+            return {**CANCELLED, **_stall(self.gate)}
         return {**_WHOLE.get(self.how, _NEVER), **_stall(self.gate)}
 
     @property

@@ -8,7 +8,7 @@ from arkor_proto import Profile
 from conformance.casefile.loader import read_case
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement
-from conformance.states.answers import rest_of_the_log
+from conformance.states.answers import CANCELLED, rest_of_the_log
 from conformance.states.describe import MOVES
 from conformance.states.facts import MAX_ATTEMPTS
 from conformance.states.graph import Breach
@@ -99,8 +99,9 @@ def _server(script: Script, setting: Setting) -> Mapping[str, Json]:
         answers = [script.answer_to(call, number).words for number in range(1, count + 1)]
         if call == "stream" and answers and not client.finished:
             answers.append(rest_of_the_log(client.heard))
-        if call in {"create", "cancel"} and answers and answers[-1]:
-            answers.append({})
+        good = CANCELLED if call == "cancel" else {}
+        if call in {"create", "cancel"} and answers and answers[-1] != good:
+            answers.append(good)
         if any(answers):
             server[call] = answers
     if setting.attached:

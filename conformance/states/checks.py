@@ -163,7 +163,7 @@ def _check_followed(facts: Facts, move: str, outcome: Outcome) -> None:
     error = outcome.error if isinstance(outcome, Rejected) else None
     if facts.aborted:
         if not isinstance(error, Aborted):
-            rule = "ARK-ABT-6" if move == "follow" else "ARK-ABT-1"
+            rule = "ARK-ABT-6" if move == "follow" else _rule_of_an_abort(facts)
             raise violated(rule, f"the wait ended with {_shown(outcome)} after the abort")
         return
     if move.startswith("cancel"):
@@ -180,6 +180,10 @@ def _check_followed(facts: Facts, move: str, outcome: Outcome) -> None:
             raise violated("ARK-EVT-15", "the exception of a callback rejected the wait")
     elif move not in {"leave", "create refuses", "create breaks"}:
         raise violated(_rule_of_the_rejection(facts, move), f"the wait was rejected with {error!r}")
+
+
+def _rule_of_an_abort(facts: Facts) -> str:
+    return "ARK-ABT-9" if "create" in facts.calls else "ARK-ABT-1"
 
 
 def _check_gave_up(facts: Facts, error: GaveUp) -> None:
@@ -237,7 +241,7 @@ def check_move(facts: Facts, move: str, before: Before, last: "bool | None") -> 
             _check_a_cancel(facts, before)
         case "abort" | "leave":
             if waits:
-                rule = "ARK-ABT-1" if move == "abort" else "ARK-ERR-10"
+                rule = _rule_of_an_abort(facts) if move == "abort" else "ARK-ERR-10"
                 raise violated(rule, f"the wait goes on after the {move}")
             if "stream" in facts.calls:
                 raise violated("ARK-ABT-2", f"the stream is open after the {move}")

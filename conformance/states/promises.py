@@ -91,6 +91,7 @@ _OF_RULES: Final = {
     "ARK-ABT-4": "an abort sends nothing, and no stream is opened after it",
     "ARK-ABT-6": "a wait after an abort rejects at once and sends nothing",
     "ARK-ABT-7": "no event is called back after an abort",
+    "ARK-ABT-9": "an abort during the create rejects the wait at once, as aborted",
     "ARK-ERR-10": "every operation settles exactly once, and always can",
 }
 PROMISES: Final = {rule: Promise(rule, text) for rule, text in _OF_RULES.items()}

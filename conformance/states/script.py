@@ -44,6 +44,8 @@ class Script:
     """What began before the last move, and goes on only after it."""
     closed: tuple[str, ...] = ()
     """What the client has to close by the last move."""
+    unseen: bool = False
+    """Whether what the latest move does, or a faulty client makes of it, cannot be waited for."""
     drains: bool = False
 
     def play(self, moves: Sequence[str], *, exhausts: bool) -> None:
@@ -57,7 +59,7 @@ class Script:
         self.waiting = {each.name for each in self.client.open.values()} - self.owners
         if self.client.sleeping:
             self.waiting |= {f"sleep#{self.client.sleeps}"} - self.owners
-        self.drains = True
+        self.drains = self.unseen = True
         ways = _TO_EXHAUSTION if exhausts else _TO_THE_RESULT
         while can := set(self.client.moves()):
             self._take(next(way for way in ways if way in can), last=False)
@@ -73,8 +75,9 @@ class Script:
         elif move != "handled":
             seen = self._answer(move)
         did = self.client.move(move)
-        if not self.drains and (seen or did):
-            self.before = seen if last else (did or seen)
+        if not self.drains:
+            self.before = (seen if last else did or seen) or self.before
+            self.unseen = " " in move and not did
         if move != "handled" or did:
             own = {name.removesuffix(".requested") for name in did}
             kept = {seen[0].partition(".")[0]} if seen and " " in move else set[str]()
@@ -103,6 +106,12 @@ class Script:
 
     def _step(self, **words: Json) -> None:
         after = {"after": [*self.before]} if self.before else {}
+        if self.unseen:
+            # The kit advances the clock only when the client has done all that it does at once.
+            self.unseen = False
+            self.needs |= {"clock.virtual", "clock.advance"}
+            self.steps.append({"do": "advance", "ms": 0, **after})
+            after = {}
         self.steps.append({**words, **after})
         if not self.drains:
             self.before = ()

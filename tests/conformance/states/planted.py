@@ -29,6 +29,21 @@ FAULTS = [
     ("stream.takes-a-break-for-the-result", "follow", HARDENED, "ARK-STR-4"),
     ("stream.takes-the-end-of-the-stream-for-the-result", "follow", HARDENED, "ARK-STR-4"),
     ("stream.opens-a-stream-for-every-wait", "follow", HARDENED, "ARK-STR-6"),
+    ("budget.takes-a-ping-for-progress", "follow", HARDENED, "ARK-BUD-4"),
+    ("budget.counts-on-after-a-break", "follow", HARDENED, "ARK-BUD-3"),
+    ("budget.counts-a-clean-end", "follow", HARDENED, "ARK-BUD-5"),
+    ("resume.runs-ahead-of-the-callbacks", "follow", HARDENED, "ARK-RES-16"),
+    ("resume.forgets-the-cursor-on-the-second-reconnect", "follow", HARDENED, "ARK-RES-2"),
+    ("callbacks.swallows-errors-of-callbacks", "follow", HARDENED, "ARK-EVT-16"),
+    ("asking.takes-any-job-for-one-that-is-over", "follow", HARDENED, "ARK-STR-19"),
+    ("cancel.cancel-ends-the-wait", "cancel-wait", HARDENED, "ARK-CAN-6"),
+    ("cancel.sends-overlapping-cancels", "cancel", HARDENED, "ARK-CAN-8"),
+    ("cancel.swallows-the-error-of-a-cancel", "cancel-wait", HARDENED, "ARK-CAN-2"),
+    ("abort.ignores-an-abort-while-it-backs-off", "submit", HARDENED, "ARK-ABT-1"),
+    ("abort.ignores-an-abort-while-it-streams", "submit", HARDENED, "ARK-ABT-1"),
+    ("abort.abort-cancels-the-job", "submit", HARDENED, "ARK-ABT-4"),
+    ("abort.forgets-an-abort", "submit", HARDENED, "ARK-ABT-6"),
+    ("abort.delivers-what-is-buffered-after-an-abort", "submit", HARDENED, "ARK-ABT-1"),
 ]
 
 

@@ -27,6 +27,8 @@ QUICK = {
     "resume.starts-over",
     "create.overlapping-starts-submit-twice",
     "stream.takes-a-break-for-the-result",
+    "abort.abort-cancels-the-job",
+    "budget.counts-a-clean-end",
 }
 CASES = [
     pytest.param(*fault, marks=() if fault[0] in QUICK else pytest.mark.thorough, id=fault[0])
@@ -117,6 +119,7 @@ SITUATIONS = {
     "a-create-that-breaks-later": ("submit", ("follow", "start", "create breaks", "start")),
     "a-cancel-during-the-create": ("cancel", ("start", "cancel", "create accepts", "cancel")),
     "a-cancel-that-is-refused": ("cancel-wait", ("cancel", "cancel refuses", "cancel")),
+    "a-cancel-after-one-that-broke": ("cancel-wait", ("cancel", "cancel breaks", "cancel")),
     "an-abort-of-an-open-stream": ("leave", ("follow", "stream accepts", "abort", "follow")),
     "an-abort-during-a-delay": ("leave", ("follow", "stream breaks", "abort")),
     "an-abort-while-it-opens": ("leave", ("follow", "abort")),
