@@ -137,6 +137,7 @@ COMMANDS: Final = (
     "arkor-conformance states --replay cut.json",
     "arkor-conformance states --replay trace.json",
     "arkor-conformance states --out missing/trace.json",
+    "arkor-conformance states --case missing/case.toml",
     "arkor-conformance diff x ''",
     'arkor-conformance diff x "\'y"',
     "arkor-conformance run --case create.acepted",

@@ -198,3 +198,8 @@ def test_what_goes_round_for_ever_is_a_case_that_ends_with_the_budget() -> None:
         "result": {"wait": {"error": "gave_up"}},
     }
     assert verdict(case, REFERENCE) == "pass"
+
+
+def test_the_guide_has_the_number_of_planted_faults() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "states.md"
+    assert f"The tests plant {len(FAULTS)} faults in the session." in guide.read_text("utf-8")
