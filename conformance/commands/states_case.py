@@ -18,9 +18,9 @@ from conformance.mutants import Mutant
 from conformance.plain import say
 from conformance.reports import write_file
 from conformance.runner.run import Plan, run
-from conformance.states.case import about, case_of
+from conformance.states.as_case.case import about, case_of
+from conformance.states.as_case.script import NotACase
 from conformance.states.graph import Breach
-from conformance.states.script import NotACase
 from conformance.states.worlds import Setting
 from mock_server.net.kernel import LOOP
 

@@ -1,13 +1,16 @@
 """Counter-examples as cases: each fails against the planted fault and passes against the reference."""
 
+import random
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import pytest
+from attrs import evolve
 
-from arkor_proto import HARDENED, Profile
+from arkor_proto import HARDENED, PROFILES, Profile
 from conformance.casefile.loader import load_files
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
@@ -15,11 +18,13 @@ from conformance.diagnosis.diagnose import REFERENCE
 from conformance.drivers import own
 from conformance.explore.schedules import case_file
 from conformance.runner.run import Plan, run
-from conformance.states.case import about, case_of
+from conformance.states.as_case.case import about, case_of
+from conformance.states.as_case.script import NotACase
+from conformance.states.as_case.sound_client import SoundClient
 from conformance.states.graph import Breach
 from conformance.states.promises import MISUSE, PROMISES
-from conformance.states.script import NotACase
-from conformance.states.worlds import WORLDS
+from conformance.states.worlds import WORLDS, Setting
+from conformance.verdict.statuses import Verdict
 from tests.conformance.states.planted import FAULTS, counter_example
 
 KNOWN = load_requirements()
@@ -80,8 +85,8 @@ def case_after(world: str, *moves: str) -> Case:
         (
             "cancel-wait",
             (
-                *("follow", "stream accepts", "stream event", "cancel", "handled"),
-                *("stream event", "cancel", "handled"),
+                *("follow", "stream accepts", "stream event", "cancel", "cancel accepts"),
+                *("handled", "stream event", "cancel"),
             ),
             r"calls cancel\(\) in two callbacks",
         ),
@@ -92,6 +97,16 @@ def case_after(world: str, *moves: str) -> Case:
                 *("stream accepts", "stream event", "fails"),
             ),
             "callbacks raise twice",
+        ),
+        (
+            "cancel-wait",
+            ("follow", "stream accepts", "stream event", "cancel", "handled"),
+            "ends before the cancel it calls",
+        ),
+        (
+            "cancel-wait",
+            ("follow", "stream accepts", "stream event", "cancel", "cancel refuses"),
+            "the cancel in its callback fails",
         ),
         (
             "cancel-wait",
@@ -172,6 +187,41 @@ def test_the_reference_passes_the_case_of_any_situation(
     case = case_after(world, *moves)
     case = read_back(case, case_file(case), tmp_path)
     assert verdict(case, REFERENCE) == "pass"
+
+
+def walk(seed: int, most: int = 16) -> tuple[Setting, Profile, tuple[str, ...]]:
+    """Return random moves of a client that keeps every promise, and where it makes them."""
+    rng = random.Random(seed)  # noqa: S311 - must be repeatable
+    setting, profile = rng.choice([*WORLDS.values()]), rng.choice(PROFILES)
+    client = SoundClient(profile, setting.attached, setting.remembers)
+    moves: list[str] = []
+    for _ in range(rng.randint(2, most)):
+        can = [*client.moves()]
+        says = [move for move in setting.says if move != "leave"]
+        move = rng.choice(can if can and rng.random() < 0.75 else says)
+        if not (client.is_busy and move in {"start", "follow"}):
+            client.move(move)
+            moves.append(move)
+    return setting, profile, tuple(moves)
+
+
+def cases_of_walks(seeds: range) -> Iterator[Case]:
+    for seed in seeds:
+        setting, profile, moves = walk(seed)
+        rule = ("ARK-ERR-10", "ARK-BUD-6")[seed % 2]
+        with suppress(NotACase):
+            case = case_of(setting, profile, Breach(moves, PROMISES[rule], "it goes wrong"), KNOWN)
+            yield evolve(case, id=f"{case.id}-{seed}")
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(40), pytest.param(range(40, 640), marks=pytest.mark.thorough)], ids=str
+)
+def test_the_reference_passes_the_cases_of_random_moves(seeds: range) -> None:
+    cases = [*cases_of_walks(seeds)]
+    assert len(cases) > 0.9 * len(seeds)
+    outcome = anyio.run(run, Plan(command=REFERENCE, cases=cases, patience=5.0))
+    assert [each.case.id for each in outcome.results if each.verdict is not Verdict.PASS] == []
 
 
 def test_the_file_of_a_case_begins_with_the_moves() -> None:

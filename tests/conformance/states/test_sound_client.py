@@ -3,8 +3,8 @@
 import pytest
 
 from arkor_proto import HARDENED, PROFILES, Operation, Profile
+from conformance.states.as_case.sound_client import SoundClient
 from conformance.states.graph import Exploration
-from conformance.states.sound_client import SoundClient
 from conformance.states.world import APPLICATION, World
 from conformance.states.worlds import WORLDS, Setting
 

@@ -8,13 +8,13 @@ from arkor_proto import Profile
 from conformance.casefile.loader import read_case
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement
-from conformance.states.answers import CANCELLED, rest_of_the_log
+from conformance.states.as_case.answers import CANCELLED, rest_of_the_log
+from conformance.states.as_case.script import VERBS, NotACase, Script
+from conformance.states.as_case.sound_client import SoundClient
 from conformance.states.describe import MOVES
 from conformance.states.facts import MAX_ATTEMPTS
 from conformance.states.graph import Breach
 from conformance.states.promises import MISUSE
-from conformance.states.script import VERBS, NotACase, Script
-from conformance.states.sound_client import SoundClient
 from conformance.states.worlds import Setting
 from conformance.strict_data import Json
 
@@ -99,7 +99,7 @@ def _server(script: Script, setting: Setting) -> Mapping[str, Json]:
         answers = [script.answer_to(call, number).words for number in range(1, count + 1)]
         if call == "stream" and answers and not client.finished:
             answers.append(rest_of_the_log(client.heard))
-        good = CANCELLED if call == "cancel" else {}
+        good: Mapping[str, Json] = CANCELLED if call == "cancel" else {}
         if call in {"create", "cancel"} and answers and answers[-1] != good:
             answers.append(good)
         if any(answers):

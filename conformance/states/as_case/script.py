@@ -9,13 +9,13 @@ from typing import Final
 
 from attrs import define, field
 
-from conformance.states.answers import NOISE, PING, Answer, frames_of
-from conformance.states.sound_client import Exchange, SoundClient
+from conformance.states.as_case.answers import NOISE, PING, Answer, frames_of
+from conformance.states.as_case.sound_client import Exchange, SoundClient
 from conformance.strict_data import Json
 
 VERBS: Final = {"start": "start", "follow": "wait", "cancel": "cancel", "abort": "abort"}
 """The moves of the application, with the operation that each one is."""
-_FIRST: Final = ("handled", "tick", "create accepts", "cancel accepts", "job runs", "job is over")
+_FIRST: Final = ("create accepts", "cancel accepts", "handled", "tick", "job runs", "job is over")
 _TO_THE_RESULT: Final = (*_FIRST, *(f"stream {w}" for w in ("accepts", "burst", "event", "ends")))
 """What brings everything to a good end, the first that can happen."""
 _TO_EXHAUSTION: Final = (*_FIRST, "stream breaks")
@@ -42,6 +42,8 @@ class Script:
     """What the latest move was about: that goes on by itself."""
     waiting: set[str] = field(factory=set[str])
     """What began before the last move, and goes on only after it."""
+    late: set[str] = field(factory=set[str])
+    """Streams that were answered after something else: a gate can only hold back what follows."""
     closed: tuple[str, ...] = ()
     """What the client has to close by the last move."""
     unseen: bool = False
@@ -66,6 +68,10 @@ class Script:
 
     def _take(self, move: str, *, last: bool) -> None:
         seen: tuple[str, ...] = ()
+        if self.client.sleeping and move != "tick" and not self.drains:
+            self._hold(f"sleep#{self.client.sleeps}")
+        if "" in self.client.asked["cancel"]:
+            _check_in_a_callback(move)
         if move in VERBS:
             seen = self._say(VERBS[move])
         elif move == "fails":
@@ -76,12 +82,16 @@ class Script:
             seen = self._answer(move)
         did = self.client.move(move)
         if not self.drains:
-            self.before = (seen if last else did or seen) or self.before
+            after = seen if last else did or seen
+            kept = self.before if move in {"handled", "fails"} or not after else ()
+            if move == "fails":  # a callback raises at once, and the client may close its stream
+                kept = tuple(name for name in kept if not name.startswith("stream#"))
+            self.before = (*kept, *after)
             self.unseen = " " in move and not did
         if move != "handled" or did:
             own = {name.removesuffix(".requested") for name in did}
-            kept = {seen[0].partition(".")[0]} if seen and " " in move else set[str]()
-            self.owners = frozenset(own | kept)
+            about = {seen[0].partition(".")[0]} if seen and " " in move else set[str]()
+            self.owners = frozenset(own | about)
 
     def _say(self, verb: str) -> tuple[str, ...]:
         if verb in {"cancel", "abort"}:
@@ -116,12 +126,17 @@ class Script:
         if not self.drains:
             self.before = ()
 
-    def _wake(self, sleep: str) -> tuple[str, ...]:
+    def _hold(self, sleep: str) -> None:
         self.needs.add("clock.virtual")
-        if self._is_held(sleep):
+        if sleep not in self.hold:
             self.hold.append(sleep)
+
+    def _wake(self, sleep: str) -> tuple[str, ...]:
+        if self._is_held(sleep):
+            self._hold(sleep)
+        if sleep in self.hold:
             self._step(do="wake", sleep=sleep)
-        return (f"{sleep}.woken",) if self.hold else (sleep,)
+        return (f"{sleep}.woken",)
 
     def _is_held(self, name: str) -> bool:
         """Tell whether something has to wait for a step, as something else came in between."""
@@ -132,8 +147,11 @@ class Script:
         return held
 
     def _gate(self, exchange: Exchange) -> str:
-        if not self._is_held(exchange.name):
+        held = self._is_held(exchange.name) or exchange.name in self.late
+        # What a callback does, a driver does at once: what comes during it comes right behind.
+        if not held or (exchange.call == "stream" and self.client.is_busy):
             return ""
+        self.late.discard(exchange.name)
         opened = sum(step["do"] == "open_gate" for step in self.steps)
         gate = f"gate-{opened + 1}"
         self._step(do="open_gate", gate=gate)
@@ -150,6 +168,8 @@ class Script:
             return (f"{exchange.name}.{'ended' if what == 'breaks' else 'responded'}",)
         if what in {"accepts", "refuses"}:
             answer.how = what
+            if self._is_held(exchange.name):
+                self.late.add(exchange.name)
             return (f"{exchange.name}.responded",)
         if what in {"ends", "breaks"}:
             answer.end = "eof" if what == "ends" else "bad_chunk"
@@ -171,3 +191,11 @@ class Script:
         while len(answers) < number:
             answers.append(Answer(call))
         return answers[number - 1]
+
+
+def _check_in_a_callback(move: str) -> None:
+    """Refuse what cannot happen to a callback that awaits its cancel; raises NotACase."""
+    if move in {"handled", "fails"}:
+        raise NotACase("its callback ends before the cancel it calls, and a driver's awaits that")
+    if move in {"cancel refuses", "cancel breaks"}:
+        raise NotACase("the cancel in its callback fails, and so would the callback of a driver")

@@ -80,7 +80,8 @@ class Answer:
         if self.call == "stream":
             return self._stream
         if self.how == "breaks" and not self.gate:
-            return {"lose": "response", "end": "fin"}
+            # If the backend got the create, there would be one job more.
+            return {"lose": "request" if self.call == "create" else "response", "end": "fin"}
         if self.how == "accepts" and self.call == "cancel":
             return {**CANCELLED, **_stall(self.gate)}
         return {**_WHOLE.get(self.how, _NEVER), **_stall(self.gate)}
