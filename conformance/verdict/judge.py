@@ -141,21 +141,26 @@ def _of_the_case(play: Play) -> Iterator[Finding]:
 
 
 def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
-    """Return the finding that another rule was broken before those of the case, if one was."""
+    """Return the finding that a rule was broken before the expectations of the case, if one was.
+
+    If it is a rule that these are about, the client did get as far as that.
+    """
     first = found[0]
-    own = {rule for each in found for rule in each.requires}
     breach = went_on(play.case, play.trace)
     if breach is None:
         settled = left_early(play.case, play.trace)
         if settled is not None or never_began(play.trace):
             missing = Divergence(first.expected, first.actual, settled)
             breach = breach_of(play.case, play.trace, play.profile, missing)
-    if breach is None or breach.divergence.event is None or breach.rule in own:
+    if breach is None or breach.divergence.event is None:
         return None
     seq = breach.divergence.event.seq
     if any(each.event is not None and each.event.seq < seq for each in found):
         return None
-    return _not_reached(play, first.assertion, breach.divergence, breach)
+    own = any(breach.rule in each.requires for each in found)
+    return Finding.of(
+        first.assertion, (breach.rule,), breach.divergence, _last(play), not_reached=not own
+    )
 
 
 def _broken(play: Play) -> Iterator[Finding]:
