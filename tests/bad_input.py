@@ -149,6 +149,7 @@ COMMANDS: Final = (
     "arkor-conformance simulate --faults '[]'",
     "arkor-conformance simulate --job 1 --profile hardened --faults '{'",
     "arkor-conformance simulate --job 1 --profile hardened --faults '[{}]'",
+    "arkor-conformance states --case missing/case.toml",
     "arkor-conformance diff x ''",
     'arkor-conformance diff x "\'y"',
     "arkor-conformance run --case create.acepted",

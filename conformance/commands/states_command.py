@@ -14,15 +14,13 @@ from rich.text import Text
 
 from arkor_proto import PROFILES, Profile
 from arkor_proto.cli import quoting
-from conformance.casefile.requirements import load_requirements
 from conformance.commands import options
-from conformance.explore.schedules import as_case, case_file
+from conformance.commands.states_case import write_case
 from conformance.mutants import Mutant, all_mutants
 from conformance.mutants.patching import planted
 from conformance.plain import say
 from conformance.reports import check_file, write_file
 from conformance.reports.screen import Page, Screen
-from conformance.states.case import NotACase, schedule_of
 from conformance.states.describe import MOVES, told
 from conformance.states.graph import MOST, Breach
 from conformance.states.promises import ALL
@@ -73,7 +71,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="Write the counter-example as a case, for `run --file`, if possible.",
+    help="Write the counter-example as a case for `run --file`, or say why a case cannot express it.",
 )
 @click.option(
     "--replay",
@@ -112,10 +110,10 @@ def command(
     example:
       arkor-conformance states --profile hardened --world submit
       arkor-conformance states --mutant budget.never-gives-up --out trace.json
-      arkor-conformance states --replay trace.json
+      arkor-conformance states --replay trace.json --case case.toml
     """  # noqa: D301 - \b is click's mark for lines to keep
     if replay is not None:
-        return _replayed(replay)
+        return _replayed(replay, case)
     broken = None if mutant is None else _mutant(f"--mutant {mutant}", mutant)
     for path, name in ((out, "--out"), (case, "--case"), (figures, "--json")):
         if path is not None:
@@ -133,23 +131,8 @@ def command(
         return Exit.OK
     _tell_failure(page, found[-1], found[-1].breach, broken, out)
     if case is not None:
-        _write_case(found[-1], found[-1].breach, case)
+        write_case(found[-1].setting, found[-1].profile, found[-1].breach, broken, case)
     return Exit.FAILED
-
-
-def _write_case(found: Explored, breach: Breach, path: Path) -> None:
-    """Write a breach as a case, or print why that is not possible."""
-    try:
-        schedule = schedule_of(found.profile.name, breach.moves)
-    except NotACase as error:
-        say(f"it cannot be written as a case: {error}")
-        return
-    known = load_requirements()
-    rule = breach.promise.rule
-    cites = rule in known and found.profile.name in known[rule].profiles
-    case = as_case(f"states-{found.setting.name}", schedule, known, rule if cites else "")
-    write_file(path, case_file(case), "--case")
-    say(f"written as a case to {path}; to play it: arkor-conformance run --file {path}")
 
 
 def _mutant(where: str, name: str) -> Mutant:
@@ -249,9 +232,11 @@ def _tell(
     page.print(Text(f"  the promise: {breach.promise.text}"))
 
 
-def _replayed(path: Path) -> int:
+def _replayed(path: Path, case: Path | None) -> int:
     """Replay the moves of a trace."""
     trace = read_trace(path)
+    if case is not None:
+        check_file(case, "--case")
     mutant = _mutant(f"--replay {path}", trace.mutant) if trace.mutant else None
     setting, profile = WORLDS[trace.world], _BY_NAME[trace.profile]
     filtered = mutant is not None
@@ -267,6 +252,8 @@ def _replayed(path: Path) -> int:
             say(f"it no longer fails: {trace.breach.promise.rule} holds after these moves")
             return Exit.OK
         _tell(page, setting, profile, found, filtered=filtered)
+    if case is not None:
+        write_case(setting, profile, found, mutant, case)
     return Exit.FAILED
 
 

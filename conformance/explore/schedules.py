@@ -257,20 +257,28 @@ def _simpler(frame: Frame) -> Iterator[Frame]:
         yield evolve(frame, id=_ODD_IDS[frame.id])
 
 
-def case_file(case: Case) -> str:
+def case_file(case: Case, about: str = _ABOUT) -> str:
     """Return a case as the text of a case file, with the layout of a handwritten one."""
     words = Table("case", case.source)
     plain = [
         f"{key} = {toml_value(value)}" for key, value in words.values.items() if key not in _TABLES
     ]
-    tables = [("[config]", words.table("config"))]
-    tables += [("[[server.stream]]", each) for each in words.table("server").tables("stream")]
-    rules = words.table("server").table("scenario").tables("rule")
-    tables += [("[[server.scenario.rule]]", each) for each in rules]
+    tables = [("[config]", words.table("config"))] if "config" in words.values else []
+    tables += _server(words.table("server"))
     tables += [("[[step]]", each) for each in words.tables("step")]
     tables += [("[expect]", words.table("expect"))]
     sections = [[head, *_keys(table)] for head, table in tables]
-    return "\n\n".join("\n".join(each) for each in [[_ABOUT], plain, *sections]) + "\n"
+    return "\n\n".join("\n".join(each) for each in [[about], plain, *sections]) + "\n"
+
+
+def _server(server: Table) -> Iterator[tuple[str, Table]]:
+    for route in server.values:
+        if route != "scenario":
+            yield from ((f"[[server.{route}]]", each) for each in server.tables(route))
+    if "scenario" in server.values:
+        scenario = server.table("scenario")
+        for name in scenario.values:
+            yield from ((f"[[server.scenario.{name}]]", each) for each in scenario.tables(name))
 
 
 def _keys(table: Table) -> Iterator[str]:

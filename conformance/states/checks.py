@@ -135,6 +135,16 @@ def check_settle(facts: Facts, move: str, operation: Operation, outcome: Outcome
             _check_cancelled(facts, move, outcome)
 
 
+def _shown(outcome: Outcome) -> str:
+    match outcome:
+        case Rejected(error):
+            return f"the error {error!r}"
+        case Resolved():
+            return "a result"
+        case _:
+            return type(outcome).__name__
+
+
 def _check_started(facts: Facts, move: str, outcome: Outcome) -> None:
     match outcome:
         case Accepted(job_id):
@@ -144,7 +154,7 @@ def _check_started(facts: Facts, move: str, outcome: Outcome) -> None:
                 raise violated("ARK-CRE-1", f"start() resolved with {job_id!r}, not {JOB!r}")
         case _ if move not in {"create refuses", "create breaks"}:
             rule = "ARK-CRE-5" if move == "start" else "ARK-CRE-1"
-            raise violated(rule, f"start() ended with {outcome}, and no create failed")
+            raise violated(rule, f"start() ended with {_shown(outcome)}, and no create failed")
         case _:
             pass
 
@@ -153,14 +163,15 @@ def _check_followed(facts: Facts, move: str, outcome: Outcome) -> None:
     error = outcome.error if isinstance(outcome, Rejected) else None
     if facts.aborted:
         if not isinstance(error, Aborted):
-            rule = "ARK-ABT-6" if move == "follow" else "ARK-ABT-1"
-            raise violated(rule, f"the wait ended with {outcome} after the abort")
+            rule = "ARK-ABT-6" if move == "follow" else _rule_of_an_abort(facts)
+            raise violated(rule, f"the wait ended with {_shown(outcome)} after the abort")
         return
     if move.startswith("cancel"):
-        raise violated("ARK-CAN-6", f"the cancel ended the wait with {outcome}")
+        raise violated("ARK-CAN-6", f"the cancel ended the wait with {_shown(outcome)}")
     if error is None:
         if not (isinstance(outcome, Resolved) and facts.is_finished):
-            raise violated("ARK-STR-4", f"the wait ended with {outcome} before the terminal event")
+            rule = "ARK-STR-19" if move.startswith("job") else "ARK-STR-4"
+            raise violated(rule, f"the wait ended with {_shown(outcome)} before the terminal event")
         return
     if isinstance(error, GaveUp):
         _check_gave_up(facts, error)
@@ -169,6 +180,10 @@ def _check_followed(facts: Facts, move: str, outcome: Outcome) -> None:
             raise violated("ARK-EVT-15", "the exception of a callback rejected the wait")
     elif move not in {"leave", "create refuses", "create breaks"}:
         raise violated(_rule_of_the_rejection(facts, move), f"the wait was rejected with {error!r}")
+
+
+def _rule_of_an_abort(facts: Facts) -> str:
+    return "ARK-ABT-9" if "create" in facts.calls else "ARK-ABT-1"
 
 
 def _check_gave_up(facts: Facts, error: GaveUp) -> None:
@@ -187,7 +202,7 @@ def _rule_of_the_rejection(facts: Facts, move: str) -> str:
     if move.endswith((" ping", " noise")):
         return "ARK-EVT-5" if move.endswith("ping") else "ARK-EVT-7"
     if move == "follow":
-        return "ARK-CRE-5"
+        return "ARK-STR-1" if facts.job_known else "ARK-CRE-5"
     if facts.status == _SERVER_ERROR:
         return "ARK-BUD-2"
     if move.startswith("stream"):
@@ -208,7 +223,7 @@ def _check_cancelled(facts: Facts, move: str, outcome: Outcome) -> None:
         case CancelSent() | NothingToCancel() | Rejected():
             pass
         case _:
-            raise violated("ARK-CAN-2", f"cancel() ended with {outcome}")
+            raise violated("ARK-CAN-2", f"cancel() ended with {_shown(outcome)}")
 
 
 def check_move(facts: Facts, move: str, before: Before, last: "bool | None") -> None:  # noqa: C901
@@ -226,7 +241,7 @@ def check_move(facts: Facts, move: str, before: Before, last: "bool | None") -> 
             _check_a_cancel(facts, before)
         case "abort" | "leave":
             if waits:
-                rule = "ARK-ABT-1" if move == "abort" else "ARK-ERR-10"
+                rule = _rule_of_an_abort(facts) if move == "abort" else "ARK-ERR-10"
                 raise violated(rule, f"the wait goes on after the {move}")
             if "stream" in facts.calls:
                 raise violated("ARK-ABT-2", f"the stream is open after the {move}")

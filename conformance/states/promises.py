@@ -59,6 +59,7 @@ _OF_RULES: Final = {
     "ARK-STR-15": "the first open is not delayed",
     "ARK-STR-17": "a stream is closed when its callback failed",
     "ARK-STR-18": "the job is read at most once at a time, and only if the profile asks for it",
+    "ARK-STR-19": "the wait goes on if the job, once it is read, is not over",
     "ARK-RES-1": "no cursor while no id is known",
     "ARK-RES-2": "a reopened stream carries the cursor, so that no event is called back twice",
     "ARK-RES-16": "the cursor is never ahead of the callbacks",
@@ -90,6 +91,7 @@ _OF_RULES: Final = {
     "ARK-ABT-4": "an abort sends nothing, and no stream is opened after it",
     "ARK-ABT-6": "a wait after an abort rejects at once and sends nothing",
     "ARK-ABT-7": "no event is called back after an abort",
+    "ARK-ABT-9": "an abort during the create rejects the wait at once, as aborted",
     "ARK-ERR-10": "every operation settles exactly once, and always can",
 }
 PROMISES: Final = {rule: Promise(rule, text) for rule, text in _OF_RULES.items()}

@@ -140,7 +140,10 @@ def _of_the_case(play: Play) -> Iterator[Finding]:
 
 
 def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
-    """Return a finding if the client broke another rule before those of the case."""
+    """Return a finding if the client broke another rule before it reached those of the case.
+
+    If it broke one of the case's own rules, the case was reached.
+    """
     first = found[0]
     breach = went_on(play.case, play.trace)
     if breach is None:
@@ -153,7 +156,10 @@ def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
     seq = breach.divergence.event.seq
     if any(each.event is not None and each.event.seq < seq for each in found):
         return None
-    return _not_reached(play, first.assertion, breach.divergence, breach)
+    own = any(breach.rule in each.requires for each in found)
+    return Finding.of(
+        first.assertion, (breach.rule,), breach.divergence, _last(play), not_reached=not own
+    )
 
 
 def _broken(play: Play) -> Iterator[Finding]:

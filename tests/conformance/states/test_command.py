@@ -1,6 +1,7 @@
 """`arkor-conformance states` on the command line."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,12 +50,37 @@ def test_a_counter_example_is_written_and_replayed(tmp_path: Path) -> None:
 
 
 def test_a_counter_example_that_cannot_be_a_case_says_why(tmp_path: Path) -> None:
-    case = tmp_path / "case.toml"
-    mutant = "create.overlapping-starts-submit-twice"
-    found = kit("states", "--world", "cancel", "--mutant", mutant, "--case", str(case))
+    case, trace = tmp_path / "case.toml", tmp_path / "trace.json"
+    words = ["--world", "leave", "--profile", "hardened"]
+    found = kit("states", *words, "--mutant", MUTANT, "--out", str(trace))
     assert found.status == 1
-    assert "it cannot be written as a case: it calls start() by itself" in found.out
+    moved = json.loads(trace.read_text("utf-8"))
+    moved["moves"] = ["follow", "leave", *moved["moves"]]
+    trace.write_text(json.dumps(moved), "utf-8")
+    again = kit("states", "--replay", str(trace), "--case", str(case))
+    assert again.status == 1, again.err
+    assert "it cannot be a case: it leaves a wait, and no driver can be asked to" in again.out
     assert not case.exists()
+
+
+def test_a_case_that_the_client_passes_is_not_written(tmp_path: Path) -> None:
+    case = tmp_path / "case.toml"
+    words = ["--world", "cancel", "--mutant", "cancel.does-not-send-the-cancel"]
+    found = kit("states", *words, "--case", str(case))
+    assert found.status == 1
+    assert "it cannot be a case: the client passes it" in found.out
+    assert not case.exists()
+
+
+def test_a_trace_is_written_as_a_case_that_the_kit_plays(tmp_path: Path) -> None:
+    case, trace = tmp_path / "case.toml", tmp_path / "trace.json"
+    words = ["--world", "cancel", "--mutant", "create.overlapping-starts-submit-twice"]
+    assert kit("states", *words, "--out", str(trace)).status == 1
+    found = kit("states", "--replay", str(trace), "--case", str(case))
+    assert f"written as a case, which this client fails, to {case}" in found.out
+    assert kit("run", "--strict", "--file", str(case)).status == 0
+    driver = (sys.executable, "-P", "-m", "conformance.mutants.driver", words[-1])
+    assert kit("run", "--strict", "--file", str(case), "--", *driver).status == 1
 
 
 @pytest.mark.parametrize(
@@ -80,6 +106,7 @@ def test_a_file_that_is_not_a_trace_is_refused(content: str, said: str, tmp_path
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
+        (["--case", "."], 3, "exists and is not a file"),
         (["--mutant", "no.such"], 2, "--mutant no.such: no such mutant"),
         (["--world", "nowhere"], 2, "--world"),
         (["--most", "0"], 2, "--most"),

@@ -1,0 +1,106 @@
+"""What the backend of a counter-example answers, one answer per request, in the words of a case."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attrs import define, field
+
+from conformance.states.samples import EVENTS, LOG
+from conformance.strict_data import Json
+
+PING: Final[Mapping[str, Json]] = {"event": "ping", "data": "{}"}
+NOISE: Final[Mapping[str, Json]] = {"data": "no json"}
+CANCELLED: Final[Mapping[str, Json]] = {"status": 200, "json": {}}
+"""The backend's own answer would depend on whether an earlier cancel has reached it."""
+_REFUSED: Final[Mapping[str, Json]] = {"status": 500, "json": {"error": "no"}}
+_HALF: Final[Sequence[Json]] = ({"raw": "{"},)
+_JOB: Final[Mapping[str, Json]] = {
+    "id": "{job}",
+    "orgId": "org-1",
+    "projectId": "project-1",
+    "name": "{name}",
+    "config": {"model": "kit/model"},
+    "createdAt": "2026-05-01T00:00:00Z",
+    "startedAt": "2026-05-01T00:00:01Z",
+}
+_OVER: Final[Mapping[str, Json]] = {
+    **_JOB,
+    "status": "completed",
+    "completedAt": "2026-05-01T00:00:02Z",
+}
+_WHOLE: Final[Mapping[str, Mapping[str, Json]]] = {
+    "accepts": {},
+    "refuses": _REFUSED,
+    "runs": {"json": {"job": {**_JOB, "status": "running"}}},
+    "is over": {"json": {"job": _OVER}},
+    "breaks": {"content_type": "application/json", "frames": [*_HALF], "end": "bad_chunk"},
+}
+"""The answers to all calls but the stream, by what happens."""
+_NEVER: Final[Mapping[str, Json]] = {"lose": "response", "end": "hang"}
+
+
+def frames_of(places: Sequence[int]) -> list[Mapping[str, Json]]:
+    """Return events of the log as frames; places are counted from 1."""
+    return [
+        {"id": str(place), "json": {"type": str(EVENTS[place - 1]["type"]), **_step(place)}}
+        for place in places
+    ]
+
+
+def _step(place: int) -> Mapping[str, Json]:
+    return {} if place == len(LOG) else {"step": place - 1}
+
+
+def rest_of_the_log(heard: int) -> Mapping[str, Json]:
+    """Return the answer of a stream that has all that was not heard yet."""
+    return {"frames": frames_of(range(min(heard, len(LOG) - 1) + 1, len(LOG) + 1)), "end": "eof"}
+
+
+@define
+class Answer:
+    """The answer to one request: how it begins, its frames, how it ends, and the gates before each."""
+
+    call: str
+    how: str = ""
+    """What happened first: accepts, refuses, breaks, runs or is over; nothing yet if empty."""
+    frames: list[Mapping[str, Json]] = field(factory=list[Mapping[str, Json]])
+    end: str = "hang"
+    gate: str = ""
+    """What the body waits at."""
+    end_gate: str = ""
+
+    def add(self, frames: Sequence[Mapping[str, Json]], gate: str) -> None:
+        """Append frames, the first of which waits at the gate, if there is one."""
+        first, *others = frames
+        self.frames += [{**first, "gate": gate} if gate else first, *others]
+
+    @property
+    def words(self) -> Mapping[str, Json]:
+        """The answer as a case has it; empty if it is the backend's own."""
+        if self.call == "stream":
+            return self._stream
+        if self.how == "breaks" and not self.gate:
+            # If the backend got the create, there would be one job more.
+            return {"lose": "request" if self.call == "create" else "response", "end": "fin"}
+        if self.how == "accepts" and self.call == "cancel":
+            return {**CANCELLED, **_stall(self.gate)}
+        return {**_WHOLE.get(self.how, _NEVER), **_stall(self.gate)}
+
+    @property
+    def _stream(self) -> Mapping[str, Json]:
+        if self.how == "refuses" and self.end == "eof":
+            return {**_REFUSED, **_stall(self.end_gate)}
+        if not self.how and not self.end_gate:
+            end = "hang" if self.end == "hang" else "fin"
+            return {"lose": "response", "end": end}
+        status: Mapping[str, Json] = {"status": 500} if self.how == "refuses" else {}
+        frames = [*_HALF] if self.how == "refuses" else [*self.frames]
+        return {**status, "frames": frames, **self._stop(len(frames)), "end": self.end}
+
+    def _stop(self, frames: int) -> Mapping[str, Json]:
+        after: Mapping[str, Json] = {"after": {"frames": frames}} if frames else {}
+        return {**after, **_stall(self.end_gate)} if self.end_gate else {}
+
+
+def _stall(gate: str) -> Mapping[str, Json]:
+    return {"stall": {"gate": gate}} if gate else {}

@@ -1,0 +1,141 @@
+"""A counter-example as a case: its moves as steps, and what a sound client makes of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+from arkor_proto import Profile
+from conformance.casefile.loader import read_case
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement
+from conformance.states.as_case.answers import CANCELLED, rest_of_the_log
+from conformance.states.as_case.script import VERBS, NotACase, Script
+from conformance.states.as_case.sound_client import SoundClient
+from conformance.states.describe import MOVES
+from conformance.states.facts import MAX_ATTEMPTS
+from conformance.states.graph import Breach
+from conformance.states.promises import MISUSE
+from conformance.states.worlds import Setting
+from conformance.strict_data import Json
+
+_ROUNDS: Final = 3
+"""How often what goes round for ever is written out; the backend goes on like that."""
+_INITIAL_MS: Final = 1000
+"""Every delay is this long: the budget is used up before one is doubled."""
+_COUNTS: Final = "ARK-BUD-"
+"""The rules about how failures are counted, which shows when there are no more."""
+_OTHERWISE: Final = "ARK-ERR-10"
+"""The rule of a promise that the specification does not have: every operation settles."""
+
+
+def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
+    """Yield the moves of a breach, as long as they can happen to a client that keeps the promise."""
+    moves = [*breach.moves]
+    if breach.loop is not None:
+        moves += [*breach.moves[breach.loop :]] * _ROUNDS
+    for move in moves:
+        if move == "leave":
+            raise NotACase("it leaves a wait, and no driver can be asked to do that")
+        if move not in VERBS and move not in client.moves():
+            return
+        client.move(move)
+        yield move
+
+
+def about(setting: Setting, profile: Profile, breach: Breach) -> str:
+    """Say where a case comes from, for the beginning of its file: the moves of the trace."""
+    moves = (f"#   {number:>2}  {MOVES[move]}" for number, move in enumerate(breach.moves, 1))
+    return "\n".join(
+        (f"# Found by `arkor-conformance states` ({setting.name}, {profile.name}):", *moves)
+    )
+
+
+def case_of(
+    setting: Setting, profile: Profile, breach: Breach, known: Mapping[str, Requirement]
+) -> Case:
+    """Return a counter-example as a case that expects what is right; raises NotACase."""
+    if breach.promise is MISUSE:
+        raise NotACase("it makes a report that is never true, and no client gets one")
+
+    def client() -> SoundClient:
+        return SoundClient(profile, setting.attached, setting.remembers)
+
+    moves = tuple(_possible(client(), breach))
+    script = Script(client())
+    rule = breach.promise.rule
+    script.play(moves, exhausts=rule.startswith(_COUNTS))
+    cites = rule in known and profile.name in known[rule].profiles
+    config = _config(script, setting)
+    words: dict[str, Json] = {
+        "id": f"states.{setting.name}.{rule.lower() if cites else 'own'}",
+        "requires": [rule if cites else _OTHERWISE],
+        "profiles": [profile.name],
+        "needs": sorted(script.needs),
+        "why": f"The promise: {breach.promise.text}. Here {breach.how}.",
+        **config,
+        "server": _server(script, setting),
+        **({"hold": script.hold} if script.hold else {}),
+        "step": _plainer(script.steps),
+        "expect": _expect(script, rule),
+    }
+    return read_case("states", words, known)
+
+
+def _config(script: Script, setting: Setting) -> Mapping[str, Json]:
+    job: Mapping[str, Json] = {"job": "{job}"} if setting.attached else {}
+    script.needs |= {"attach"} if setting.attached else set()
+    budget: Mapping[str, Json] = {}
+    if script.client.cursors:
+        script.needs |= {"config.backoff"} | ({"clock.virtual"} if script.client.sleeps else set())
+        budget = {"initial_ms": _INITIAL_MS, "max_attempts": MAX_ATTEMPTS}
+    config: Mapping[str, Json] = {**job, **budget, **script.triggers}
+    return {"config": config} if config else {}
+
+
+def _server(script: Script, setting: Setting) -> Mapping[str, Json]:
+    client = script.client
+    server: dict[str, Json] = {}
+    for call, count in client.sent.items():
+        answers = [script.answer_to(call, number).words for number in range(1, count + 1)]
+        if call == "stream" and answers and not client.finished:
+            answers.append(rest_of_the_log(client.heard))
+        good: Mapping[str, Json] = CANCELLED if call == "cancel" else {}
+        if call in {"create", "cancel"} and answers and answers[-1] != good:
+            answers.append(good)
+        if any(answers):
+            server[call] = answers
+    if setting.attached:
+        server["scenario"] = {"job": [{"id": "{job}", "submitted": True}]}
+    return server
+
+
+def _plainer(steps: Sequence[dict[str, Json]]) -> Sequence[Json]:
+    """Leave out that a step is detached where the next one waits for its answer, or none comes."""
+    names: dict[str, int] = {}
+    for step, following in zip(steps, [*islice(steps, 1, None), None], strict=True):
+        verb = str(step["do"])
+        names[verb] = names.get(verb, 0) + 1
+        name = verb if names[verb] == 1 else f"{verb}#{names[verb]}"
+        if following is None:
+            step.pop("detach", None)
+        elif following.get("after") == [f"{name}.settled"]:
+            del step["detach"], following["after"]
+    return steps
+
+
+def _expect(script: Script, rule: str) -> Mapping[str, Json]:
+    client = script.client
+    expect: dict[str, Json] = {"requests": dict(client.sent)}
+    if client.cursors:
+        expect["last_event_ids"] = [str(cursor) if cursor else False for cursor in client.cursors]
+        expect["sleeps"] = [_INITIAL_MS] * client.sleeps
+    expect["callbacks"] = [*client.callbacks]
+    if client.results:
+        expect["result"] = dict(client.results)
+    if script.closed:
+        expect["closed"] = [*script.closed]
+    if rule == "ARK-CRE-11":
+        creates = [f"create#{number}" for number in range(1, client.sent["create"] + 1)]
+        carried: Json = {"headers": {"Idempotency-Key": "*"}}
+        expect["request"] = dict.fromkeys(creates, carried)
+    return expect
