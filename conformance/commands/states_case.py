@@ -1,4 +1,4 @@
-"""Write a counter-example of `states` as a case, once a play has shown that the case fails there."""
+"""Write a counter-example of `states` as a case, if the explored client fails that case."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,18 +24,18 @@ from conformance.states.graph import Breach
 from conformance.states.worlds import Setting
 from mock_server.net.kernel import LOOP
 
-_UNSEEN = "the client passes it, so what is wrong in its session does not show from outside"
+_UNSEEN = "the client passes that case, so the fault in its session is not visible from outside"
 
 
 def write_case(
     setting: Setting, profile: Profile, breach: Breach, mutant: Mutant | None, path: Path
 ) -> None:
-    """Write a breach as a case, or say why it cannot be one."""
+    """Write a counter-example as a case, or print why that is impossible."""
     known = load_requirements()
     try:
         case = case_of(setting, profile, breach, known)
     except NotACase as error:
-        say(f"it cannot be a case: {error}")
+        say(f"the counter-example cannot be a case: {error}")
         return
     command = REFERENCE if mutant is None else own("mutants.driver", mutant.name)
     try:
@@ -44,22 +44,20 @@ def write_case(
         say(refusal(error, command), err=True)
         return
     if not fails:
-        say(f"it cannot be a case: {_UNSEEN}")
+        say(f"the counter-example cannot be a case: {_UNSEEN}")
         return
     write_file(path, case_file(case, about(setting, profile, breach)), "--case")
     play = ["arkor-conformance", "run", *_strictly(case, known), "--file", str(path)]
-    say(
-        f"written as a case, which this client fails, to {path}; to play it: {quoting.joined(play)}"
-    )
+    say(f"wrote a case, which this client fails, to {path}; to play it: {quoting.joined(play)}")
 
 
 async def _fails(case: Case, command: Sequence[str]) -> bool:
-    """Play the case with the client whose session was explored."""
+    """Play the case against the explored client; return whether it fails."""
     outcome = await run(Plan(command=command, cases=[case], strict=True))
     return outcome.results[0].verdict.is_wrong
 
 
 def _strictly(case: Case, known: Mapping[str, Requirement]) -> tuple[str, ...]:
-    """Return the option without which a failed proposal is only a warning, if it is one."""
+    """Return `--strict` if the case cites only proposals, whose failures are otherwise warnings."""
     binding = any(known[rule].fails(case.profiles[0], strict=False) for rule in case.requires)
     return () if binding else ("--strict",)

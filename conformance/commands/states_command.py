@@ -42,7 +42,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     type=click.Choice(tuple(WORLDS)),
     metavar="NAME",
     show_default="all",
-    help=f"Only this world, a set of possible events: {', '.join(WORLDS)}.",
+    help=f"Explore only this world, a set of possible events: {', '.join(WORLDS)}.",
 )
 @click.option(
     "--mutant",
@@ -55,7 +55,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     default=MOST,
     type=options.COUNT,
     metavar="STATES",
-    help="How many states to explore per world at most.",
+    help="The most states to explore per world.",
 )
 @click.option(
     "-o",
@@ -71,14 +71,14 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="Write the counter-example as a case for `run --file`, or say why a case cannot express it.",
+    help="Write the counter-example as a case for `run --file`, or say why that is impossible.",
 )
 @click.option(
     "--replay",
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="Instead, replay the moves of this trace; exit status 1 if it still fails.",
+    help="Instead of exploring, replay this trace; the exit status is 1 if it still fails.",
 )
 @click.option(
     "--json",
@@ -101,10 +101,10 @@ def command(
 ) -> int:
     """Check every reachable state of the library's session.
 
-    A state combines those of the session, the backend, the network, the application and its
-    callbacks. In each state, every possible next move is tried, breadth first, and every promise of
-    the protocol is checked after every move. A broken promise is shown with the fewest moves that
-    break it, and the exit status is then 1.
+    A state covers the session, the backend, the network, the application and its callbacks. The
+    command tries every possible move in every state, breadth first, and checks the promises of the
+    protocol after each move. If a promise is broken, it shows the shortest sequence of moves that
+    breaks it, and exits with status 1.
 
     \b
     example:
@@ -149,7 +149,7 @@ def _explored(
     most: int,
     show: Callable[[str], None],
 ) -> Iterator[Explored]:
-    """Explore the worlds under the profiles, until a promise is broken."""
+    """Explore each world under each profile until a promise is broken."""
     for setting in settings:
         for profile in profiles:
 
@@ -167,7 +167,7 @@ def _explored(
 
 @contextmanager
 def _progress() -> Generator[Callable[[str], None]]:
-    """Show a status line on a terminal; yield the function that changes it."""
+    """Show a status line on a terminal; yield a function that updates it."""
     seen = sys.stderr.isatty()
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Screen(stderr=True), transient=True, disable=not seen) as bar:
@@ -187,7 +187,7 @@ def _table(found: Sequence[Explored]) -> Table:
 
 
 def _tell_success(page: Page, found: Sequence[Explored], most: int) -> None:
-    page.print("\npromises that were checked after every move:")
+    page.print("\npromises checked after every move:")
     for promise in ALL:
         page.print(Text(f"  {promise.rule:<17} {promise.text}"))
     states, edges = sum(each.states for each in found), sum(each.edges for each in found)
@@ -195,8 +195,8 @@ def _tell_success(page: Page, found: Sequence[Explored], most: int) -> None:
     total = f"{states:,} states and {edges:,} edges in {seconds:.1f} s"
     cut = [f"{each.setting.name} under {each.profile.name}" for each in found if each.cut]
     if cut:
-        page.print(Text(f"\nnot every state was explored: --most {most} cut {', '.join(cut)}"))
-        page.print(Text(f"explored {total}: no promise was broken in these"))
+        page.print(Text(f"\nsome states were not explored: --most {most} limited {', '.join(cut)}"))
+        page.print(Text(f"explored {total}: no promise was broken in these states"))
     else:
         page.print(Text(f"\nexplored {total}: every promise holds in every state"))
 
@@ -208,18 +208,18 @@ def _tell_failure(
     with nullcontext() if mutant is None else planted(mutant):
         _tell(page, found.setting, found.profile, breach, filtered=mutant is not None)
     if out is None:
-        page.print("to keep it for --replay, add --out trace.json")
+        page.print("to keep this trace for --replay, add --out trace.json")
         return
     trace = TraceFile.of(found.setting.name, found.profile.name, name, breach)
     write_file(out, trace.text, "--out")
     again = quoting.joined(["arkor-conformance", "states", "--replay", str(out)])
-    page.print(Text(f"written to {out}; to see it again: {again}"))
+    page.print(Text(f"wrote the trace to {out}; to replay it: {again}"))
 
 
 def _tell(
     page: Page, setting: Setting, profile: Profile, breach: Breach, *, filtered: bool
 ) -> None:
-    """Print the moves of a breach, and the promise that the last move breaks."""
+    """Print the moves of a counter-example, and the promise that the last one breaks."""
     page.print(Text(f"\n{setting.name} under {profile.name}: {setting.about}"))
     steps = told(lambda: setting.world(profile, filtered=filtered), breach)
     for number, step in enumerate(steps, 1):
@@ -229,11 +229,11 @@ def _tell(
         for did in step.did:
             page.print(Text(f"        the session {did}"))
     page.print(Text(f"{breach.promise.rule} is broken: {breach.how}", style="bold red"))
-    page.print(Text(f"  the promise: {breach.promise.text}"))
+    page.print(Text(f"  promise: {breach.promise.text}"))
 
 
 def _replayed(path: Path, case: Path | None) -> int:
-    """Replay the moves of a trace."""
+    """Replay the moves of a trace; return the exit status."""
     trace = read_trace(path)
     if case is not None:
         check_file(case, "--case")
@@ -246,10 +246,10 @@ def _replayed(path: Path, case: Path | None) -> int:
             found = played(lambda: setting.world(profile, filtered=filtered), trace.breach)
         except NotPossible as error:
             what = MOVES[str(error)]
-            say(f"it no longer fails: '{what}' is no longer possible at that point of the trace")
+            say(f"the trace no longer fails: '{what}' is not possible at that point any more")
             return Exit.OK
         if found is None:
-            say(f"it no longer fails: {trace.breach.promise.rule} holds after these moves")
+            say(f"the trace no longer fails: {trace.breach.promise.rule} holds after these moves")
             return Exit.OK
         _tell(page, setting, profile, found, filtered=filtered)
     if case is not None:

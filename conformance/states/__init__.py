@@ -1,1 +1,1 @@
-"""Checks every state that a session can reach, breadth first, and writes what breaks a promise as a trace."""
+"""Checks every reachable state of a session, breadth first, and writes counter-examples to files."""

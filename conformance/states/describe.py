@@ -1,4 +1,4 @@
-"""Tell a counter-example move by move: what happened, and what the session did."""
+"""Describe a counter-example move by move: what happened, and what the session did."""
 
 from collections.abc import Callable, Iterator
 from typing import Final, assert_never
@@ -29,45 +29,45 @@ MOVES: Final = {
     "abort": "the application calls abort()",
     "handled": "the callback returns",
     "fails": "the callback raises an exception",
-    "tick": "the delay is over",
+    "tick": "the delay ends",
     "create accepts": "the create is accepted",
-    "create refuses": "the create is answered 500",
+    "create refuses": "the create gets a 500 response",
     "create breaks": "the connection of the create breaks",
-    "cancel accepts": "the cancel is answered 200",
-    "cancel refuses": "the cancel is answered 500",
+    "cancel accepts": "the cancel gets a 200 response",
+    "cancel refuses": "the cancel gets a 500 response",
     "cancel breaks": "the connection of the cancel breaks",
-    "stream accepts": "the stream is answered 200",
-    "stream refuses": "the stream is answered 500",
+    "stream accepts": "the stream gets a 200 response",
+    "stream refuses": "the stream gets a 500 response",
     "stream ends": "the stream ends cleanly",
     "stream breaks": "the connection of the stream breaks",
     "stream ping": "a ping arrives",
     "stream noise": "a frame that is not JSON arrives",
     "stream event": "the next event arrives",
-    "stream burst": "all other events arrive at once",
-    "job runs": "the answer about the job says that it is running",
-    "job is over": "the answer about the job says that it is over",
-    "job refuses": "the question about the job is answered 500",
-    "job breaks": "the connection of the question about the job breaks",
+    "stream burst": "all remaining events arrive at once",
+    "job runs": "the response to the job request shows a running job",
+    "job is over": "the response to the job request shows a finished job",
+    "job refuses": "the job request gets a 500 response",
+    "job breaks": "the connection of the job request breaks",
 }
 
 
 @frozen
 class Told:
-    """One move in words, and what the session did then."""
+    """A description of one move, and of what the session did in response."""
 
     move: str
     did: tuple[str, ...]
 
 
 def told(make: Callable[[], World], breach: Breach) -> Iterator[Told]:
-    """Yield every move of a breach in words; the last one is where the promise breaks."""
+    """Yield a description of each move of a breach, up to the one that breaks the promise."""
     world = make()
     world.outputs = []
     calls: dict[int, str] = {}
     for move in breach.moves:
         try:
             world.try_move(move)
-        except Exception:  # noqa: BLE001 - the breach itself, which is told by those who found it
+        except Exception:  # noqa: BLE001 - the breach itself, which the caller reports
             yield Told(MOVES[move], tuple(_did(world.outputs, calls)))
             return
         yield Told(MOVES[move], tuple(_did(world.outputs, calls)))
@@ -79,12 +79,12 @@ def _did(outputs: list[Output], calls: dict[int, str]) -> Iterator[str]:
             case Send(number, request):
                 calls[number] = call_of(request)
                 cursor = dict(request.headers).get(b"Last-Event-ID")
-                after = "" if cursor is None else f" with the cursor {cursor.decode()!r}"
+                after = "" if cursor is None else f" with cursor {cursor.decode()!r}"
                 yield f"sends a {calls[number]} request{after}"
             case Close(number):
                 yield f"closes the {calls.get(number, 'unknown')} request"
             case Deliver(_, event):
-                yield f"calls back event {place_of(event) + 1}"
+                yield f"delivers event {place_of(event) + 1}"
             case Settle(operation, outcome):
                 name = "wait" if operation.value == "follow" else operation.value
                 if isinstance(outcome, Rejected):
@@ -92,8 +92,8 @@ def _did(outputs: list[Output], calls: dict[int, str]) -> Iterator[str]:
                 else:
                     yield f"resolves {name}() with {type(outcome).__name__}"
             case Notify(Reconnecting(failures=failures)):
-                row = f"failure {failures} of a row" if failures else "a clean end"
-                yield f"plans to open the stream again after {row}"
+                row = f"failure {failures} in a row" if failures else "a clean end"
+                yield f"plans to reopen the stream after {row}"
             case Notify(notice):
                 yield f"reports {type(notice).__name__}"
             case Idle() | Done():

@@ -1,4 +1,4 @@
-"""What has happened around a session so far, as far as the promises need it."""
+"""The facts about a session's past that are needed to check the promises."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ _OK: Final = 200
 
 @define
 class Line:
-    """One exchange that is open: which call it is, how it was answered, how far the log was sent."""
+    """An open exchange: its call, the number of events sent, and the response status (0: none)."""
 
     call: str
     sent: int
@@ -23,7 +23,7 @@ class Line:
 
 @frozen
 class Running:
-    """One callback that is running; `current` unless its wait was left or aborted."""
+    """A running callback; `current` unless its wait was left or aborted."""
 
     delivery: int
     event: int
@@ -32,7 +32,7 @@ class Running:
 
 @frozen
 class Before:
-    """What the promises about one move need of the moment before it."""
+    """The facts before a move that are needed to check it."""
 
     asked: frozenset[Operation]
     calls: frozenset[str]
@@ -43,7 +43,7 @@ class Before:
 
 @define
 class Facts:
-    """What an application, a backend and a network know; `remembers` whether streams resume."""
+    """The facts visible outside a session; `remembers` is whether the backend resumes streams."""
 
     profile: Profile = HARDENED
     attached: bool = False
@@ -59,45 +59,45 @@ class Facts:
     failures: int = 0
     """Failures in a row, as the specification counts them."""
     progressed: bool = False
-    """Whether the latest stream brought progress."""
+    """Whether the latest stream has made progress."""
     status: int = 0
-    """How the latest stream was answered; 0: not at all."""
+    """The status of the latest stream's response; 0 if there was none."""
 
     @property
     def job_known(self) -> bool:
-        """Whether there is a job: it was accepted, or existed before."""
+        """Whether the job exists: its create was accepted, or it existed from the start."""
         return self.accepted or self.attached
 
     @property
     def calls(self) -> frozenset[str]:
-        """The calls that are under way."""
+        """The calls in progress."""
         return frozenset(line.call for line in self.lines.values())
 
     @property
     def is_busy(self) -> bool:
-        """Whether a callback of the present wait is running."""
+        """Whether a callback of the current wait is running."""
         return any(run.current for run in self.running)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the terminal event has been heard and its callback is over."""
+        """Whether the terminal event was delivered and its callback is over."""
         return self.heard == len(LOG) and not self.is_busy
 
     @property
     def retries_callbacks(self) -> bool:
-        """Whether an exception of a callback reopens the stream instead of rejecting the wait."""
+        """Whether an exception in a callback reopens the stream instead of rejecting the wait."""
         return self.profile.callback_errors is CallbackErrors.RETRY
 
     @property
     def before(self) -> Before:
-        """What the promises about the next move need of the present."""
+        """The current facts that are needed to check the next move."""
         return Before(
             frozenset(self.asked), self.calls, self.job_known, self.aborted, self.is_finished
         )
 
     @property
     def key(self) -> object:
-        """What tells this state from others."""
+        """A value that is equal for equal states."""
         lines = tuple([(line.call, line.sent, line.status) for line in self.lines.values()])
         running = tuple([(run.event, run.current) for run in self.running])
         waits = Operation.FOLLOW in self.asked and not self.aborted
@@ -106,16 +106,16 @@ class Facts:
         return (lines, running, flags, budget)
 
     def bring_keep_alive(self) -> None:
-        """Note a ping, or a frame that is not JSON: progress where every frame is."""
+        """Record a ping or a frame that is not JSON, which is progress under some profiles."""
         self.progressed = self.progressed or self.profile.progress is Progress.ANY_FRAME
 
     def lose(self, *, clean: bool) -> None:
-        """Note that the network ended a stream, and count the failure if it is one."""
+        """Record that the network ended a stream, and count it if it is a failure."""
         if self.status == _OK and self.progressed:
             self.failures = 0 if clean else 1
         else:
             self.failures += 1
 
     def end_callbacks_of_the_wait(self) -> None:
-        """Note that the wait is left: its callbacks go on, but no wait needs them."""
+        """Record that the wait was left or aborted; its callbacks keep running without it."""
         self.running = [Running(run.delivery, run.event, current=False) for run in self.running]

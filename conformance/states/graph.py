@@ -1,4 +1,4 @@
-"""The graph of all states that can be reached, built breadth first, and what is seen only on it as a whole."""
+"""The graph of all reachable states, built breadth first, and searches in it."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ MOST: Final = 100_000
 
 @frozen
 class Edge:
-    """One move from one state to another, and what it did for the world."""
+    """A move from one state to another; whether it opened a stream, and delivered an event."""
 
     start: int
     end: int
@@ -25,9 +25,9 @@ class Edge:
 
 @frozen
 class Breach:
-    """A promise that was broken, and the shortest sequence of moves to it.
+    """A broken promise, and the shortest sequence of moves that breaks it.
 
-    `loop` is for what goes round for ever: the number of moves before the round begins.
+    If the last moves can repeat for ever, `loop` is the number of moves before them.
     """
 
     moves: tuple[str, ...]
@@ -38,19 +38,19 @@ class Breach:
 
 @define
 class Graph:
-    """The states that can be reached, by number, and all moves between them."""
+    """The reachable states, by number, and all moves between them."""
 
     worlds: list[World] = Factory(list[World])
     edges: list[Edge] = Factory(list[Edge])
     cause: list[tuple[int, str]] = Factory(list[tuple[int, str]])
     depth: list[int] = Factory(list[int])
-    """How many moves away from the first each state is."""
+    """The smallest number of moves that lead to each state."""
     breach: Breach | None = None
     cut: bool = False
-    """Whether there are more states than were wanted."""
+    """Whether the exploration reached its limit before it had seen every state."""
 
     def way_to(self, state: int) -> tuple[str, ...]:
-        """Return the moves that led to a state first, which are as few as possible."""
+        """Return the shortest sequence of moves that leads to a state."""
         way: list[str] = []
         while state:
             state, move = self.cause[state]
@@ -60,10 +60,10 @@ class Graph:
 
 @frozen
 class Exploration:
-    """How states are explored: from which world, and how many at most.
+    """An exploration from the world that `make` returns, of at most `most` states.
 
-    A broken client keeps what it remembers where no copy can take it along: a world that is filtered
-    is reached by its moves again for every move that is tried, and misuses are not tried.
+    Copying a world does not copy the memory of a planted broken client. A filtered world therefore
+    repeats all its moves from the start for every move that is tried, and skips invalid inputs.
     """
 
     make: Callable[[], World]
@@ -71,7 +71,7 @@ class Exploration:
     on_state: Callable[[int], None] = lambda _: None
 
     def run(self) -> Graph:
-        """Explore until there is no new state, or a promise is broken."""
+        """Explore until there is no new state or a promise is broken."""
         first = self.make()
         graph = Graph([first], cause=[(0, "")], depth=[0])
         numbers = {first.key(): 0}
@@ -125,14 +125,14 @@ class Exploration:
 
 
 def found_in(error: Exception) -> Violated:
-    """Return the promise that an error of a move breaks: an error of the session breaks one as well."""
+    """Return the broken promise for an exception in a move; the session must not raise any."""
     if isinstance(error, Violated):
         return error
     return Violated(CRASHES, f"{type(error).__name__}: {error}")
 
 
 def states_that_can_reach(graph: Graph, ends: set[int]) -> set[int]:
-    """Return all states from which one of `ends` can be reached."""
+    """Return all states from which at least one of `ends` can be reached."""
     before: dict[int, set[int]] = {}
     for edge in graph.edges:
         before.setdefault(edge.end, set()).add(edge.start)
@@ -145,7 +145,7 @@ def states_that_can_reach(graph: Graph, ends: set[int]) -> set[int]:
 
 
 def circles(edges: list[Edge]) -> list[Edge]:
-    """Return the edges that lie on, or lead into and out of, circles that open streams."""
+    """Return the edges that open a stream and lie on a loop, or on a path between two loops."""
     found = [edge for edge in edges if edge.start != edge.end or edge.opened]
     while True:
         starts, ends = {edge.start for edge in found}, {edge.end for edge in found}
@@ -156,6 +156,6 @@ def circles(edges: list[Edge]) -> list[Edge]:
 
 
 def without_progress(graph: Graph, spared: frozenset[str] = frozenset()) -> list[Edge]:
-    """Return the edges that neither the application asked for nor an event went along."""
+    """Return the edges that are not calls of the application, and deliver no event."""
     passive = [edge for edge in graph.edges if edge.move not in {*APPLICATION, *spared}]
     return [edge for edge in passive if not edge.heard]

@@ -1,28 +1,28 @@
-"""The promises that are checked in every state: the rules of the specification, and the session's own."""
+"""The promises checked in every state: rules of the specification, and promises of the session."""
 
 from typing import Final
 
 from attrs import frozen
 
 OWN: Final = "the session's own"
-"""What stands in the place of a rule for a promise of the session to its driver."""
+"""The `rule` of a promise that the session makes to its driver, and that has no rule id."""
 
 
 @frozen
 class Promise:
-    """What must hold: the rule of the specification that says so, and what it says in short."""
+    """A property that must hold: the id of its rule in the specification, and a summary."""
 
     rule: str
     text: str
 
     @property
     def key(self) -> str:
-        """What tells it from the other promises, in a trace file."""
+        """The value that identifies this promise in a trace file."""
         return f"{self.rule}: {self.text}"
 
 
 class Violated(Exception):
-    """A promise was broken: which one, and how."""
+    """Raised when a promise is broken; `how` describes what happened."""
 
     def __init__(self, promise: Promise, how: str) -> None:
         super().__init__(promise, how)
@@ -34,72 +34,72 @@ class Violated(Exception):
 
 
 def violated(rule: str, how: str) -> Violated:
-    """Return the breach of a rule."""
+    """Return the exception to raise when a rule is broken."""
     return Violated(PROMISES[rule], how)
 
 
 _OF_RULES: Final = {
     "ARK-CRE-1": "start() resolves with the job's id once the create is accepted, and not before",
-    "ARK-CRE-2": "no second create after one was accepted",
-    "ARK-CRE-3": "never two creates at once",
-    "ARK-CRE-4": "no stream unless a wait was asked for",
+    "ARK-CRE-2": "no create is sent after one has been accepted",
+    "ARK-CRE-3": "at most one create is in progress at a time",
+    "ARK-CRE-4": "a stream is opened only for a wait",
     "ARK-CRE-5": "a failed create is not remembered",
-    "ARK-CRE-6": "a create is sent only when the application asks for it",
+    "ARK-CRE-6": "a create is sent only when the application calls start() or wait()",
     "ARK-CRE-7": "a failed create rejects start()",
-    "ARK-CRE-9": "wait() submits the job if nothing else has",
-    "ARK-CRE-10": "a failed create rejects the wait that asked for it",
-    "ARK-CRE-11": "the create has the same Idempotency-Key every time",
-    "ARK-CRE-13": "no create for a job that exists",
+    "ARK-CRE-9": "wait() submits the job if it has not been submitted",
+    "ARK-CRE-10": "a failed create rejects the wait that needs it",
+    "ARK-CRE-11": "every create has the same Idempotency-Key",
+    "ARK-CRE-13": "no create is sent for an existing job",
     "ARK-STR-1": "the stream is opened once the job is known",
     "ARK-STR-2": "the wait resolves after the terminal event",
-    "ARK-STR-4": "the wait resolves for no other reason",
-    "ARK-STR-5": "a wait after the end resolves at once",
-    "ARK-STR-6": "never two streams at once",
+    "ARK-STR-4": "only the end of the job resolves the wait",
+    "ARK-STR-5": "a wait after the end of the job resolves immediately",
+    "ARK-STR-6": "at most one stream is open at a time",
     "ARK-STR-7": "the stream is closed after the terminal event",
-    "ARK-STR-15": "the first open is not delayed",
-    "ARK-STR-17": "a stream is closed when its callback failed",
-    "ARK-STR-18": "the job is read at most once at a time, and only if the profile asks for it",
-    "ARK-STR-19": "the wait goes on if the job, once it is read, is not over",
-    "ARK-RES-1": "no cursor while no id is known",
-    "ARK-RES-2": "a reopened stream carries the cursor, so that no event is called back twice",
+    "ARK-STR-15": "a wait opens its first stream without a delay",
+    "ARK-STR-17": "a stream is closed if one of its callbacks fails",
+    "ARK-STR-18": "the job is requested only under profiles that do so, one request at a time",
+    "ARK-STR-19": "a response that shows a running job does not end the wait",
+    "ARK-RES-1": "no cursor is sent before an id is known",
+    "ARK-RES-2": "a reopened stream resumes at the cursor, and no event is delivered twice",
     "ARK-RES-16": "the cursor is never ahead of the callbacks",
-    "ARK-BUD-1": "a broken connection does not reject the wait by itself",
-    "ARK-BUD-2": "a 5xx does not reject the wait by itself",
-    "ARK-BUD-3": "a stream that breaks after progress is the first failure of a row",
-    "ARK-BUD-4": "a stream without progress is one more failure of the row",
+    "ARK-BUD-1": "a broken connection alone does not reject the wait",
+    "ARK-BUD-2": "a 5xx response alone does not reject the wait",
+    "ARK-BUD-3": "a stream that breaks after progress counts as the first failure in a row",
+    "ARK-BUD-4": "a stream that ends without progress counts as one more failure in a row",
     "ARK-BUD-5": "a clean end after progress is not a failure",
-    "ARK-BUD-6": "no more opens in a row than the budget allows, and no fewer",
-    "ARK-BUD-7": "the error of an exhausted budget has the number of failures",
+    "ARK-BUD-6": "the stream is reopened as often as the budget allows, and no more",
+    "ARK-BUD-7": "the error for an exhausted budget has the number of failures",
     "ARK-EVT-1": "no event is lost",
-    "ARK-EVT-2": "one callback at a time",
+    "ARK-EVT-2": "callbacks run one at a time",
     "ARK-EVT-5": "a ping does not end the wait",
     "ARK-EVT-7": "a frame that is not JSON is skipped",
-    "ARK-EVT-15": "an exception of a callback does not reject the wait",
-    "ARK-EVT-16": "an exception of a callback rejects the wait with that exception",
-    "ARK-EVT-17": "an exception of the last callback does not keep the wait from resolving",
-    "ARK-CAN-1": "a cancel without a job resolves and sends nothing",
-    "ARK-CAN-2": "a cancel sends one request, and resolves when it is answered",
-    "ARK-CAN-4": "a refused cancel rejects",
-    "ARK-CAN-5": "a cancel is sent only when the application asks for it",
+    "ARK-EVT-15": "an exception in a callback does not reject the wait",
+    "ARK-EVT-16": "an exception in a callback rejects the wait with that exception",
+    "ARK-EVT-17": "an exception in the last callback does not keep the wait from resolving",
+    "ARK-CAN-1": "cancel() resolves and sends nothing if there is no job",
+    "ARK-CAN-2": "cancel() sends one request, and resolves when the response arrives",
+    "ARK-CAN-4": "cancel() rejects if the backend refuses the cancel",
+    "ARK-CAN-5": "a cancel is sent only when the application calls cancel()",
     "ARK-CAN-6": "a cancel does not end the wait",
     "ARK-CAN-7": "a cancel during the create is sent once the job is known",
-    "ARK-CAN-8": "never two cancels at once",
-    "ARK-CAN-10": "a cancel resolves if the create fails",
-    "ARK-CAN-12": "a cancel without an answer rejects",
-    "ARK-ABT-1": "an abort rejects the wait at once, as aborted",
+    "ARK-CAN-8": "at most one cancel is in progress at a time",
+    "ARK-CAN-10": "cancel() during the create resolves if the create fails",
+    "ARK-CAN-12": "cancel() rejects if its request gets no response",
+    "ARK-ABT-1": "an abort rejects the wait immediately, as aborted",
     "ARK-ABT-2": "an abort closes the stream",
     "ARK-ABT-4": "an abort sends nothing, and no stream is opened after it",
-    "ARK-ABT-6": "a wait after an abort rejects at once and sends nothing",
-    "ARK-ABT-7": "no event is called back after an abort",
-    "ARK-ABT-9": "an abort during the create rejects the wait at once, as aborted",
-    "ARK-ERR-10": "every operation settles exactly once, and always can",
+    "ARK-ABT-6": "a wait after an abort rejects immediately and sends nothing",
+    "ARK-ABT-7": "no event is delivered after an abort",
+    "ARK-ABT-9": "an abort during the create rejects the wait immediately, as aborted",
+    "ARK-ERR-10": "every operation settles exactly once, and can settle from every state",
 }
 PROMISES: Final = {rule: Promise(rule, text) for rule, text in _OF_RULES.items()}
-LAST: Final = Promise(OWN, "an event is the last output before the session is at rest")
-MISUSE: Final = Promise(OWN, "an input that cannot be true is refused, and changes nothing")
-CLOSES: Final = Promise(OWN, "only what is open is closed")
-CRASHES: Final = Promise(OWN, "no input makes the session raise an error of its own")
+LAST: Final = Promise(OWN, "after an event, the session has no more output until the next input")
+MISUSE: Final = Promise(OWN, "invalid input is refused and changes nothing")
+CLOSES: Final = Promise(OWN, "the session closes only open exchanges")
+CRASHES: Final = Promise(OWN, "no input makes the session raise an unexpected exception")
 CIRCLES: Final = Promise(
-    "ARK-BUD-6", "no way goes round for ever without an event or an exhausted budget"
+    "ARK-BUD-6", "reconnects do not go on for ever: an event is delivered, or the budget runs out"
 )
 ALL: Final = (*PROMISES.values(), CIRCLES, LAST, CLOSES, CRASHES, MISUSE)

@@ -1,4 +1,4 @@
-"""What is sent and received in the worlds of a session: a short log, a job, and noise."""
+"""The sample data of the worlds: an endpoint, a job, a short log, a ping and a malformed frame."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ JOB: Final = "job-1"
 KEY: Final = "key-1"
 ENDPOINT: Final = Endpoint(
     base_url="http://backend.invalid",
-    token="any",  # noqa: S106 - there is nothing that it could open
+    token="any",  # noqa: S106 - not a real token
     org="acme",
     project="adapters",
     client="kit/1",
@@ -30,7 +30,7 @@ EVENTS: Final[tuple[Mapping[str, object], ...]] = (
     {"type": "training.log", "step": 1},
     {"type": "training.completed", "artifacts": ["a"], "timestamp": "T2"},
 )
-"""The log of the job; the id of an event is its place, counted from 1."""
+"""The log of the job; the id of an event is its position, counted from 1."""
 LOG: Final = tuple(
     encode_event(json.dumps(event), id=str(place)) for place, event in enumerate(EVENTS, 1)
 )
@@ -39,12 +39,12 @@ NOISE: Final = encode_event("no json")
 
 
 def job_answer(status: str = "queued") -> bytes:
-    """Return the body of an answer that has the job."""
+    """Return the body of a response with the job."""
     return json.dumps({"job": {"id": JOB, "status": status, "config": {}}}).encode()
 
 
 def call_of(request: Request) -> str:
-    """Return which call a request makes: create, stream, cancel or job."""
+    """Return the kind of a request: create, stream, cancel or job."""
     path = request.target.partition("?")[0]
     if request.method == "GET":
         return "stream" if "/events/" in path else "job"
@@ -52,5 +52,5 @@ def call_of(request: Request) -> str:
 
 
 def place_of(event: TrainingEvent) -> int:
-    """Return which event of the log this is, counted from 0."""
+    """Return the position of an event in the log, counted from 0."""
     return (event.step or 0) if isinstance(event, TrainingLog) else len(LOG) - 1

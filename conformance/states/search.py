@@ -1,4 +1,4 @@
-"""Explore one world under one profile, and find the shortest way to a promise that is broken."""
+"""Explore one world under one profile, and find the shortest trace that breaks a promise."""
 
 import time
 from collections import deque
@@ -24,14 +24,14 @@ from conformance.states.world import NotPossible, World
 from conformance.states.worlds import Setting
 
 _ROUNDS: Final = 10
-"""How often a circle is gone round before it is believed that it never ends."""
-_STUCK: Final = "from here on nothing that can happen brings the session to rest"
-_ROUND: Final = "this can go on for ever: streams are opened, and no event is called back"
+"""How often a loop has to repeat before it counts as endless."""
+_STUCK: Final = "from here on, no sequence of moves brings the session to rest"
+_ROUND: Final = "this can repeat for ever: streams are opened, but no event is delivered"
 
 
 @frozen(kw_only=True)
 class Explored:
-    """What came of an exploration: how large it was, and what it found."""
+    """The result of an exploration: its size, and the promise that was broken, if any."""
 
     setting: Setting
     profile: Profile
@@ -51,7 +51,7 @@ def explored(
     most: int = MOST,
     on_state: Callable[[int], None] = lambda _: None,
 ) -> Explored:
-    """Explore a world; `filtered` if a broken client is planted around the sessions."""
+    """Explore a world; `filtered` if a broken client is planted in the session."""
     began = time.monotonic()
 
     def make() -> World:
@@ -74,9 +74,9 @@ def explored(
 
 
 def played(make: Callable[[], World], trace: Breach) -> Breach | None:
-    """Make the moves of a breach again; return the promise that they break now.
+    """Repeat the moves of a trace; return the breach that they cause now, or None.
 
-    Raises NotPossible with a move that cannot happen.
+    Raises NotPossible with the first move that is no longer possible.
     """
     world = make()
     keys: list[object] = []
@@ -123,8 +123,8 @@ def _at_rest(graph: Graph) -> set[int]:
 
 
 def _stuck(graph: Graph) -> Breach | None:
-    """Return the shortest way to a state from which the session cannot come to rest."""
-    if graph.worlds[0].filtered:  # what a broken client remembers is not seen in its states
+    """Return the shortest trace to a state from which the session cannot come to rest."""
+    if graph.worlds[0].filtered:  # its states do not include the memory of a broken client
         return None
     can = states_that_can_reach(graph, _at_rest(graph))
     stuck = next((number for number in range(len(graph.worlds)) if number not in can), None)
@@ -137,7 +137,7 @@ def _stuck(graph: Graph) -> Breach | None:
 def going_round(
     graph: Graph, make: Callable[[], World], spared: frozenset[str] | None
 ) -> Breach | None:
-    """Return the shortest way to a circle of moves that opens streams and gets nowhere."""
+    """Return the shortest trace to a loop of moves that opens streams without progress."""
     if spared is None:
         return None
     edges = without_progress(graph, spared)
@@ -151,7 +151,7 @@ def going_round(
 
 
 def _way(edges: list[Edge], start: int, end: int) -> tuple[str, ...] | None:
-    """Return the fewest moves along these edges from one state to another."""
+    """Return the shortest sequence of moves along these edges from one state to another."""
     after: dict[int, list[Edge]] = {}
     for edge in edges:
         after.setdefault(edge.start, []).append(edge)

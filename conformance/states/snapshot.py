@@ -1,7 +1,7 @@
-"""The whole of a session as a value that can be compared and hashed.
+"""The complete state of a session as a value that can be compared and hashed.
 
-An object is walked whatever its parts are called and mean. Graphs of all states take tens of
-thousands of these walks, so what follows from the type of an object is found once per type.
+A snapshot includes every attribute of an object, whatever its name or meaning. Exploring a graph
+takes tens of thousands of snapshots, so the slots of each type are looked up only once.
 """
 
 from collections import deque
@@ -11,9 +11,9 @@ from functools import cache
 from typing import Final, TypeGuard
 
 COUNTERS = frozenset({"number", "sent", "delivered", "exchange", "delivery"})
-"""Parts that only name things; two sessions that differ in them alone behave alike.
+"""Attributes that only number things: sessions that differ only in these behave the same.
 
-So do numbers that are keys: where parts are left out, they are too.
+The same is true of integer keys. A snapshot that leaves out any attributes leaves them out, too.
 """
 
 
@@ -22,7 +22,7 @@ _ABSENT: Final = object()
 
 
 def snapshot(value: object, leave_out: frozenset[str] = frozenset()) -> Hashable:
-    """Return all that `value` holds; parts called as in `leave_out` are left out."""
+    """Return the contents of `value`, except attributes whose names are in `leave_out`."""
     if isinstance(value, _PLAIN):
         return value
     if _is_collection(value):
@@ -54,7 +54,7 @@ def _parts(value: object, kind: type, leave_out: frozenset[str]) -> list[tuple[s
 
 @cache
 def _slots(kind: type, leave_out: frozenset[str]) -> tuple[str, ...]:
-    """Return the slots of a type and its bases that are not to be left out."""
+    """Return the slots of a type and its bases, except those in `leave_out`."""
     names = [name for each in kind.__mro__ for name in getattr(each, "__slots__", ())]
     kept = [name for name in names if name.lstrip("_") not in leave_out]
     return tuple(name for name in kept if name not in {"__weakref__", "__dict__"})

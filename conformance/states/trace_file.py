@@ -1,4 +1,4 @@
-"""A counter-example as a file: which world, which moves, and the promise that they break."""
+"""A counter-example as a file: the world, the moves, and the promise that they break."""
 
 import json
 from pathlib import Path
@@ -30,27 +30,27 @@ _PROMISES: Final = {promise.key: promise for promise in ALL}
 
 @frozen(kw_only=True)
 class TraceFile:
-    """The keys of a trace file."""
+    """The contents of a trace file."""
 
     format: str = needed(text(), "the version of this format")
     world: str = needed(one_of(tuple(WORLDS)), "the world")
     profile: str = needed(one_of(PROFILE_NAMES), "the profile")
-    mutant: str = word(text(), "the broken client; else the session of the library", default="")
+    mutant: str = word(text(), "the broken client; by default the library's session", default="")
     promise: str = needed(one_of(tuple(_PROMISES)), "the promise that is broken")
     how: str = needed(text(), "how it is broken")
     loop: int | None = word(
-        integer(0, _MOST_MOVES), "after how many moves the round begins", default=None
+        integer(0, _MOST_MOVES), "how many moves come before the loop", default=None
     )
     moves: tuple[str, ...] = needed(array(one_of(tuple(sorted(MOVES))), _MOST_MOVES), "the moves")
 
     @property
     def breach(self) -> Breach:
-        """What the file says was broken."""
+        """The breach that the file records."""
         return Breach(self.moves, _PROMISES[self.promise], self.how, self.loop)
 
     @classmethod
     def of(cls, world: str, profile: str, mutant: str | None, breach: Breach) -> "TraceFile":
-        """Return what is written of a breach."""
+        """Return the trace file for a breach."""
         return cls(
             format=FORMAT,
             world=world,
@@ -64,7 +64,7 @@ class TraceFile:
 
     @property
     def text(self) -> str:
-        """The file."""
+        """The trace as JSON."""
         words: dict[str, object] = {
             "format": self.format,
             "world": self.world,
@@ -90,12 +90,12 @@ def _read(found: object) -> TraceFile:
         raise ScenarioError(f"has the format {stated!r}; {known}")
     trace = _FILE.read(found, "")
     if trace.loop is not None and trace.loop >= len(trace.moves):
-        raise ScenarioError(f"'loop' is {trace.loop}, and there are {len(trace.moves)} moves")
+        raise ScenarioError(f"'loop' is {trace.loop}, but there are only {len(trace.moves)} moves")
     return trace
 
 
 def read_trace(path: Path) -> TraceFile:
-    """Read a trace file; raises UsageError."""
+    """Read a trace file; raises UsageError if it is not valid."""
     try:
         return read_json(path, _read)
     except ScenarioError as error:

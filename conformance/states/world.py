@@ -1,7 +1,7 @@
-"""Everything that can happen around one session, move by move.
+"""One session and its environment, changed move by move.
 
-The moves are those of a backend with a short log, of a network, of an application and of a callback.
-How a session works does not matter here: only what goes in and what comes out (`checks.py`).
+A move is an action of the backend, the network, the application or a callback. The session is a
+black box: `checks.py` checks only its inputs and outputs.
 """
 
 import json
@@ -69,7 +69,7 @@ from conformance.states.snapshot import COUNTERS, snapshot
 _OK: Final = 200
 _REFUSED: Final = 500
 _KEEP_ALIVES: Final = frozenset({"stream ping", "stream noise"})
-# What is the same in all states of one exploration needs no comparing.
+# Attributes that do not distinguish states, and are left out when states are compared.
 _SAME: Final = (
     COUNTERS
     | {"config", "endpoint", "profile", "policy", "bounds", "secrets", "request"}
@@ -77,8 +77,8 @@ _SAME: Final = (
         "expected",
         "pause",
         "shape",
-    }  # how the parser reads fast, which changes nothing about what it reads
-    | {"lost_end"}  # of use only while the frame that was skipped is acted on
+    }  # speed up the parser without changing its results
+    | {"lost_end"}  # used only while a skipped frame is handled
 )
 APPLICATION: Final[dict[str, Input]] = {
     "start": Start(),
@@ -104,41 +104,41 @@ MOVES: Final = frozenset(
         *("stream event", "stream burst", "job runs", "job refuses", "job is over"),
     }
 )
-"""Every move that there is in any world."""
+"""The moves of all worlds."""
 
 
 class NotPossible(Exception):
-    """A move cannot happen in the present state."""
+    """Raised when a move is not possible in the current state."""
 
 
 @define
 class World:
-    """A session and all around it; `says` is what the application may say."""
+    """A session and its environment; `says` are the calls that the application may make."""
 
     session: Session
     says: tuple[str, ...]
     facts: Facts
     rest: Idle | Done = Factory(Done)
     filtered: bool = False
-    """Whether a broken client may be planted around the session, which keeps no promises of its own."""
+    """Whether a broken client is planted; the session's own promises are then not checked."""
     outputs: list[Output] | None = None
-    """What the session did in the latest move; kept only if there is a list."""
+    """The outputs of the latest move; None if they are not recorded."""
 
     def copies(self) -> "Iterator[World]":
-        """Yield independent worlds in the state that this one has now, without end."""
+        """Yield independent copies of this world in its current state, without end."""
         saved = pickle.dumps(self)
         while True:
-            again: World = pickle.loads(saved)  # noqa: S301 - written three lines before
+            again: World = pickle.loads(saved)  # noqa: S301 - pickled three lines above
             yield again
 
     def key(self) -> object:
-        """Return what tells this state from others."""
+        """Return a value that is equal for equal states."""
         return (snapshot(self.session, _SAME), self.facts.key)
 
     def moves(self) -> Iterator[str]:
-        """Yield all that can happen next."""
+        """Yield the moves that are possible now."""
         facts = self.facts
-        # A second callback that no wait needs would only repeat what the first one shows.
+        # A second callback without a wait would add no new behaviour.
         stale = any(not run.current for run in facts.running)
         yield from (name for name in self.says if name != "leave" or not stale)
         if facts.running:
@@ -146,13 +146,13 @@ class World:
         if isinstance(self.rest, Idle) and self.rest.until == 0:
             yield "tick"
         for line in facts.lines.values():
-            # A queue of keep-alives behind a callback could grow for ever, and says nothing new.
+            # Keep-alives queued during a callback could grow for ever, and add no new behaviour.
             yield from (m for m in _moves_of(line) if not (facts.is_busy and m in _KEEP_ALIVES))
             if line.call == "job":
                 yield "job is over" if facts.heard == len(LOG) else "job runs"
 
     def move(self, name: str) -> None:
-        """Let one thing happen and check all that the session makes of it; raises Violated."""
+        """Make a move and check everything that the session does in response; raises Violated."""
         if self.outputs is not None:
             self.outputs.clear()
         before, last = self.facts.before, None
@@ -168,13 +168,13 @@ class World:
         self._check_rest()
 
     def try_move(self, name: str) -> None:
-        """Let one thing happen if it can; raises NotPossible or Violated."""
+        """Make a move if it is possible; raises NotPossible or Violated."""
         if name not in self.moves():
             raise NotPossible(name)
         self.move(name)
 
     def misuses(self) -> Iterator[Input]:
-        """Yield inputs that cannot be true in this state."""
+        """Yield inputs that are invalid in this state."""
         yield from (Finished(0), Responded(10**6, 200), Received(-1, b"x"), Handled(10**6))
         for number, line in self.facts.lines.items():
             if line.status:
@@ -183,7 +183,7 @@ class World:
                 yield from (Received(number, b"x"), Finished(number), Responded(number, 100))
 
     def check_misuse(self) -> None:
-        """Check that no misuse, and no report that comes too late, changes anything."""
+        """Check that invalid inputs and late reports do not change the session; raises Violated."""
         before = snapshot(self.session)
         for event in self.misuses():
             try:
@@ -194,7 +194,7 @@ class World:
         if self.facts.closed:
             self.session.handle(Finished(self.facts.closed), 0.0)
         if snapshot(self.session) != before:
-            raise Violated(MISUSE, "a misuse or a late report changed something")
+            raise Violated(MISUSE, "an invalid input or a late report changed the session")
 
     def _say(self, name: str) -> None:
         facts = self.facts
@@ -212,7 +212,7 @@ class World:
         self._take(name, APPLICATION[name])
 
     def _return(self, name: str) -> bool | None:
-        """End a callback; tell whether it was the last of the present wait, None if of another."""
+        """End a callback; return whether it handled the last event, or None if its wait is over."""
         run = self.facts.running.pop(0)
         last = run.event == len(LOG) - 1
         if name == "handled":
@@ -275,7 +275,7 @@ class World:
             if self.outputs is not None:
                 self.outputs.append(output)
             if delivered and not self.filtered:
-                raise Violated(LAST, f"{output} came after an event")
+                raise Violated(LAST, f"{output} followed an event")
             delivered = isinstance(output, Deliver)
             self._check(name, output)
             output = self.session.poll()
@@ -286,9 +286,11 @@ class World:
         under_way = bool(facts.lines or facts.running)
         if isinstance(self.rest, Done):
             if facts.asked or under_way:
-                raise violated("ARK-ERR-10", "the session is done before everything is settled")
+                raise violated(
+                    "ARK-ERR-10", "the session is done before every operation has settled"
+                )
         elif self.rest.until is None and not under_way:
-            raise violated("ARK-ERR-10", "nothing is under way, and the session waits for ever")
+            raise violated("ARK-ERR-10", "nothing is in progress, but the session waits for ever")
 
     def _check(self, move: str, output: Output) -> None:  # noqa: C901 - one arm per output
         facts = self.facts
@@ -345,10 +347,10 @@ def _moves_of(line: Line) -> Iterator[str]:
 def world(
     profile: Profile, job: JobSpec | str = SPEC, *, says: tuple[str, ...], remembers: bool = True
 ) -> World:
-    """Return the world before anything happened; one failure in a row is retried, at once."""
+    """Return a world in its initial state; one failure in a row is retried, without a delay."""
     config = SessionConfig(endpoint=ENDPOINT, job=job, idempotency_key=KEY)
     policy = ReconnectPolicy(0.0, max_attempts=MAX_ATTEMPTS)
-    # A broken client may have changed the rules of the profile that it is asked for by name.
+    # Look the profile up by name: a planted broken client may change what the name returns.
     own = Profile.named(profile.name)
     session = Session(config, profile=own, policy=policy, json_loads=json.loads)
     return World(session, says, Facts(profile, isinstance(job, str), remembers))

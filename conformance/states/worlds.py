@@ -1,4 +1,4 @@
-"""The worlds that are explored: what the application may say, and what the backend does."""
+"""The worlds to explore: the calls that the application may make, and how the backend behaves."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,28 +12,28 @@ from conformance.states.world import World, world
 
 @frozen(kw_only=True)
 class Setting:
-    """One world: its name, what can happen in it, and which promises hold on the whole of it."""
+    """One world: its name, the calls that the application may make, and how the backend behaves."""
 
     name: str
     about: str
     says: tuple[str, ...]
     attached: bool = False
-    """Whether the job exists already; otherwise it has to be created."""
+    """Whether the job already exists; otherwise the client has to create it."""
     remembers: bool = True
-    """Whether the backend resumes a stream after `Last-Event-ID`."""
+    """Whether the backend resumes a stream after the event in `Last-Event-ID`."""
 
     def world(self, profile: Profile, *, filtered: bool = False) -> World:
-        """Return this world before anything happened; `filtered` if a broken client is planted."""
+        """Return the initial state of this world; `filtered` if a broken client is planted."""
         job = JOB if self.attached else SPEC
         found = world(profile, job, says=self.says, remembers=self.remembers)
         found.filtered = filtered
         return found
 
     def spared(self, profile: Profile) -> frozenset[str] | None:
-        """Return the moves that may go round for ever; None if no way round is ruled out.
+        """Return the moves that may repeat for ever; None if any sequence may.
 
-        The founding document takes a keep-alive for progress, and only `hardened` notices a backend
-        that sends its log from the beginning every time.
+        Under the founding document, a keep-alive counts as progress. Only `hardened` notices that a
+        backend sends its log from the beginning every time.
         """
         if self.remembers:
             keep_alives = frozenset({"stream ping", "stream noise"})
@@ -44,35 +44,35 @@ class Setting:
 _ALL: Final = (
     Setting(
         name="cancel",
-        about="start() and cancel() of a job that is created",
+        about="start() and cancel() on a new job",
         says=("start", "cancel"),
     ),
     Setting(
         name="follow",
-        about="one wait() of a job that exists",
+        about="one wait() on an existing job",
         says=("follow",),
         attached=True,
     ),
     Setting(
         name="cancel-wait",
-        about="wait() and cancel() of a job that exists",
+        about="wait() and cancel() on an existing job",
         says=("follow", "cancel"),
         attached=True,
     ),
     Setting(
         name="submit",
-        about="start(), wait() and abort() of a job that is created",
+        about="start(), wait() and abort() on a new job",
         says=("start", "follow", "abort"),
     ),
     Setting(
         name="leave",
-        about="wait() of a job that exists, left and taken up again, and abort()",
+        about="wait(), left and called again, and abort() on an existing job",
         says=("follow", "leave", "abort"),
         attached=True,
     ),
     Setting(
         name="resend",
-        about="one wait() with a backend that ignores Last-Event-ID and sends its log again",
+        about="one wait() against a backend that ignores Last-Event-ID and resends its whole log",
         says=("follow",),
         attached=True,
         remembers=False,

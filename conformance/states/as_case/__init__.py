@@ -1,1 +1,1 @@
-"""Turns a counter-example into a case: steps, answers of the backend, and what a sound client does."""
+"""Turns a counter-example into a case: its steps, the responses, and what a correct client does."""

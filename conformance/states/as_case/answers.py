@@ -1,4 +1,4 @@
-"""What the backend of a counter-example answers, one answer per request, in the words of a case."""
+"""The backend's response to each request of a counter-example, in the format of a case."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from conformance.strict_data import Json
 PING: Final[Mapping[str, Json]] = {"event": "ping", "data": "{}"}
 NOISE: Final[Mapping[str, Json]] = {"data": "no json"}
 CANCELLED: Final[Mapping[str, Json]] = {"status": 200, "json": {}}
-"""The backend's own answer would depend on whether an earlier cancel has reached it."""
+"""The response to a cancel; the default would depend on whether an earlier cancel arrived."""
 _REFUSED: Final[Mapping[str, Json]] = {"status": 500, "json": {"error": "no"}}
 _HALF: Final[Sequence[Json]] = ({"raw": "{"},)
 _JOB: Final[Mapping[str, Json]] = {
@@ -35,12 +35,12 @@ _WHOLE: Final[Mapping[str, Mapping[str, Json]]] = {
     "is over": {"json": {"job": _OVER}},
     "breaks": {"content_type": "application/json", "frames": [*_HALF], "end": "bad_chunk"},
 }
-"""The answers to all calls but the stream, by what happens."""
+"""The responses to all calls except the stream, by move."""
 _NEVER: Final[Mapping[str, Json]] = {"lose": "response", "end": "hang"}
 
 
 def frames_of(places: Sequence[int]) -> list[Mapping[str, Json]]:
-    """Return events of the log as frames; places are counted from 1."""
+    """Return the events at these positions of the log, counted from 1, as frames."""
     return [
         {"id": str(place), "json": {"type": str(EVENTS[place - 1]["type"]), **_step(place)}}
         for place in places
@@ -52,35 +52,35 @@ def _step(place: int) -> Mapping[str, Json]:
 
 
 def rest_of_the_log(heard: int) -> Mapping[str, Json]:
-    """Return the answer of a stream that has all that was not heard yet."""
+    """Return a stream response with all events that were not delivered yet."""
     return {"frames": frames_of(range(min(heard, len(LOG) - 1) + 1, len(LOG) + 1)), "end": "eof"}
 
 
 @define
 class Answer:
-    """The answer to one request: how it begins, its frames, how it ends, and the gates before each."""
+    """The response to one request: how it starts, its frames, how it ends, and its gates."""
 
     call: str
     how: str = ""
-    """What happened first: accepts, refuses, breaks, runs or is over; nothing yet if empty."""
+    """The first move: accepts, refuses, breaks, runs or is over; empty if there was none yet."""
     frames: list[Mapping[str, Json]] = field(factory=list[Mapping[str, Json]])
     end: str = "hang"
     gate: str = ""
-    """What the body waits at."""
+    """The gate at which the body waits, if any."""
     end_gate: str = ""
 
     def add(self, frames: Sequence[Mapping[str, Json]], gate: str) -> None:
-        """Append frames, the first of which waits at the gate, if there is one."""
+        """Append frames; the first waits at the gate unless `gate` is empty."""
         first, *others = frames
         self.frames += [{**first, "gate": gate} if gate else first, *others]
 
     @property
     def words(self) -> Mapping[str, Json]:
-        """The answer as a case has it; empty if it is the backend's own."""
+        """The response in the format of a case; empty if it is the backend's default."""
         if self.call == "stream":
             return self._stream
         if self.how == "breaks" and not self.gate:
-            # If the backend got the create, there would be one job more.
+            # If the create reached the backend, it would add a job.
             return {"lose": "request" if self.call == "create" else "response", "end": "fin"}
         if self.how == "accepts" and self.call == "cancel":
             return {**CANCELLED, **_stall(self.gate)}

@@ -1,4 +1,4 @@
-"""A counter-example as a case: its moves as steps, and what a sound client makes of them."""
+"""Turn a counter-example into a case: its moves as steps, and what a correct client does."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -19,23 +19,23 @@ from conformance.states.worlds import Setting
 from conformance.strict_data import Json
 
 _ROUNDS: Final = 3
-"""How often what goes round for ever is written out; the backend goes on like that."""
+"""How often a case repeats the moves of an endless loop."""
 _INITIAL_MS: Final = 1000
-"""Every delay is this long: the budget is used up before one is doubled."""
+"""The length of every delay: the budget runs out before a delay is doubled."""
 _COUNTS: Final = "ARK-BUD-"
-"""The rules about how failures are counted, which shows when there are no more."""
+"""The prefix of the rules about counting failures; their cases exhaust the budget."""
 _OTHERWISE: Final = "ARK-ERR-10"
-"""The rule of a promise that the specification does not have: every operation settles."""
+"""The rule to cite for promises that are not in the specification: every operation settles."""
 
 
 def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
-    """Yield the moves of a breach, as long as they can happen to a client that keeps the promise."""
+    """Yield the moves of a breach up to the first that a correct client makes impossible."""
     moves = [*breach.moves]
     if breach.loop is not None:
         moves += [*breach.moves[breach.loop :]] * _ROUNDS
     for move in moves:
         if move == "leave":
-            raise NotACase("it leaves a wait, and no driver can be asked to do that")
+            raise NotACase("it leaves a wait, and drivers have no command for that")
         if move not in VERBS and move not in client.moves():
             return
         client.move(move)
@@ -43,7 +43,7 @@ def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
 
 
 def about(setting: Setting, profile: Profile, breach: Breach) -> str:
-    """Say where a case comes from, for the beginning of its file: the moves of the trace."""
+    """Return the comment at the top of a case's file: where it comes from, and the trace."""
     moves = (f"#   {number:>2}  {MOVES[move]}" for number, move in enumerate(breach.moves, 1))
     return "\n".join(
         (f"# Found by `arkor-conformance states` ({setting.name}, {profile.name}):", *moves)
@@ -53,9 +53,9 @@ def about(setting: Setting, profile: Profile, breach: Breach) -> str:
 def case_of(
     setting: Setting, profile: Profile, breach: Breach, known: Mapping[str, Requirement]
 ) -> Case:
-    """Return a counter-example as a case that expects what is right; raises NotACase."""
+    """Return a counter-example as a case that expects correct behaviour; raises NotACase."""
     if breach.promise is MISUSE:
-        raise NotACase("it makes a report that is never true, and no client gets one")
+        raise NotACase("it passes invalid input to the session, which no client receives")
 
     def client() -> SoundClient:
         return SoundClient(profile, setting.attached, setting.remembers)
@@ -71,7 +71,7 @@ def case_of(
         "requires": [rule if cites else _OTHERWISE],
         "profiles": [profile.name],
         "needs": sorted(script.needs),
-        "why": f"The promise: {breach.promise.text}. Here {breach.how}.",
+        "why": f"Promise: {breach.promise.text}. Counter-example: {breach.how}.",
         **config,
         "server": _server(script, setting),
         **({"hold": script.hold} if script.hold else {}),
@@ -110,7 +110,7 @@ def _server(script: Script, setting: Setting) -> Mapping[str, Json]:
 
 
 def _plainer(steps: Sequence[dict[str, Json]]) -> Sequence[Json]:
-    """Leave out that a step is detached where the next one waits for its answer, or none comes."""
+    """Remove `detach` from steps where it has no effect: the next step waits, or there is none."""
     names: dict[str, int] = {}
     for step, following in zip(steps, [*islice(steps, 1, None), None], strict=True):
         verb = str(step["do"])

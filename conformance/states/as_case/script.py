@@ -1,7 +1,7 @@
-"""The steps and the answers of a case, written move by move as a trace has them.
+"""Translate the moves of a trace into the steps and responses of a case.
 
-Every answer of the backend waits for what came before it in the trace, unless it follows by itself.
-After the last move everything that is under way is brought to its end.
+Each response waits for the moves before it in the trace, unless it can only come after them anyway.
+After the last move, everything in progress is finished.
 """
 
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ from conformance.states.as_case.sound_client import Exchange, SoundClient
 from conformance.strict_data import Json
 
 VERBS: Final = {"start": "start", "follow": "wait", "cancel": "cancel", "abort": "abort"}
-"""The moves of the application, with the operation that each one is."""
+"""The operation for each move of the application."""
 _FIRST: Final = ("create accepts", "cancel accepts", "handled", "tick", "job runs", "job is over")
 _TO_THE_RESULT: Final = (*_FIRST, *(f"stream {w}" for w in ("accepts", "burst", "event", "ends")))
-"""What brings everything to a good end, the first that can happen."""
+"""The moves that finish everything successfully; the first possible one is made."""
 _TO_EXHAUSTION: Final = (*_FIRST, "stream breaks")
-"""The same with streams that break until the wait gives up, which shows how failures were counted."""
+"""The moves that break every stream until the wait gives up, which tests the count of failures."""
 
 
 class NotACase(Exception):
-    """A counter-example cannot be a case; the message says why."""
+    """Raised when a counter-example cannot be expressed as a case; the message says why."""
 
 
 @define
 class Script:
-    """A case while the moves are read."""
+    """A case that is being written, move by move."""
 
     client: SoundClient
     steps: list[dict[str, Json]] = field(factory=list[dict[str, Json]])
@@ -37,23 +37,23 @@ class Script:
     answers: dict[str, list[Answer]] = field(factory=dict[str, list[Answer]])
     needs: set[str] = field(factory=set[str])
     before: tuple[str, ...] = ()
-    """What the next step has to wait for."""
+    """The events that the next step waits for."""
     owners: frozenset[str] = frozenset()
-    """What the latest move was about: that goes on by itself."""
+    """The exchanges and sleeps of the latest move; they continue without a gate."""
     waiting: set[str] = field(factory=set[str])
-    """What began before the last move, and goes on only after it."""
+    """The exchanges and sleeps that were in progress at the last move; each waits for a step."""
     late: set[str] = field(factory=set[str])
-    """Streams that were answered after something else: a gate can only hold back what follows."""
+    """Streams whose response has to wait: gates hold back only frames and the end, not the head."""
     closed: tuple[str, ...] = ()
-    """What the client has to close by the last move."""
+    """The exchanges that the client has to close by the last move."""
     unseen: bool = False
-    """Whether what the latest move does, or a faulty client makes of it, cannot be waited for."""
+    """Whether the latest move has no effect that the next step could wait for."""
     drains: bool = False
 
     def play(self, moves: Sequence[str], *, exhausts: bool) -> None:
-        """Read the moves, the last of which breaks the promise; then bring all to its end.
+        """Translate the moves, the last of which breaks the promise; then finish everything.
 
-        `exhausts` breaks every stream from then on, until the budget is exhausted.
+        With `exhausts`, every stream after the last move breaks until the budget is exhausted.
         """
         for number, move in enumerate(moves, 1):
             self._take(move, last=number == len(moves))
@@ -75,7 +75,9 @@ class Script:
         if move in VERBS:
             seen = self._say(VERBS[move])
         elif move == "fails":
-            self._trigger("throw_in", "its callbacks raise twice, and a case has one that raises")
+            self._trigger(
+                "throw_in", "two of its callbacks raise, and a case can have only one that does"
+            )
         elif move == "tick":
             seen = self._wake(f"sleep#{self.client.sleeps}")
         elif move != "handled":
@@ -84,7 +86,9 @@ class Script:
         if not self.drains:
             after = seen if last else did or seen
             kept = self.before if move in {"handled", "fails"} or not after else ()
-            if move == "fails":  # a callback raises at once, and the client may close its stream
+            if (
+                move == "fails"
+            ):  # the callback raises immediately, and the client may close its stream
                 kept = tuple(name for name in kept if not name.startswith("stream#"))
             self.before = (*kept, *after)
             self.unseen = " " in move and not did
@@ -98,8 +102,8 @@ class Script:
             self.needs.add(verb)
         if self.client.is_busy:
             if verb in {"start", "wait"}:
-                raise NotACase(f"it calls {verb}() during a callback, and those of a driver cannot")
-            twice = f"it calls {verb}() in two callbacks, and a case has one that does"
+                raise NotACase(f"it calls {verb}() during a callback, which a driver cannot do")
+            twice = f"it calls {verb}() in two callbacks, and a case can do so in only one"
             self._trigger(f"{verb}_in", twice)
             return ()
         if verb != "abort" and any(self.client.asked.values()):
@@ -117,7 +121,7 @@ class Script:
     def _step(self, **words: Json) -> None:
         after = {"after": [*self.before]} if self.before else {}
         if self.unseen:
-            # The kit advances the clock only when the client has done all that it does at once.
+            # The kit advances the clock only when the client has nothing left to do.
             self.unseen = False
             self.needs |= {"clock.virtual", "clock.advance"}
             self.steps.append({"do": "advance", "ms": 0, **after})
@@ -139,7 +143,7 @@ class Script:
         return (f"{sleep}.woken",)
 
     def _is_held(self, name: str) -> bool:
-        """Tell whether something has to wait for a step, as something else came in between."""
+        """Tell whether an exchange or sleep has to wait for a step before it can continue."""
         if not self.drains:
             return name not in self.owners
         held = name in self.waiting
@@ -148,7 +152,7 @@ class Script:
 
     def _gate(self, exchange: Exchange) -> str:
         held = self._is_held(exchange.name) or exchange.name in self.late
-        # What a callback does, a driver does at once: what comes during it comes right behind.
+        # A driver's callback acts immediately, so frames that arrive during it need no gate.
         if not held or (exchange.call == "stream" and self.client.is_busy):
             return ""
         self.late.discard(exchange.name)
@@ -164,7 +168,9 @@ class Script:
         if call != "stream":
             answer.how, answer.gate = what, self._gate(exchange)
             if answer.gate and call == "cancel" and what == "breaks":
-                raise NotACase("its cancel breaks later on, and a case can only break one at once")
+                raise NotACase(
+                    "its cancel breaks after another move, and a case can only break it immediately"
+                )
             return (f"{exchange.name}.{'ended' if what == 'breaks' else 'responded'}",)
         if what in {"accepts", "refuses"}:
             answer.how = what
@@ -186,7 +192,7 @@ class Script:
         return (f"{exchange.name}.frame#{len(answer.frames)}",)
 
     def answer_to(self, call: str, number: int) -> Answer:
-        """Return the answer to a request."""
+        """Return the response to request `number` of a call, and create it if necessary."""
         answers = self.answers.setdefault(call, [])
         while len(answers) < number:
             answers.append(Answer(call))
@@ -194,8 +200,12 @@ class Script:
 
 
 def _check_in_a_callback(move: str) -> None:
-    """Refuse what cannot happen to a callback that awaits its cancel; raises NotACase."""
+    """Reject a move that is impossible while a callback awaits its cancel; raises NotACase."""
     if move in {"handled", "fails"}:
-        raise NotACase("its callback ends before the cancel it calls, and a driver's awaits that")
+        raise NotACase(
+            "its callback ends before the cancel() in it, which a driver's callback awaits"
+        )
     if move in {"cancel refuses", "cancel breaks"}:
-        raise NotACase("the cancel in its callback fails, and so would the callback of a driver")
+        raise NotACase(
+            "the cancel in its callback fails, which would make a driver's callback fail"
+        )

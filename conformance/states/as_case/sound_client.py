@@ -1,7 +1,7 @@
-"""A client that keeps every promise, as a model: what it does at each move, in the names of the kit.
+"""A model of a correct client: what it does on each move, in the names that cases use.
 
-It is written from the specification and shares no code with the session, so that it also tells what
-would have been right where the session itself is wrong.
+The model follows the specification and shares no code with the session, so that its results are
+correct even if the session's are wrong.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _ABORTED: Final[Mapping[str, Json]] = {"error": "aborted"}
 
 @define
 class Exchange:
-    """One request that is open; `sent` is how far the log was sent on it."""
+    """An open request; `sent` is the position of the last event sent on it."""
 
     call: str
     number: int
@@ -34,39 +34,42 @@ class Exchange:
     status: int = 0
     progressed: bool = False
     empty: bool = True
-    """Whether nothing but keep-alives came."""
+    """Whether nothing except pings has arrived."""
 
     @property
     def name(self) -> str:
-        """What a case calls it."""
+        """The name of this exchange in a case."""
         return f"{self.call}#{self.number}"
 
     def places(self, what: str) -> range:
-        """Return the places of the events that come as one `event`, or as a `burst`."""
+        """Return the positions of the events in an `event` or `burst` move."""
         return range(self.sent + 1, (self.sent + 1 if what == "event" else len(LOG)) + 1)
 
 
 @define
 class SoundClient:
-    """The model; `attached` to a job that exists, or not, `remembers` whether streams resume."""
+    """The model of a client, `attached` to an existing job or not.
+
+    `remembers` is whether the backend resumes streams.
+    """
 
     profile: Profile
     attached: bool
     remembers: bool
     open: dict[str, Exchange] = Factory(dict[str, Exchange])
-    """The requests that are under way, by call."""
+    """The requests in progress, by call."""
     asked: dict[str, list[str]] = Factory(lambda: {"start": [], "wait": [], "cancel": []})
-    """The operations that are under way, by verb; one that a callback calls has no name."""
+    """The names of the pending operations, by verb; an operation called in a callback has none."""
     sent: dict[str, int] = Factory(lambda: dict.fromkeys(("create", "stream", "cancel", "job"), 0))
     cursors: list[int] = Factory(list[int])
     callbacks: list[str] = Factory(list[str])
     results: dict[str, Mapping[str, Json]] = Factory(dict[str, Mapping[str, Json]])
     closed: list[str] = Factory(list[str])
-    """The exchanges that the client has closed itself."""
+    """The exchanges that the client has closed."""
     sleeps: int = 0
     sleeping: bool = False
     running: bool = False
-    """Whether a callback runs."""
+    """Whether a callback is running."""
     failures: int = 0
     heard: int = 0
     aborted: bool = False
@@ -78,28 +81,28 @@ class SoundClient:
     _queue: list[int | tuple[Exchange, bool]] = field(
         factory=list[int | tuple[Exchange, bool]], init=False
     )
-    """What arrived during a callback: events, and how the stream ended."""
+    """Events not yet delivered, and the end of the stream and whether it was clean."""
     _stream: Exchange | None = field(default=None, init=False)
     _did: list[str] = field(factory=list[str], init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Know the job if it exists."""
+        """Know the job from the start if the client is attached to it."""
         self._known = self.attached
 
     @property
     def is_busy(self) -> bool:
-        """Whether a callback of the present wait runs."""
+        """Whether a callback of the current wait is running."""
         return self.running and self._current
 
     def operation(self, verb: str) -> str:
-        """Return the name that the next operation gets; empty if a callback calls it."""
+        """Return the name of the next operation; empty if it is called in a callback."""
         if self.is_busy:
             return ""
         number = self._called.get(verb, 0) + 1
         return verb if number == 1 else f"{verb}#{number}"
 
     def moves(self) -> Iterator[str]:
-        """Yield all that can happen next, apart from what the application says."""
+        """Yield the moves that are possible now, except calls of the application."""
         if self.running:
             yield from ("handled", "fails")
         if self.sleeping:
@@ -121,7 +124,7 @@ class SoundClient:
             yield from ("burst",) if exchange.sent < len(LOG) - 1 else ()
 
     def move(self, name: str) -> tuple[str, ...]:
-        """Let one thing happen; return the events that the client causes."""
+        """Make a move; return the events that the client causes."""
         self._did = []
         match name:
             case "start" | "cancel" | "abort":
@@ -176,7 +179,7 @@ class SoundClient:
         self._current = False
 
     def _end_wait(self, result: Mapping[str, Json]) -> None:
-        """Settle the wait, and close all that it needed."""
+        """Settle the wait, and close its exchanges."""
         self._close("stream")
         self._close("job")
         self._queue.clear()
@@ -257,7 +260,7 @@ class SoundClient:
         self._read()
 
     def _read(self) -> None:
-        """Read what has arrived, up to the next callback."""
+        """Handle queued events, and the end of the stream, until a callback runs."""
         while self._queue and not self.running:
             match self._queue.pop(0):
                 case int(place):
@@ -304,7 +307,7 @@ class SoundClient:
             self._count(progressed=progressed, clean=clean)
 
     def _count(self, *, progressed: bool, clean: bool) -> None:
-        """Count the end of a stream: a failure of the row or not, and the budget."""
+        """Count the end of a stream, then either back off or give up."""
         if progressed:
             self.failures = 0 if clean else 1
         else:

@@ -28,7 +28,7 @@ def test_the_figures_are_shown_in_a_table_and_written_as_json(tmp_path: Path) ->
 def test_a_bound_that_cuts_is_told() -> None:
     found = kit("states", "--world", "cancel", "--profile", "hardened", "--most", "5")
     assert found.status == 0
-    assert "not every state was explored: --most 5 cut cancel under hardened" in found.out
+    assert "some states were not explored: --most 5 limited cancel under hardened" in found.out
 
 
 def test_a_counter_example_is_written_and_replayed(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_counter_example_is_written_and_replayed(tmp_path: Path) -> None:
     trace.write_text(json.dumps(mended), "utf-8")
     fixed = kit("states", "--replay", str(trace))
     assert fixed.status == 0
-    assert fixed.out.startswith("it no longer fails")
+    assert fixed.out.startswith("the trace no longer fails")
 
 
 def test_a_counter_example_that_cannot_be_a_case_says_why(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_counter_example_that_cannot_be_a_case_says_why(tmp_path: Path) -> Non
     trace.write_text(json.dumps(moved), "utf-8")
     again = kit("states", "--replay", str(trace), "--case", str(case))
     assert again.status == 1, again.err
-    assert "it cannot be a case: it leaves a wait, and no driver can be asked to" in again.out
+    assert "the counter-example cannot be a case: it leaves a wait, and drivers have" in again.out
     assert not case.exists()
 
 
@@ -68,7 +68,7 @@ def test_a_case_that_the_client_passes_is_not_written(tmp_path: Path) -> None:
     words = ["--world", "cancel", "--mutant", "cancel.does-not-send-the-cancel"]
     found = kit("states", *words, "--case", str(case))
     assert found.status == 1
-    assert "it cannot be a case: the client passes it" in found.out
+    assert "the counter-example cannot be a case: the client passes that case" in found.out
     assert not case.exists()
 
 
@@ -77,7 +77,7 @@ def test_a_trace_is_written_as_a_case_that_the_kit_plays(tmp_path: Path) -> None
     words = ["--world", "cancel", "--mutant", "create.overlapping-starts-submit-twice"]
     assert kit("states", *words, "--out", str(trace)).status == 1
     found = kit("states", "--replay", str(trace), "--case", str(case))
-    assert f"written as a case, which this client fails, to {case}" in found.out
+    assert f"wrote a case, which this client fails, to {case}" in found.out
     assert kit("run", "--strict", "--file", str(case)).status == 0
     driver = (sys.executable, "-P", "-m", "conformance.mutants.driver", words[-1])
     assert kit("run", "--strict", "--file", str(case), "--", *driver).status == 1
