@@ -195,7 +195,9 @@ def _tell_success(page: Page, found: Sequence[Explored], most: int) -> None:
     total = f"{states:,} states and {edges:,} edges in {seconds:.1f} s"
     cut = [f"{each.setting.name} under {each.profile.name}" for each in found if each.cut]
     if cut:
-        page.print(Text(f"\nsome states were not explored: --most {most} limited {', '.join(cut)}"))
+        page.print(
+            Text(f"\nsome states were not explored: --most {most} was reached in {', '.join(cut)}")
+        )
         page.print(Text(f"explored {total}: no promise was broken in these states"))
     else:
         page.print(Text(f"\nexplored {total}: every promise holds in every state"))

@@ -1,1 +1,1 @@
-"""Checks every reachable state of a session, breadth first, and writes counter-examples to files."""
+"""Checks every reachable state of a session and writes counter-examples as traces."""

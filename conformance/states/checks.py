@@ -90,7 +90,7 @@ def _check_cursor(facts: Facts, cursor: bytes | None) -> None:
         raise violated(rule, f"the stream was opened {shown} before any event was delivered")
     ahead = sent is not None and sent.isdigit() and int(sent) > facts.heard
     rule = "ARK-RES-16" if ahead else "ARK-RES-2"
-    raise violated(rule, f"the stream was opened {shown} instead of {due!r}")
+    raise violated(rule, f"the stream was opened {shown} instead of with cursor {due!r}")
 
 
 def check_close(facts: Facts, number: int) -> None:

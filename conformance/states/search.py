@@ -26,7 +26,7 @@ from conformance.states.worlds import Setting
 _ROUNDS: Final = 10
 """How often a loop has to repeat before it counts as endless."""
 _STUCK: Final = "from here on, no sequence of moves brings the session to rest"
-_ROUND: Final = "this can repeat for ever: streams are opened, but no event is delivered"
+_ROUND: Final = "these moves can repeat for ever: streams are opened, but no event is delivered"
 
 
 @frozen(kw_only=True)

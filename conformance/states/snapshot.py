@@ -13,7 +13,7 @@ from typing import Final, TypeGuard
 COUNTERS = frozenset({"number", "sent", "delivered", "exchange", "delivery"})
 """Attributes that only number things: sessions that differ only in these behave the same.
 
-The same is true of integer keys. A snapshot that leaves out any attributes leaves them out, too.
+The same is true of integer keys, which every snapshot with a `leave_out` omits.
 """
 
 

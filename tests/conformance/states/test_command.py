@@ -28,7 +28,9 @@ def test_the_figures_are_shown_in_a_table_and_written_as_json(tmp_path: Path) ->
 def test_a_bound_that_cuts_is_told() -> None:
     found = kit("states", "--world", "cancel", "--profile", "hardened", "--most", "5")
     assert found.status == 0
-    assert "some states were not explored: --most 5 limited cancel under hardened" in found.out
+    assert (
+        "some states were not explored: --most 5 was reached in cancel under hardened" in found.out
+    )
 
 
 def test_a_counter_example_is_written_and_replayed(tmp_path: Path) -> None:
