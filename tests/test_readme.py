@@ -142,7 +142,9 @@ def test_the_output_about_a_backend_counts_the_cases_that_there_are() -> None:
         for profile in each.profiles
     )
     rows = re.findall(
-        r"^(\S+) +CONFORMS .* (\d+) pass, (\d+) n/a$", shown("arkor-mock 0.1.0 keeps"), re.MULTILINE
+        r"^(\S+) +CONFORMS .* (\d+) pass, (\d+) n/a$",
+        shown("arkor-mock 0.1.0 satisfies"),
+        re.MULTILINE,
     )
     assert {name: int(passed) + int(left) for name, passed, left in rows} == counted
 
@@ -152,7 +154,7 @@ def test_the_command_about_a_backend_prints_what_the_readme_shows() -> None:
     done = kit("backend")
     printed, told = (
         words(re.sub(r"\(\d+\.\d s\)", "", text))
-        for text in (done.out, shown("arkor-mock 0.1.0 keeps"))
+        for text in (done.out, shown("arkor-mock 0.1.0 satisfies"))
     )
     assert " ".join(told) in " ".join(printed)
 

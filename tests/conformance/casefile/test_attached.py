@@ -82,7 +82,7 @@ def test_start_and_what_is_expected_of_the_create_are_left_out() -> None:
         ),
         (
             'step = [{do = "wait"}, {do = "start"}]\nexpect.requests = {stream = 1}',
-            "calls start() while or after",
+            "calls start() during or after",
         ),
         (
             'step = [{do = "cancel"}]\nexpect.requests = {cancel = 0}',

@@ -45,7 +45,7 @@ MISTAKES: Final = {
     ),
     "the client is reused in the next case": (OPENED, 'if name == "open" and case is None:'),
     "an error's kind is guessed from its base class": ('arkor_proto.GaveUp: "gave_up", ', ""),
-    "a missing number is left out": ("{**NUMBERS, **data}", "data"),
+    "a missing number is left out instead of being null": ("{**NUMBERS, **data}", "data"),
     "the driver declares a capability that the client lacks": (
         '"concurrent",',
         '"concurrent", "create", "attach",',

@@ -283,7 +283,7 @@ DIFFERENT: Final = {
         '"kit": "9"',
         f"kit is version 9, but in 1.json it is version {__version__}",
     ),
-    "specification": ('{"version":"2"', '{"version":"1"', "specification is version 1, that"),
+    "specification": ('{"version":"2"', '{"version":"1"', "specification is version 1, but in"),
     "cases": ('"cases":"', '"cases":"00', "set of cases is 00"),
     "of": ('"of":3', '"of":4', "number of shards is 4, but in 1.json it is 3"),
     "filters": (
@@ -292,13 +292,13 @@ DIFFERENT: Final = {
         "choice of cases is x, but in 1.json it is empty",
     ),
     "strict": ('"strict": false', '"strict": true', "--strict is on, but in 1.json it is off"),
-    "time": ('"said":"virtual time"', '"said":"real time"', "time is real time, that"),
-    "client": ('"version":"1","profiles"', '"version":"3","profiles"', "client is probe 3, that"),
+    "time": ('"said":"virtual time"', '"said":"real time"', "time is real time, but in"),
+    "client": ('"version":"1","profiles"', '"version":"3","profiles"', "client is probe 3, but in"),
     "capabilities": ('["abort",', "[", "client's capabilities is callbacks.async, cancel, "),
     "gaps": (
         '"declared_gaps":{}',
         '"declared_gaps":{"a":"b"}',
-        "client's declared_gaps is a, that",
+        "client's declared_gaps is a, but in",
     ),
     "known": (
         '"known":[]',

@@ -102,7 +102,11 @@ def test_the_command_kills_a_worker_and_compares_with_a_serial_run(tmp_path: Pat
     [
         (["--clients", "0"], "--clients: '0' is not a whole number", 2),
         (["--outages", "soon"], "--outages: 'soon' is not a number of seconds", 2),
-        (["--kill-one", "--scheduler", "tcp://x:1"], "--kill-one: not for a cluster", 2),
+        (
+            ["--kill-one", "--scheduler", "tcp://x:1"],
+            "--kill-one: cannot kill a worker of your own cluster",
+            2,
+        ),
         (["--json", "."], "exists and is not a file", 3),
         (["--scheduler", "nowhere"], "--scheduler: no scheduler answers at nowhere", 3),
     ],

@@ -102,7 +102,7 @@ class SettlesTwice(Plain):
 
 
 class LetsAHookFail(Plain):
-    """Lets an exception of a hook end the work of the session."""
+    """Lets an exception from a hook end the work of the session."""
 
     def do(self, output: Output) -> None:
         """Call the hook as it is."""
@@ -174,7 +174,7 @@ class NeverTicks(Plain):
 
 
 class TicksLate(Plain):
-    """Ticks a second after the deadline."""
+    """Gives the session its `Tick` a second after the deadline."""
 
     def deadline(self, until: float) -> float:
         """Add a second."""
