@@ -117,7 +117,7 @@ def _cases(
 def _expanded(
     at: str, values: Mapping[str, Json], known: Mapping[str, Requirement]
 ) -> Iterator[Case]:
-    """Read the cases to which a table expands; a mistake in a template is reported once."""
+    """Read the cases that a table expands to; a mistake in a template is reported once."""
     told: dict[tuple[str, str], ScenarioError] = {}
     for expanded in expand(at, values):
         try:

@@ -42,14 +42,14 @@ _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK
 """Rules that only a delay that is too long breaks, and rules about default delays (not scaled)."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
-_LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be scheduling delay"
+_LOWER_ONLY: Final = "judged in part, by lower bounds only: scheduling may make a delay longer"
 _NO_UPPER: Final = (
-    "not judged: only a longer delay would break it, and that may be scheduling delay"
+    "not judged: only a delay that is too long would break it, and scheduling may cause that"
 )
-_NO_SPREAD: Final = "not judged: scheduling delay alone can make delays differ"
+_NO_SPREAD: Final = "not judged: scheduling alone can make delays differ"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
 _NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
-_NO_LENGTH: Final = "judged in part, by their number: their length may be scheduling delay"
+_NO_LENGTH: Final = "judged in part, by their number only: scheduling may change their length"
 
 
 class TimeMode(Enum):

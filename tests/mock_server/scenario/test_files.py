@@ -150,7 +150,7 @@ def test_the_second_rule_is_named_as_the_second() -> None:
     ("data", "message"),
     [
         ({"rules": []}, "'rules' is unknown; did you mean 'rule'?"),
-        ({"schema": 2}, "schema: 2 (integer) is not 1"),
+        ({"schema": 2}, "schema: 2 (integer) is not 1, the only supported value"),
         ({"job": [{"id": "a"}, {"id": "a"}]}, "the id 'a' is given twice"),
         ({"job": [{"submitted": True}]}, "job 1: a submitted job needs an id"),
         (
