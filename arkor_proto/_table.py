@@ -247,7 +247,7 @@ _CELLS: Final[Mapping[State, Row]] = {
     },
     Stream.ABORTED: {
         StreamSignal.FOLLOW: Ignored("an abort is final: the wait rejects with the abort's reason"),
-        StreamSignal.ABORT: Ignored("already aborted: the first reason counts"),
+        StreamSignal.ABORT: Ignored("already aborted: the first reason is kept"),
         StreamSignal.LEAVE: Ignored("no caller is waiting"),
     },
     Stop.IDLE: {StopSignal.CANCEL: Move(Stop.AWAITING_JOB)},
