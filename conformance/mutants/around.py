@@ -142,11 +142,11 @@ class Client:
         return self.session.stop_state
 
     def into(self, event: Input) -> None:
-        """Pass an input to the session; mutants replace this."""
+        """Pass an input to the session; mutants override this."""
         self.feed(event)
 
     def out(self, output: Output) -> Iterable[Output]:
-        """Return the outputs that replace one output of the session; mutants replace this."""
+        """Return the outputs that replace one output of the session; mutants override this."""
         return (output,)
 
     def handle(self, event: Input, now: float) -> None:
@@ -183,7 +183,7 @@ class Client:
         return self.outputs.popleft()
 
     def first(self) -> Output:
-        """Return the first output, but a `Deliver` only after all others, as a session does."""
+        """Return the first output, leaving any `Deliver` until last, as a session does."""
         output = self.poll()
         if not isinstance(output, Deliver):
             return output
@@ -213,7 +213,7 @@ class Client:
         return self._own
 
     def send_instead(self, exchange: Exchange, request: Request) -> None:
-        """Close an exchange and send `request`, whose response the session gets instead."""
+        """Close an exchange and send `request`; the session gets its response instead."""
         self.outputs.append(Close(self._outer.get(exchange.number, exchange.number)))
         number = self.send(request)
         self._inner[number], self._outer[exchange.number] = exchange.number, number
@@ -261,7 +261,7 @@ class Client:
         )
 
     def exchange_of(self, report: Report) -> Exchange:
-        """Return the exchange that a report is about."""
+        """Return the exchange that a report concerns."""
         return self._exchanges[report.exchange]
 
     def _note(self, event: Responded | Received) -> None:
@@ -297,7 +297,7 @@ class Client:
         self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
 
     def _is_wanted(self, output: Output) -> bool:
-        """Return false for the outcome of a call that the driver did not make, else true."""
+        """Return whether to pass on an output; false for calls that the driver did not make."""
         if not isinstance(output, Settle):
             return True
         wanted = output.operation in self.asked

@@ -1,8 +1,8 @@
 """Parse event streams with one change to the algorithm, before the session gets them.
 
 A mutant parses the bytes of a stream into blocks in its own way, then passes these blocks to the
-session in their plainest form. The algorithm is that of WHATWG HTML 9.2.6, implemented
-independently of the core.
+session in their plainest form. Apart from the change, it implements the algorithm of WHATWG HTML
+9.2.6, independently of the core.
 """
 
 import json
@@ -31,7 +31,7 @@ from conformance.mutants.patching import ByObject
 _KNOWN: Final = frozenset({"data", "event", "id", "retry"})
 _LONGEST_RETRY: Final = 2**53 - 1
 NOTHING: Final = b":\n"
-"""A comment, which means nothing to the session."""
+"""A comment, which the session ignores."""
 EVENT_TYPES: Final = {
     "training.started",
     "training.log",
@@ -125,7 +125,7 @@ def plain_field(line: str) -> tuple[str, str]:
 
 
 def is_unknown(name: str) -> bool:
-    """Return whether the standard does not define this field name; false for a comment."""
+    """Return whether this field name is unknown to the standard; false for a comment."""
     return bool(name) and name not in _KNOWN
 
 
@@ -204,7 +204,7 @@ _STANDARD: Final = Dialect()
 
 @define(eq=False)
 class _Reader:
-    """Splits one stream into complete blocks; `held` is the unfinished block, with LF line ends."""
+    """Splits one stream into complete blocks; `held` is the unfinished block, with LF endings."""
 
     held: bytes = b""
     _begun: bool = False

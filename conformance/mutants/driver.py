@@ -15,7 +15,7 @@ from mock_server.strict.shapes import nearest
 
 
 def main(*names: str) -> None:
-    """Apply the mutants with these names, then serve as a driver; exits if a name is unknown."""
+    """Apply the mutants with these names, then serve as a driver; exit if a name is unknown."""
     known = {mutant.name: mutant for mutant in (*all_mutants(), *benign_variants())}
     for name in names:
         if name not in known:

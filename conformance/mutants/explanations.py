@@ -52,7 +52,7 @@ class Fault:
 
 @frozen
 class Explanation:
-    """The causes that the kit found for a client with one fault or two."""
+    """The causes that the kit found for a client with one or two faults."""
 
     mutants: tuple[Mutant, ...]
     causes: tuple[Cause, ...]
@@ -121,7 +121,7 @@ def _is_about(rule: str, mutant: Mutant) -> bool:
 
 
 def one_of_each_template(cases: Sequence[Case]) -> Sequence[Case]:
-    """Return one case of each template, under one profile; the profiles take turns."""
+    """Return one case of each template, each under one profile, using the profiles in turn."""
     first: dict[str, Case] = {}
     for case in cases:
         first.setdefault(case.template, case)
@@ -194,7 +194,7 @@ class Explainer:
         return entry(mutant, found, whole=not outcome.stopped)
 
     async def _play(self, mutants: Sequence[Mutant]) -> Outcome:
-        """Play the cases; try again if the driver was too slow to start, as on a busy machine."""
+        """Play the cases; try again if a busy machine made the driver too slow to start."""
         plan = Plan(
             command=own("mutants.driver", *(each.name for each in mutants)),
             cases=sample(self.cases, mutants),
@@ -234,7 +234,7 @@ def shown_of(
 
 
 def entry(mutant: Mutant, found: Sequence[Failure], *, whole: bool) -> BrokenClient:
-    """Return the entry of a mutant for the record; `whole` means that it played all its cases."""
+    """Return a mutant's entry for the record; `whole` means that it played all its cases."""
     return BrokenClient(
         name=mutant.name,
         what=mutant.what,

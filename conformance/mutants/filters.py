@@ -91,7 +91,7 @@ def change_outcomes(change: Callable[[Client, Operation, Outcome], Outcome | Non
 
 
 def change_results(change: Callable[[Client, TrainingResult], TrainingResult]) -> None:
-    """Replace the result with which `wait()` resolves."""
+    """Replace the result that `wait()` resolves with."""
 
     def changed(client: Client, _: Operation, outcome: Outcome) -> Outcome:
         if not isinstance(outcome, Resolved):

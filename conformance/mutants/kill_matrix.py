@@ -36,7 +36,7 @@ PATIENCE: Final = 0.5
 """Seconds of silence after which a mutant counts as hung; with too few, the controls fail."""
 _STARTS: Final = 3
 _ROUNDS: Final = 5
-"""How often to replay uncaught mutants, and cases that caught no mutant.
+"""How many times to replay uncaught mutants, and cases that caught no mutant.
 
 On a busy machine, chunks may arrive joined, which hides some faults.
 """
@@ -92,7 +92,7 @@ class Control:
 
 @frozen
 class KillMatrix:
-    """The results of all mutants, in the order in which they were given."""
+    """The results of all mutants, in the order given."""
 
     trials: Sequence[Trial]
     controls: Sequence[Control]
@@ -106,7 +106,7 @@ class KillMatrix:
         return [each for each in self.trials if not each.caught]
 
     def idle(self, cases: Sequence[Case]) -> Iterator[Case]:
-        """Return those of `cases` that catch no mutant."""
+        """Return the members of `cases` that catch no mutant."""
         return _idle(cases, self.trials)
 
 
@@ -135,7 +135,7 @@ async def kill_matrix(
     enough: bool = False,
     attached: bool = False,
 ) -> KillMatrix:
-    """Play each mutant against the cases about it, and the reference client against all of them.
+    """Play each mutant against its own cases, and the reference client against all of them.
 
     With `enough`, a mutant that has been caught plays only cases that have not caught any mutant
     yet, and the reference client plays each case under only one profile. With `attached`, every
@@ -270,7 +270,7 @@ class _Trials:
 
 
 async def _run(plan: Plan, note: Callable[[CaseResult], None] = lambda _: None) -> Outcome:
-    """Run a plan; try again if the driver was too slow to start, as on a busy machine."""
+    """Run a plan; try again if a busy machine made the driver too slow to start."""
     for _ in range(_STARTS - 1):
         with contextlib.suppress(DriverUnusable):
             return await run(plan, note)

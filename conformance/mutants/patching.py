@@ -88,14 +88,14 @@ WHERE_FAILURES_COUNT: Final = (
     *("ARK-BUD-14", "ARK-BUD-15", "ARK-BUD-16", "ARK-BUD-17", "ARK-BUD-18", "ARK-BUD-19"),
     *("ARK-BUD-20", "ARK-EVT-15", "ARK-SSE-17", "ARK-SSE-20", "ARK-STR-15", "ARK-STR-19"),
 )
-"""Rules that are judged by the next delay, or by which open is the last one.
+"""Rules that are judged by the next delay, or by which stream request is the last one.
 
 A client that counts failures differently breaks these rules too.
 """
 WHERE_THE_CURSOR_SHOWS: Final = (
     *("ARK-SSE-7", "ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-6", "ARK-RES-7", "ARK-RES-8"),
 )
-"""Rules that are judged by the cursor of the next open, mostly with public vectors."""
+"""Rules that are judged by the cursor of the next stream request, mostly with public vectors."""
 
 
 def breaks(
@@ -113,12 +113,12 @@ def breaks(
 
 
 def mutants_in(module: ModuleType) -> tuple[Mutant, ...]:
-    """Return the mutants that a module defines, in the order of their definition."""
+    """Return the mutants that a module defines, in definition order."""
     return tuple(value for value in vars(module).values() if isinstance(value, Mutant))
 
 
 class ByObject(dict[object, T]):
-    """A mutant's data by client or exchange, which are compared by identity."""
+    """A mutant's data, keyed by client or exchange; the keys are compared by identity."""
 
 
 _undo: Final = list[Callable[[], None]]()

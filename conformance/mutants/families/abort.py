@@ -1,4 +1,4 @@
-"""Mutants of aborting `wait()`."""
+"""Mutants that mishandle an abort of `wait()`."""
 
 # ruff: noqa: D401
 

@@ -1,4 +1,4 @@
-"""Mutants of the request for the job after an empty stream."""
+"""Mutants that mishandle the request for the job after an empty stream."""
 
 # ruff: noqa: D401
 

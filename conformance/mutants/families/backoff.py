@@ -1,4 +1,4 @@
-"""Mutants of how back-off delays are computed."""
+"""Mutants that compute back-off delays wrongly."""
 
 # ruff: noqa: D401
 

@@ -1,4 +1,4 @@
-"""Mutants of the budget of consecutive failures, and of what counts as progress."""
+"""Mutants that mishandle the budget of consecutive failures, or what counts as progress."""
 
 # ruff: noqa: D401
 

@@ -1,4 +1,4 @@
-"""Mutants of what follows an exception in a callback."""
+"""Mutants that mishandle an exception in a callback."""
 
 # ruff: noqa: D401
 

@@ -1,7 +1,7 @@
 """Mutants that fail nearly every case; each failure must cite only the rule that the mutant breaks.
 
 No real client is broken like this. These mutants show that a case does not cite its own rule if
-the client fails before the step that the case is about.
+the client fails before the step that the case tests.
 """
 
 # ruff: noqa: D401

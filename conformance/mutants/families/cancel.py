@@ -1,4 +1,4 @@
-"""Mutants of `cancel()`."""
+"""Mutants that mishandle `cancel()`."""
 
 # ruff: noqa: D401
 

@@ -1,4 +1,4 @@
-"""Mutants of `start()`, and of how `wait()` depends on it."""
+"""Mutants that mishandle `start()`, or the create that `wait()` depends on."""
 
 # ruff: noqa: D401
 
@@ -78,7 +78,7 @@ def _is_failure(operation: Operation, outcome: Outcome, client: Client) -> bool:
 
 
 def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
-    """If a create fails, repeat once all calls that were waiting for it."""
+    """If a create fails, repeat each call that was waiting for it, once."""
     repeated = ByObject[Exchange]()
 
     def change(client: Client, output: Output) -> Iterable[Output]:

@@ -1,4 +1,4 @@
-"""Mutants of event ids, which the client must send back unchanged."""
+"""Mutants that change event ids, which the client must send back unchanged."""
 
 # ruff: noqa: D401
 

@@ -1,4 +1,4 @@
-"""Mutants of how the client treats responses that are not a stream."""
+"""Mutants that mishandle responses that are not a stream."""
 
 # ruff: noqa: D401
 

@@ -1,4 +1,4 @@
-"""Mutants of what a frame does: the callback that it calls, and the result that it leads to."""
+"""Mutants that mishandle frames: the callback that a frame calls, or the result it leads to."""
 
 # ruff: noqa: D401
 

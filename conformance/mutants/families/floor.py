@@ -1,4 +1,4 @@
-"""Mutants of `retry:` and `Retry-After`, with which a server asks for a delay."""
+"""Mutants that mishandle `retry:` and `Retry-After`, which a server uses to ask for a delay."""
 
 # ruff: noqa: D401
 
@@ -26,13 +26,13 @@ def obeys_the_server() -> None:
 
 @breaks("ARK-BAK-10", "ARK-BAK-11")
 def ignores_the_server() -> None:
-    """The client ignores `retry:` and `Retry-After`, which should be a floor under its delays."""
+    """The client ignores `retry:` and `Retry-After`, which should be a floor for its delays."""
     change_profiles(lambda profile: evolve(profile, honours_server_delay=False), "hardened")
 
 
 @breaks("ARK-BAK-11")
 def keeps_retry_after() -> None:
-    """`Retry-After` is a floor under all later delays, not only under the next one."""
+    """`Retry-After` is a floor for all later delays, not only for the next one."""
     latest = ByObject[str]()
 
     def change(client: Client, head: Responded) -> Responded:
@@ -177,7 +177,7 @@ def _change_lines(change: Callable[[bytes], bytes | None]) -> None:
 
 @breaks("ARK-SSE-18")
 def reads_any_number_as_retry() -> None:
-    """The client uses the digits of a malformed `retry:` like `5000x`; without digits, 5,000 ms."""
+    """The client uses the digits of a malformed `retry:` (`5000x`), or 5,000 ms if it has none."""
 
     def change(line: bytes) -> bytes:
         digits = bytes(c for c in line if chr(c).isdigit())
@@ -241,13 +241,13 @@ def takes_an_empty_retry_for_zero() -> None:
 
 @breaks("ARK-SSE-20")
 def takes_an_empty_retry_for_the_default() -> None:
-    """`retry:` without a value sets the floor to 3 s, the default of browsers."""
+    """`retry:` without a value sets the floor to 3 s, the default in browsers."""
     _every_retry(lambda value: None if value.strip() else 3000)
 
 
 @breaks("ARK-BAK-10")
 def takes_a_retry_of_zero_for_none() -> None:
-    """`retry: 0` sets the floor to 3 s, the default of browsers."""
+    """`retry: 0` sets the floor to 3 s, the default in browsers."""
     _every_retry(lambda value: 3000 if value.strip() == b"0" else None)
 
 

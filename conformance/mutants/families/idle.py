@@ -1,4 +1,4 @@
-"""Mutants of the idle timers of a stream."""
+"""Mutants that mishandle the idle timers of a stream."""
 
 # ruff: noqa: D401
 

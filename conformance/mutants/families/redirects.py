@@ -1,4 +1,4 @@
-"""Mutants of how the client follows redirects."""
+"""Mutants that mishandle redirects."""
 
 # ruff: noqa: D401
 
@@ -56,8 +56,8 @@ def _edit_redirected(change: Callable[[Client, Request], Request]) -> None:
 def _goes_anywhere(*forgotten: bytes) -> None:
     """Follow redirects to other origins, without the `forgotten` headers.
 
-    The mutant stays on its connection, on which the test backend serves both origins; only the
-    `Host` header differs.
+    The mutant keeps using the same connection, because the test backend serves both origins on
+    it; only the `Host` header differs.
     """
     places = ByObject[str]()
 
@@ -122,7 +122,7 @@ def _follow(where: Callable[[Client, Responded], str | None], call: Call) -> Non
 
 
 def _target(client: Client, head: Responded) -> str:
-    """Return the request target to which a redirect within the same origin leads."""
+    """Return the request target that a redirect within the same origin leads to."""
     location = header(head.headers, b"location") or ""
     there = urlsplit(urljoin(client.exchange_of(head).request.target, location))
     return urlunsplit(("", "", there.path, there.query, ""))
@@ -167,7 +167,7 @@ def redirects_the_cancel() -> None:
 
 @breaks("ARK-SEC-2")
 def counts_a_followed_redirect() -> None:
-    """A followed redirect counts as a failure in the budget."""
+    """A followed redirect counts against the failure budget."""
     failures = ByObject[int]()
 
     def count(client: Client, event: Input) -> None:

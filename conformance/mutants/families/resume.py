@@ -1,4 +1,4 @@
-"""Mutants of the cursor, from which a reopened stream resumes."""
+"""Mutants that mishandle the cursor, which tells the backend where to resume a stream."""
 
 # ruff: noqa: D401
 
@@ -67,13 +67,13 @@ def starts_over() -> None:
 
 @breaks("ARK-RES-1")
 def sends_an_empty_cursor() -> None:
-    """The first open has an empty `Last-Event-ID` header."""
+    """The first stream request has an empty `Last-Event-ID` header."""
     edit_stream(lambda request: with_header(request, CURSOR, cursor_sent(request)))
 
 
 @breaks("ARK-RES-1")
 def invents_a_cursor() -> None:
-    """The first open has `Last-Event-ID: 0`, although no event has arrived."""
+    """The first stream request has `Last-Event-ID: 0`, although no event has arrived."""
     edit_stream(lambda request: with_header(request, CURSOR, cursor_sent(request) or b"0"))
 
 

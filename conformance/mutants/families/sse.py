@@ -1,4 +1,4 @@
-"""Mutants of the event stream parser."""
+"""Mutants with a faulty event stream parser."""
 
 # ruff: noqa: D401
 
@@ -315,7 +315,7 @@ def glues_data_together() -> None:
 
 @breaks("ARK-SSE-13")
 def joins_data_with_a_space() -> None:
-    """Several `data:` lines are joined with a space instead of with LF."""
+    """Several `data:` lines are joined with a space instead of LF."""
     speak(Dialect(join=" ".join))
 
 

@@ -1,4 +1,4 @@
-"""Mutants of opening the stream, and of resolving `wait()` with a result."""
+"""Mutants that mishandle opening the stream, or resolving `wait()` with a result."""
 
 # ruff: noqa: D401
 
@@ -240,7 +240,7 @@ def reads_any_content_type() -> None:
 
 @breaks("ARK-STR-11")
 def retries_a_204() -> None:
-    """The client reconnects after a 204, which tells it to stop."""
+    """The client reconnects after a 204, although a 204 tells it to stop."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses - {204}), "hardened"
     )
@@ -269,7 +269,7 @@ def compares_the_whole_content_type() -> None:
 
 @breaks("ARK-STR-12")
 def inflates_what_is_compressed() -> None:
-    """The client decompresses a gzip stream, which it did not ask for."""
+    """The client decompresses a gzip stream that it did not ask for."""
     _reads_coded()
     change_bytes(lambda _, data: gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)
 

@@ -1,4 +1,4 @@
-"""Mutants of how JSON is read: its dialect, its limits, and members of unexpected types."""
+"""Mutants that misread JSON: its dialect, its limits, or members of unexpected types."""
 
 # ruff: noqa: D401
 
@@ -90,7 +90,7 @@ def takes_nan_for_a_value() -> None:
 
 @breaks("ARK-EVT-20")
 def looks_for_nan_in_strings() -> None:
-    """The client treats a frame as malformed if `NaN` is anywhere in it, even in a string."""
+    """The client treats a frame as malformed if `NaN` appears anywhere in it, even in a string."""
 
     def read(text: str) -> str:
         if "NaN" in text or "Infinity" in text:
@@ -163,7 +163,7 @@ def chokes_on_long_integers() -> None:
 
 
 def _change_numbers(text: str, change: Callable[[float], float]) -> str:
-    """Change only those numbers in a JSON text that are out of range for a double."""
+    """Change only the numbers in a JSON text that are out of range for a double."""
     found = list[float]()
 
     def number(digits: str) -> float:

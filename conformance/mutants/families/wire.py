@@ -1,4 +1,4 @@
-"""Mutants of requests, of the size limits on responses, and of secrets in errors."""
+"""Mutants that send wrong requests, misapply response size limits, or leak secrets in errors."""
 
 # ruff: noqa: D401
 
