@@ -99,7 +99,7 @@ class MockServer:
     It is called on the event loop with every whole request, credentials included, before the
     request is counted. Return False for a request of another process that reached this port by
     chance: it gets a 421, its connection is closed, and the journal has a `RequestRejected`. It
-    takes no attempt number, no rule and no job. TCP connections are numbered as they are accepted,
+    uses up no attempt number, rule or job. TCP connections are numbered as they are accepted,
     before their first request, so an unclaimed connection also counts for `on.connection`.
     `load()` keeps the callable.
     """
@@ -196,7 +196,7 @@ class MockServer:
 
     @property
     def bytes_sent(self) -> int:
-        """How many bytes were handed to the kernel so far, on all connections."""
+        """How many bytes have been handed to the kernel so far, on all connections."""
         return self._host.bytes_sent
 
     @property
@@ -235,7 +235,7 @@ class MockServer:
 
     @property
     def rules(self) -> list[tuple[int, Rule, int]]:
-        """Every rule in force: its index, the rule, how often it has fired."""
+        """Every rule in force: its index, the rule, and how often it has fired."""
         return self._service.rules.in_force
 
     @property

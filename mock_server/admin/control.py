@@ -59,7 +59,7 @@ async def scenario_of(request: Request) -> Scenario:
     if REDACTED in {backend.token, *(tenant.token for tenant in backend.tenants)}:
         where = "backend.tenants" if backend.tenants else "backend.token"
         raise ScenarioError(
-            f"{where}: {REDACTED!r} is how the admin shows a token; set the real token"
+            f"{where}: {REDACTED!r} is what the admin shows instead of a token; set the real token"
         )
     return found
 
@@ -216,7 +216,7 @@ def _end(server: MockServer, number: str, words: dict[str, object]) -> None:
 
 
 async def _verify(server: MockServer, request: Request) -> Reply:
-    """Run the checks in a thread, because a long journal takes time."""
+    """Run the checks in a thread, because checking a long journal takes time."""
     verification = VERIFICATION.read(body_table(request), "")
     try:
         problems = await to_thread.run_sync(problems_of, verification, server.verify)

@@ -255,7 +255,7 @@ class AdminOrigin:
         if server is None:
             raise Refusal(
                 404,
-                f"no server {shown_word(name)}; there are "
+                f"no server {shown_word(name)}; running servers: "
                 f"{', '.join(islice(self.fleet.servers, 20)) or 'none'}",
             )
         match method, rest:

@@ -66,7 +66,7 @@ def summary(error: ScenarioError) -> str:
 
 
 def _signature(path: Path) -> _Signature:
-    """Return values that differ once the file has changed; None if there is no file."""
+    """Return values that change whenever the file does; None if there is no file."""
     try:
         found = path.stat()
     except OSError:

@@ -91,7 +91,7 @@ class Job:
     _held_back: list[Frame] = field(factory=list[Frame], init=False)
     """Events that were pushed while the job was paused."""
     _uncounted: int = field(default=0, init=False)
-    """How many earlier events are left out when the id of the next event is counted."""
+    """How many earlier events to ignore when the next event is numbered."""
 
     def __attrs_post_init__(self) -> None:
         events = self.plan.events
@@ -171,7 +171,7 @@ class Job:
         return follower
 
     def leave(self, follower: Follower, position: int) -> None:
-        """Remove a closed stream, to which the log was sent up to `position`."""
+        """Remove a closed stream that was sent the log up to `position`."""
         self._followers.remove(follower)
         unfinished = not self.over or position < len(self.log)
         if self.backend.follower is Following.OWNER and follower is self._owner and unfinished:
@@ -239,7 +239,7 @@ class Job:
         return found
 
     def event_texts(self, start: int, stop: int) -> list[str]:
-        """Return the data, as text, of the events between two positions whose data is JSON."""
+        """Return the JSON data of the events between two positions; skips data without a type."""
         frames = self.log[start:stop]
         return [fields_of(frame.raw).data or "" for frame in frames if frame.type is not None]
 
@@ -303,7 +303,7 @@ class Job:
         return render(scripted)
 
     def _generated(self, count: int) -> Iterator[Frame]:
-        """Yield `count` events: a start, logs, a checkpoint and, unless the job runs on, an end."""
+        """Yield `count` events: a start, logs, a checkpoint and, if the job ends, an end."""
         ends = 0 if self.plan.status is Fate.RUNNING else 1
         middle = count - ends
         for step in range(middle):

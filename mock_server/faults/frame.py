@@ -55,7 +55,7 @@ def _corrupted(damage: Damage, raw: bytes, rng: random.Random) -> bytes:
 
 
 def pieces_of(how: int | SliceAt, rng: random.Random, raw: bytes) -> tuple[bytes, ...]:
-    """Cut a frame into the pieces in which it is sent."""
+    """Cut a frame into the pieces to send."""
     if isinstance(how, int):
         return tuple(raw[at : at + how] for at in range(0, len(raw), how)) or (raw,)
     cuts = [0, *_cuts(how, raw, rng), len(raw)]

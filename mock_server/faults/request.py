@@ -9,12 +9,12 @@ from mock_server.scenario.words.request import Lost
 
 
 def slow_read_of(rules: Iterable[Rule]) -> int | None:
-    """Return the bytes per second at which the rules let a body be read; None for no limit."""
+    """Return the limit on reading a body, in bytes per second; None if the rules set none."""
     return next((rate for rule in rules if (rate := rule.request.slow_read)), None)
 
 
 def loss_of(rules: Iterable[Rule]) -> tuple[Lost, End] | None:
-    """Return which message the rules lose, and how the connection then ends, or None."""
+    """Return which message is lost, and how the connection then ends; None if none is lost."""
     return next(
         (
             (lost, End(rule.end.end or Ending.RST))

@@ -9,7 +9,7 @@ from attrs import frozen
 
 BODILESS: Final = frozenset({204, 205, 304})
 NO_BODY: Final = frozenset({204, 304})
-"""The statuses with which an upstream cannot send a body; it can with 205, although it must not."""
+"""The statuses whose responses cannot have a body; a 205 must not have one, but can."""
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",

@@ -78,7 +78,7 @@ class Rules:
 
     @property
     def in_force(self) -> list[tuple[int, Rule, int]]:
-        """Every rule in force: its index, the rule, how often it has fired."""
+        """Every rule in force: its index, the rule, and how often it has fired."""
         return [(live.index, live.rule, live.fired) for live in self._rules]
 
     def connection(self, number: int) -> ConnectionFault:

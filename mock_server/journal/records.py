@@ -148,7 +148,7 @@ class PortChanged:
 
 @frozen
 class ConnectionFailed:
-    """A bug in the server ended a connection; never the client's fault.
+    """A bug in the server ended a connection; this is never the client's fault.
 
     `error` is the type of the exception, `where` the module and line. Its message is left out
     because it may contain what the client sent.

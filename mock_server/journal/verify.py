@@ -229,7 +229,7 @@ class Verify:
         _raise(conduct_problems(self._records, profile, max_attempts))
 
     def gates_opened(self) -> None:
-        """Require that every gate at which something waited was opened, except `never`."""
+        """Require that every gate that something waited at was opened, except `never`."""
         _raise(self.unopened_gates())
 
     def unopened_gates(self) -> list[str]:

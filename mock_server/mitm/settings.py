@@ -32,7 +32,7 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
-    """Write every future record to a file as a line of JSON; returns a function to stop doing so.
+    """Write every future record to a file as a line of JSON; returns a function that ends this.
 
     Empties the file first. Raises OSError.
     """

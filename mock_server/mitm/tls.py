@@ -19,7 +19,7 @@ class TakenTls:
     _ended: bool = field(default=False, init=False)
 
     def read(self, limit: int) -> bytes | None:
-        """Return plain text, b"" after close_notify or FIN, None if more records are needed."""
+        """Return plain text; b"" after close_notify or FIN; None if more records are needed."""
         try:
             return self._tls.recv(limit)
         except SSL.WantReadError:
@@ -30,7 +30,7 @@ class TakenTls:
             raise ConnectionAbortedError(f"TLS: {error}") from error
 
     def write(self, data: memoryview) -> int:
-        """Encrypt one record at most; return how many bytes of plain text it took."""
+        """Encrypt at most one record; return how many bytes of plain text it took."""
         return self._tls.send(data)
 
     def take_in(self, records: bytes) -> None:

@@ -143,7 +143,7 @@ class Body:
         self._gzip = zlib.compressobj(wbits=_GZIP)
 
     async def send(self, pieces: Sequence[bytes]) -> None:
-        """Send some pieces at once, each in its own chunk; raises OSError."""
+        """Send some pieces together, each in its own chunk; raises OSError."""
         if self.promise.bodiless:
             return
         if (gzip := self._gzip) is not None:

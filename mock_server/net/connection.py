@@ -41,7 +41,7 @@ _GARBAGE: Final = b"\x16\x03\x00garbage\xff\xfe\r\n\r\n"
 _NOT_TLS: Final = b"this is no TLS at all\r\n"
 _REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
 _FIN_SOON: Final = 0.01
-"""The longest time, in seconds, that a FIN sent right after a request takes to arrive."""
+"""The longest time, in seconds, that a FIN sent right after a request may take to arrive."""
 
 
 @define(eq=False)

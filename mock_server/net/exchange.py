@@ -302,7 +302,7 @@ class ExchangeOnWire:
                 await self._service.gates.wait(gate)
 
     async def _write(self, pieces: Sequence[bytes], frames: Iterable[Frame]) -> None:
-        """Send these pieces of the body at once, then record the frames that they complete."""
+        """Send these pieces of the body together, then record the frames that they complete."""
         await self._body.send(pieces)
         for frame in frames:
             self._arrived.notes.frame(frame)

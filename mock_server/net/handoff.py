@@ -15,7 +15,7 @@ class Hold:
     _released: anyio.Event = field(factory=anyio.Event, init=False)
 
     async def held(self) -> None:
-        """Wait until a stream has sent its replay and waits to be released."""
+        """Wait until a stream has sent its replay and is waiting to be released."""
         await self._held.wait()
 
     def release(self) -> None:

@@ -128,7 +128,7 @@ class Host:
 
     @property
     def bytes_sent(self) -> int:
-        """How many bytes were handed to the kernel so far, on all connections."""
+        """How many bytes have been handed to the kernel so far, on all connections."""
         return self._sent_before + sum(each.wire.sent for each in self.connections.values())
 
     def _is_full(self, accepted: socket.socket) -> bool:

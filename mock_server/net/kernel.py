@@ -1,7 +1,7 @@
 """Ask the kernel about a connection, and list what a platform does not support.
 
-Linux reports everything, macOS most of it, Windows little. The numbers are from the header files
-named in the comments, because Python has no names for them.
+Linux reports everything, macOS most of it, Windows little. Numbers that Python has no names
+for are from the header files named in the comments.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ if sys.platform == "linux":
     import fcntl
 
 LINGER_ZERO: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-"""The value of SO_LINGER with which closing a socket sends RST."""
+"""The value of SO_LINGER that makes closing a socket send RST."""
 LACKING: Final[frozenset[Capability]] = (
     frozenset[Capability]() if sys.platform == "linux" else frozenset({Capability.FULL_QUEUE})
 )

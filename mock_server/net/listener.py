@@ -37,7 +37,7 @@ class Listener:
     _swallowing: list[socket.socket] = field(factory=list[socket.socket], init=False)
 
     def open(self) -> None:
-        """Bind and listen, once; raises OSError for a taken port, OddHost for a bad host."""
+        """Bind and listen, once; raises OSError for a taken port and OddHost for a bad host."""
         if self._opened:
             return
         self._address = address_of(self.host)
@@ -83,7 +83,7 @@ class Listener:
             gone.close()
 
     async def serve(self, handle: Callable[[socket.socket], Awaitable[None]]) -> None:
-        """Accept connections forever and pass each to `handle`, which must return at once."""
+        """Accept connections forever and pass each to `handle`, which must not block."""
         while True:
             await self._up.wait()
             listening = self._socket

@@ -42,7 +42,7 @@ class ExchangeNotes:
     _ended: bool = field(default=False, init=False)
 
     def _where(self) -> tuple[int, float, int, Route, int]:
-        """Return the fields with which every record of the exchange begins."""
+        """Return the fields that every record of the exchange begins with."""
         return (
             *self._owner.journal.stamp(),
             self._connection,

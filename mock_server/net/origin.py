@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames and return about `limit` at most; returns none at the end of the stream.
+        """Wait for frames and return about `limit` or fewer; returns none at the end of the stream.
 
         Without `whole`, a source that knows only bytes may return parts of frames.
         """
@@ -202,7 +202,7 @@ class SerialSource:
         return self._source.end
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Let the next follower send, wait for frames, and then for the turn to send them."""
+        """Let the next follower send, then wait for frames and for the turn to send them."""
         self._yield_turn()
         self._ready = self._ready or await self._source.next(limit, whole=whole)
         if self._ready:

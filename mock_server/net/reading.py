@@ -237,7 +237,7 @@ class RequestReader:
         if not self._hold(len(data)):
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                "the open requests have too many bytes; retry later, or raise limits.open_bytes",
+                "the open requests are too large in total; retry later, or raise limits.open_bytes",
             )
         if rate is not None:
             await anyio.sleep(len(data) / rate)

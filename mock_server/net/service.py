@@ -25,7 +25,7 @@ class Gates:
 
     _gates: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
     waited_at: set[str] = field(factory=set[str], init=False)
-    """The gates at which something has waited."""
+    """The gates that something has waited at."""
     opened: set[str] = field(factory=set[str], init=False)
     """The gates that were opened, including those that were shut again."""
     waiting: Counter[str] = field(factory=Counter[str], init=False)
@@ -78,7 +78,7 @@ class Service:
     grace: float = 1.0
     """Seconds without progress after which a client that sent its FIN is assumed to have left."""
     admits: Callable[[Request], bool] = field(default=lambda _: True)
-    """Returns whether the head of a request has a valid token; a long body is kept only then."""
+    """Returns whether the head of a request has a valid token; if not, a long body is dropped."""
     _open_bytes: int = field(default=0, init=False)
 
     def hold(self, size: int) -> bool:

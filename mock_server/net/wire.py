@@ -35,7 +35,7 @@ class Wire:
     _tls: Tls | None = None
     closed: bool = field(default=False, init=False)
     sent: int = field(default=0, init=False)
-    """How many bytes were handed to the kernel so far."""
+    """How many bytes have been handed to the kernel so far."""
     _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
     _pending: bytes = field(default=b"", init=False)
     """Records that a cancelled flush did not send; the next flush begins with them."""
@@ -68,7 +68,7 @@ class Wire:
         """Return what the socket has received.
 
         A peer that closes before it has read everything sends FIN and then RST. `recv` shows only
-        the FIN, but the method reports an RST.
+        the FIN, but this method reports an RST.
         """
         while True:
             try:
@@ -130,7 +130,7 @@ class Wire:
         """Make TLS send a fatal alert, bad_record_mac, by giving it a damaged record.
 
         No library sends an alert on request, and writing one here would need the keys. Raises
-        RuntimeError without TLS, but then a rule that needs TLS cannot be loaded.
+        RuntimeError without TLS; a rule that needs TLS cannot be loaded in that case.
         """
         if self._tls is None:
             raise RuntimeError("this connection does not use TLS, so it cannot send an alert")

@@ -81,11 +81,11 @@ class RecordingOrigin:
 
     @property
     def exchanges(self) -> int:
-        """How many exchanges were recorded so far."""
+        """How many exchanges have been recorded so far."""
         return len(self._exchanges)
 
     def scenario(self) -> Scenario:
-        """Return the recorded exchanges so far as a scenario."""
+        """Return the exchanges recorded so far as a scenario."""
         return replay_of(self._exchanges)
 
 

@@ -186,7 +186,7 @@ class UpstreamExchange:
         return data
 
     async def aclose(self) -> None:
-        """Close the connection at once."""
+        """Close the connection immediately."""
         await anyio.aclose_forcefully(self._stream)
 
 

@@ -38,7 +38,7 @@ def what_it_does(rule: Rule) -> str:
 
 
 def whom_it_is_about(rule: Rule) -> str:
-    """Describe which connections, requests or frames a rule is about."""
+    """Describe which connections, requests or frames a rule applies to."""
     return f"{_unit(rule)}{_chance(rule.on)}"
 
 

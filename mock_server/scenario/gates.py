@@ -43,7 +43,7 @@ def check_gate(name: str, known: Iterable[str]) -> None:
 
 
 def unopened(waited_at: Iterable[str], opened: Iterable[str]) -> list[str]:
-    """Return a message for every gate at which something waited but which was never opened."""
+    """Return a message for every gate that was waited at but never opened."""
     known = sorted(set(opened))
     return [
         f"gate {name!r}: something waited at it, but it was never opened"

@@ -103,7 +103,7 @@ class BackendPlan:
     tenancy: Tenancy = word(
         choice(Tenancy),
         "when the backend checks that a job belongs to the tenant: always; never; or always except "
-        "when a stream is resumed, which then works with any token",
+        "when a stream is resumed, so that any token can resume it",
         default=Tenancy.CHECKED,
         needs=Capability.BACKEND,
     )
@@ -131,9 +131,9 @@ class BackendPlan:
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "how the backend sends new events: to all followers of the job at once; each event to one "
-        "follower in turn; to one follower after the other, so that a follower that does not read "
-        "delays the others; or in that way, but delaying all other requests as well",
+        "how the backend sends new events: to all followers of the job; each event to only one "
+        "follower, in turn; to one follower after the other, so that a follower that does not read "
+        "delays the others; or so that such a follower delays every other request too",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )

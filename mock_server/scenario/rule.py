@@ -27,13 +27,13 @@ R = TypeVar("R", bound=attrs.AttrsInstance)
 
 @frozen(kw_only=True)
 class Rule:
-    """One rule: which units it is about (`on`) and what happens to them.
+    """One rule: which units it applies to (`on`) and what happens to them.
 
     The unit is a connection when `on` names a connection, a frame when `on` picks frames, and an
     exchange (one request and its response) otherwise.
     """
 
-    on: Select = word(table(Select, "a selection"), "what the rule is about", default=Select())
+    on: Select = word(table(Select, "a selection"), "what the rule applies to", default=Select())
     name: str = word(text(200), "a name, used in messages and the journal", default="")
     connection: ConnectionFault = group(ConnectionFault)
     request: RequestFault = group(RequestFault)

@@ -62,7 +62,7 @@ class ServingPlan:
     )
     targets: Targets = word(
         choice(Targets),
-        "whether a request target may be a URL, as clients send to a proxy",
+        "whether a request target may be a URL, such as clients send to a proxy",
         default=Targets.ANY,
         needs=Capability.LISTENER,
     )

@@ -28,7 +28,7 @@ from mock_server.strict.words import given, table, word
 MANY: Final = 1_000_000
 _WHOLE: Final = frozenset({"raw", "bytes_hex", "comment"})
 _FORMS: Final = _WHOLE | {"data", "json"}
-"""The words for the content of a frame, of which it has one; `_WHOLE` is the whole content."""
+"""The words for the content of a frame, which has only one; `_WHOLE` excludes all fields."""
 
 
 class Capability(StrEnum):
@@ -45,7 +45,7 @@ class Capability(StrEnum):
     TLS_RAW = "tls_raw"
     """The carrier controls the bytes below TLS."""
     FULL_QUEUE = "full_queue"
-    """The carrier's kernel ignores connections if its accept queue is full; only Linux does."""
+    """The carrier's kernel ignores connections if the accept queue is full; only Linux does so."""
 
 
 class Route(StrEnum):
@@ -73,7 +73,7 @@ class JobStatus(StrEnum):
 
 
 class Fate(StrEnum):
-    """How a scripted job ends by itself; a running one never does."""
+    """How a scripted job ends on its own; with `running`, it never does."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -127,7 +127,7 @@ FRAMES: Final = array(FRAME)
 
 @frozen(kw_only=True)
 class Select:
-    """Which connections, exchanges or frames a rule is about; all conditions must hold."""
+    """Which connections, exchanges or frames a rule applies to; all conditions must hold."""
 
     route: Route | None = word(choice(Route), "the call of the protocol", default=None)
     job: str | None = word(text(), "the job's id, decoded", default=None)

@@ -140,7 +140,7 @@ def _with_tag(tag: str, name: str, schema: dict[str, object]) -> dict[str, objec
 
 
 def restricted(inner: Shape[T], schema: Mapping[str, object]) -> Shape[T]:
-    """Return a shape with other keywords in its schema, without those that are None."""
+    """Return a shape with these keywords in its schema; a value of None removes a keyword."""
 
     def other() -> dict[str, object]:
         words = {**inner.schema(), **schema}

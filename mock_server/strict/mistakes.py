@@ -12,7 +12,7 @@ _MOST_MISTAKES: Final = 100
 class ScenarioError(ValueError):
     """The data is not valid; the message names the place, the mistake and the remedy.
 
-    If there are several mistakes, the message is that of the first.
+    If there are several mistakes, the message describes the first.
     """
 
     def __init__(self, message: str, *, at: str = "", more: "Sequence[ScenarioError]" = ()) -> None:

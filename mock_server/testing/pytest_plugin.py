@@ -50,7 +50,7 @@ class Mocks:
             yield mock
 
     def settle(self, mock: SyncMock | MockServer, *, failed: bool) -> None:
-        """Fail a test that passed but in which a rule never fired or a gate was never opened."""
+        """Fail a test that passed although a rule never fired or a gate was never opened."""
         if self._strict and not failed:
             idle = [*mock.verify.idle_rules(), *mock.verify.unopened_gates()]
             if idle:
@@ -62,7 +62,7 @@ class Mocks:
 
     @staticmethod
     def cut_traceback(failure: pytest.ExceptionInfo[BaseException]) -> None:
-        """Cut the traceback of an error that is meant for the test where it called the mock.
+        """End the traceback at the test's call of the mock if the error is meant for the test.
 
         Other errors keep their traceback, because they may be bugs of the mock.
         `__tracebackhide__` would leave the frames of the portal between the test and the server.

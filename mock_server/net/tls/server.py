@@ -18,14 +18,14 @@ class Tls(Protocol):
     """Sans-IO TLS after its handshake; the caller moves the records in and out."""
 
     def read(self, limit: int) -> bytes | None:
-        """Return plain text, b"" after a clean end, None if more records are needed first.
+        """Return plain text; b"" after a clean end; None if more records are needed first.
 
         Raises OSError.
         """
         ...
 
     def write(self, data: memoryview) -> int:
-        """Encrypt one record at most; return how many bytes of plain text it took."""
+        """Encrypt at most one record; return how many bytes of plain text it took."""
         ...
 
     def take_in(self, records: bytes) -> None:
@@ -64,7 +64,7 @@ class ServerTls:
         return True
 
     def read(self, limit: int) -> bytes | None:
-        """Return plain text, b"" after close_notify or FIN, None if more records are needed."""
+        """Return plain text; b"" after close_notify or FIN; None if more records are needed."""
         try:
             return self._tls.read(limit)
         except ssl.SSLWantReadError:
@@ -73,7 +73,7 @@ class ServerTls:
             return b""
 
     def write(self, data: memoryview) -> int:
-        """Encrypt one record at most; return how many bytes of plain text it took."""
+        """Encrypt at most one record; return how many bytes of plain text it took."""
         return self._tls.write(data)
 
     def take_in(self, records: bytes) -> None:

@@ -5,8 +5,8 @@ and what the word cannot be combined with. The reader, the schema, the checks, `
 builder and FAULTS.md are derived from it.
 
 A new fault is declared in the file of its phase here, and carried out in the file of the same name
-in `mock_server/faults/`. If its bytes reach the socket in a special way, that is in
-`mock_server/net/`.
+in `mock_server/faults/`. The code for bytes that reach the socket in a special way is
+in `mock_server/net/`.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ class Told:
 
     @property
     def frames(self) -> str:
-        """The frames that the rule is about, in words."""
+        """The frames that the rule applies to, in words."""
         return "the frame" if self.picks_frames else "every frame"
 
     def seconds(self, name: str, default: float = 0.0) -> float:

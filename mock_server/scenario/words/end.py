@@ -176,7 +176,7 @@ class EndFault:
     ).optional()
     listener: Outage | None = Fault(
         choice(Outage),
-        "what happens to the port after the exchange: it is down, or it swallows connections",
+        "what happens to the port after the exchange: it refuses or swallows connections",
         needs=Capability.LISTENER,
         example='on = {route = "stream", attempt = 1}\nlistener = "down"',
         phrase=lambda outage, told: (

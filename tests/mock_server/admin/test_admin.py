@@ -259,7 +259,7 @@ async def test_who_may_not_is_refused(headers: dict[str, str], status: int, mess
     ("method", "path", "body", "status", "message"),
     [
         ("GET", "/nothing", None, 404, "no route"),
-        ("GET", "/servers/9", None, 404, "no server '9'; there are 1"),
+        ("GET", "/servers/9", None, 404, "no server '9'; running servers: 1"),
         ("POST", "/servers", {"rules": []}, 400, "did you mean 'rule'?"),
         ("POST", "/servers", [1], 400, "must be a JSON object"),
         ("PUT", "/servers/1/scenario", b"{", 400, "must be a JSON object"),

@@ -147,7 +147,7 @@ async def test_the_admin_shows_no_token_of_a_scenario_and_does_not_take_the_note
     assert shown.json["backend"] == {"token": "[redacted]"}
     assert SECRET not in shown.body.decode() + rules.body.decode() + wrong.body.decode()
     assert again.status == wrong.status == 400
-    assert "is how the admin shows a token" in str(again.json["error"])
+    assert "is what the admin shows instead of a token" in str(again.json["error"])
 
 
 async def test_the_admin_shows_no_token_of_a_tenant_and_does_not_take_the_note_for_one() -> None:
