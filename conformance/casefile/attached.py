@@ -2,7 +2,7 @@
 
 In this form, the backend has the job from the start and the client is opened with its id. The form
 keeps what the case expects of the stream, the cursor, the delays, the budget, the callbacks and the
-results, and drops what it expects of the create. A case has no attached form if it is about the
+results, and drops what it expects of the create. A case has no attached form if it judges the
 create, or if its backend treats the create in a special way.
 """
 
@@ -83,9 +83,9 @@ def _of_any_case(case: Case) -> Iterator[str]:
 def _of_a_case_that_creates(case: Case) -> Iterator[str]:
     rules = set(case.requires)
     if all(rule.startswith(_OF_THE_CREATE) for rule in rules):
-        yield "it is about the create"
+        yield "it judges only the create"
     if rules & _JUST_CREATED:
-        yield "it is about a job that was just created"
+        yield "it judges what happens right after the create"
     if any(rule.on.route in {None, Route.CREATE} for rule in case.server.scenario.rules):
         yield "its backend answers the create in a special way"
     if any(shape.request.startswith("create#") for shape in case.applies):
@@ -109,7 +109,7 @@ def _starts(step: Step) -> bool:
 
 
 def _steps(steps: Sequence[Step]) -> Iterator[Step]:
-    """Yield the steps without `start()` and without waiting for events before the open."""
+    """Yield the steps without `start()` and without waits for events before the client opens."""
     for step in steps:
         if _starts(step):
             continue

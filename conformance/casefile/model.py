@@ -44,7 +44,7 @@ _MILLISECONDS: Final = number(0, 2**53)
 
 @frozen(kw_only=True)
 class Operate:
-    """Ask the driver for an operation; unless detached, wait for its answer."""
+    """Ask the driver to perform an operation, and wait for its answer unless it is detached."""
 
     verb: Verb = needed(choice(Verb), "the operation", name="do")
     name: str = word(
@@ -77,7 +77,7 @@ class Until:
 
 @frozen(kw_only=True)
 class Elapse:
-    """Let virtual time pass by ending idle sleeps: `ms` in total, or less if an event ends it."""
+    """Let virtual time pass by ending idle sleeps: `ms` in total, or less if `until` comes first."""
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -102,7 +102,7 @@ class Wake:
 
 @frozen(kw_only=True)
 class Push:
-    """Append an event to the log of the job, and so send it to the live streams of the job."""
+    """Append an event to the job's log; the backend also sends it to the job's live streams."""
 
     frames: tuple[ScriptedFrame, ...] = needed(FRAMES, "the frames")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -159,12 +159,12 @@ class Case:
 
     @property
     def template(self) -> str:
-        """The id without the row of its table, which is the same for all cases of a template."""
+        """The id without its table row; all cases of a template share it."""
         return template_of(self.id)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names by which users select the case: its id, and its template."""
+        """The names that users can select the case by: its id and its template."""
         return tuple(dict.fromkeys((self.id, self.template)))
 
 

@@ -21,12 +21,12 @@ class Selectable(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names by which users select the case."""
+        """The names that users can select the case by."""
         ...
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """The rules that the case is about."""
+        """The rules that the case judges."""
         ...
 
 

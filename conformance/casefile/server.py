@@ -26,7 +26,7 @@ class Server:
     """What the backend of a case does. Placeholders are filled in when the case is played."""
 
     answers: Mapping[str, tuple[Rule | None, ...]]
-    """Responses by route, one per request; the last one repeats, and None is the default."""
+    """Responses by route, one per request; the last one repeats, and None is the mock's default."""
     scenario: Scenario
     """The complete scenario; the rules for `answers` come first."""
     scripted: bool = False

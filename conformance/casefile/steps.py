@@ -113,7 +113,7 @@ def operations_of(steps: Sequence[Step]) -> tuple[str, ...]:
 
 
 def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
-    """Raise ScenarioError if a gate is opened but not waited at, or waited at but not opened."""
+    """Raise ScenarioError for a gate that nothing waits at, or that no step opens."""
     waited_at = {
         *(gate for rule in scenario.rules for gate in gates_of_rule(rule)),
         *(gate for job in scenario.jobs for gate in gates_of_job(job)),

@@ -86,7 +86,7 @@ CONFIG: Final[Shape[Mapping[str, Json]]] = kept_table(table(Config, "a configura
 
 @frozen(kw_only=True)
 class CaseWords:
-    """One case as it is written; a template also has `each`."""
+    """One case as written in a case file; a template also has `each`."""
 
     id: str = needed(
         matching(
@@ -95,7 +95,7 @@ class CaseWords:
         ),
         "the id of the case, which never changes",
     )
-    requires: tuple[str, ...] = needed(array(text(), least=1), "the rules that the case is about")
+    requires: tuple[str, ...] = needed(array(text(), least=1), "the rules that the case judges")
     level: Level = word(choice(Level), "how binding the case is", default=Level.MUST)
     profiles: tuple[str, ...] = word(
         array(one_of(PROFILE_NAMES)),

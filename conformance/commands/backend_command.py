@@ -291,7 +291,7 @@ def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path 
 
 
 def _token(variable: str, base_url: str) -> str:
-    """Read the token for --base-url from the environment; "" without it, so that no token leaks."""
+    """Return the token in this variable; "" without --base-url, so that no token leaks."""
     token = os.environ.get(variable, "") if base_url else ""
     if not fits_a_header(token):
         raise UsageError(variable, "has characters that cannot be sent in a header")

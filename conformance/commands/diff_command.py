@@ -41,7 +41,7 @@ class Played:
 
 @frozen
 class Difference:
-    """A schedule on which two clients differ, at which event, and what each client did."""
+    """A schedule on which two clients differ: where they differ, and what each client did."""
 
     place: int
     schedule: Schedule

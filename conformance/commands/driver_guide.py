@@ -1,4 +1,4 @@
-"""The path of the driver guide, to which several commands refer."""
+"""The path of the driver guide, which several commands mention."""
 
 from pathlib import Path
 

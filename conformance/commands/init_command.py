@@ -28,7 +28,7 @@ _PLUMBING: Final = "| `drive.mjs` | talks to the kit; do not change it |\n"
 
 @frozen
 class _Starter:
-    """The starting files for a language; `own` maps file names to their source files."""
+    """The starter files for a language; `own` maps file names to their source files."""
 
     program: str
     driver: str
@@ -145,7 +145,7 @@ def _filled(name: str, words: Mapping[str, str]) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command that starts the driver; a Python driver gets the Python of the kit."""
+    """Return the command that starts the driver; for a Python driver, it uses the kit's Python."""
     if name != "python":
         return name
     found = shutil.which(name)

@@ -24,9 +24,9 @@ from conformance.strict_data import ReadingError
 def command(*, shards: Sequence[Path], files: Sequence[Path], reports: Sequence[Path]) -> int:
     """Merge the shards of a run, and judge the whole run.
 
-    Each SHARD is the run.json of a `run --shard`. The verdict, reports and exit status are those
-    of a run without shards. The exit status is 3 if a shard or case is missing or duplicated, or
-    if the shards are not from one run. Stale known failures are checked here, not in the shards.
+    Each SHARD is the run.json of a `run --shard`. The verdict, reports and exit status are the
+    same as without shards. The exit status is 3 if a shard or case is missing or duplicated, or if
+    the shards are not from the same run. Stale known failures are checked here, not in the shards.
 
     \b
     example:

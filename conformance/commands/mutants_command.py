@@ -195,7 +195,7 @@ def _judged(judge: Callable[[], Awaitable[int]]) -> int:
 
 
 class Named(Protocol):
-    """The name of a mutant, which is a broken client or a broken backend."""
+    """Anything with the name of a mutant: a broken client or a broken backend."""
 
     @property
     def name(self) -> str:

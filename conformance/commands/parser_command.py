@@ -109,7 +109,7 @@ def _chosen(ids: Sequence[str]) -> Sequence[Stream]:
 
 
 class _Judgement:
-    """The result of a run for a parser. `broken` lists the broken rules that count."""
+    """The result of judging a parser. `broken` lists the broken rules that count."""
 
     def __init__(self, run: ParserRun, rules: Mapping[str, Requirement], *, strict: bool) -> None:
         self._run = run
@@ -133,7 +133,7 @@ class _Judgement:
             f"{judged} streams in {run.parses} splits (seed {run.seed}): {len(run.passed)} right, "
             f"{len(run.failures)} wrong, {len(run.left_out)} not judged. "
             f"Rules: {len(self.kept)} hold, {len(self.broken)} broken"
-            + (f", {len(self.advised)} broken that do not count" if self.advised else "")
+            + (f", {len(self.advised)} broken but not counted" if self.advised else "")
             + "."
         )
 

@@ -50,7 +50,7 @@ _NAMED = 3
 
 
 def _max_hung(context: click.Context, option: click.Parameter, given: str | None) -> int | None:
-    """Parse `N` or `none`, which gives 0; None if the option is absent."""
+    """Parse `N`, or `none` as 0; return None if the option is absent."""
     if given is None or given == "none":
         return None if given is None else 0
     if not (given.isascii() and given.isdigit() and 0 < int(given) <= _MOST_HUNG):
@@ -207,7 +207,7 @@ def concluded(status: int, stale: Sequence[str], problem: str) -> int:
 
 def _to_merge(shard: Shard, *, reported: bool) -> str:
     if not reported:
-        return f"To merge it with the other shards: add --report shard-{shard.number}.json"
+        return f"To merge this shard with the others: add --report shard-{shard.number}.json"
     return f"When you have all {shard.of} shards: arkor-conformance report merge SHARD.json ..."
 
 

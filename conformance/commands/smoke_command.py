@@ -51,7 +51,7 @@ _OPTIONAL = ("cancel", "abort")
 _PATIENCE = 2.0
 _ROUNDS = 100
 """How many turns of the event loop to wait: a client that does not really sleep needs a few turns
-of both event loops to send a request. With a client that sleeps, they take a few milliseconds."""
+of both event loops to send a request. With a client that does, they take a few milliseconds."""
 
 
 @click.command()

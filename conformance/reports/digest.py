@@ -19,7 +19,7 @@ FAILING: Final = ("error", "fail", "inconclusive")
 LED: Final = 6
 """The number of events shown before a divergence."""
 LAST: Final = 5
-"""The number of events shown before the case was closed."""
+"""How many of the last events before the case was closed are shown."""
 _LAPS: Final = 3
 _LONGEST_LAP: Final = 40
 _MOST_OF_A_LAP: Final = 14
@@ -190,7 +190,7 @@ def decisive(result: Table, run: Table, longest: int = 200) -> Sequence[Line]:
 def parted_at(result: Table) -> Json:
     """Return the number of the event at which a client went wrong; None if there is none.
 
-    This is the event at which it diverges from the reference, or else that of the first finding.
+    This is the event at which it diverges from the reference, or else the event of the first finding.
     """
     if (side := _side(result, "client")) is not None:
         return side.raw("event")

@@ -1,6 +1,6 @@
 """Write a run as Markdown for the summary of a CI job, in GitHub's dialect.
 
-Text from the client is in code spans, in which nothing is markup; all other text is escaped.
+Text from the client goes into code spans, where nothing is markup; all other text is escaped.
 """
 
 import re

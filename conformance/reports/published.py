@@ -1,4 +1,4 @@
-"""The web addresses of the rules, to which reports link."""
+"""The web addresses of the rules, for links in reports."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _DISTRIBUTION: Final = "arkor-proto"
 _LABEL: Final = "Documentation"
 _HEADING: Final = re.compile(r"#+ (.+)")
 _PAGE: Final = "protocol.md"
-"""The page to which the package's metadata links; the other pages are in the same directory."""
+"""The page that the package's metadata links to; the other pages are in the same directory."""
 PAGES: Final = (_PAGE, "backend.md")
 _RULE: Final = re.compile(r"> \*\*(ARK-[A-Z]{3}-[0-9]+)\*\* (· [A-Z]+)")
 

@@ -123,7 +123,7 @@ class Contrast:
 
     @cached_property
     def rules(self) -> Sequence[Row]:
-        """One row for every rule by which any side was judged."""
+        """One row for every rule that was judged on any side."""
         standings = [_standings(side, self.keys, self.profiles) for side in self.sides]
         names = dict.fromkeys(
             rule for each in standings for found in each.values() for rule in found

@@ -124,7 +124,7 @@ def _of_a_history(contrast: Contrast) -> str:
         number = f"{len(fixed)}" if broke else plural(len(fixed), "MUST rule")
         parts.append(f"{number} {'was' if len(fixed) == 1 else 'were'} fixed ({some(list(fixed))})")
     if found:
-        parts.append(f"{len(found)} that {_is(found)} broken had not been judged before")
+        parts.append(f"{len(found)} {_is(found)} broken but had not been judged before")
     if still:
         parts.append(f"{len(still)} {_is(still)} still broken")
     if not broke and not fixed:
@@ -167,7 +167,7 @@ def count_of_cases(contrast: Contrast) -> str:
     """Return a sentence that says how many cases changed or differ."""
     if not contrast.is_history:
         differ = sum(row.differs for row in contrast.cases)
-        return f"{differ:,} of {plural(len(contrast.cases), 'case')} had a different result."
+        return f"{differ:,} of {plural(len(contrast.cases), 'case')} had different results."
     rows = contrast.whole.cases
     counts = ((change, len(changed(rows, change))) for change in _COUNTED)
     parts = [f"{number:,} {_COUNTED[change]}" for change, number in counts if number]

@@ -108,7 +108,7 @@ def sides_of(runs: Iterable[tuple[Path, Mapping[str, Json]]]) -> tuple[Side, ...
 
 
 def check_same_side(sides: Sequence[Side]) -> None:
-    """Raise UsageError if some runs are about clients and others about backends."""
+    """Raise UsageError if some runs judge clients and others judge backends."""
     first = sides[0]
     for side in sides[1:]:
         if side.judged != first.judged:

@@ -146,7 +146,9 @@ def _check_kit(piece: Piece, cases: Sequence[Case]) -> None:
         options = " ".join(f"--file {name}" for name in piece.part.files)
         problem = f"its cases are from other files; use the same files as before: {options}"
     else:
-        problem = "its cases are not those of this kit; merge it with the version of the kit that wrote it"
+        problem = (
+            "its cases differ from this kit's; merge it with the version of the kit that wrote it"
+        )
     raise ReadingError(piece.where, problem)
 
 
@@ -241,7 +243,7 @@ def _timing(piece: Piece) -> Timing:
     for divisor in (1, DIVISOR):
         if str(found := Timing(mode, divisor)) == said:
             return found
-    raise ReadingError(piece.where, f"time.said: {mode.value} time is not {said!r}")
+    raise ReadingError(piece.where, f"time.said: {said!r} does not describe {mode.value} time")
 
 
 def _stack(found: Iterable[Mapping[str, str] | None]) -> Stack | None:

@@ -82,7 +82,7 @@ def part_of(
 
 
 def refuse(mistakes: Sequence[ReadingError]) -> None:
-    """Raise ReadingError with all mistakes, unless there are none."""
+    """Raise ReadingError with all mistakes, if there are any."""
     if mistakes:
         raise ReadingError(mistakes[0].where, mistakes[0].problem, mistakes[1:])
 

@@ -1,4 +1,4 @@
-"""Turn a run into plain data, `run.json`, from which all reports are made.
+"""Turn a run into plain data, `run.json`, the source of all reports.
 
 `spec/schemas/run.schema.json` describes the format. All verdicts and counts in reports are derived
 here, so that all reports agree.
@@ -68,7 +68,7 @@ def results(
     events: Events,
     command_of: Callable[[CaseResult], str],
 ) -> Sequence[Json]:
-    """Return the results, each with its trace and what the diagnosis knows of it."""
+    """Return the results, each with its trace and its diagnosis."""
     return [
         {
             **Telling.of(each, events, explained.parted(place)).result(command_of(each)),

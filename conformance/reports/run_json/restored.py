@@ -1,4 +1,4 @@
-"""Restore results of a saved run: the parts on which a verdict depends, without the events."""
+"""Restore results of a saved run: the parts that a verdict depends on, without the events."""
 
 from conformance.casefile.model import Case
 from conformance.reports.run_json import words

@@ -1,6 +1,6 @@
 """Write a run to `run.json`, and read such a file without trusting it.
 
-Reading checks every key (`spec/schemas/run.schema.json`), so that the code of the reports need not.
+Reading checks every key (`spec/schemas/run.schema.json`), so that the report code need not.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Turn one result into plain data: its findings, settled operations and trace.
 
-Tokens are removed and long texts shortened. Nonces are replaced, so that readers see `job-1` and an
-event that occurs in many traces has the same text in all of them.
+Tokens are removed and long texts shortened. Nonces are replaced: readers see `job-1`, and an event
+that occurs in many traces has the same text in all of them.
 """
 
 import json
@@ -59,7 +59,7 @@ class Telling:
 
     @classmethod
     def of(cls, result: CaseResult, known: Events, parted: int | None = None) -> "Telling":
-        """Prepare for `result`; removes longer secrets first: they may contain shorter ones."""
+        """Prepare for `result`. Longer secrets are removed first: they may contain shorter ones."""
         known_secrets = {*secrets_of(result.case), *result.secrets} - {""}
         found = sorted(known_secrets, key=len)
         return cls(result, tuple(reversed(found)), known, parted)

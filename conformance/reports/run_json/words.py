@@ -71,7 +71,7 @@ class Backend:
 
 @frozen(kw_only=True)
 class Time:
-    """The clock by which the run was judged."""
+    """The clock used to judge the run."""
 
     mode: str = needed(one_of(TIMES), "the name of the time mode")
     said: str = needed(_TEXT, "the time mode in words")
@@ -104,7 +104,7 @@ class Part:
 
 @frozen(kw_only=True)
 class Specification:
-    """The rules and cases by which the client was judged."""
+    """The rules and cases used to judge the client."""
 
     version: str = needed(_TEXT, "the version of the specification")
     cases: str = needed(_TEXT, "SHA-256 of all cases in force as canonical JSON, in hex")
@@ -181,7 +181,7 @@ class Profile:
 class Group:
     """Cases that did not apply for the same reason."""
 
-    name: str = needed(_TEXT, "a capability, an operation, or what else was missing")
+    name: str = needed(_TEXT, "what was missing: a capability, an operation or something else")
     why: str = needed(_TEXT, "the reason why the cases did not apply")
     cases: int = needed(_COUNT, "how many cases")
     musts: tuple[str, ...] = needed(_TEXTS, "MUST rules that no case could judge because of this")
@@ -204,11 +204,11 @@ class Event:
     """An event that occurs in a trace."""
 
     who: str = needed(_TEXT, "the party that acts")
-    to: str | None = needed(nullable(_TEXT), "the party to which the event is sent, or null")
+    to: str | None = needed(nullable(_TEXT), "the party that receives the event, or null")
     kind: str = needed(_TEXT, "the kind of event")
     text: str = needed(_TEXT, "the event in words")
     names: tuple[str, ...] = needed(
-        _TEXTS, "the names by which cases refer to the event, such as stream#2.frame#1"
+        _TEXTS, "the names that cases use for the event, such as stream#2.frame#1"
     )
 
 
@@ -287,10 +287,10 @@ class Begins:
         _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
     )
     client: Side | None = needed(
-        nullable(table(Side, "a side")), "the client; null if both take the same steps"
+        nullable(table(Side, "a side")), "what the client does; null if both take the same steps"
     )
     reference: Side | None = needed(
-        nullable(table(Side, "a side")), "the reference; null if both take the same steps"
+        nullable(table(Side, "a side")), "what the reference does; null if both take the same steps"
     )
 
 
@@ -349,14 +349,14 @@ class Result:
     profile: str = needed(_TEXT, "the name of the profile")
     family: str = needed(_TEXT, "the family of the case")
     level: Level = needed(choice(Level), "how binding the case is")
-    requires: tuple[str, ...] = needed(_TEXTS, "the rules that the case is about")
+    requires: tuple[str, ...] = needed(_TEXTS, "the rules that the case judges")
     why: str = needed(_TEXT, "why these rules matter")
     verdict: Verdict = needed(choice(Verdict), "the verdict")
     reason: str = needed(
         _TEXT, "the reason for a verdict without findings; otherwise the driver's log"
     )
     lacking: tuple[str, ...] = needed(
-        _TEXTS, "the missing capabilities because of which the case was not played"
+        _TEXTS, "the missing capabilities that kept the case from being played"
     )
     refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
     seconds: float = needed(_SECONDS, "how long the case took, by a monotonic clock; not judged")
@@ -381,7 +381,7 @@ class Result:
     endless: bool = needed(flag(), "whether the client continued without end")
     unjudged: tuple[Unjudged, ...] = needed(
         array(table(Unjudged, "an expectation that was not judged")),
-        "the expectations of a played case that could not be judged in the time of the run",
+        "the expectations of a played case that could not be judged in the time mode of the run",
     )
     omitted: int = needed(_COUNT, "how many events are left out of a long trace")
     trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "the trace of the case")
@@ -401,7 +401,7 @@ class Run:
     host: str = needed(_TEXT, "the system, the processor and the Python of the kit")
     specification: Specification = needed(
         table(Specification, "a specification"),
-        "the rules and cases by which the client was judged",
+        "the rules and cases used to judge the client",
     )
     strict: bool = needed(flag(), "whether proposals count under every profile")
     judged: str = needed(one_of(JUDGED), "which side of the protocol was judged")
@@ -413,10 +413,10 @@ class Run:
         "the backend's address and what the run did there; null for a client",
     )
     seconds: float = needed(_SECONDS, "how long the run took, by a monotonic clock; not judged")
-    time: Time = needed(table(Time, "a time"), "the clock by which the run was judged")
+    time: Time = needed(table(Time, "a time"), "the clock used to judge the run")
     stack: Mapping[str, str] | None = needed(
         nullable(_TEXT_BY_NAME),
-        "whether the client's HTTP stack detects a truncated body; null if no case needed to know",
+        "whether the client's HTTP stack detects a truncated body; null if no case required this",
     )
     bounds: Mapping[str, int] = needed(
         _COUNT_BY_NAME, "how long the kit waited for a backend, in milliseconds; empty for a client"
@@ -451,7 +451,7 @@ class Run:
 
 
 def _check_places(run: Run, _: str) -> None:
-    """Refuse an index that is outside the list to which it refers."""
+    """Refuse an index that is outside the list that it refers to."""
     mistakes = Mistakes()
     for n, result in enumerate(run.results, 1):
         whose = {"trace": result.trace}
