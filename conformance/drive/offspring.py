@@ -8,7 +8,7 @@ Every driver starts with a mark in its environment, which its children inherit. 
 - on Linux, if the kit runs as a command, also children that have dropped the mark: the kit adopts
   the orphans of its drivers and ends those that remain when it exits.
 
-If the kit itself is killed (SIGKILL), it cannot end them; they then reach the end of their input.
+If the kit itself is killed (SIGKILL), it cannot end them; drivers then see the end of their input.
 """
 
 import contextlib
