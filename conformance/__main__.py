@@ -137,7 +137,7 @@ def _started() -> int:
 
 
 def _run(interruption: Interruption) -> int:
-    """Run the command with click, and turn its exceptions into those that `shell.run` expects."""
+    """Run the command with click, and turn its exceptions into the ones `shell.run` expects."""
     try:
         status: object = cli.main(
             prog_name="arkor-conformance", standalone_mode=False, obj=interruption
@@ -160,7 +160,7 @@ def _run(interruption: Interruption) -> int:
 
 
 def _each(error: ReadingError) -> list[str]:
-    """Return as many mistakes as fit on a screen, and the number of those left out."""
+    """Return as many mistakes as fit on a screen, and how many are left out."""
     more = len(error.mistakes) - _MOST_MISTAKES
     rest = [f"and {more} more mistakes"] if more > 0 else []
     return [*error.mistakes[:_MOST_MISTAKES], *rest]

@@ -154,7 +154,7 @@ class Table:
         except OverflowError:  # an integer can be too large for a float
             finite = False
         if not finite:
-            raise ReadingError(self.where, f"{key!r} is too large for a number")
+            raise ReadingError(self.where, f"{key!r} is too large; it must fit into a double")
         return value
 
     def flag(self, key: str) -> bool:

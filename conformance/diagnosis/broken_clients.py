@@ -1,4 +1,4 @@
-"""The failures of the kit's own broken clients, as hints to what may be wrong with another client.
+"""The failures of the kit's own broken clients, as hints about what may be wrong with others.
 
 `python -m conformance.generate.broken_clients` writes the record. For each broken client, it has
 the mistake, the rules that it breaks, and the plays that fail. A play is one case under one
@@ -20,11 +20,11 @@ RECORD: Final = Path(__file__).with_name("broken_clients.json")
 # Tested by leaving out each recorded client in turn: with these values, no hint is wrong; with
 # a lower value of any of them, some are.
 _ALIKE: Final = 0.7
-"""The minimum likeness, from 0 to 1, for a broken client to serve as a hint."""
+"""The minimum similarity, from 0 to 1, for a broken client to serve as a hint."""
 _AHEAD: Final = 0.4
-"""The minimum lead in likeness over every broken client that breaks none of the same rules."""
+"""The minimum lead in similarity over every broken client that breaks none of the same rules."""
 _LEAST: Final = 3
-"""The minimum number of failures (by template and profile) that is needed to recognise a client."""
+"""The minimum number of failures (by template and profile) needed to recognise a client."""
 _SAME_PLAY: Final = 0.5
 """The weight of a case that both clients fail, but in different ways."""
 
@@ -63,7 +63,7 @@ class Signature:
     passes: frozenset[str]
 
     def likeness(self, other: BrokenClient) -> float:
-        """Return the likeness of two clients, from 0 to 1; cases that only one fails lower it."""
+        """Return the similarity of two clients, from 0 to 1; cases that only one fails lower it."""
         common = sum(
             (1.0 if self.fails[play] == fails.kind else _SAME_PLAY)
             for play, fails in other.fails.items()

@@ -2,8 +2,8 @@
 
 Failures that begin with the same step have the same cause, whatever they cite; the rule of the
 cause is the one that most of them cite first. This needs no list of known mistakes, so it works for
-unknown ones. The kit's own broken clients serve only as hints, and to tell the consequences of a
-mistake from further mistakes.
+unknown ones. The kit's own broken clients serve only as hints, and to separate the consequences
+of a mistake from further mistakes.
 """
 
 from collections import Counter
@@ -43,7 +43,7 @@ class Beginning:
 
 @frozen(kw_only=True)
 class Failure:
-    """A failed result: how the failure begins, and the reference's result of the same case."""
+    """A failed result: how the failure begins, and the reference's result for the same case."""
 
     place: int
     """The position of the result in the run."""
@@ -89,10 +89,10 @@ def first_cited(result: CaseResult) -> str:
 def failures(
     results: Sequence[CaseResult], references: Mapping[str, CaseResult], *, delays: bool = True
 ) -> Sequence[Failure]:
-    """Return the failures to explain; `references` has the results of the reference, by name.
+    """Return the failures to explain; `references` holds the reference's results, by name.
 
-    If the reference did not play the case of a failure, the failure is assumed to begin like that
-    of another case of the template that cites the same rule. `delays` says whether the client
+    If the reference did not play the case of a failure, the failure is assumed to begin like
+    another failure of the same template that cites the same rule. `delays` says whether the client
     announces its back-off delays.
     """
     found: list[Failure] = []
@@ -132,11 +132,11 @@ def _by_parting(parted: Parting) -> Beginning:
 def _by_its_delay(
     result: CaseResult, reference: CaseResult, parted: Parting | None
 ) -> Beginning | None:
-    """Return how a failure begins if the finding is about a back-off delay.
+    """Return how a failure begins if the finding concerns a back-off delay.
 
     Jitter alone could explain how such a delay differs from the reference's; only the expectation
-    of the case shows that it is wrong. Returns None if the finding is not about a delay, or if the
-    client deviated from the reference earlier.
+    of the case shows that it is wrong. Returns None if the finding does not concern a delay,
+    or if the client deviated from the reference earlier.
     """
     blamed = result.findings[0].event if result.findings else None
     both = zip(reconnect_sleeps(result.trace), reconnect_sleeps(reference.trace), strict=False)
@@ -189,7 +189,7 @@ def causes(
 ) -> tuple[Cause, ...]:
     """Return the causes of these failures, those with the most failures first, warnings last.
 
-    `passed` names the templates, each with a profile, of which the client passes every case. `rank`
+    `passed` names each template with a profile under which the client passes all its cases. `rank`
     returns the rank of a rule by the weight of its source; the weightiest has the lowest rank.
     """
     groups = (own for group in _by_step(found, rank) for own in _split(group, known))
@@ -260,8 +260,8 @@ def _explained(
 ) -> Iterator[Cause]:
     """Yield the causes with hints from the broken clients.
 
-    A broken client is compared with all failures of the client at once, so only the first cause
-    gets one as a hint.
+    A broken client is compared with all of the client's failures together, so only the first cause
+    gets a hint.
     """
     fails = {each.play: each.begins.kind for cause in found for each in cause.failures}
     signature = Signature(fails=fails, passes=passed)
@@ -282,7 +282,7 @@ def _follows(cause: Cause, earlier: Cause, known: Sequence[BrokenClient]) -> boo
 
 
 def passed_plays(results: Sequence[CaseResult]) -> frozenset[str]:
-    """Return the templates, each with a profile, of which the client passed every case."""
+    """Return each template with a profile under which the client passed all its cases."""
     verdicts: dict[str, set[Verdict]] = {}
     for each in results:
         verdicts.setdefault(play_of(each.case.id, each.profile), set()).add(each.verdict)

@@ -171,8 +171,8 @@ def cell_of(events: Sequence[Event], step: Step | None) -> Cell:
 def occasion(events: Sequence[Event], until: int, *, of_a_callback: bool) -> str:
     """Return what an event of the client reacts to, such as "after the stream broke off".
 
-    `until` is the number of that event. A callback reacts to a frame, whatever happened to the
-    stream in the meantime. Of a status, only the first digit is given.
+    `until` is the number of that event. A callback reacts to a frame, even if the stream has
+    broken off since then. Only the first digit of a status is given.
     """
     said, framed, pieces, refused = "", list[bytes](), list[bytes](), False
     for event in events:

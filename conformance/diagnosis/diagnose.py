@@ -24,7 +24,7 @@ from conformance.verdict.time_modes import TimeMode
 
 REFERENCE: Final = own("drivers.python.reference")
 _MOST: Final = 600
-"""The reference plays at most this many cases; other failures are assumed to begin like theirs."""
+"""The reference plays at most this many cases; others are assumed to fail in the same way."""
 _SOURCES: Final = tuple(SourceKind)
 
 

@@ -110,7 +110,7 @@ def _telling(expected: Step, actual: Step, blamed: Collection[int]) -> Sequence[
     """Return the parts in which a step differs significantly.
 
     Correct clients may send other header fields, members and parameters, so these are significant
-    only if a finding is about the step. A cursor, a token and a delay are always significant.
+    only if a finding concerns the step. A cursor, a token and a delay are always significant.
     """
     names = differing(expected, actual)
     always = [name for name in names if name in _ALWAYS]

@@ -1,4 +1,4 @@
-"""Turn a trace into the steps of the client, which can be compared with those of another client.
+"""Turn a trace into the steps of the client, to compare them with another client's.
 
 A step is a decision of the client: a request, a back-off, a callback, the end of an operation. The
 steps leave out the actions of the backend and the kit, and whatever may differ between correct
@@ -138,7 +138,7 @@ def _settled(event: Event, fact: Settled, nonces: Nonces | None) -> Step:
 
 
 def _members(value: Json, nonces: Nonces | None) -> Mapping[str, Json]:
-    """Return the members of an object; those of nested objects are named by their path."""
+    """Return the members of an object; members of nested objects are named by their path."""
     plain: Json = json.loads(_plain(json.dumps(value), nonces))
     return dict(_flat("", plain))
 

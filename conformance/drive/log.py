@@ -41,7 +41,7 @@ class Log:
         return "\n".join(excerpt(*self._kept()))
 
     def _kept(self) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the complete lines before the gap, and those after it."""
+        """Return the complete lines before the gap, and the lines after it."""
         if self.length <= len(self._last):
             return _lines(self._last), ()
         # The lines on either side of the gap are incomplete, and may have incomplete characters.

@@ -8,7 +8,7 @@ Every driver starts with a mark in its environment, which its children inherit. 
 - on Linux, if the kit runs as a command, also children that have dropped the mark: the kit adopts
   the orphans of its drivers and ends those that remain when it exits.
 
-If the kit itself is killed (SIGKILL), it cannot end them; drivers then read the end of their input.
+If the kit itself is killed (SIGKILL), it cannot end them; drivers then see the end of their input.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _SUBREAPER: Final = 36
 """PR_SET_CHILD_SUBREAPER, from linux/prctl.h."""
 _PAUSE: Final = 0.002
 _ROUNDS: Final = 50
-"""The maximum number of searches for processes; each finds those forked during the previous one."""
+"""The maximum number of searches; each finds the processes forked during the previous one."""
 
 
 def adopt_orphans() -> None:

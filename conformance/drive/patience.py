@@ -12,9 +12,9 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""While nothing reaches the backend, a driver may report for this many times the patience."""
+"""A driver may keep reporting for this many times the patience if nothing reaches the backend."""
 _TALK_BESIDE: Final = 10.0
-"""Seconds added to the limit of `TALK`, because a patience may be too short on a busy machine."""
+"""Seconds added to the `TALK` limit, because the patience may be too short on a busy machine."""
 _INDULGENCES: Final = 8
 _SECONDS_PER_BYTE: Final = 2e-5
 """Seconds of processor time allowed per byte sent to a client, which may read byte by byte."""
@@ -30,7 +30,7 @@ async def patiently(
     *,
     most: float = math.inf,
 ) -> bool:
-    """Wait until `done()`, or until nothing happens any more; return whether `done()` became true.
+    """Wait until `done()` is true or nothing more happens; return whether `done()` became true.
 
     The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
     lines do not count as events. Callbacks and sleeps are only reports of the driver, so traffic or

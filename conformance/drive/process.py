@@ -32,7 +32,7 @@ if sys.platform == "win32":
 else:
     _NEW_GROUP: Final = 0
 _GRACE: Final = 0.5
-"""Seconds that a driver has to exit by itself after its input was closed."""
+"""Seconds that a driver has to exit after its input was closed."""
 _LOOK: Final = 0.1
 """Seconds between two checks for a driver's end, if the system cannot notify the kit."""
 

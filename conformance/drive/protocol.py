@@ -29,7 +29,7 @@ MAX_LEVELS: Final = 200
 MAX_LOG: Final = 2_000
 """The maximum number of characters that are kept of a `log` event."""
 _MOST_DIGITS: Final = 400
-"""Integers with more digits become infinity, as in languages whose numbers are doubles."""
+"""Integers with more digits than this become infinity, as where all numbers are doubles."""
 _MOST: Final = 2**53
 _SHOWN: Final = 160
 
@@ -165,7 +165,7 @@ def parse_identity(ok: Mapping[str, Json]) -> Identity:
         if strange:
             names = ", ".join(known)
             raise DriveError(
-                f"answered hello with the unknown {what} {strange[0]!r}; known are {names}"
+                f"answered hello with the unknown {what} {strange[0]!r}; use only {names}"
             )
     if not profiles:
         raise DriveError("answered hello without a profile; name at least one in 'profiles'")

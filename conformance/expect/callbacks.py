@@ -15,7 +15,7 @@ ANY_KIND: Final = "any"
 
 @frozen
 class Expected:
-    """One expected callback; of its argument, only the keys in `data` are compared."""
+    """One expected callback; only the keys in `data` are compared with its argument."""
 
     name: str
     data: Mapping[str, Json]

@@ -172,7 +172,7 @@ class Gaps:
         return Divergence(
             f"{len(self.bounds)} reopens"
             + (
-                f", at least {_listed(self.bounds)} ms after the previous open"
+                f", at least {_listed(self.bounds)} ms after the previous request"
                 if any(self.bounds)
                 else ""
             ),

@@ -133,8 +133,8 @@ def _woken_too_early(trace: Trace) -> Divergence | None:
 def _life_after_settling(trace: Trace) -> Divergence | None:
     """Find any activity of a `wait` after every `wait` has settled.
 
-    A request that arrives shortly after a `wait` has settled may have been sent before. Only a
-    request that arrives after `Quiet` was certainly sent later.
+    A request that arrives shortly after a `wait` has settled may have been sent earlier. Only
+    a request that arrives after `Quiet` is certain to have been sent later.
     """
     waiting: set[str] = set()
     settled: Event | None = None

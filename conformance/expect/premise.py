@@ -30,7 +30,7 @@ class FirstCursors:
         return (f"stream#{len(self.chain)}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the cursors of the first requests with those of the premise."""
+        """Compare the cursors of the first requests with the premise."""
         seen = cursors(trace)[: len(self.chain)]
         if tuple(cursor for _, cursor in seen) == self.chain:
             return None
@@ -52,7 +52,7 @@ class FirstCallbacks:
         return (f"callback#{len(self.names)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the first callbacks with those of the premise."""
+        """Compare the first callbacks with the premise."""
         seen = list(trace.of(CallbackRan))[: len(self.names)]
         names = tuple(fact.name for _, fact in seen)
         if names == self.names:
@@ -76,7 +76,7 @@ class FirstSleeps:
         return (f"sleep#{len(self.delays)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the first delays with those of the premise."""
+        """Compare the first delays with the premise."""
         seen = reconnect_sleeps(trace)[: len(self.delays)]
         pairs = zip(seen, self.delays, strict=False)
         wrong = next((event for (event, ms), delay in pairs if not delay.holds(ms)), None)

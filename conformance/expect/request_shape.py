@@ -175,7 +175,7 @@ class NotElsewhere:
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Check the requests whose `Host` differs from that of the first request."""
+        """Check the requests whose `Host` differs from the first request's."""
         requests = list(trace.of(Requested))
         home = requests[0][1].header("host") if requests else None
         away = [(event, each) for event, each in requests if each.header("host") != home]

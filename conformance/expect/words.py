@@ -118,7 +118,7 @@ def _check_result(found: ResultWords, where: str) -> None:
     if succeeds is (found.error is not None):
         raise ScenarioError(f"{where}: needs one of 'ok', 'status', 'error'")
     if succeeds and found.code is not None:
-        raise ScenarioError(f"{where}: 'code' is the code of an error; give 'error' as well")
+        raise ScenarioError(f"{where}: 'code' is the code of an error; give 'error' too")
     if not succeeds and found.job_absent:
         raise ScenarioError(f"{where}: 'job_absent' needs a success; leave 'error' out")
 
@@ -213,6 +213,6 @@ class ExpectWords:
     )
     cites: Mapping[str, tuple[str, ...]] = word(
         mapping(array(text())),
-        "the rules that an expectation is about, if not all rules of the case",
+        "the rules that an expectation tests, if not all rules of the case",
         default=EMPTY,
     )

@@ -51,7 +51,7 @@ _ENDS: Final[Mapping[str, str]] = {
     "callback": "ARK-EVT-16",
     "gave_up": "ARK-BUD-6",
 }
-"""The rule about each way in which a wait must settle."""
+"""The rule about each way that a wait must settle."""
 
 
 @frozen
@@ -164,7 +164,7 @@ class Past:
         return Frame(Kind.LOG), 0
 
     def _of_a_delay(self, expected: Step, actual: Step) -> str:
-        """Return the rule that a wrong delay breaks: on counting failures or computing delays."""
+        """Return the rule that a wrong delay breaks, about counting failures or computing delays."""
         wanted = float(expected.what.removesuffix(" ms"))
         found = float(actual.what.removesuffix(" ms")) if actual.does is Does.SLEEPS else 0.0
         progressed = self.prediction.progress[len(self.attempts) - 1]
@@ -226,7 +226,7 @@ class Past:
         return otherwise
 
     def _of_no_progress(self, attempt: Attempt) -> str:
-        """Return the rule by which an attempt's frames are not progress; empty if they are."""
+        """Return the rule that says an attempt's frames are not progress; empty if they are."""
         kinds = [frame.kind for frame in attempt.frames]
         rule = next((_NO_PROGRESS[kind] for kind in kinds if kind in _NO_PROGRESS), "")
         if self.schedule.profile == "2026-05":

@@ -1,4 +1,4 @@
-"""Known failures on random schedules, which are matched by the broken rule and not by a case."""
+"""Known failures on random schedules, which are matched by the broken rule, not by the case."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -63,7 +63,7 @@ class PassingOver:
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Return the filter for a baseline; an entry without a rule covers those of its case."""
+        """Return the filter for a baseline; an entry without a rule covers its case's rules."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:

@@ -88,7 +88,7 @@ class Trigger:
 class Schedule:
     """The backend's and the application's actions during one wait; the last attempt repeats.
 
-    `job` is the status that the backend reports when the client reads the job.
+    `job` is the status that the backend reports when the client requests the job.
     """
 
     profile: str
@@ -123,8 +123,8 @@ class Step:
 class Prediction:
     """The observable behaviour of a client that follows every rule.
 
-    `steps` has everything in order, except cancels, which overlap other steps. `progress` says, for
-    each stream request, whether its stream made progress.
+    `steps` lists everything in order, except cancels, which overlap other steps. `progress` says,
+    for each stream request, whether its stream made progress.
     """
 
     steps: tuple[Step, ...]
@@ -146,7 +146,7 @@ class _Over(Exception):
 
 @define
 class _Broke(Exception):
-    """A callback raised, and under the profile the client reopens the stream."""
+    """A callback failed, and under the profile the client reopens the stream."""
 
 
 @define
@@ -191,7 +191,7 @@ class _Wait:
             self.fail()
 
     def ask(self) -> None:
-        """Read the job if the profile requires it; raises _Over if the job is over (ARK-STR-18)."""
+        """Request the job if the profile requires it; raises _Over if it is over (ARK-STR-18)."""
         if self.schedule.profile != "hardened":
             return
         self.questions += 1

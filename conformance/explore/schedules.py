@@ -110,7 +110,7 @@ def as_case(
 ) -> Case:
     """Return `schedule` as a case that expects what the oracle predicts.
 
-    `rule` is the rule that the case is about; empty for the default rules.
+    `rule` is the rule that the case tests; empty for the default rules.
     """
     words = _words(name, schedule, predict(schedule))
     if rule:

@@ -1,4 +1,4 @@
-"""Write the page of evidence: the project's promises, the commands that prove them, their figures.
+"""Write the page of evidence: the promises, the commands that prove them, and their figures.
 
 `spec/evidence.toml` declares the promises. `python -m conformance.generate.evidence NAME …` runs
 the commands with these names in this checkout, reads the figures from their output, and stores them

@@ -58,7 +58,7 @@ def _text(family: str, cases: Sequence[Case]) -> str:
 
 
 def write(specification: Path) -> None:
-    """Write the files, and remove those of families that no longer exist."""
+    """Write the files, and remove the files of families that no longer exist."""
     directory = specification / DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
     files = vector_files(load_cases(load_requirements()))

@@ -50,7 +50,7 @@ HERE: Final[Counter[str]] = Counter()
 TOTAL: Final[Counter[str]] = Counter()
 """The counts of all processes."""
 SERVED: Final[list["subprocess.Popen[str]"]] = []
-"""The process of the mock, if this process has started one."""
+"""The mock's process, if this process has started one."""
 BEGAN: Final = time.monotonic()
 
 
@@ -191,7 +191,7 @@ class Follower(User):
         self._report("log", 0.0, len(log), amiss)
 
     def _count(self, name: str, events: int, length: int) -> None:
-        """Report to Locust a number of events in place of a time; as a failure unless it is 0."""
+        """Report a number of events to Locust as a time; as a failure if it is not 0."""
         amiss = Amiss(f"{events} events {name} of {length}") if events else None
         self._report(name, events / _MILLI, length, amiss)
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 _FEW_BYTES: Final = 400
-"""Only streams of at most this many bytes are cut byte by byte, and in two at every place."""
+"""Only streams of at most this many bytes are cut byte by byte, and into two at every place."""
 _MOST_CUTS: Final = 8
 
 
@@ -41,7 +41,7 @@ def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[t
 async def fewest(
     places: tuple[int, ...], fails: Callable[[tuple[int, ...]], Awaitable[bool]]
 ) -> tuple[int, ...]:
-    """Return as few of the cuts as possible such that the parser still fails."""
+    """Return as few of the cuts as possible with which the parser still fails."""
     for place in places:
         if len(places) > 1 and await fails((place,)):
             return (place,)

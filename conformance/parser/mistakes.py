@@ -1,8 +1,8 @@
 """Find the rules that a wrong result breaks, if known mistakes explain it exactly.
 
 A stream may reveal a mistake other than the one it was written for: a parser that delivers an
-unfinished block fails on every stream that ends with such a block. This module has a parser that
-makes chosen mistakes. If that parser gets the same wrong result, the mistakes name the broken
+unfinished block fails on every stream that ends with such a block. This module contains a parser
+that makes chosen mistakes. If that parser gets the same wrong result, the mistakes name the broken
 rules.
 """
 
@@ -31,7 +31,7 @@ _MOST: Final = 3
 _UNDECODED: Final = "ARK-SSE-3"
 _BOM: Final = "\ufeff"
 _DIGITS: Final = 20
-"""More digits than any reported time has."""
+"""The number of digits of a time that are read; every reported time has fewer."""
 
 
 def explanations(

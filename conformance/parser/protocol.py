@@ -64,7 +64,7 @@ def introduction(line: bytes) -> Introduction:
     if strange := sorted(found.reports - set(REPORTS)):
         names = ", ".join(REPORTS)
         raise NotAnAnswer(
-            f"answered hello with the unknown report {strange[0]!r}; known are {names}"
+            f"answered hello with the unknown report {strange[0]!r}; use only {names}"
         )
     return found
 

@@ -35,11 +35,11 @@ if sys.platform != "win32":
     import resource
 
 _FILES_EACH: Final = 2
-"""Open files of a backend without connections: its port, and a placeholder for the port."""
+"""Files that a backend without connections keeps open: its port and a placeholder for the port."""
 _FILES_BESIDE: Final = 256
-"""Open files needed besides backends: for drivers, connections of running cases, and reports."""
+"""Open files needed for all but backends: drivers, connections of running cases, and reports."""
 _FILES_WANTED: Final = 1024
-"""Open files wanted besides backends, enough for many drivers."""
+"""Open files wanted for all but backends, enough for many drivers."""
 _PORT: Final = "{port}"
 _PORTS_TRIED: Final = 5
 

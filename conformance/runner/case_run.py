@@ -32,12 +32,12 @@ from conformance.strict_data import Json
 from conformance.trace.events import Event, Quiet, Settled, SleepEnded, Slept, Woken
 
 _MOST_EVENTS: Final = 2_000
-"""A client or driver with more events in its trace is assumed not to stop."""
+"""A client or driver with more events than this in its trace is assumed never to stop."""
 _EVENTS_PER_ATTEMPT: Final = 14
 _MOST_ATTEMPTS: Final = 10_000
 _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
-"""One more than the three round trips in which a client connects, sends and is recorded."""
+"""One more than the three round trips that a client needs to connect, send and be recorded."""
 _MOMENT: Final = 1.0
 """A sleep of at most this many milliseconds may be what is left of a timer that fired early."""
 
@@ -145,7 +145,7 @@ class CaseRun:
             calm = calm + 1 if self._happenings() == seen else 0
 
     def _happenings(self) -> int:
-        """Count the events of the client and the backend, without those of other programs."""
+        """Count the events of the client and the backend, but not of other programs."""
         return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:

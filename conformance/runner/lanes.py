@@ -1,7 +1,7 @@
 """Choose the number of drivers that play at once, unless the user sets it, and the order of cases.
 
 In virtual time, two drivers keep the kit busy. A client that really sleeps leaves the processor
-idle, so many more help, until the kit itself is busy all the time, or starting drivers takes longer
+idle, so many more drivers help, until the kit itself is always busy, or starting them takes longer
 than they save. Memory, processors and open files limit their number.
 """
 

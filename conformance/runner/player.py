@@ -41,9 +41,9 @@ FOLLOWS: Final = (
     f"already exist; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
-"""A silent driver has this many times the patience to start, because it may have to load a lot."""
+"""A silent driver may take this many times the patience to start, as it may have to load a lot."""
 _HELLO_MOST: Final = 8
-"""A driver has at most this many times the patience to start, even if it is busy."""
+"""A driver may take at most this many times the patience to start, even if it is busy."""
 
 
 @frozen

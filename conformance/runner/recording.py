@@ -36,7 +36,7 @@ from mock_server.redaction import redacted_value
 from mock_server.requests import Request
 
 _MOST_STRANGE: Final = 30
-"""The maximum number in a trace of requests from other programs, and of idle connections."""
+"""The maximum number of requests from other programs, and of idle connections, in a trace."""
 _EVENTS_OF_A_CONNECTION: Final = 2
 
 

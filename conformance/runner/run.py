@@ -32,7 +32,7 @@ from conformance.verdict.time_modes import IN_VIRTUAL_TIME, TimeMode, Timing
 PATIENCE: Final = 5.0
 """Seconds of silence after which the kit stops waiting."""
 _TRUST: Final = 5
-"""Once the driver has worked, this many times as many templates may hang before the run stops."""
+"""Once the driver has worked, the limit on templates that hang is multiplied by this."""
 
 
 @frozen(kw_only=True)
@@ -270,7 +270,7 @@ class Run:
 
 @define
 class _Lane:
-    """Plays one case after the other, with a new driver whenever one has become unusable."""
+    """Plays one case after another, with a new driver whenever one has become unusable."""
 
     course: Run
     backends: Backends

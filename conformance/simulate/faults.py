@@ -55,7 +55,7 @@ _BY_WORD: Final = {kind.word: kind for kind in Kind}
 
 @frozen(order=True)
 class Fault:
-    """One fault: its kind, the number of the open, create, event or second it hits, and a value."""
+    """One fault: its kind, the number of its target (stream, create, event, second), and a value."""
 
     word: str
     at: float
@@ -103,7 +103,7 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
 
 
 def renumbered(faults: Faults) -> Faults:
-    """Return faults whose opens and creates are numbered without gaps."""
+    """Return faults whose stream requests and creates are numbered without gaps."""
     numbered: list[Fault] = []
     for place in ("open", "create"):
         here = sorted((each for each in faults if each.kind.place == place), key=_when)

@@ -42,11 +42,11 @@ _STREAM: Final = ((b"content-type", b"text/event-stream"),)
 _EVENT: Final = b'id: 1\nevent: training.log\ndata: {"type": "training.log", "step": 1}\n\n'
 _BACK: Final = 0.99
 TENTH: Final = 0.1
-"""Attempts are counted in tenths of a second."""
+"""The interval in seconds for which attempts are counted: a tenth of a second."""
 _RAMP: Final = 5
 """The number of attempts after which a client's delays have reached their maximum."""
 MOST: Final = 50_000_000
-"""A fleet of more attempts than this would take hours to simulate."""
+"""A fleet with more attempts than this would take hours to simulate."""
 
 
 @frozen(kw_only=True)
@@ -57,7 +57,7 @@ class Outage:
     seconds: float = 30.0
     """The time, in seconds, without a backend; with 0, only the streams break."""
     capacity: float | None = None
-    """The connections accepted per second after the outage; the others are refused. None: all."""
+    """The connections accepted per second after the outage; None accepts all of them."""
     strategy: str = Jitter.FULL.value
     initial_delay: float = 1.0
     max_delay: float = 60.0

@@ -19,7 +19,7 @@ _PANEL: Final = 84
 _GAP: Final = 18
 _TICKS: Final = 8
 _BARS: Final = (0.1, 1.0, 10.0, 60.0, 600.0)
-"""The possible widths of a bar in seconds; the widest is used for drawings of any longer time."""
+"""The possible widths of a bar in seconds; longer drawings use the widest."""
 _MOST_BARS: Final = 650
 _STYLE: Final = """
   svg { --page: #fff; --ink: #1f2328; --quiet: #59636e; --line: #d1d9e0; --away: #f1f3f5;

@@ -122,7 +122,7 @@ class World:
     heard: list[tuple[str, object]] = field(factory=list[tuple[str, object]])
     outcomes: list[object] = field(factory=list[object])
     happened: set[Fault] = field(factory=set[Fault])
-    """The faults that were injected; a job may end before some of the others."""
+    """The faults that were injected; a job may end before others are due."""
     backend: Backend = field(init=False)
     _random: Random = field(init=False)
     _session: Session = field(init=False)
@@ -182,7 +182,7 @@ class World:
         return self.time.seconds + spent + _SPARE
 
     def _pass(self, at: float) -> None:
-        """Set the clock; a machine that sleeps in the meantime notices everything late."""
+        """Set the clock; a machine that is asleep then notices everything late."""
         self.now = max(self.now, at)
         while self._asleep and self._asleep[0].at <= self.now:
             fault = self._asleep.pop(0)

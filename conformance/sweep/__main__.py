@@ -148,7 +148,7 @@ def _cluster(scheduler: str | None) -> "Generator[Client]":
 
 
 def _kill(client: "Client", when: int | None, count: int) -> None:
-    """Kill a worker if `count`, the number of rows so far, is `when`."""
+    """Kill a worker if `count`, the number of rows so far, equals `when`."""
     if count != when:
         return
     pid = min(client.run(os.getpid).values())

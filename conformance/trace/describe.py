@@ -61,7 +61,7 @@ def actor(fact: Fact) -> str:  # noqa: PLR0911 - one arm per kind of fact
 
 
 def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
-    """Return what happened as text, which may be long and quotes the client unchanged."""
+    """Return what happened as text; it may be long, and quotes the client unchanged."""
     match fact:
         case Connected(connection=connection):
             return f"opens connection {connection}"

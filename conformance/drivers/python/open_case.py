@@ -2,7 +2,7 @@
 
 A client can fail outside its operations: while it is opened, in a background task, when it is
 closed, or by letting a cancellation escape. The driver reports each of these failures in an answer,
-because its author learns nothing from a driver that dies or goes silent.
+because the client's author learns nothing from a driver that dies or goes silent.
 """
 
 import math

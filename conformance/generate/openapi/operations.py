@@ -1,6 +1,6 @@
 """The operations: the purpose of each one, the request that the core sends, and the responses.
 
-Methods and paths are those of the mock, and a test compares them. Parameters and bodies are taken
+Methods and paths match the mock's, and a test compares them. Parameters and bodies are taken
 from the requests of the core.
 """
 
@@ -77,8 +77,8 @@ OPERATIONS: Final = (
             "422": "The key was used with another body (ARK-SRV-7).",
         },
         body="NewJob",
-        about="The job runs from now on, whether or not a client follows it. A client never "
-        "repeats a create by itself; the caller can, with the same `Idempotency-Key` (ARK-CRE-11).",
+        about="The job now runs, whether or not a client follows it. A client never repeats "
+        "a create on its own; the caller can, with the same `Idempotency-Key` (ARK-CRE-11).",
     ),
     Operation(
         "stream",
@@ -162,7 +162,7 @@ OPERATIONS: Final = (
     Operation(
         "me",
         "account",
-        "Read the user of the token",
+        "Get the user of the token",
         me_request(ENDPOINT),
         "The user, and the user's organisations.",
         _json("Me"),

@@ -1,6 +1,6 @@
 """The schemas of request and response bodies, and of the events of a stream.
 
-Members and their types are those of the classes in `arkor_proto`. The members that a backend must
+Members and their types match the classes in `arkor_proto`. The members that a backend must
 send are listed here; a test compares them with the tables of `spec/protocol.md`.
 
 An object without `additionalProperties` has the listed members; later versions may add some.
@@ -47,7 +47,7 @@ _JOB: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdA
 _EVENTS: Final[Mapping[type[TrainingEvent], tuple[str, tuple[str, ...]]]] = {
     TrainingStarted: ("The job runs.", ("jobId", "timestamp")),
     TrainingLog: ("The metrics of one step.", ("step",)),
-    CheckpointSaved: ("A checkpoint was saved; inference can use it from now on.", ("step",)),
+    CheckpointSaved: ("A checkpoint was saved; inference can now use it.", ("step",)),
     TrainingCompleted: ("The job has completed. Terminal: no event follows.", ()),
     TrainingFailed: ("The job has failed. Terminal: no event follows.", ("error",)),
 }
@@ -69,7 +69,7 @@ def table(
 ) -> Schema:
     """Return the schema of an object; all members are required unless `required` names some.
 
-    With `open_to_more`, other members are expected too.
+    With `open_to_more`, other members are allowed too.
     """
     described = {"description": about} if about else {}
     needed = list(properties) if required is None else list(required)

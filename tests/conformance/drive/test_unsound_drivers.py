@@ -19,7 +19,7 @@ NO_DRIVER = {
     "closes-stdin-first": "did not answer hello",
     "refuses-hello": "refused arkor-drive/1: I speak arkor-drive/9",
     "says-hello-without-profiles": "name at least one in 'profiles'",
-    "claims-unknown-capability": "the unknown capability 'telepathy'; known are",
+    "claims-unknown-capability": "the unknown capability 'telepathy'; use only",
 }
 TALKATIVE = "talks-without-end"
 LIARS = {

@@ -74,7 +74,7 @@ def test_every_word_of_the_probe_has_a_case() -> None:
 
 def test_no_driver_can_declare_what_is_probed() -> None:
     hello = {"impl": "x", "version": "1", "profiles": ["2026-05"], "capabilities": [PROBED[0]]}
-    with pytest.raises(DriveError, match="known are"):
+    with pytest.raises(DriveError, match="use only"):
         parse_identity(hello)
 
 

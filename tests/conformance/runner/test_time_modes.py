@@ -72,7 +72,7 @@ def test_a_client_that_really_sleeps_conforms_in_real_time() -> None:
 @pytest.mark.thorough
 def test_a_client_that_waits_too_little_is_caught_in_scaled_time(client: str) -> None:
     done = sleeper("--case", "backoff.begins-anew-after-progress", client=client)
-    assert (done.status, "ms after the previous open" in done.out) == (1, True), done.out
+    assert (done.status, "ms after the previous request" in done.out) == (1, True), done.out
 
 
 def test_the_reference_sleeps_for_real_when_it_is_asked_to() -> None:
