@@ -20,7 +20,7 @@ class Bounds:
     first: float = 5.0
     """The longest time from the response head to the first byte of the body (ARK-SRV-21)."""
     event: float = 10.0
-    """The longest time from adding an event to the log until the stream has it (ARK-SRV-22)."""
+    """The longest time from adding an event to the log until a stream sends it (ARK-SRV-22)."""
     silence: float = 45.0
     """The longest silence allowed on a stream (ARK-SRV-23)."""
     end: float = 10.0
@@ -64,10 +64,10 @@ class Amounts:
     drops: int = 20
     """How many streams are dropped one after another (ARK-SRV-53)."""
     races: int = 5
-    """How often a cancel races the end of a job (ARK-SRV-51)."""
+    """How many times a cancel races the end of a job (ARK-SRV-51)."""
 
 
 CAREFUL: Final = Amounts()
-"""The amounts for a backend on another machine."""
+"""How much a run may use of a backend on another machine."""
 GENEROUS: Final = Amounts(jobs=40, streams=64, resumes=2000, drops=1000, races=20)
-"""The amounts for a backend on this machine, where the control program creates free jobs."""
+"""How much a run may use of a backend on this machine, where jobs cost nothing."""

@@ -1,6 +1,6 @@
 """Tests the backend kit with backends that break rules, and with variants that break none.
 
-Each is a scenario of the mock that changes one thing in the conforming one (`mutants.toml`).
+Each is a mock scenario that differs from the conforming one in one thing (`mutants.toml`).
 """
 
 import json
@@ -260,7 +260,7 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play the cases about its rules against each broken backend, all cases against benign ones.
+    """Play every case against benign backends, and those for its rules against each broken one.
 
     With `enough`, once a broken backend is caught, the cases that already caught another one are
     skipped for it, and the benign ones after the first share the cases instead of playing all.

@@ -46,7 +46,7 @@ class Controlled:
     org: str = ""
     project: str = ""
     keep: int | None = None
-    """The least number of events that the backend keeps for each job; None if it keeps all."""
+    """The smallest number of events that the backend keeps for each job; None if it keeps all."""
 
 
 @define(eq=False)

@@ -42,7 +42,7 @@ class BackendCase:
     slow: bool = False
     """True if the case takes so long that the run starts with it, to finish sooner."""
     uncontrolled: bool = False
-    """True if the case needs a job that runs by itself, not one that a control program drives."""
+    """True if the case needs a job that runs on its own, not one that a control program drives."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class Follower:
         return next((block for block in self.blocks if block.is_terminal), None)
 
     def header(self, name: str) -> str:
-        """Return a header field, with several values joined by ", "; "" if it is missing."""
+        """Return the value of a header field, several joined by ", "; "" if it is missing."""
         return ", ".join(value for key, value in self.headers if key == name)
 
     async def read(self) -> None:

@@ -29,7 +29,7 @@ class OverBudget(Exception):
 
 @define(eq=False)
 class Ledger:
-    """The ids of the jobs that this run created, as the responses to its creates gave them."""
+    """The ids of the jobs that this run created, taken from the responses to its creates."""
 
     most: int
     """The most jobs that the run may create."""
@@ -46,7 +46,7 @@ class Ledger:
         self.spent += 1
 
     async def made(self, job: str, target: Target) -> None:
-        """Record a job that this run has created, with its target, which has the token."""
+        """Record a job that this run has created, and the target with the token to cancel it."""
         if job not in self.jobs:
             self.jobs[job] = target
             self.tell(job)
@@ -56,7 +56,7 @@ class Ledger:
         self._over.add(job)
 
     async def settle(self, target: Target) -> list[str]:
-        """Cancel every job that is not over; return commands to cancel those that it could not.
+        """Cancel every job that is not over; return commands for the jobs that are left.
 
         `target` is the backend's current address, which a restart may have changed. A backend that
         is unreachable has a few seconds to come back.

@@ -122,7 +122,7 @@ class Play:
     def got(self, follower: Follower) -> str:
         """Describe what a follower received."""
         if not follower.status:
-            return "no response to the open"
+            return "no response to the stream request"
         if not follower.is_stream:
             kind = follower.header("content-type").partition(";")[0]
             return f"{follower.status} {kind}".strip()
@@ -153,11 +153,13 @@ class Play:
                 self.stop(rule, expected, f"{block.data!r:.200}")
 
     def streams(self, follower: Follower) -> None:
-        """Check that an open got a stream; otherwise raises NotReached with the broken rule."""
+        """Check that a request got a stream; otherwise raises NotReached with the broken rule."""
         if not follower.status:
-            raise NotReached("the open got no response head", "ARK-SRV-20")
+            raise NotReached("the stream request got no response head", "ARK-SRV-20")
         if not follower.is_stream:
-            raise NotReached(f"the response to the open was {follower.status}", "ARK-SRV-17")
+            raise NotReached(
+                f"the response to the stream request was {follower.status}", "ARK-SRV-17"
+            )
 
     async def seen(self) -> "Seen":
         """Return the job that every run follows; this case continues with its trace."""
@@ -205,7 +207,8 @@ class Play:
     ) -> Answer:
         """Send a request and read the whole response.
 
-        Waits as 429 and 503 ask, up to three times; raises Limited if the backend still refuses.
+        Waits as long as a 429 or 503 asks, up to three times; raises Limited if the backend still
+        refuses.
         """
         tries = count(1)
         while True:
@@ -269,7 +272,7 @@ class Play:
     async def rest(
         self, wire: Wire, route: str, number: int, come: bytearray | None = None
     ) -> Answer:
-        """Read the rest of a body, of which `come` has been read already; return the response."""
+        """Read the rest of a body after `come`, the part already read; return the response."""
         body = bytearray() if come is None else come
         if wire.status and not body:
             self.record(Responded(route, number, wire.status))
@@ -331,8 +334,8 @@ class Play:
         """Open the stream of a job; return when its head has arrived or the time is up.
 
         Without `read`, the kit reads only the head, to act as a slow reader. Without `wait`, it
-        returns at once. Waits as 429 and 503 ask, up to three times; raises Limited if the
-        backend still refuses.
+        returns immediately. Waits as long as a 429 or 503 asks, up to three times; raises Limited
+        if the backend still refuses.
         """
         tries = count(1)
         while True:
@@ -429,7 +432,7 @@ class Play:
         """Send a command to the control program; raises NotReached if that fails."""
         control = self.control
         if control is None or not control.has("hold" if do in {"held", "release"} else do):
-            raise NotReached(f"needs the command `{do}` of a control program")
+            raise NotReached(f"needs a control program with the command `{do}`")
         shown = "".join(f" {name} {value}" for name, value in arguments.items() if name != "token")
         if not self.quiet:
             self.record(Noted("kit", f"to the control program: {do}{shown}"))
@@ -441,7 +444,7 @@ class Play:
             raise NotReached(str(error)) from error
 
     async def quiet_job(self) -> str:
-        """Return a new job that emits nothing by itself."""
+        """Return a new job that emits nothing on its own."""
         made: Json = None
         with anyio.CancelScope(shield=True):  # its id must be recorded, like that of a create
             made = (await self.make("job")).get("id")
@@ -461,7 +464,7 @@ class Play:
         return [each for each in ids if isinstance(each, str)]
 
     async def any_job(self) -> str:
-        """Return a new job that emits nothing by itself, or the job that every run follows."""
+        """Return a new job that emits nothing on its own, or the job that every run follows."""
         if self.controls("job"):
             return await self.quiet_job()
         return (await self.supply.seen()).job
@@ -539,7 +542,7 @@ class Play:
             wait = min(wait * 2, 1.0)
 
     async def cancel(self, job: str) -> Answer:
-        """Request the cancel of a job."""
+        """Send a cancel request for a job."""
         return await self.ask("cancel", self.target.job(job, "/cancel"), "POST")
 
 

@@ -26,7 +26,7 @@ from conformance.verdict.statuses import Verdict
 
 @frozen
 class Asked:
-    """The options of the run that a command to rerun one of its cases repeats."""
+    """The options of this run; the command that reruns one of its cases repeats them."""
 
     base_url: str = ""
     org: str = ""
@@ -38,7 +38,7 @@ class Asked:
     """The command that starts the control program; empty without one, and for the mock."""
 
     def rerun(self, result: CaseResult, seed: int) -> str:
-        """Return the command that plays this case alone."""
+        """Return the command that plays only this case."""
         options = {
             "--base-url": self.base_url,
             "--org": self.org,
@@ -118,7 +118,7 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
 
 
 def _events(events: Events) -> Sequence[Json]:
-    """Return the events as data, which name the kit instead of a client."""
+    """Return the events as data that names the kit instead of a client."""
     told = (Table("event", {"event": each}).table("event").values for each in events.distinct())
     return [{**each, **{key: _acting(each[key]) for key in ("who", "to")}} for each in told]
 
@@ -130,7 +130,7 @@ def _acting(who: Json) -> Json:
 def _groups(
     found: Sequence[CaseResult], tallies: Mapping[str, Tally], outcome: Outcome
 ) -> Sequence[Json]:
-    """Group the cases that were not judged by missing control command, or else by reason."""
+    """Group the unjudged cases by missing control command, or else by reason."""
     reasons: dict[tuple[str, str], list[CaseResult]] = {}
     for result in found:
         if result.verdict is Verdict.NOT_APPLICABLE:
@@ -149,11 +149,11 @@ def _groups(
 
 
 def _missing(result: CaseResult, outcome: Outcome) -> Sequence[tuple[str, str]]:
-    """Return what was missing to judge a case: the name and an explanation of each thing."""
+    """Return what kept a case from being judged: a name and an explanation for each thing."""
     if not result.lacking:
         return [("other", result.reason)]
     if not outcome.words:
-        with_it = "they need a control program, which makes the backend do things (--control)"
+        with_it = "they need a control program (--control), which makes the backend act on command"
         return [("control program", with_it)]
     return [(word, f"the control program does not declare `{word}`") for word in result.lacking]
 

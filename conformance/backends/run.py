@@ -175,7 +175,7 @@ class BackendRun:
             return
         lacking = self._lacking(case)
         if lacking:
-            missed = f"needs {_named(lacking)} of a control program"
+            missed = f"needs a control program with {_named(lacking)}"
             self._add(Played(case=case, trace=Trace(), missed=missed, lacking=lacking))
             return
         play = self._new_play()
@@ -225,7 +225,7 @@ class BackendRun:
                 raise error
 
     async def _look_whether_it_is_there(self) -> None:
-        """Stop the run if the backend is unreachable, because the last case then judged nothing."""
+        """Stop the run if the backend is unreachable; the last case then judged nothing."""
         if self.control is not None and self.control.ended:
             self.stopped = f"the control program {self.control.ended}"
             return
@@ -330,7 +330,7 @@ def _controlled(target: Target, control: Control) -> Target:
         raise ControlFailed("the control program returned no token; set ARKOR_TOKEN")
     for name, token in (("token", found.token), ("other_token", found.other_token)):
         if not fits_a_header(token):
-            raise ControlFailed(f"the {name} of the control program cannot be sent in a header")
+            raise ControlFailed(f"the {name} from the control program cannot be sent in a header")
     if said.base_url:
         try:
             return found.at(said.base_url)

@@ -414,7 +414,9 @@ async def create_or_fail(play: Play) -> Answer:
                 if answer.status in _FORBIDDEN
                 else "give a valid job with --job"
             )
-            raise NoJob(f"the backend did not accept a job ({answer.told}); {hint}, or --follow ID")
+            raise NoJob(
+                f"the backend did not accept a job ({answer.told}); {hint}, or use --follow ID"
+            )
         raise NotReached(f"the response to the create was {answer.told}")
     if not answer.job_id:
         raise NotReached("the create was accepted without a job id", "ARK-SRV-1")

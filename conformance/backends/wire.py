@@ -72,7 +72,7 @@ class Wire:
             why = error.verify_message or str(error)
             raise Unreachable(
                 f"the certificate of {target.authority} is not trusted: {why}; "
-                "pass the authority that signed it as --ca-file"
+                "pass the signing authority's certificate with --ca-file"
             ) from error
         except ssl.SSLError as error:
             why = error.reason or str(error)
@@ -119,7 +119,7 @@ class Wire:
             return  # a response may have arrived before; head() and body() read it
 
     async def head(self, *, interim: bool = False) -> None:
-        """Read the response head, or an interim one if `interim`; without one, `ended` says why."""
+        """Read the response head, or an interim one if `interim`; if none, `ended` says why."""
         while not self.ended:
             event = await self._next()
             match event:
@@ -159,7 +159,7 @@ class Wire:
         return CUT if self.status else UNANSWERED
 
     async def _next(self) -> object:
-        """Return the next event of h11, or None if the connection is over."""
+        """Return h11's next event, or None if the connection is over."""
         while True:
             try:
                 event = self._http.next_event()

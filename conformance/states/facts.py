@@ -8,7 +8,7 @@ from arkor_proto import HARDENED, CallbackErrors, Operation, Profile, Progress
 from conformance.states.samples import LOG
 
 MAX_ATTEMPTS: Final = 1
-"""The budget of every world: one failure in a row is retried."""
+"""The budget of every world: one retry before the wait gives up."""
 _OK: Final = 200
 
 

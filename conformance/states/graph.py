@@ -14,7 +14,7 @@ MOST: Final = 100_000
 
 @frozen
 class Edge:
-    """A move from one state to another; whether it opened a stream, and delivered an event."""
+    """A move from one state to another, and whether it opened a stream or delivered an event."""
 
     start: int
     end: int
@@ -156,6 +156,6 @@ def circles(edges: list[Edge]) -> list[Edge]:
 
 
 def without_progress(graph: Graph, spared: frozenset[str] = frozenset()) -> list[Edge]:
-    """Return the edges that are not calls of the application, and deliver no event."""
+    """Return the edges that are not calls of the application and deliver no event."""
     passive = [edge for edge in graph.edges if edge.move not in {*APPLICATION, *spared}]
     return [edge for edge in passive if not edge.heard]

@@ -69,7 +69,7 @@ _OF_RULES: Final = {
     "ARK-BUD-4": "a stream that ends without progress counts as one more failure in a row",
     "ARK-BUD-5": "a clean end after progress is not a failure",
     "ARK-BUD-6": "the stream is reopened as often as the budget allows, and no more",
-    "ARK-BUD-7": "the error for an exhausted budget has the number of failures",
+    "ARK-BUD-7": "the error for an exhausted budget states the number of failures",
     "ARK-EVT-1": "no event is lost",
     "ARK-EVT-2": "callbacks run one at a time",
     "ARK-EVT-5": "a ping does not end the wait",

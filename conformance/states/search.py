@@ -24,7 +24,7 @@ from conformance.states.world import NotPossible, World
 from conformance.states.worlds import Setting
 
 _ROUNDS: Final = 10
-"""How often a loop has to repeat before it counts as endless."""
+"""How many times a loop has to repeat before it counts as endless."""
 _STUCK: Final = "from here on, no sequence of moves brings the session to rest"
 _ROUND: Final = "these moves can repeat for ever: streams are opened, but no event is delivered"
 

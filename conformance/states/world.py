@@ -347,7 +347,7 @@ def _moves_of(line: Line) -> Iterator[str]:
 def world(
     profile: Profile, job: JobSpec | str = SPEC, *, says: tuple[str, ...], remembers: bool = True
 ) -> World:
-    """Return a world in its initial state; one failure in a row is retried, without a delay."""
+    """Return a world in its initial state; the budget is one retry, without a delay."""
     config = SessionConfig(endpoint=ENDPOINT, job=job, idempotency_key=KEY)
     policy = ReconnectPolicy(0.0, max_attempts=MAX_ATTEMPTS)
     # Look the profile up by name: a planted broken client may change what the name returns.

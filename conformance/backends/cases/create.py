@@ -33,7 +33,7 @@ async def _created_once(play: Play) -> tuple[Answer, Seen]:
 
 @case("create.accepted", "1")
 async def accepted(play: Play) -> None:
-    """Without the id from the response, no client can reach the job, which costs money."""
+    """A job costs money, and no client can reach it without the id from the response."""
     answer = await _created(play)
     if not answer.ok:
         raise NotReached(f"the response to the create was {answer.told}")
@@ -187,7 +187,7 @@ async def empty(play: Play) -> None:
 
 @case("create.without-a-name", "9")
 async def without_a_name(play: Play) -> None:
-    """A job without a name should be refused at once, while its author can still fix it."""
+    """A job without a name should be refused immediately, while its author can still fix it."""
     body = {name: value for name, value in play.target.body.items() if name != "name"}
     await _makes_nothing(play, _dumped(body))
 
@@ -201,7 +201,7 @@ async def without_a_config(play: Play) -> None:
 
 @case("create.errors-have-a-message", "10")
 async def errors_have_a_message(play: Play) -> None:
-    """The client shows the text of `error` to its user, who has no other information about it."""
+    """The client shows the text of `error` to its user, who learns nothing else about it."""
     missing = await play.look("arkor-conformance-no-such-job")
     bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
     for answer in (missing, bare):

@@ -1,4 +1,4 @@
-"""Isolation cases: who may see and change what, on every route and on every open."""
+"""Isolation cases: who may see and change what, on every route and for every stream request."""
 
 from typing import Final
 
@@ -85,7 +85,7 @@ async def unauthorised_says_how(play: Play) -> None:
 
 @case("isolation.resume-with-a-bad-token", "13")
 async def resume_with_a_bad_token(play: Play) -> None:
-    """A cursor does not replace a token: the backend must check authorisation on every open."""
+    """A cursor does not replace a token: the backend must authorise every stream request."""
     job, ids = await play.job_with_events()
     if not ids:
         raise NotReached("the job has no event to resume from")
@@ -201,7 +201,7 @@ async def no_passing_refusal(play: Play) -> None:
             )
         await follower.leave()
     if refused:
-        raise NotReached(f"the response to every open is {refused[0]}")
+        raise NotReached(f"the response to every stream request is {refused[0]}")
 
 
 @case("isolation.revoked-token", "16", words=("job", "emit", "finish", "revoke"), alone=True)
@@ -216,7 +216,7 @@ async def revoked_token(play: Play) -> None:
         raise NotReached(f"the other tenant may not create a job: {made.told}")
     follower = await play.follow(made.job_id, token=token, org=org, project=project)
     if not follower.is_stream:
-        raise NotReached(f"the response to the open was {follower.status}")
+        raise NotReached(f"the response to the stream request was {follower.status}")
     await play.make("revoke", token=token)
     ended = await follower.until_end(play.bounds.revoked)
     if follower.terminal is None:  # the revoked token cannot cancel the job
@@ -224,7 +224,9 @@ async def revoked_token(play: Play) -> None:
     play.ledger.over(made.job_id)
     if not ended:
         play.stop(
-            "16", f"the end of the stream within {play.bounds.revoked:g} s", "a stream that goes on"
+            "16",
+            f"the end of the stream within {play.bounds.revoked:g} s",
+            "a stream that is still open",
         )
     if follower.terminal is not None:
         raise NotReached("the job ended before the revocation could end its stream")

@@ -77,11 +77,11 @@ async def dropped_streams(play: Play) -> None:
         play.quiet = False
     follower = await play.follow(job)
     if not await follower.until(lambda each: bool(each.frames), play.bounds.event):
-        play.stop("53", "the next open to work", play.got(follower))
+        play.stop("53", "the next stream request to succeed", play.got(follower))
 
 
 def _is_full(play: Play, number: int, got: str) -> NoReturn:
-    play.stop("53", "the next open to work", f"{got} after {number} dropped streams")
+    play.stop("53", "the next stream request to succeed", f"{got} after {number} dropped streams")
 
 
 @case("limits.refusal-says-when", "54", alone=True)

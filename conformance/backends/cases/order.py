@@ -104,10 +104,10 @@ async def characters_survive(play: Play) -> None:
 
 @case("order.two-followers", "37", passive=True)
 async def two_followers(play: Play) -> None:
-    """A user may follow one job in two windows, which must not take events from each other."""
+    """A user may follow one job in two windows; neither may take events from the other."""
     seen = await play.seen()
     if not (seen.first.is_stream and seen.second.is_stream):
-        raise NotReached("two streams could not be opened", "ARK-SRV-17")
+        raise NotReached("the job's stream could not be opened twice", "ARK-SRV-17")
     ours, theirs = list(seen.ids), list(seen.second.ids)
     if seen.terminal is None:
         raise NotReached(NOT_ENDED)
@@ -140,7 +140,7 @@ def _same_log(play: Play, ours: list[str], theirs: list[str]) -> None:
         play.stop(
             "37",
             "the same events for every follower",
-            f"a follower without {len(missing)} of them, the first {missing[0]!r}",
+            f"a follower that missed {len(missing)} of them, beginning with {missing[0]!r}",
         )
     if ours != theirs:
         play.stop("37", "the same order for every follower", f"{ours} and {theirs}")
@@ -148,7 +148,7 @@ def _same_log(play: Play, ours: list[str], theirs: list[str]) -> None:
 
 @case("order.begins-at-the-beginning", "38", passive=True)
 async def begins_at_the_beginning(play: Play) -> None:
-    """An open without a cursor asks for the whole log, from its first event."""
+    """A stream request without a cursor asks for the whole log, from its first event."""
     seen = await play.seen()
     if seen.terminal is None or not seen.first.frames:
         raise NotReached(NOT_ENDED)

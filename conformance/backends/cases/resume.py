@@ -77,7 +77,7 @@ async def every_id_lacks_nothing(play: Play) -> None:
 
 @case("resume.every-id-repeats-nothing", "34", passive=True)
 async def every_id_repeats_nothing(play: Play) -> None:
-    """An event that is sent twice calls the client's callback twice."""
+    """If an event is sent twice, the client calls its callback twice."""
     seen = await play.supply.ended()
     await _whole(play, seen.job, list(seen.ids), "", "34")
 
@@ -274,7 +274,7 @@ async def kept_cursor_after_forgetting(play: Play) -> None:
 
 @case("resume.without-a-cursor-after-forgetting", "38", words=("job", "emit", "forget"))
 async def without_a_cursor_after_forgetting(play: Play) -> None:
-    """A stream request without a cursor asks for the whole log; silently sending only what is left hides the gap."""
+    """A stream without a cursor starts at the first event; silently starting later hides a gap."""
     job, ids = await play.running_job(8)
     await play.make("forget", job=job, keep=2)
     follower = await play.follow(job)
@@ -412,7 +412,8 @@ async def hand_off_hammered(play: Play) -> None:
     rarest = -math.log(1 - _CERTAINTY) / max(1, tried)
     text = (
         f"none of {tried:,} resumes lost or repeated any of {len(hammered.log):,} events, "
-        f"in {now() - began:.1f} s; with {_CERTAINTY:.0%} confidence fewer than {rarest:.2%} of resumes do"
+        f"in {now() - began:.1f} s; with {_CERTAINTY:.0%} confidence, "
+        f"fewer than {rarest:.2%} of resumes do"
     )
     play.note(text)
     play.notes.append(f"hand-off from replay to live: {text}")

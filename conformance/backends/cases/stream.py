@@ -97,7 +97,7 @@ async def status_and_type(play: Play) -> None:
 
 @case("stream.status-of-a-resume", "17", words=("job", "emit"))
 async def status_of_a_resume(play: Play) -> None:
-    """The response to a resume must be an event stream, like the response to a first open."""
+    """The response to a resume must be an event stream, like the first response."""
     job, ids = await play.running_job()
     follower = await play.follow(job, ids[0])
     if not follower.is_stream:
@@ -310,7 +310,7 @@ async def _signals(play: Play, *followers: Follower) -> None:
 
 @case("stream.retry", "30", passive=True)
 async def retry(play: Play) -> None:
-    """Clients wait as `retry` says: a high value delays them, a low one floods the backend."""
+    """Clients wait as long as `retry` says: too long delays them, too short floods the backend."""
     for each, place, block in await _blocks(play):
         value = block.retry
         if value is not None and not (

@@ -19,9 +19,9 @@ from conformance.states.worlds import Setting
 from conformance.strict_data import Json
 
 _ROUNDS: Final = 3
-"""How often a case repeats the moves of an endless loop."""
+"""How many times a case repeats the moves of an endless loop."""
 _INITIAL_MS: Final = 1000
-"""The length of every delay: the budget runs out before a delay is doubled."""
+"""The length of every delay in ms; the budget runs out before any delay is doubled."""
 _COUNTS: Final = "ARK-BUD-"
 """The prefix of the rules about counting failures; their cases exhaust the budget."""
 _OTHERWISE: Final = "ARK-ERR-10"
@@ -55,7 +55,7 @@ def case_of(
 ) -> Case:
     """Return a counter-example as a case that expects correct behaviour; raises NotACase."""
     if breach.promise is MISUSE:
-        raise NotACase("it passes invalid input to the session, which no client receives")
+        raise NotACase("it passes the session invalid input that no client receives")
 
     def client() -> SoundClient:
         return SoundClient(profile, setting.attached, setting.remembers)

@@ -19,7 +19,7 @@ _FIRST: Final = ("create accepts", "cancel accepts", "handled", "tick", "job run
 _TO_THE_RESULT: Final = (*_FIRST, *(f"stream {w}" for w in ("accepts", "burst", "event", "ends")))
 """The moves that finish everything successfully; the first possible one is made."""
 _TO_EXHAUSTION: Final = (*_FIRST, "stream breaks")
-"""The moves that break every stream until the wait gives up, which tests the count of failures."""
+"""The moves that keep breaking the stream until the wait gives up, to test failure counts."""
 
 
 class NotACase(Exception):
@@ -203,7 +203,7 @@ def _check_in_a_callback(move: str) -> None:
     """Reject a move that is impossible while a callback awaits its cancel; raises NotACase."""
     if move in {"handled", "fails"}:
         raise NotACase(
-            "its callback ends before the cancel() in it, which a driver's callback awaits"
+            "its callback ends before the cancel() in it, but a driver's callback awaits that"
         )
     if move in {"cancel refuses", "cancel breaks"}:
         raise NotACase(

@@ -45,7 +45,7 @@ def failing(case: str, rule: str, expected: str, actual: str, *, reached: bool =
 
 def lacking(case: str, *words: str) -> Played:
     """Return a case that a control program cannot play."""
-    missed = f"needs the command {words[0]} of a control program"
+    missed = f"needs a control program with the command {words[0]}"
     return Played(case=backend_cases()[case], trace=Trace(), missed=missed, lacking=words)
 
 

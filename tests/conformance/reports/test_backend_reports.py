@@ -82,13 +82,17 @@ def test_a_cause_of_three_cases_counts_two_more() -> None:
 
 def test_a_case_that_did_not_reach_its_rule_comes_after_one_that_did() -> None:
     early = failing(
-        GAP, "ARK-SRV-17", "to reach the rule", "the response to the open was 404", reached=False
+        GAP,
+        "ARK-SRV-17",
+        "to reach the rule",
+        "the response to the stream request was 404",
+        reached=False,
     )
     direct = failing("stream.status-of-a-resume", "ARK-SRV-17", "200", "404")
     (alone,) = sentences(backend_run([early]))
     assert alone == (
         f"The backend breaks ARK-SRV-17, so {GAP} could not judge its own rule: the response "
-        "to the open was 404."
+        "to the stream request was 404."
     )
     (both,) = sentences(backend_run([early, direct]))
     assert both.startswith(

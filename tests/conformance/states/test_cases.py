@@ -123,7 +123,7 @@ def test_what_no_case_expresses_is_refused_with_the_reason(
 
 
 def test_a_report_that_is_never_true_is_no_case() -> None:
-    with pytest.raises(NotACase, match="passes invalid input"):
+    with pytest.raises(NotACase, match="passes the session invalid input"):
         case_of(WORLDS["follow"], HARDENED, Breach((), MISUSE, "it was not refused"), KNOWN)
 
 
