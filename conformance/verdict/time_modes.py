@@ -44,7 +44,7 @@ _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
 _LOWER_ONLY: Final = "judged in part, by lower bounds only: scheduling may make a delay longer"
 _NO_UPPER: Final = (
-    "not judged: only a delay that is too long would break it, and scheduling may cause that"
+    "not judged: it limits how long a delay may be, and scheduling may make a delay longer"
 )
 _NO_SPREAD: Final = "not judged: scheduling alone can make delays differ"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
@@ -201,8 +201,8 @@ class Timing:
         if longest <= LONGEST and total <= LONGEST_IN_ALL:
             return ""
         return (
-            f"the delays of the case take {total:.0f} s in this time mode, the longest "
-            f"{longest:.0f} s, which is too long to wait; playing it needs {VIRTUAL_CLOCK}"
+            f"the delays of the case take {total:.0f} s in this time mode (the longest is "
+            f"{longest:.0f} s), which is too long to wait; playing it needs {VIRTUAL_CLOCK}"
         )
 
 
