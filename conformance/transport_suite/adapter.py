@@ -44,9 +44,9 @@ class Setup:
 
     base_url: str
     on_event: Callable[[TrainingEvent], None] = field(repr=False)
-    """Called for every event; it may block and may raise. See also `on_event_async`."""
+    """The callback for every event; it may block and may raise. See also `on_event_async`."""
     on_notice: Callable[[Notice], None] = field(repr=False)
-    """Called for every `Notify`; it does not block, but may raise."""
+    """The hook for every `Notify`; it does not block, but may raise."""
     profile: Profile
     policy: ReconnectPolicy
     job: str | None = None
@@ -97,7 +97,7 @@ class Client(Protocol):
         ...
 
     def wait(self) -> TrainingResult:
-        """Follow the job, calling `on_event`; return the result or raise the operation's error."""
+        """Follow the job and call `on_event`; return the result or raise the operation's error."""
         ...
 
     def cancel(self) -> None:
@@ -134,7 +134,7 @@ class AsyncClient(Protocol):
 
 
 Open: TypeAlias = Callable[[Setup], Client]
-"""The adapter: opens a client for one check; the check closes the client."""
+"""An adapter: a function that opens a client for one check. The check closes the client."""
 
 
 @frozen

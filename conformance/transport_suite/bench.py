@@ -1,4 +1,4 @@
-"""Play a scene: a backend, a client of the transport under test, and what each of them received."""
+"""Play a scene: run a client of the transport against a backend, and record what each received."""
 
 import ssl
 import threading
@@ -27,7 +27,7 @@ from conformance.transport_suite.peer import Peer, Script
 from conformance.transport_suite.wire import accepted, answer, job, sends
 
 SOON: Final = 0.2
-"""Seconds for a limit that should expire."""
+"""The value of a limit that should expire, in seconds."""
 
 Returned = TypeVar("Returned")
 Raised = TypeVar("Raised", bound=BaseException)
@@ -279,7 +279,7 @@ class Bench:
 
     @staticmethod
     def setup(scene: Scene, play: Play) -> Setup:
-        """Return the settings of the client of a scene."""
+        """Return the settings of a scene's client."""
         scheme = scene.scheme or ("http" if scene.tls is None else "https")
         host = "127.0.0.1" if scheme == "http" else "localhost"
         url = scene.url or f"{scheme}://{host}:{{port}}"

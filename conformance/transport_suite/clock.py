@@ -46,7 +46,7 @@ class VirtualClock:
             return [round(delay, 6) for each, _, delay in self._waits if each is timer]
 
     def waits_for(self, timer: Timer, patience: float) -> bool:
-        """Wait until the transport waits for `timer`; False if it does not within `patience`."""
+        """Wait until the transport waits for `timer`; return False if it does not within `patience`."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: any(each is timer for each, _, _ in self._waits), patience

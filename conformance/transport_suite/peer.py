@@ -46,7 +46,7 @@ class Visit:
     _buffer: bytes = field(default=b"", init=False)
 
     def head(self) -> Asked | None:
-        """Read the head of a request; None if the client has closed the connection."""
+        """Read the head of a request; return None if the client has closed the connection."""
         while b"\r\n\r\n" not in self._buffer:
             if not (data := self.socket.recv(_READ)):
                 return None
@@ -65,7 +65,7 @@ class Visit:
         while missing > 0:
             data = self.socket.recv(min(_READ, missing))
             if not data:
-                raise ConnectionError("the client closed the connection within a request")
+                raise ConnectionError("the client closed the connection in the middle of a request")
             pieces.append(data)
             missing -= len(data)
         return Asked(head.method, head.target, head.headers, b"".join(pieces))

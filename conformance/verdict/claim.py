@@ -1,8 +1,8 @@
-"""Write the verdict on a profile: the parts of the protocol to which the client conforms.
+"""Write the verdict on a profile: the parts of the protocol that the client conforms to.
 
 A plain "conforms" covers the whole protocol as first published. The verdict names the parts that
-are missing: those that the driver does not declare or answers with `unsupported`, those whose cases
-it could not open or that were not played, and those without a judged MUST rule. If no MUST rule was
+are missing: parts that the driver does not declare or answers with `unsupported`, parts whose cases
+it could not open or did not play, and parts for which no MUST rule was judged. If no MUST rule was
 judged at all, there is no verdict. Capabilities that only help the kit to judge more closely (a
 clock, a random source) are not needed.
 """
@@ -65,7 +65,7 @@ class Claim:
 
 @frozen(kw_only=True)
 class Judged:
-    """The data from which the verdict on one profile is made."""
+    """The data that the verdict on one profile is based on."""
 
     profile: str
     results: Sequence[CaseResult]
@@ -83,7 +83,7 @@ class Judged:
         return HARDENED if self.profile == "hardened" else SURFACE
 
     def omits(self, results: Sequence[CaseResult]) -> bool:
-        """Return whether these results are about MUST rules but judge none of them."""
+        """Return whether the cases have MUST rules, but these results judge none of them."""
         due = any(self.musts.intersection(each.case.requires) for each in results)
         return due and not any(self.musts & judged_rules(each) for each in results)
 
@@ -217,7 +217,7 @@ def _is_declared(identity: Identity, part: str) -> bool:
 
 
 def _is_about(case: Case, part: str) -> bool:
-    """Return whether a case is about a part of the protocol.
+    """Return whether a case tests a part of the protocol.
 
     A case in which only a callback cancels does not count, because the kit never calls `cancel`: a
     driver that refuses `cancel` everywhere would still pass.

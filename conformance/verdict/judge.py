@@ -140,9 +140,9 @@ def _of_the_case(play: Play) -> Iterator[Finding]:
 
 
 def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
-    """Return a finding if the client broke another rule before it reached those of the case.
+    """Return a finding if the client broke another rule before it reached the case's own rules.
 
-    If it broke one of the case's own rules, the case was reached.
+    If it broke one of the case's own rules, it did get as far as the case.
     """
     first = found[0]
     breach = went_on(play.case, play.trace)

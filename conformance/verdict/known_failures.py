@@ -26,7 +26,7 @@ from mock_server.strict.shapes import ScenarioError, array, check_known, nearest
 from mock_server.strict.words import needed, table, word
 
 _MOST_STALE: Final = 30
-"""The most lines about stale entries that are shown."""
+"""The maximum number of lines about stale entries to show."""
 _LONGEST_ID: Final = 200
 
 
@@ -78,7 +78,7 @@ class Known:
         return not self.assertion or assertion in self.assertion
 
     def is_about(self, result: CaseResult) -> bool:
-        """Return whether a result is of the entry's case, under one of its profiles."""
+        """Return whether a result belongs to the entry's case, under one of its profiles."""
         return self.case in result.case.names and self.holds_under(result.profile)
 
     def holds_under(self, profile: str) -> bool:
@@ -109,7 +109,7 @@ class Known:
 
 @frozen
 class Weighed:
-    """Results with the known failures marked, and lines about stale entries."""
+    """The results, with known failures marked, and the lines about stale entries."""
 
     results: Sequence[CaseResult]
     stale: Sequence[str]
@@ -198,7 +198,7 @@ def _stale(
             yield f"{each}: expired on {each.expires}; fix it or set a later date ({each.reason})"
         elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
             other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
-            but = f", though it fails by {', '.join(other)}" if other else ""
+            but = f", though the case still fails by {', '.join(other)}" if other else ""
             yield f"{each}: passes now{but}; remove it from {each.by} ({each.reason})"
         elif (still := narrowed(each, ran)) != each:
             yield f"{each}: now fails only as {still}; narrow it in {each.by} ({each.reason})"

@@ -15,7 +15,7 @@ from conformance.verdict.time_modes import Unjudged
 OF_THE_DRIVER: Final = "driver"
 """The `assertion` of findings about the driver instead of its client."""
 SETTLES: Final = "ARK-ERR-10"
-"""The rule that every operation must settle; cited in cases that are about another rule."""
+"""The rule that every operation must settle; cited in cases that test another rule."""
 
 
 @frozen(kw_only=True)
@@ -68,7 +68,7 @@ class Finding:
 
     @property
     def unexplained(self) -> bool:
-        """Whether the client did not get as far as the rule of the case for an unknown reason."""
+        """Whether, for an unknown reason, the client did not get as far as the rule of the case."""
         return self.not_reached and not self.requires
 
     @property
@@ -102,7 +102,7 @@ class CaseResult:
     unjudged: tuple[Unjudged, ...] = ()
     """The parts of the case that cannot be judged in the time mode of the run."""
     lacking: tuple[str, ...] = ()
-    """The capabilities that the driver lacks and because of which the case was not played."""
+    """The capabilities that the driver lacks, which is why the case was not played."""
     nonces: Nonces | None = None
     """The values of the case's placeholders."""
     secrets: tuple[str, ...] = field(default=(), repr=False)

@@ -40,7 +40,7 @@ class Tally:
     because: Mapping[str, int]
     not_reached: int
     unruled: int
-    """The number of cases that fail without a rule: their driver died or broke the protocol."""
+    """The number of failed cases that cite no rule: their driver died or broke the protocol."""
     requirements: Mapping[str, Requirement]
     counts: Callable[[str], bool]
     """Returns whether a rule counts under this profile; that depends on the rule's source."""
@@ -171,7 +171,7 @@ def _cited(result: CaseResult) -> frozenset[str]:
 
 
 def unjudged_musts(results: Sequence[CaseResult], tallies: Mapping[str, Tally]) -> Iterator[str]:
-    """Yield the MUST rules that these cases are about but that none of them judged."""
+    """Yield the MUST rules of these cases that none of the cases judged."""
     found = {
         rule
         for result in results

@@ -28,7 +28,7 @@ class Verdict(Enum):
 
 
 class Exit(IntEnum):
-    """The exit statuses of `arkor-conformance`: those of all our commands, and two more."""
+    """The exit statuses of `arkor-conformance`: the ones that all our commands share, and two more."""
 
     OK = shell.OK
     FAILED = shell.BAD

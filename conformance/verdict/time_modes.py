@@ -33,18 +33,18 @@ from mock_server.scenario.words.head import HeadFault
 from mock_server.strict.words import changed
 
 DIVISOR: Final = 10
-"""Scaled delays are divided by this; the results still differ clearly from no delay."""
+"""Scaled delays are divided by this; the results are still clearly longer than no delay."""
 LONGEST: Final = 10.0
-"""The longest real delay, in seconds, in a case that is played."""
+"""The longest single delay, in seconds, that a case may really take and still be played."""
 LONGEST_IN_ALL: Final = 60.0
-"""The longest sum of real delays, in seconds, in a case that is played."""
+"""The longest total of delays, in seconds, that a case may really take and still be played."""
 _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK-13"})
-"""Rules that only a delay that is too long breaks, and rules about default delays (not scaled)."""
+"""Rules that only an overlong delay breaks, and rules about default delays (never scaled)."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
 _LOWER_ONLY: Final = "judged in part, by lower bounds only: scheduling may make a delay longer"
 _NO_UPPER: Final = (
-    "not judged: only a delay that is too long would break it, and scheduling may cause that"
+    "not judged: it limits how long a delay may be, and scheduling may make a delay longer"
 )
 _NO_SPREAD: Final = "not judged: scheduling alone can make delays differ"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
@@ -53,7 +53,7 @@ _NO_LENGTH: Final = "judged in part, by their number only: scheduling may change
 
 
 class TimeMode(Enum):
-    """The kind of time in which a run is judged; see the module."""
+    """The time mode of a run; the module's docstring explains each mode."""
 
     VIRTUAL = "virtual"
     SCALED = "scaled"
@@ -201,8 +201,8 @@ class Timing:
         if longest <= LONGEST and total <= LONGEST_IN_ALL:
             return ""
         return (
-            f"the delays of the case take {total:.0f} s in this time mode, the longest "
-            f"{longest:.0f} s, which is too long to wait; playing it needs {VIRTUAL_CLOCK}"
+            f"the delays of the case take {total:.0f} s in this time mode (the longest is "
+            f"{longest:.0f} s), which is too long to wait; playing it needs {VIRTUAL_CLOCK}"
         )
 
 

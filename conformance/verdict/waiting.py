@@ -13,7 +13,7 @@ _BASE_MS: Final = 1_000.0
 _CAP_MS: Final = 60_000.0
 _DOUBLINGS: Final = 16
 _MOST_OPENS: Final = 10_000
-"""The most attempts that are counted; a case may allow any number."""
+"""The maximum number of attempts to count; a case may allow any number."""
 _OPEN: Final = 0.01
 """Seconds that an attempt takes in addition to the delay before it."""
 _NAME_OF_OPEN: Final = re.compile(r"stream#(?P<attempt>[0-9]{1,9})")

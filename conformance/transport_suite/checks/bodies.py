@@ -30,7 +30,7 @@ def _course(bench: Bench, first: Script) -> Play:
         play.wait()
         same("steps", play.steps, [1, 2, 3])
         cursors = [each.header("Last-Event-ID") for each in play.peer.asked("stream")]
-        same("Last-Event-ID of each open", cursors, [None, "2"])
+        same("Last-Event-ID of each stream request", cursors, [None, "2"])
         return play
 
 

@@ -93,7 +93,7 @@ def an_error_of_a_callback_takes_the_failure_path(bench: Bench) -> None:
         told = [each.error for each in play.notices if isinstance(each, CallbackFailed)]
         same("errors that were reported", [type(each) for each in told], [_Unbearable])
         cursors = [each.header("Last-Event-ID") for each in play.peer.asked("stream")]
-        same("Last-Event-ID of each open", cursors, [None, "2"])
+        same("Last-Event-ID of each stream request", cursors, [None, "2"])
 
 
 @check("T5", "ARK-EVT-16", "ARK-STR-17")
@@ -152,7 +152,7 @@ def an_abort_in_a_callback_is_the_last_that_is_heard(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-7")
 def an_abort_in_a_hook_comes_before_the_event_after_it(bench: Bench) -> None:
-    """An abort in a hook stops an event that the session returned but no callback has received."""
+    """An abort in a hook prevents the delivery of an event that the session already returned."""
 
     def learn(play: Play, _: Notice) -> None:
         play.client.abort("a hook")

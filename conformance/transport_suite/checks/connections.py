@@ -87,7 +87,7 @@ def _tls(host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 def _refuses(bench: Bench, scene: Scene) -> None:
-    """Expect that a start fails without any request."""
+    """Expect a start to fail before any request is sent."""
     with bench.play(scene) as play:
         play.starting().error(TransportError)
         same("requests that arrived", play.peer.requests, [])

@@ -1,4 +1,4 @@
-"""Streams are read at once and to the last byte, but not while a callback runs."""
+"""Streams are read as they arrive, to the last byte, but not while a callback runs."""
 
 import socket
 import threading
@@ -30,7 +30,7 @@ _STILL: Final = 0.25
 
 @check("T4", "ARK-SSE-1")
 def one_event_in_many_reads_is_one_event(bench: Bench) -> None:
-    """A stream that arrives byte by byte gives the same events as one that arrives at once."""
+    """A stream yields the same events whether it arrives byte by byte or in one piece."""
 
     def slowly(visit: Visit) -> None:
         visit.send_slowly(CHUNKED_HEAD + chunk(log(1, "é€😀") + PING) + chunk(COMPLETED))
@@ -44,7 +44,7 @@ def one_event_in_many_reads_is_one_event(bench: Bench) -> None:
 
 @check("T4", "ARK-EVT-1", "ARK-EVT-2")
 def many_events_in_one_read_are_all_heard(bench: Bench) -> None:
-    """Hundreds of events in one packet are delivered in order, each of them once."""
+    """Hundreds of events in one packet are delivered in order, each exactly once."""
     scene = Scene(streams=[then_left(CHUNKED_HEAD, chunk(b"".join(map(log, _STEPS)) + COMPLETED))])
     with bench.play(scene) as play:
         play.wait()

@@ -80,11 +80,11 @@ def a_saved_cursor_is_sent(bench: Bench) -> None:
 
 @check("T2", "ARK-RES-1", "ARK-RES-2")
 def a_reopened_stream_carries_the_cursor(bench: Bench) -> None:
-    """The first open of a new job has no Last-Event-ID; the next one has the last event's id."""
+    """A new job's first stream request has no Last-Event-ID; the next has the last event's id."""
     with bench.play(Scene(streams=[whole(log(1), log(2)), job(log(3))])) as play:
         play.wait()
         sent = [each.header("Last-Event-ID") for each in play.peer.asked("stream")]
-        same("Last-Event-ID of each open", sent, [None, "2"])
+        same("Last-Event-ID of each stream request", sent, [None, "2"])
         same("steps", play.steps, [1, 2, 3])
 
 
@@ -152,7 +152,7 @@ def a_create_that_was_reset_is_not_repeated(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-6", "ARK-CRE-7")
 def a_create_that_was_not_answered_is_not_repeated(bench: Bench) -> None:
-    """A connection that ends before the response is a TransportError, without a second request."""
+    """A connection that ends before the response is a TransportError; the create is not resent."""
     with bench.play(Scene(job=None, create=[then_closed()])) as play:
         play.starting().error(TransportError)
         same("creates", len(play.peer.asked("create")), 1)

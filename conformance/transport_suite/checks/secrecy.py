@@ -1,4 +1,4 @@
-"""Tokens are sent only to the backend, and appear in no log and no error."""
+"""Tokens are sent only to the backend, and never appear in a log or an error."""
 
 import logging
 from collections.abc import Generator

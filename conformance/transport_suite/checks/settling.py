@@ -20,7 +20,7 @@ from conformance.transport_suite.wire import (
 
 @check("T8", "ARK-STR-7")
 def the_stream_is_closed_after_the_terminal_event(bench: Bench) -> None:
-    """The connection is closed after the terminal event, even if the backend keeps it open."""
+    """The client closes the connection after the terminal event, even if the backend does not."""
     with bench.play(Scene(streams=[job(log(1))])) as play:
         play.wait()
         play.all_left()

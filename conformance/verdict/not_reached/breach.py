@@ -1,4 +1,4 @@
-"""Find out why a client did not get as far as a case's rule: the rule that it broke before.
+"""Find out why a client did not get as far as a case's rule: which rule it broke first.
 
 The premise of a case names what the client must do before the rule can be judged. If the client did
 not do that, the breach is the first thing that went wrong: an operation settled when it should have

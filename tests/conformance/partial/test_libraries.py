@@ -51,9 +51,7 @@ class Findings:
 
 
 def stated(library: str) -> Findings:
-    heading = (
-        rf"^### What `{library}` (\S+) gets wrong\n\nOf (\d+) cases that were judged, (\d+) pass"
-    )
+    heading = rf"^### What `{library}` (\S+) gets wrong\n\nOf the (\d+) cases that were judged, (\d+) pass"
     found = re.search(heading, GUIDE, re.MULTILINE)
     assert found is not None
     section = GUIDE[found.end() :].partition("\n#")[0]

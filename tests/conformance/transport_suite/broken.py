@@ -59,7 +59,7 @@ class DoesNotAwait(Plain):
 
 
 class CallsAfterTheEnd(Plain):
-    """Delivers an event although the wait has been settled in the meantime."""
+    """Delivers an event although the wait has already been settled."""
 
     def settle(self, operation: Operation, outcome: Outcome) -> None:
         """Call back first."""
