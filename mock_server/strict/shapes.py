@@ -133,7 +133,11 @@ def simple(
 
 def integer(low: int, high: int) -> Shape[int]:
     """Describe a whole number within bounds, both included."""
-    says = f"a whole number from {low} to {high}" if low < high else f"{low}, the only supported value"
+    says = (
+        f"a whole number from {low} to {high}"
+        if low < high
+        else f"supported; the only valid value is {low}"
+    )
 
     def read(value: object, where: str) -> int:
         if isinstance(value, int) and low <= value <= high and not isinstance(value, bool):

@@ -16,7 +16,7 @@ from conformance.strict_data import Json, parse_json
 _BLOCK: Final = 1 << 16
 _STDIN: Final = 0
 _DEEPEST: Final = 64
-"""A value that JSON cannot express is printed to this many levels."""
+"""The number of levels printed of a value that JSON cannot express."""
 
 
 class NotACommand(Exception):

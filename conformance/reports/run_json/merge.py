@@ -146,7 +146,9 @@ def _check_kit(piece: Piece, cases: Sequence[Case]) -> None:
         options = " ".join(f"--file {name}" for name in piece.part.files)
         problem = f"its cases are from other files; use the same files as before: {options}"
     else:
-        problem = "its cases are not those of this kit; merge it with the version of the kit that wrote it"
+        problem = (
+            "its cases differ from this kit's; merge it with the version of the kit that wrote it"
+        )
     raise ReadingError(piece.where, problem)
 
 

@@ -332,7 +332,7 @@ def test_shards_of_another_kit_or_of_other_cases_are_refused(tmp_path: Path) -> 
         f"1.json: written by version 0.0.9 of the kit; merge it with that version, not {__version__}"
     ]
     assert refused(World().shards(), tmp_path, CASES[1:]) == [
-        "1.json: its cases are not those of this kit; merge it with the version of the kit that wrote it"
+        "1.json: its cases differ from this kit's; merge it with the version of the kit that wrote it"
     ]
     files = [text.replace('"files":[]', '"files":["my.toml"]') for text in World().shards()]
     assert refused(files, tmp_path, CASES[1:]) == [
