@@ -44,7 +44,7 @@ class Origin(Value):
 
 
 def read_origin(url: str) -> Origin:
-    """Return the origin of `url`; raises ValueError that says what is wrong with it."""
+    """Return the origin of `url`; raises a ValueError that says what is wrong with it."""
     found = _URL.match(url)
     scheme = "" if found is None else found["scheme"].lower()
     if found is None or scheme not in _DEFAULT_PORTS:
@@ -93,7 +93,7 @@ def _name(name: str) -> str:
 
 
 def _port(rest: str) -> int | None:
-    """Return the port in `:port`, None for the default: no or an empty port (RFC 9110 §4.2.3)."""
+    """Return the port in `:port`, None (the default) if absent or empty (RFC 9110 §4.2.3)."""
     digits = rest.removeprefix(":")
     if not digits:
         return None

@@ -1,6 +1,6 @@
 """Reconnection arithmetic: delays, jitter, and the budget of consecutive failures.
 
-This module has the published formula, the kinds of jitter, and the rule for when the budget is
+This module contains the published formula, the kinds of jitter, and the rule for when the budget is
 exhausted. The source of random numbers is an argument. All durations are in seconds.
 """
 
@@ -39,14 +39,16 @@ class Jitter(Enum):
 def _duration(_: object, attribute: "Attribute[float]", value: float) -> None:
     check_kind(attribute.name, value, (int, float), "a number of seconds")
     if not 0 <= value <= sys.float_info.max:
-        raise ValueError(f"{attribute.name}: {value!r} is not a duration; pass seconds, 0 or more")
+        problem = "is not a duration; pass a number of seconds, 0 or more"
+        raise ValueError(f"{attribute.name}: {value!r} {problem}")
 
 
 def _count(_: object, attribute: "Attribute[int | None]", value: int | None) -> None:
     if value is not None:
         check_kind(attribute.name, value, int, "a whole number, or None for no limit")
     if value is not None and value < 0:
-        raise ValueError(f"{attribute.name}: {value!r} is not a count; pass None, or 0 or more")
+        problem = "is not a count; pass 0 or more, or None for no limit"
+        raise ValueError(f"{attribute.name}: {value!r} {problem}")
 
 
 @frozen(repr=False, eq=False)
@@ -131,7 +133,7 @@ class Budget:
             self._once_floor = once
 
     def failed(self) -> float | None:
-        """Count one failure; return the delay before the next attempt, None if none is left."""
+        """Count one failure; return the delay before the next attempt, None if none remains."""
         limit = self.policy.max_attempts
         delay = self._raised(self.policy.delay(self.failures, self.random, self._previous))
         self.failures += 1

@@ -273,8 +273,8 @@ def _whole(text: str) -> str:
 def _error_in(answer: JsonObject) -> str:
     """Return the error message in a response, "" if it is not an error.
 
-    The message is `error`, a text or an object with a `message`; in a response without `choices`,
-    it may also be `detail` or `message`.
+    The message is in `error`, which is a string or an object with a `message`; in a response
+    without `choices`, it may also be in `detail` or `message`.
     """
     error = answer.get("error")
     if error is None and "choices" not in answer:

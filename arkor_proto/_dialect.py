@@ -44,7 +44,7 @@ def decode_json(text: str) -> object:
     """Return the value of one JSON text; raises ValueError if it is invalid or nested too deeply.
 
     In a short text a number beyond the range of a double may still come back as infinity, because
-    checking every number of every frame would cost too much. `bounded` handles these.
+    checking every number of every frame would cost too much. `bounded` replaces it with null.
     """
     try:
         # `decode` also skips white space on either side, which takes half as long as the rest.
@@ -68,7 +68,7 @@ def _decode_at_leisure(text: str) -> object:
 def decode_with(loads: JsonLoads, text: str) -> object:
     """Return the value of one JSON text, using a decoder that may accept another dialect.
 
-    `decode_json` reads the texts that `loads` refuses, and those that it may have misread.
+    `decode_json` reads the texts that `loads` refuses or may have misread.
     """
     try:
         value = loads(text)

@@ -1,4 +1,4 @@
-"""Ends a command at once, with one line, if a signal arrives while its modules are imported.
+"""Ends a command at once, with one line, if a signal arrives while its modules are being imported.
 
 Until its imports are done, a command cannot report an interruption, and it has not done anything
 yet. This affects only a process that was started as one of our commands: in any other process,

@@ -139,9 +139,9 @@ class Outbox:
             self.outputs.append(Close(pending.number))
 
     def keep(self, pending: Pending, data: bytes) -> bool:
-        """Add to the body of a short response; close the exchange if it is too large.
+        """Add to the body of a short response; return whether it is now too large.
 
-        Returns whether it is.
+        If it is, the exchange is closed.
         """
         describes = pending.operation is not Operation.CANCEL and is_success(pending.status)
         full = pending.keep(data, self.bounds.create_body if describes else self.bounds.error_body)

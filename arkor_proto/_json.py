@@ -140,7 +140,7 @@ class _Fields:
 def decode_job(source: JsonObject) -> TrainingJob:
     """Return the job that a JSON object describes; raises ValueError if it has no usable id.
 
-    Raises TypeError if `source` is not a mapping but, for example, the text of the JSON.
+    Raises TypeError if `source` is not a mapping, for example if it is the JSON text.
     """
     check_kind("decode_job", source, Mapping, _OBJECT)
     taken = _Fields(source)
@@ -166,7 +166,7 @@ def decode_event(source: JsonObject) -> TrainingEvent | None:
     """Return the event that a frame's data describes, None for a type that this version ignores.
 
     Raises ValueError for values that JSON does not have or that are nested too deeply, and
-    TypeError if `source` is not a mapping but, for example, the text of the JSON.
+    TypeError if `source` is not a mapping, for example if it is the JSON text.
     """
     check_kind("decode_event", source, Mapping, _OBJECT)
     return take_event(dict(source))

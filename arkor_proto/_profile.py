@@ -12,7 +12,7 @@ from arkor_proto._value import Value
 
 
 class Progress(Enum):
-    """What counts as progress. It resets the failure count; a clean end after it is no failure."""
+    """What counts as progress. It resets the failure count; then a clean end is not a failure."""
 
     ANY_FRAME = "any frame from the server"
     JSON_FRAME = "a frame whose data is valid JSON, except a ping"
@@ -40,7 +40,7 @@ class Profile(Value):
     permanent_statuses: frozenset[int] = field(repr=False)
     """Statuses that end the wait at once instead of spending the failure budget."""
     not_found_grace: float
-    """How long after the create a 404 for the stream is retried and does not end the wait."""
+    """How long after the create a 404 for the stream is retried instead of ending the wait."""
     stream_statuses: frozenset[int] = field(repr=False)
     """Statuses of responses that are read as a stream."""
     requires_event_stream: bool
@@ -63,7 +63,7 @@ class Profile(Value):
 
     @classmethod
     def named(cls, name: str) -> "Profile":
-        """Return the profile called `name`; raises ValueError that lists the known names."""
+        """Return the profile called `name`; raises a ValueError that lists the known names."""
         for profile in PROFILES:
             if profile.name == name:
                 return profile

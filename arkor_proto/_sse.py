@@ -1,4 +1,4 @@
-"""Event streams: bytes in, events out, after WHATWG HTML §9.2.
+"""Event streams: bytes in, events out, as defined by WHATWG HTML §9.2.
 
 Theory of operation. First, the BOM is removed and every line end is converted to LF. The result is
 split after its last blank line. The second part is an unfinished block; it is kept as bytes, so
@@ -52,7 +52,7 @@ _VALUES: Final = {"id": r"([^\n\0]*)", "event": "(.+)", "data": "(.*)"}
 
 @frozen(repr=False, eq=False)
 class _Shape(Value):
-    """The field names of a block's lines: `data`, and optionally `id` and `event`, each one once.
+    """The field names of a block's lines: `data`, and optionally `id` and `event`, never repeated.
 
     `event`, `data` and `id` are group numbers, 0 for an absent field.
     """
@@ -107,9 +107,9 @@ class EventStreamParser:
     def feed(self, data: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
         """Take the next bytes of the body and return the events they complete, in order.
 
-        Raises `EventTooLarge` once one event exceeds the limit: its `events` are those completed
-        before, and the parser is then closed. Raises `LocalProtocolError` if the parser is closed,
-        and TypeError if `data` is not bytes.
+        Raises `EventTooLarge` once one event exceeds the limit: its `events` are the events
+        completed before that, and the parser is then closed. Raises `LocalProtocolError` if the
+        parser is closed, and TypeError if `data` is not bytes.
         """
         if type(data) is not bytes and not isinstance(data, bytearray):
             data = _as_bytes(data)
@@ -317,7 +317,7 @@ def _as_bytes(data: bytes | memoryview) -> bytes:
 
 
 def _without_cr(data: bytes | bytearray) -> bytes | bytearray:
-    """Replace every CR LF by LF; return b"" if a CR is not followed by an LF."""
+    """Return `data` with each CR LF replaced by LF, b"" if a CR is not followed by an LF."""
     return b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
 
 
@@ -389,7 +389,7 @@ def encode_event(
         lines.append("id: " + _text("id", id, "\r\n\0"))
     if type != "message":
         if not type or data is None:
-            raise ValueError(f"type: {type!r} is never dispatched; use an event that carries data")
+            raise ValueError(f"type: {type!r} is never dispatched; pass data and a non-empty type")
         lines.append("event: " + _text("type", type, "\r\n"))
     if retry is not None:
         check_kind("retry", retry, int, "a whole number of milliseconds")

@@ -162,7 +162,7 @@ Row: TypeAlias = Mapping[Signal, Cell]
 
 @frozen(repr=False, eq=False)
 class Joint(Value):
-    """If the signal `when` moves a machine while another is in `given`, that one takes `then`."""
+    """If the signal `when` moves a machine while another is in `given`, the other takes `then`."""
 
     when: Signal
     given: State
@@ -340,7 +340,7 @@ def next_state(state: State, signal: Signal) -> State | None:
 
 @define(eq=False, repr=False)
 class Machines:
-    """The job, the stream and the stop of one trainer."""
+    """The three machines of one trainer: its job, its stream and its stop."""
 
     job: Job
     stream: Stream = Stream.IDLE

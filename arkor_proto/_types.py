@@ -228,7 +228,7 @@ class FrameSkipped(Value):
 
 @frozen(repr=False, eq=False)
 class Deprecated(Value):
-    """The backend announces that what this client uses will stop working (`Deprecation: true`)."""
+    """The backend announces that something in use will stop working (`Deprecation: true`)."""
 
     message: str
     sunset: str | None

@@ -141,7 +141,7 @@ class Wait:
             self.join()
 
     def leave(self) -> None:
-        """End the wait such that it can be resumed.
+        """End the wait so that a later one can resume it.
 
         If a callback has not returned, its event may not have been handled: the cursor goes back to
         before the event, and the next wait delivers it again.
@@ -180,11 +180,11 @@ class Wait:
     ) -> None:
         """Record that the callback for an event is done, even if the wait has ended.
 
-        Raises LocalProtocolError if the event is not with a callback.
+        Raises LocalProtocolError if no callback has the event.
         """
         event = self.with_callback.pop(delivery, None)
         if event is None:
-            raise LocalProtocolError(f"delivery {delivery}: the callback does not have this event")
+            raise LocalProtocolError(f"delivery {delivery}: no callback is handling this event")
         self.now = now
         stream = self._machines.stream if delivery == self._delivered else None
         if stream is Stream.DELIVERING and error is None:
@@ -352,7 +352,7 @@ class Wait:
         return None
 
     def _called_back(self) -> None:
-        """Record that the callback is done; the time spent in it is not silence of the server."""
+        """Record that the callback is done; the time it took is not counted as silence."""
         if self._machines.stream is Stream.DELIVERING:
             self._machines.take(StreamSignal.HANDLED)
             self._heard_at = self.now

@@ -18,7 +18,7 @@ from arkor_proto._walk import JsonObject, is_object
 
 MAX_CURSOR_BYTES: Final = 1024
 MAX_SERVER_DELAY: Final = 10**9
-"""The longest delay accepted from a server, in seconds; a longer one is cut to this first."""
+"""The longest delay accepted from a server, in seconds; a longer one is reduced to it."""
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_HOPS: Final = 5
@@ -137,7 +137,7 @@ def is_success(status: int) -> bool:
 
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-    """Return `request` with its new URL, None if the URL has another origin or credentials."""
+    """Return `request` for its new URL, None if the URL has credentials or another origin."""
     from urllib.parse import quote, urljoin, urlsplit  # noqa: PLC0415 - redirects are rare
 
     here = endpoint.origin
@@ -186,7 +186,7 @@ def is_event_stream(headers: Headers) -> bool:
 
 
 def foreign_codings(headers: Headers) -> tuple[str, ...]:
-    """Return the content codings of a response that are not `identity`."""
+    """Return the content codings of a response, without `identity`."""
     codings = header_members(headers, b"content-encoding")
     return tuple(coding for coding in codings if coding.lower() != "identity")
 

@@ -48,7 +48,7 @@ def local_time() -> str:
 
 
 class Report(Protocol):
-    """The output to which a command reports what happens."""
+    """The output that a command reports to."""
 
     def known(self, job: TrainingJob, max_steps: int | None) -> None:
         """Report what is known about the job before its first event."""
@@ -308,6 +308,6 @@ def _notice_words(notice: Notice) -> str:
         case Deprecated(message, sunset):
             return f"deprecated: {message} (sunset: {sunset or 'not given'})"
         case UpgradeRequired(current, supported, upgrade):
-            return f"upgrade required: {current} is not supported, {supported} is; {upgrade}"
+            return f"upgrade required: {current} is not supported, only {supported} is; {upgrade}"
         case never:
             assert_never(never)

@@ -35,7 +35,7 @@ _WORDED: Final = {
     r"expected one argument$": "needs a value",
     r"ignored explicit argument .*": "takes no value",  # the argument may be a secret
 }
-"""For each of these messages of argparse, our wording."""
+"""Our wording for each of these messages of argparse."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
 
 @frozen
 class Commands:
-    """A command and its subcommands; `parsers` has the parser of each subcommand."""
+    """A command and its subcommands; `parsers` contains the parser of each subcommand."""
 
     name: str
     parsers: Mapping[str, Parser]

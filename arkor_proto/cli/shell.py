@@ -114,8 +114,8 @@ def told(error: OSError) -> str:
 def _prepare() -> bool:
     """Make the standard streams safe to use; return whether there is a standard output.
 
-    A closed standard stream is replaced, because the next file or socket to be opened would get its
-    descriptor. Characters that the encoding lacks are escaped.
+    A closed standard stream is replaced, because otherwise the next file or socket to be opened
+    would get its descriptor. Characters that the encoding lacks are escaped.
     """
     for descriptor in range(3):
         try:

@@ -61,7 +61,7 @@ class StateFile:
         return state
 
     def write(self, job_id: str, last_event_id: str = "") -> None:
-        """Replace the state file; raises OSError that names the file."""
+        """Replace the state file; raises an OSError that names the file."""
         state = evolve(self.about, job_id=job_id, last_event_id=last_event_id)
         values = {camel(name): getattr(state, name) for name in _NAMES}
         text = json.dumps({_MARK: _VERSION, **values})

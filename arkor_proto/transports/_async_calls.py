@@ -35,7 +35,7 @@ class Caller:
             scope.cancel()
 
     async def read(self, request: Request, hider: Hider) -> bytes:
-        """Return the whole body of a 2xx response, within the limits on its size and its time."""
+        """Return the whole body of a 2xx response, within the limits on its size and time."""
         whole = WholeBody(hider, self.bounds)
 
         async def keep(head: Responded, data: bytes) -> bool:

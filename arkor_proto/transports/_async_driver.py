@@ -85,7 +85,7 @@ class Waiter:
     @property
     def settled(self) -> Outcome:
         """The outcome of the operation, which must be settled."""
-        assert self.outcome is not None, "only read after the settlement"
+        assert self.outcome is not None, "the outcome is read only after the settlement"
         return self.outcome
 
     def settle(self, outcome: Outcome) -> None:
@@ -105,7 +105,7 @@ class _Alarm:
 
 @define(eq=False)
 class _OpenStream:
-    """A stream, read by one following task at a time; its end sets `over`."""
+    """A stream, read by one follower at a time; `over` is set when it ends."""
 
     exchange: Exchange
     over: anyio.Event = field(factory=anyio.Event)
@@ -217,7 +217,7 @@ class Driver:
     async def _read_on(self) -> bool:
         """Pass the stream's next report to the session; return whether there was a stream to read.
 
-        The following tasks read it themselves: with a separate reading task, each event would take
+        The followers read it themselves: with a separate reading task, each event would take
         one more turn of the event loop.
         """
         stream = self._stream
@@ -363,7 +363,7 @@ class Driver:
                 await self._lend(exchange)
 
     async def _lend(self, exchange: Exchange) -> None:
-        """Let the following tasks read an open stream, until it is over."""
+        """Let the followers read an open stream until it is over."""
         self._tell_news()  # nothing more is read from the previous stream
         stream = self._stream = _OpenStream(exchange)
         try:

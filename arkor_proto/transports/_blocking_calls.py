@@ -36,7 +36,7 @@ class Caller:
     bounds: Bounds
 
     def read(self, request: Request, hider: Hider) -> bytes:
-        """Return the whole body of a 2xx response, within the limits on its size and its time."""
+        """Return the whole body of a 2xx response, within the limits on its size and time."""
         whole = WholeBody(hider, self.bounds)
         self._make(_Call("response", request, whole.take, hider), self.connector.timeouts.answer)
         return bytes(whole.body)

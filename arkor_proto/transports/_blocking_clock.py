@@ -28,7 +28,7 @@ class Clock(Protocol):
     def wait(
         self, select: Callable[[float | None], Ready], deadline: float | None, timer: Timer | None
     ) -> Ready:
-        """Call `select` such that it returns by `deadline`, and return its result.
+        """Call `select` so that it returns by `deadline`, and return its result.
 
         `select(seconds)` waits for at most that many seconds, for ever if None, and returns whether
         the wait was successful. `timer` says what a deadline of the session is for; it is None for
@@ -84,7 +84,7 @@ class Bell:
 
 
 def wait_for_socket(waited: socket.socket, events: int, seconds: float | None) -> bool:
-    """Wait for one of `events` of `selectors`, at most `seconds`; return whether it occurred."""
+    """Wait up to `seconds` for one of `events`, flags of `selectors`; return whether one came."""
     return _in_slices(partial(is_ready, waited, events), seconds)
 
 

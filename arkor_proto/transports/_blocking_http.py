@@ -1,9 +1,8 @@
 """HTTP exchanges over plain sockets: connect, send and read, all in the exchange's thread.
 
 That thread waits on non-blocking sockets, and only it closes them. Any other thread may `stop` the
-exchange, which shuts the socket down and wakes the thread. A name look-up or a token provider can
-neither be stopped nor have a time limit, so each runs in its own thread, which is abandoned after
-the time limit.
+exchange, which shuts the socket down and wakes the thread. Neither a name look-up nor a token
+provider can be stopped, so each runs in its own thread, which is abandoned at the time limit.
 """
 
 import errno
@@ -115,7 +114,7 @@ class Exchange:
     """One request and its response: `wait`, then `read`, until it is over; finally `close` it.
 
     `reuse` asks for an idle connection, for requests that may be sent twice; once the request is
-    sent, it is true if there was one.
+    sent, it says whether one was used.
     """
 
     connector: Connector
@@ -145,7 +144,7 @@ class Exchange:
 
     @property
     def unread(self) -> bool:
-        """Whether a part of the response's body has arrived but was not read yet."""
+        """Whether a part of the response's body has arrived but has not been read yet."""
         held, answered = self._socket, self._conversation.answered
         return answered and held is not None and _tcp.is_ready(held, EVENT_READ)
 
@@ -368,7 +367,7 @@ class Exchange:
             raise ConnectionAbortedError("it was stopped")
 
     def _need(self, in_time: bool) -> None:  # noqa: FBT001 - the result of a wait
-        """Raise OSError if the exchange was stopped, or unless the wait ended in time."""
+        """Raise OSError if the exchange was stopped or the wait did not end in time."""
         self._check_running()
         if not in_time:
             raise self._too_late

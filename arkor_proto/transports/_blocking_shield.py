@@ -4,7 +4,7 @@ A signal handler, such as the one that turns Ctrl-C into a KeyboardInterrupt, ma
 two steps of the interpreter. In the middle of a session's work, that would leave its state half
 changed. So the main thread holds signals back for the microseconds that the work takes, and lets
 them through while it sleeps or runs the application's code. To do this it temporarily replaces the
-handlers written in Python; a handler that the application replaces in the meantime is left alone.
+handlers written in Python; a handler that the application itself replaces is left alone.
 """
 
 import signal

@@ -123,7 +123,7 @@ class Callbacks(Generic[Checkpoint]):
 
 def log_hook_error(notice: Notice, error: Exception) -> None:
     """Log an exception from the hook for `notice`; it has no other effect."""
-    logger.error("the hook for %s raised", type(notice).__name__, exc_info=error)
+    logger.error("the hook for %s raised an exception", type(notice).__name__, exc_info=error)
 
 
 def log_notice(notice: Notice) -> None:
@@ -137,7 +137,9 @@ def log_notice(notice: Notice) -> None:
                 "failure %d: %s; reconnecting in %.3g s", notice.failures, cause, notice.delay
             )
         case CallbackFailed(event, error):
-            logger.error("the callback for %s raised", type(event).__name__, exc_info=error)
+            logger.error(
+                "the callback for %s raised an exception", type(event).__name__, exc_info=error
+            )
         case FrameSkipped(_, why):
             logger.warning("a frame was skipped: %s", one_line(why))
         case Deprecated(message, sunset):

@@ -47,7 +47,7 @@ class ChunkMerger:
         self._gone, self._held = self._held, b""
 
     def _ends_head(self, data: bytes) -> bool:
-        """Return whether `data` ends the partly passed-on head; its chunk then counts as owed."""
+        """Return whether `data` ends the head that was partly passed on; if so, set `_owed`."""
         head = self._gone + data
         found = _HEAD.match(head)
         if found is not None and int(found[1], 16):
@@ -74,7 +74,7 @@ class ChunkMerger:
         return merged + self._rest(data[at:])
 
     def _rest(self, rest: bytes) -> bytes:
-        """Return the part of the bytes after the last complete chunk that can be passed on."""
+        """Return what can be passed on of `rest`, the bytes after the last complete chunk."""
         found = _HEAD.match(rest)
         if found is not None and int(found[1], 16):
             self._owed = found.end() + int(found[1], 16) + 2 - len(rest)

@@ -31,13 +31,13 @@ class Timeouts:
     connect: float = 10.0
     head: float = 60.0
     answer: float = 120.0
-    """For the whole response to a call outside a trainer, such as `ArkorClient.job`."""
+    """The limit for the whole response to a call outside a trainer, such as `ArkorClient.job`."""
     chat: float = 600.0
-    """For the whole response to an inference, `Checkpoint.infer`, including its callbacks."""
+    """The limit for the whole response to `Checkpoint.infer`, including its callbacks."""
     chat_silence: float = 60.0
-    """For the longest pause within the response to an inference."""
+    """The limit for one pause within the response to an inference."""
     token: float = 60.0
-    """For one call of the token provider."""
+    """The limit for one call of the token provider."""
 
 
 def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
@@ -91,7 +91,7 @@ def is_stale(idle: socket.socket) -> bool:
 
 
 def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> bool:
-    """Wait for one of `events` of `selectors`, for at most `seconds`; None waits for ever.
+    """Wait up to `seconds` for one of `events`, flags of `selectors`; None waits for ever.
 
     This opens no file descriptor, because there may be none left.
     """
@@ -106,7 +106,7 @@ def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> b
 
 
 def shake_hands(secured: ssl.SSLSocket) -> int | None:
-    """Continue a handshake; return the event of `selectors` that it needs, None when done."""
+    """Continue a handshake; return the `selectors` event to wait for, None when it is done."""
     try:
         secured.do_handshake()
     except ssl.SSLWantReadError:

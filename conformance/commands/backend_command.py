@@ -255,7 +255,7 @@ def _check_options(
     if followed and controls:
         raise UsageError("--follow", "only follows a job, so it cannot be combined with --control")
     if own_mock and (followed or job_file is not None):
-        raise UsageError("--base-url", "missing: --follow and --job need the address of a backend")
+        raise UsageError("--base-url", "missing; --follow and --job need the address of a backend")
 
 
 def _check_program(program: Sequence[str], *, controls: bool) -> None:

@@ -55,7 +55,7 @@ def _max_hung(context: click.Context, option: click.Parameter, given: str | None
         return None if given is None else 0
     if not (given.isascii() and given.isdigit() and 0 < int(given) <= _MOST_HUNG):
         raise click.BadParameter(
-            f"{given!r} is not 'none' or a whole number of at least 1", context, option
+            f"{given!r} is neither 'none' nor a whole number of at least 1", context, option
         )
     return int(given)
 

@@ -52,7 +52,7 @@ class Upstream:
         if not right or parts.query or parts.fragment:
             # A URL may contain a password, so it is not quoted.
             raise ScenarioError(
-                "upstream: must be an http:// or https:// URL without user, query and fragment, "
+                "upstream: must be an http:// or https:// URL without a user, query or fragment, "
                 "such as https://api.example.com"
             )
         return cls(parts, verify)

@@ -62,7 +62,7 @@ def checked_file(path: Path) -> tuple[Scenario, bool]:
     """
     if path.suffix not in {".toml", ".json"} and path.is_file():
         given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise ScenarioError(f"{path}: has {given}; a scenario is a .toml or .json file")
+        raise ScenarioError(f"{path}: has {given}; a scenario must be a .toml or .json file")
     read_file = read_json if path.suffix == ".json" else read_toml
     return read_file(path, lambda data: (scenario_from_dict(data), "schema" in data))
 

@@ -24,9 +24,9 @@ E = TypeVar("E", bound=Enum)
 
 _LONGEST_BITS: Final = 14_000
 _LONG: Final = 1 << 20
-"""The lowest limit that is mentioned only if it is exceeded."""
+"""A limit this high is mentioned only if it is exceeded."""
 _NAMED: Final = 12
-"""The maximum number of known words to list if none is similar."""
+"""How many known words are listed at most if none is similar."""
 # Tuples, because a union would be made by every call; `dict` first, because an ABC is slow.
 _NUMBERS: Final = (int, float)
 _TABLES: Final = (dict, Mapping)
@@ -96,7 +96,7 @@ def wrong(value: object, where: str, says: str) -> ScenarioError:
 
 
 def shown(value: object, where: str) -> str:
-    """Return a value for a message, shortened; redacted if it has a secret name."""
+    """Return a value for a message, shortened; redacted if its name is that of a secret."""
     if any(map(is_secret_name, where.split("."))):
         return REDACTED
     try:
@@ -134,7 +134,9 @@ def simple(
 def integer(low: int, high: int) -> Shape[int]:
     """Describe a whole number within bounds, both included."""
     says = (
-        f"a whole number from {low} to {high}" if low < high else f"{low}, the only supported value"
+        f"a whole number from {low} to {high}"
+        if low < high
+        else f"supported; the only valid value is {low}"
     )
 
     def read(value: object, where: str) -> int:
@@ -282,7 +284,7 @@ def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tup
 
 
 def mapping(inner: Shape[T], *, keys: Shape[str] | None = None) -> Shape[Mapping[str, T]]:
-    """Describe a table with any keys, or with keys of a given shape."""
+    """Describe a table with any keys, or with keys of a shape."""
     says = f"a table, each value {inner.says}"
 
     def read(value: object, where: str) -> Mapping[str, T]:

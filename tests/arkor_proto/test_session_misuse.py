@@ -102,16 +102,16 @@ def test_time_may_begin_below_zero_and_stand_still() -> None:
 
 @pytest.mark.parametrize("delivery", [0, 1, 2])
 def test_an_event_that_is_not_with_the_callback(delivery: int) -> None:
-    assert "the callback does not have this event" in refused(streaming(), Handled(delivery))
+    assert "no callback is handling this event" in refused(streaming(), Handled(delivery))
 
 
 def test_an_event_that_is_handled_twice() -> None:
-    assert "the callback does not have this event" in refused(streaming().frame(log(1)), Handled(1))
+    assert "no callback is handling this event" in refused(streaming().frame(log(1)), Handled(1))
 
 
 def test_an_event_that_was_not_delivered_yet() -> None:
     trainer = streaming(callback=None).raw(frame(log(1)) + frame(log(2)))
-    assert "the callback does not have this event" in refused(trainer, Handled(2))
+    assert "no callback is handling this event" in refused(trainer, Handled(2))
 
 
 @pytest.mark.parametrize("event", REPORTS, ids=lambda event: type(event).__name__)

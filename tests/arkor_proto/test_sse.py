@@ -386,7 +386,7 @@ def test_an_event_is_encoded_field_by_field(block: Callable[[], bytes], encoded:
         ({"id": "a\0b"}, r"id: '\\x00' would not arrive as sent"),
         ({"type": "a\nb"}, r"type: '\\n' would not arrive as sent"),
         ({"type": "a\rb"}, r"type: '\\r' would not arrive as sent"),
-        ({"type": ""}, "type: '' is never dispatched; use an event that carries data$"),
+        ({"type": ""}, "type: '' is never dispatched; pass data and a non-empty type$"),
         ({"comment": "a\rb"}, r"comment: '\\r' would not arrive as sent"),
         ({"data": "a\rb"}, r"data: '\\r' would not arrive as sent; leave it out$"),
         ({"data": "\ud800"}, "data: surrogates not allowed; an event stream is UTF-8$"),

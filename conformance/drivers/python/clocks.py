@@ -95,4 +95,4 @@ class WallClock:
         """Do nothing: sleeps are not announced."""
 
     def advance(self, ms: Json) -> None:
-        """Do nothing: real time advances on its own."""
+        """Do nothing: real time passes on its own."""

@@ -81,7 +81,7 @@ class Handoff:
 def _check_handoff(handoff: Handoff, where: str) -> None:
     """Refuse a handoff that neither loses nor repeats events."""
     if not handoff.lose and not handoff.repeat:
-        raise ScenarioError(f"{where}: needs lose or repeat of at least 1")
+        raise ScenarioError(f"{where}: must set lose or repeat to at least 1")
 
 
 def _delay(delay: float, told: Told) -> str:

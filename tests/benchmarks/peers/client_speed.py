@@ -1,8 +1,8 @@
 """Measures what a frame costs each client from the socket to a callback, and judges our goals.
 
-A process sends the same bytes to each reader in turn. Compare only ratios within one run: those of
-the CPU time of a reader's process, in the fastest of several rounds (the median, for the paced
-stream).
+A process sends the same bytes to each reader in turn. Compare only ratios within one run. The time
+is the CPU time of a reader's process, in the fastest of several rounds (for the paced stream, in
+the median round).
 
 Our goals are relative to `httpx + httpx-sse + json`: what a user would write to get each frame's
 JSON in a callback, though as a plain dict, without a cursor or reconnects. `httpx + httpx-sse`
@@ -75,7 +75,7 @@ GOALS: Final = (
     ),
 )
 GROWTH: Final = 2.2
-"""How many times as much CPU time twice as many followers may need."""
+"""The factor by which the CPU time may grow when the number of followers doubles."""
 
 
 @frozen

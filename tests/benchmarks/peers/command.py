@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _printed(text: str) -> int:
-    """Print a text and return the exit status; a closed pipe, as with `| head`, is no error."""
+    """Print a text and return the exit status; a closed pipe, as with `| head`, is not an error."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -36,11 +36,11 @@ class Extent:
     axes: tuple[Axis, ...]
     replays: tuple[int, ...]
     workloads: frozenset[str] | None
-    """None means all of them."""
+    """The names of the workloads, None for all of them."""
     followers: int
     growth_rounds: int
     clients: frozenset[str] | None
-    """None means all of them."""
+    """The names of the clients, None for all of them."""
 
     def chosen(self) -> list[Workload]:
         """Return the workloads that the parsers read."""
@@ -118,7 +118,7 @@ class Comparison:
         return {} if self.quick else dict(client_speed.judge(row))
 
     def judges(self, curve: Curve) -> bool:
-        """Return whether a curve is exact enough for a goal; times are not in a quick run."""
+        """Return whether a curve is exact enough for a goal; in a quick run, times are not."""
         return not self.quick or curve.cost == "memory"
 
     def as_json(self) -> dict[str, object]:

@@ -13,7 +13,7 @@ from tests.benchmarks.peers.symptoms import symptom
 from tests.benchmarks.peers.workers import PeerFailed, Worker
 
 PATIENCE: Final = 10.0
-"""The time limit for one vector, in seconds; the longest vector has 8 KiB."""
+"""The time limit for one vector, in seconds; the longest vector is 8 KiB long."""
 CUT: Final = "depends on how the bytes are split: "
 
 
@@ -35,7 +35,7 @@ class Correctness:
     name: str
     version: str
     asked: int
-    """The number of vectors tested: without those that resume a stream if it takes no cursor."""
+    """The number of vectors tested; a parser without a cursor skips those that resume a stream."""
     wrong: tuple[Wrong, ...] = field(converter=tuple[Wrong, ...])
 
     @property

@@ -1,7 +1,7 @@
 """Measures how long each parser takes for an event of each workload, and judges our goals.
 
-The parsers take turns, in another order in each round. Compare only ratios of medians within one
-run. Time is the CPU time of the thread that parses, so a busy machine affects it less.
+The parsers take turns, in a different order in each round. Compare only ratios of medians within
+one run. Time is the CPU time of the thread that parses, so a busy machine affects it less.
 """
 
 import statistics

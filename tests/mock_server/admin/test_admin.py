@@ -304,7 +304,7 @@ async def test_a_wrong_request_is_told_what_is_wrong_and_changes_nothing(
         (b'[[rule]]\nbody = "x"\njson = 1\n', "body and json cannot be combined"),
         (b"[[rule]]\n", "rule 1: does nothing"),
         (b'[[rule]]\ntls = "hang"\n', "rule 1: 'tls' needs the tls_raw capability"),
-        (b"schema = 2\n", "schema: 2 (integer) is not 1, the only supported value"),
+        (b"schema = 2\n", "schema: 2 (integer) is not supported; the only valid value is 1"),
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/servers/1/scenario"), ("POST", "/servers")])

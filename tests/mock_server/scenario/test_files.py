@@ -124,7 +124,7 @@ MISTAKES: list[tuple[object, str]] = [
     ({"stall": {"ms": 86_000_000}}, "limits.stall_ms allows 600 s"),
     ({"extra": "x", "end": "rst"}, "extra bytes can follow eof or fin"),
     ({"frames": 3}, "3 (integer) is not an array"),
-    ({"handoff": {}}, "rule 1: handoff: needs lose or repeat"),
+    ({"handoff": {}}, "rule 1: handoff: must set lose or repeat"),
     ({"lose": 1}, "rule 1: lose: 1 (integer) is not one of"),
     ({"repeat": 1}, "rule 1: 'repeat' is unknown; it belongs inside 'handoff'"),
     ({"hold_bytes": 0}, "rule 1: hold_bytes: 0 (integer) is not a whole number from 1"),
@@ -150,7 +150,7 @@ def test_the_second_rule_is_named_as_the_second() -> None:
     ("data", "message"),
     [
         ({"rules": []}, "'rules' is unknown; did you mean 'rule'?"),
-        ({"schema": 2}, "schema: 2 (integer) is not 1, the only supported value"),
+        ({"schema": 2}, "schema: 2 (integer) is not supported; the only valid value is 1"),
         ({"job": [{"id": "a"}, {"id": "a"}]}, "the id 'a' is given twice"),
         ({"job": [{"submitted": True}]}, "job 1: a submitted job needs an id"),
         (
@@ -209,8 +209,8 @@ def test_a_word_of_the_backend_that_the_carrier_cannot_carry_is_refused_by_name(
         ("s.toml", b'x = "\xff"', "byte 5 is not UTF-8; write such bytes as bytes_hex"),
         ("s.json", b"{", "JSON: "),
         ("s.json", b"[]", "JSON: must be an object"),
-        ("s.yaml", b"", "has the suffix '.yaml'; a scenario is a .toml or .json file"),
-        ("s", b"", "has no suffix; a scenario is a .toml or .json file"),
+        ("s.yaml", b"", "has the suffix '.yaml'; a scenario must be a .toml or .json file"),
+        ("s", b"", "has no suffix; a scenario must be a .toml or .json file"),
         ("s.toml", b"x = " + b"[" * 5000, "TOML: "),
         ("s.json", b"[" * 100_000, "JSON: "),
         ("s.toml", None, "No such file"),
