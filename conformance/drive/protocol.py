@@ -156,7 +156,7 @@ def parse_identity(ok: Mapping[str, Json]) -> Identity:
             declared_gaps=_gaps(table.table("declared_gaps")),
         )
     except ReadingError as error:
-        raise DriveError(f"answered hello wrongly: {error.problem}") from error
+        raise DriveError(f"answered `hello` wrongly: {error.problem}") from error
     for what, given, known in (
         ("profile", profiles, PROFILE_NAMES),
         ("capability", sorted(capabilities), CAPABILITIES),
@@ -165,10 +165,10 @@ def parse_identity(ok: Mapping[str, Json]) -> Identity:
         if strange:
             names = ", ".join(known)
             raise DriveError(
-                f"answered hello with the unknown {what} {strange[0]!r}; use only {names}"
+                f"answered `hello` with the unknown {what} {strange[0]!r}; use only {names}"
             )
     if not profiles:
-        raise DriveError("answered hello without a profile; name at least one in 'profiles'")
+        raise DriveError("answered `hello` without a profile; name at least one in 'profiles'")
     return identity
 
 

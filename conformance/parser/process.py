@@ -94,7 +94,7 @@ class ParserProcess:
             silent = not self._ended
             log = str(self._process.log)
             kind = DriverSilent if silent else DriverUnusable
-            told = f"the parser {error} before it answered hello" + (f": {log}" if log else "")
+            told = f"the parser {error} before it answered `hello`" + (f": {log}" if log else "")
             raise kind(told) from error
 
     async def _ask(self, command: bytes, patience: float) -> bytes:

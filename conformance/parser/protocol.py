@@ -60,11 +60,11 @@ def introduction(line: bytes) -> Introduction:
             reports=frozenset(reports),
         )
     except ReadingError as error:
-        raise NotAnAnswer(f"answered hello wrongly: {error.problem}") from error
+        raise NotAnAnswer(f"answered `hello` wrongly: {error.problem}") from error
     if strange := sorted(found.reports - set(REPORTS)):
         names = ", ".join(REPORTS)
         raise NotAnAnswer(
-            f"answered hello with the unknown report {strange[0]!r}; use only {names}"
+            f"answered `hello` with the unknown report {strange[0]!r}; use only {names}"
         )
     return found
 

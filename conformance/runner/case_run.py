@@ -124,7 +124,7 @@ class CaseRun:
         if not self._detached:
             return True
         self._detached = False
-        return await self._round_trip() or self._waits_in_vain(where, "an answer to wake")
+        return await self._round_trip() or self._waits_in_vain(where, "a reply to `wake`")
 
     async def _round_trip(self) -> bool:
         # If a round trip is already in progress, wait for that one.
@@ -171,7 +171,7 @@ class CaseRun:
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):
-            return self._waits_in_vain(where, "an answer to wake")
+            return self._waits_in_vain(where, "a reply to `wake`")
         self._advanced += ms
         for due in [n for n in self._asleep if self._over_at[n] <= self._advanced]:
             self._wake(due)

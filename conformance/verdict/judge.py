@@ -48,8 +48,8 @@ def _of_the_driver(play: Play) -> Iterator[Finding]:
         found = Divergence(expected, play.broken, _last(play))
         yield Finding.of(OF_THE_DRIVER, (SETTLES,) if asked else (), found)
     elif opening is None:
-        silent = "the driver went silent before it answered open"
-        yield Finding.of(OF_THE_DRIVER, (), Divergence("an answer to open", silent, _last(play)))
+        silent = "the driver went silent before it answered `open`"
+        yield Finding.of(OF_THE_DRIVER, (), Divergence("a reply to `open`", silent, _last(play)))
 
 
 def _unmet(play: Play) -> Finding | None:

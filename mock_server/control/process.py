@@ -28,7 +28,9 @@ async def control(scenario: Scenario) -> None:
     """Serve a scenario until `bye`, the end of stdin or a signal; raises OSError."""
     async with until_ended(Process()) as ended, MockServer(scenario) as server:
         if sys.stdin is not None and sys.stdin.isatty():
-            say(f"this command is for a kit, which sends lines such as {_HELLO}; Ctrl-C ends it")
+            say(
+                f"this command is meant to be driven by a kit, which sends lines such as {_HELLO}; Ctrl-C ends it"
+            )
         conversation = _Conversation(Desk(server), ended)
         async with anyio.create_task_group() as group:
             group.start_soon(conversation.run, group)

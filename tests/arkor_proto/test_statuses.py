@@ -1,4 +1,4 @@
-"""What an answer to opening the stream means, status by status and profile by profile."""
+"""What the response to a stream request means, status by status and profile by profile."""
 
 import pytest
 

@@ -360,7 +360,7 @@ def dispatches_again_at_a_blank_line() -> None:
 
 @breaks("ARK-SSE-15", follows=("ARK-SSE-7", "ARK-SSE-8", "ARK-BUD-16", "ARK-BUD-20"))
 def dispatches_a_chunk_without_an_event() -> None:
-    """A chunk that completes no event dispatches an empty one, unless the chunk is a comment."""
+    """If a chunk completes no event, the client dispatches an empty event, unless the chunk is a comment."""
 
     def dispatch(_: Client, data: bytes, blocks: list[Block]) -> Iterable[Block]:
         yield from blocks
