@@ -36,7 +36,7 @@ def _carry_out(given: Sequence[str]) -> int:
 
 def _demo() -> int:
     try:
-        from arkor_proto.cli.demo import demo  # noqa: PLC0415 - needs the extra `mock`
+        from arkor_proto.cli.demo import demo  # noqa: PLC0415 - needs the `mock` extra
     except ImportError as error:
         from mock_server.obstacles import missing  # noqa: PLC0415 - imported only when needed
 

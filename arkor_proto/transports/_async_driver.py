@@ -348,7 +348,9 @@ class Driver:
         except anyio.get_cancelled_exc_class() as error:
             await checkpoint_if_cancelled()
             # Something that a token provider awaits was cancelled, but not this task.
-            cancelled = RuntimeError("token provider: something that it awaits was cancelled")
+            cancelled = RuntimeError(
+                "token provider: an operation that it was awaiting was cancelled"
+            )
             cancelled.__cause__ = error
             self.tell(Broken(number, cancelled, final=True))
         finally:

@@ -103,7 +103,7 @@ class Seen:
 
     @property
     def over(self) -> bool:
-        """True if the job ended while it was followed."""
+        """True if the job ended while it was being followed."""
         ended = not self.by_itself and self.first.ended_at is not None
         whole = not any(each.is_too_long for each in self.streams)
         return self.terminal is not None or (whole and (self.status in OVER or ended))

@@ -63,7 +63,7 @@ class Identity:
         """Whether the client can follow jobs but not create them.
 
         A driver that declares neither `create` nor `attach` is assumed to create jobs, because it
-        may be older than the capability `create`.
+        may be older than the `create` capability.
         """
         return ATTACH in self.capabilities and CREATE not in self.capabilities
 

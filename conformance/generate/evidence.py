@@ -115,7 +115,7 @@ class Promise:
 
 @frozen
 class Command:
-    """One command: its text, the extra that it needs, and what CI runs instead."""
+    """One command: its text, what it needs installed, and what CI runs instead."""
 
     name: str
     section: str
@@ -217,13 +217,13 @@ def _missed(commands: Sequence[Command], found: Mapping[str, Measurement]) -> st
 def _block(command: Command, found: Measurement | None) -> str:
     lines = [f"### `{command.run}`\n"]
     if found is None:
-        lines += [f"Needs the extra `{command.needs}`. Not measured yet.\n"]
+        lines += [f"Needs {command.needs}. Not measured yet.\n"]
         lines += [f"- {promise.text}" for promise in command.promises]
         return "\n".join(lines) + "\n"
     lines += [
         (
             f"{found.date}, {_duration(found.seconds)}, on {found.machine}. "
-            f"Needs the extra `{command.needs}`. In CI: {command.short}.\n"
+            f"Needs {command.needs}. In CI: {command.short}.\n"
         ),
         "| promise | figure | goal |",
         "|---|---|---|",

@@ -1,6 +1,6 @@
 """Write the reports of a run, all from the same data, `run.json`.
 
-The name of the file selects the kind of report.
+The extension of each report's file selects its kind.
 """
 
 import tempfile

@@ -241,7 +241,7 @@ def _entries(result: Table, run: Table) -> Sequence[_Entry]:
 
 
 def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
-    """Return the events before the kit closed the case or, against a backend, its streams."""
+    """Return the events up to the end of the case, where the kit closes the client or its own streams."""
     for place, entry in enumerate(entries):
         if entry.kind == "called" and entry.text == "calls close":
             return entries[:place]

@@ -47,7 +47,7 @@ def unopened(waited_at: Iterable[str], opened: Iterable[str]) -> list[str]:
     known = sorted(set(opened))
     return [
         f"gate {name!r}: something waited at it, but it was never opened"
-        f"{f', {known} were; ' + nearest(name, known) if known else ''}"
-        f"; for a stall that should last, use {NEVER!r}"
+        f"{f' (opened: {known}; ' + nearest(name, known) + ')' if known else ''}"
+        f"; for a stall that never ends, use {NEVER!r}"
         for name in sorted(set(waited_at) - set(known) - {NEVER})
     ]

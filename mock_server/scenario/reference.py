@@ -47,7 +47,7 @@ def catalogue() -> str:
 
 def _described(name: str) -> str:
     described, example = WORDS[name], FAULTS[name].example
-    needs = f" Needs the capability `{described.needs}`." if described.needs else ""
+    needs = f" Needs the `{described.needs}` capability." if described.needs else ""
     says = f"{described.says[0].upper()}{described.says[1:]}. Value: {described.shape.says}."
     return f"### {name}\n\n{says}{needs}\n\n```toml\n[[rule]]\n{example}\n```\n"
 

@@ -21,7 +21,7 @@ from conformance.reports.published import places
 from tests.test_commands import EACH
 
 for needed in ("sphinx", "furo", "myst_parser"):
-    pytest.importorskip(needed, reason="the site needs the extra docs")
+    pytest.importorskip(needed, reason="the site needs the docs extra")
 
 pytestmark = pytest.mark.timeout(600)  # a build takes 15 seconds on a quiet machine
 

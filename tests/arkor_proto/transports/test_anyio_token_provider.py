@@ -363,7 +363,7 @@ async def test_a_provider_whose_own_task_is_cancelled_ends_the_wait() -> None:
 
     async with client_of(refused(), token=provider) as client:
         with pytest.raises(
-            RuntimeError, match="token provider: something that it awaits was cancelled"
+            RuntimeError, match="token provider: an operation that it was awaiting was cancelled"
         ):
             await client.attach("job-1").wait()
 

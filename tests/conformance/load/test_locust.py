@@ -16,7 +16,7 @@ from mock_server.testing.sync import SyncMock, mock_in_thread
 from tests.forked import ROOT
 
 # To import it here would patch the sockets of all tests.
-pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="needs the extra load")
+pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="needs the load extra")
 LOAD = ROOT / "conformance" / "load"
 SUMMARY = re.compile(r"arkor: (\d+) jobs, (\d+) frames \((\d+)/s\), (\d+) lost, (\d+) doubled")
 SECONDS = "5"

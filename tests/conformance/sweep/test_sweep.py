@@ -12,8 +12,8 @@ import pytest
 
 from tests.conformance.commandline import ROOT
 
-NEEDED = pytest.mark.skipif(find_spec("distributed") is None, reason="needs the extra sweep")
-LACKING = pytest.mark.skipif(find_spec("distributed") is not None, reason="has the extra sweep")
+NEEDED = pytest.mark.skipif(find_spec("distributed") is None, reason="needs the sweep extra")
+LACKING = pytest.mark.skipif(find_spec("distributed") is not None, reason="has the sweep extra")
 
 
 def sweep(*arguments: str) -> "subprocess.CompletedProcess[str]":
