@@ -166,8 +166,8 @@ class Run:
     def grow(self, group: TaskGroup, backends: Backends) -> None:
         """Start one more driver if more would help.
 
-        This is called when a driver has started, so that few start at the same time: on a busy
-        machine, many would take too long to answer `hello`.
+        This is called when a driver has started, so that only a few start at the same time: on a
+        busy machine, many would take too long to answer `hello`.
         """
         if self._lanes < self.most:
             self.add_lane(group, backends)

@@ -203,7 +203,7 @@ OPERATIONS: Final = (
         table(gates=array(_GATE)),
     ),
     Operation("POST", f"{_SERVER}/gates/{{gate}}/open", "Open a gate", DONE),
-    Operation("POST", f"{_SERVER}/gates/{{gate}}/shut", "Close a gate for later streams", DONE),
+    Operation("POST", f"{_SERVER}/gates/{{gate}}/shut", "Close a gate to later streams", DONE),
     Operation(
         "GET",
         f"{_SERVER}/connections",

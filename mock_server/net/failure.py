@@ -84,13 +84,13 @@ _WORDS: Final = (
 
 
 def what_is_wrong(error: h11.ProtocolError) -> str:
-    """Explain an error of h11 without quoting what it read."""
+    """Explain an h11 error without quoting what h11 read."""
     said = str(error)
     return next((ours for theirs, ours in _WORDS if said.startswith(theirs)), "not HTTP/1.1")
 
 
 def failure_of(error: Exception) -> Failure:
-    """Convert an error of a connection to a failure, with a sentence that explains it."""
+    """Convert a connection error to a failure, with a sentence that explains it."""
     causes = list(_causes(error))
     for kind, reason in _KINDS:
         for cause in causes:

@@ -220,5 +220,5 @@ class Scenario:
         array(JOB, 10_000), "the jobs, in order", default=(), name="job"
     )
     rules: tuple[Rule, ...] = word(
-        array(RULE, 10_000), "the rules; every rule that matches acts", default=(), name="rule"
+        array(RULE, 10_000), "the rules; every matching rule applies", default=(), name="rule"
     )

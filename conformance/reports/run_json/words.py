@@ -337,7 +337,7 @@ class Cause:
         "the kit's broken client that is most similar",
     )
     results: tuple[int, ...] = needed(
-        array(_COUNT, _MOST), "the failures, as places in `results`; the most typical first"
+        array(_COUNT, _MOST), "the failures, as indices into `results`; the most typical first"
     )
 
 

@@ -157,7 +157,7 @@ async def test_the_admin_shows_no_token_of_a_tenant_and_does_not_take_the_note_f
         again = await driver.ask("PUT", "/servers/1/scenario", shown.body)
     tenant = {"token": "[redacted]", "org": "o", "projects": ["p"]}
     assert shown.json["backend"] == {"tenants": [tenant]}
-    assert str(again.json["error"]).startswith("backend.tenants: '[redacted]' is how the admin")
+    assert str(again.json["error"]).startswith("backend.tenants: '[redacted]' is what the admin")
 
 
 async def test_the_admin_quotes_no_secret() -> None:
