@@ -78,7 +78,7 @@ def scenario(followers: int, pace: Pace, seed: int) -> Mapping[str, object]:
 
     As many jobs as are ever kept are there from the start, so that the mock does not grow until they are.
     """
-    kept = min(followers + 200, 9000)
+    kept = min(max(followers, 200), 9000)  # few enough to be replaced by real jobs in the warm-up
     over = {"events": EVENTS, "submitted": True, "emitted": True}
     before = [{"id": f"before-{number}", **over} for number in range(kept)]
     return {
