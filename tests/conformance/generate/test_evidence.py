@@ -80,7 +80,9 @@ def test_a_command_is_one_that_there_is(command: Command) -> None:
         module = rest[rest.index("-m") + 1]
         assert importlib.util.find_spec(module) is not None
     else:
-        assert first in {"arkor-conformance", "lint-imports", "pyright", "pytest"}
+        assert first in {"arkor-conformance", "lint-imports", "locust", "pyright", "pytest"}
+    if first == "locust":
+        assert (ROOT / rest[rest.index("-f") + 1]).is_file()
     if first == "arkor-conformance":
         options = rest[1 : rest.index("--")] if "--" in rest else rest[1:]
         subcommand = cli.get_command(click.Context(cli), rest[0])
