@@ -71,6 +71,11 @@ def named(steps: Sequence[Step], where: str) -> tuple[Step, ...]:
     return tuple(found)
 
 
+def default_name(verb: str, earlier: int) -> str:
+    """Return the name of an operation without one of its own, after `earlier` ones of its verb."""
+    return f"{verb}#{earlier + 1}" if earlier else verb
+
+
 def _named(step: Step, where: str, names: list[str]) -> Step:
     if isinstance(step, Await) and step.operation not in names:
         raise ScenarioError(
@@ -80,7 +85,7 @@ def _named(step: Step, where: str, names: list[str]) -> Step:
         return step
     verb = step.verb.value
     earlier = sum(1 for name in names if name.partition("#")[0] == verb)
-    default = f"{verb}#{earlier + 1}" if earlier else verb
+    default = default_name(verb, earlier)
     name = step.name or default
     if name.partition("#")[0] != verb:
         raise ScenarioError(

@@ -1,5 +1,6 @@
 """Turn a counter-example into a case: its moves as steps, and what a correct client does."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -8,6 +9,7 @@ from arkor_proto import Profile
 from conformance.casefile.loader import read_case
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement
+from conformance.casefile.steps import default_name
 from conformance.states.as_case.answers import CANCELLED, rest_of_the_log
 from conformance.states.as_case.script import VERBS, NotACase, Script
 from conformance.states.as_case.sound_client import SoundClient
@@ -111,11 +113,11 @@ def _server(script: Script, setting: Setting) -> Mapping[str, Json]:
 
 def _plainer(steps: Sequence[dict[str, Json]]) -> Sequence[Json]:
     """Remove `detach` from steps where it has no effect: the next step waits, or there is none."""
-    names: dict[str, int] = {}
+    earlier: Counter[str] = Counter()
     for step, following in zip(steps, [*islice(steps, 1, None), None], strict=True):
         verb = str(step["do"])
-        names[verb] = names.get(verb, 0) + 1
-        name = verb if names[verb] == 1 else f"{verb}#{names[verb]}"
+        name = default_name(verb, earlier[verb])
+        earlier[verb] += 1
         if following is None:
             step.pop("detach", None)
         elif following.get("after") == [f"{name}.settled"]:

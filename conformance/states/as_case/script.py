@@ -86,9 +86,8 @@ class Script:
         if not self.drains:
             after = seen if last else did or seen
             kept = self.before if move in {"handled", "fails"} or not after else ()
-            if (
-                move == "fails"
-            ):  # the callback raises immediately, and the client may close its stream
+            # A callback raises immediately, and the client may close its stream.
+            if move == "fails":
                 kept = tuple(name for name in kept if not name.startswith("stream#"))
             self.before = (*kept, *after)
             self.unseen = " " in move and not did

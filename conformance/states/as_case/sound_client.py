@@ -10,6 +10,7 @@ from typing import Final
 from attrs import Factory, define, field
 
 from arkor_proto import HARDENED, CallbackErrors, Profile, Progress
+from conformance.casefile.steps import default_name
 from conformance.states.facts import MAX_ATTEMPTS
 from conformance.states.samples import LOG
 from conformance.strict_data import Json
@@ -98,8 +99,7 @@ class SoundClient:
         """Return the name of the next operation; empty if it is called in a callback."""
         if self.is_busy:
             return ""
-        number = self._called.get(verb, 0) + 1
-        return verb if number == 1 else f"{verb}#{number}"
+        return default_name(verb, self._called.get(verb, 0))
 
     def moves(self) -> Iterator[str]:
         """Yield the moves that are possible now, except calls of the application."""
