@@ -22,7 +22,14 @@ from conformance.plain import say
 from conformance.reports import check_file, write_file
 from conformance.reports.screen import Page, Screen
 from conformance.simulate.faults import Faults, Source, as_text, from_text
-from conformance.simulate.fleet import MOST, STRATEGIES, FleetResult, Outage, lived, peak_rate
+from conformance.simulate.fleet import (
+    MOST_ATTEMPTS,
+    STRATEGIES,
+    FleetResult,
+    Outage,
+    lived,
+    peak_rate,
+)
 from conformance.simulate.plot import plot
 from conformance.simulate.saved import as_rows, of_fleet, of_search
 from conformance.simulate.search import Found, Search, Searched, in_words, searched
@@ -192,12 +199,12 @@ def _check_mode(context: click.Context, fleet: int | None) -> None:
 
 def _check_size(outages: Sequence[Outage]) -> None:
     """Refuse a fleet that would take hours to simulate; raises UsageError."""
-    attempts, strategy = max((outage.attempts, outage.strategy) for outage in outages)
-    if attempts > MOST:
+    attempts, strategy = max((outage.expected_attempts, outage.strategy) for outage in outages)
+    if attempts > MOST_ATTEMPTS:
         raise UsageError(
             f"--fleet {outages[0].clients}",
             f"strategy {strategy} would make about {attempts:,.0f} attempts, more than the "
-            f"limit of {MOST:,}; use fewer clients, a shorter --outage, a larger --capacity, or "
+            f"limit of {MOST_ATTEMPTS:,}; use fewer clients, a shorter --outage, a larger --capacity, or "
             "another --strategy",
         )
 

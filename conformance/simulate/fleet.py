@@ -45,7 +45,7 @@ TENTH: Final = 0.1
 """The interval in seconds for which attempts are counted: a tenth of a second."""
 _RAMP: Final = 5
 """The number of attempts after which a client's delays have reached their maximum."""
-MOST: Final = 50_000_000
+MOST_ATTEMPTS: Final = 50_000_000
 """A fleet with more attempts than this would take hours to simulate."""
 
 
@@ -65,7 +65,7 @@ class Outage:
     profile: Profile = HARDENED
 
     @property
-    def attempts(self) -> float:
+    def expected_attempts(self) -> float:
         """Return roughly how many attempts the fleet will make before all clients are back.
 
         Delays soon reach their maximum, which jitter halves on average. Without jitter, all clients

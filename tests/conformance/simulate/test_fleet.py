@@ -65,7 +65,7 @@ def test_the_number_of_attempts_is_known_roughly_beforehand(
     strategy: str, seconds: float, capacity: float | None
 ) -> None:
     found = fleet(strategy, seconds, capacity)
-    assert 0.4 <= found.attempts / found.outage.attempts <= 2.5
+    assert 0.4 <= found.attempts / found.outage.expected_attempts <= 2.5
 
 
 def test_the_same_seed_gives_the_same_fleet() -> None:
