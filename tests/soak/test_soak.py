@@ -16,8 +16,8 @@ import pytest
 from arkor_proto.cli.shell import CommandError
 from mock_server.strict.shapes import is_array, is_table
 from tests.forked import ROOT
-from tests.soak.__main__ import main
 from tests.soak.checks import LAST, JobCheck, Tally
+from tests.soak.command import main
 from tests.soak.memory import Growth, Kind, fitted
 from tests.soak.running import raise_the_limit
 

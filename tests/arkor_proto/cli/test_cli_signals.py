@@ -79,6 +79,18 @@ def test_a_signal_amid_the_imports_ends_the_command_with_a_line(
     assert err.decode() == f"interrupted by {number.name}\n"
 
 
+@pytest.mark.parametrize(
+    "module", ["conformance.sweep", "tests.benchmarks.peers", "tests.fuzz", "tests.soak"]
+)
+def test_ctrl_c_amid_the_imports_of_a_tool_is_a_line_too(tmp_path: Path, module: str) -> None:
+    with importing(tmp_path, "attrs", "-P", "-m", module) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, b"")
+    assert err.count(b"\n") == 1
+    assert b"interrupted" in err
+
+
 def test_an_import_in_any_other_process_can_be_interrupted_as_usual(tmp_path: Path) -> None:
     with importing(tmp_path, "attrs", "-c", "import arkor_proto", "follow") as process:
         process.send_signal(signal.SIGINT)

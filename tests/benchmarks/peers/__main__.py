@@ -11,6 +11,7 @@ except ModuleNotFoundError as missing:
     sys.stderr.write(f"{missing.name} is not installed; type: pip install -e '.[test,peers]'\n")
     sys.exit(UNUSABLE)
 except KeyboardInterrupt:
+    sys.stderr.write("interrupted\n")
     sys.exit(INTERRUPTED)
 
 if __name__ == "__main__":
