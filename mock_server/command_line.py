@@ -21,7 +21,7 @@ from mock_server.control.process import control
 from mock_server.durable import one_line, say
 from mock_server.net.kernel import LOOP
 from mock_server.net.names.host_names import OddHost, address_of, checked_name, is_loopback
-from mock_server.net.tls.settings import TlsUnavailable
+from mock_server.net.tls.throw_away import TlsUnavailable
 from mock_server.proxy.origin import ANSWER_TIME, ProxyOrigin, Upstream
 from mock_server.proxy.recorder import RecordingOrigin
 from mock_server.proxy.recovery import read_tape

@@ -60,6 +60,11 @@ class Requirement:
     excluded: str = word(_TEXT, "why no case can judge the rule; empty if one can", default="")
     since: str = word(VERSION, "the version that introduced the rule", default=_FIRST_VERSION)
 
+    @property
+    def heading(self) -> str:
+        """The line above the text of the rule: its id, level, profiles and source."""
+        return f"{self.id} · {self.level.value} · {', '.join(self.profiles)} · {self.source}"
+
     def counts(self, profile: str, *, strict: bool = False) -> bool:
         """Tell whether breaking this rule can make a client fail under `profile`.
 

@@ -16,7 +16,7 @@ from conformance.backends.cases import backend_cases
 from conformance.backends.declare import BackendCase
 from conformance.backends.requirements import backend_requirements
 from conformance.casefile.selection import select
-from conformance.commands.mutants_command import named
+from conformance.commands.by_name import named
 from conformance.reports.screen import Page
 from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP

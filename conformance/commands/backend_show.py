@@ -5,7 +5,6 @@ import inspect
 from conformance.backends.cases import backend_cases
 from conformance.backends.requirements import backend_requirements
 from conformance.casefile.selection import select
-from conformance.commands.show_command import head
 from conformance.plain import say
 
 
@@ -24,6 +23,6 @@ def show(case_id: str) -> None:
     if case.words:
         say(f"Needs a control program with {', '.join(case.words)}.")
     for rule in case.requires:
-        say(f"\n{head(requirements[rule])}\n  {requirements[rule].text.strip()}")
+        say(f"\n{requirements[rule].heading}\n  {requirements[rule].text.strip()}")
     say(f"\n{inspect.getsource(case.steps)}")
     say(f"arkor-conformance backend --case '{case.id}'\n")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from random import Random
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 import anyio
 import click
@@ -19,6 +19,7 @@ from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import select
 from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
+from conformance.commands.by_name import named
 from conformance.commands.explaining import explain
 from conformance.drive.process import DriverUnusable
 from conformance.mutants import Mutant, all_mutants
@@ -38,7 +39,6 @@ from conformance.reports.screen import Page
 from conformance.strict_data import UsageError
 from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP
-from mock_server.strict.shapes import nearest
 
 _MOST_FAILURES: Final = 3
 
@@ -192,35 +192,6 @@ def _judged(judge: Callable[[], Awaitable[int]]) -> int:
     except DriverUnusable as error:
         say(f"arkor-conformance: no verdict: the kit's own client {error}", err=True)
         return Exit.UNUSABLE
-
-
-class Named(Protocol):
-    """Anything with the name of a mutant: a broken client or a broken backend."""
-
-    @property
-    def name(self) -> str:
-        """The full name."""
-        ...
-
-    @property
-    def family(self) -> str:
-        """The first part of the name."""
-        ...
-
-
-_N = TypeVar("_N", bound=Named)
-
-
-def named(mutants: Sequence[_N], names: Sequence[str]) -> Sequence[_N]:
-    """Return the mutants with these names or families; all if no names are given.
-
-    Raises UsageError for an unknown name.
-    """
-    known = {name for mutant in mutants for name in (mutant.name, mutant.family)}
-    for name in names:
-        if name not in known:
-            raise UsageError(f"--mutant {name}", f"no such mutant; {nearest(name, known)}")
-    return [m for m in mutants if not names or {m.name, m.family} & set(names)]
 
 
 def _check(*, cited: bool, explained: bool, draw: int | None, pairs: int | None) -> None:

@@ -9,7 +9,7 @@ import click
 from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import PLACEHOLDERS
-from conformance.casefile.requirements import Requirement, load_requirements
+from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import select
 from conformance.expect.callbacks import Result
 from conformance.expect.delays import SleepsSpread
@@ -46,7 +46,7 @@ def command(*, case_id: str, of_backends: bool) -> int:
         if case.needs:
             say(f"Needs {', '.join(case.needs)}.")
         for rule in case.requires:
-            say(f"\n{head(requirements[rule])}\n  {requirements[rule].text.strip()}")
+            say(f"\n{requirements[rule].heading}\n  {requirements[rule].text.strip()}")
         for line in _before(case):
             say(line)
         text = json.dumps(dict(case.source), indent=2, ensure_ascii=False)
@@ -58,11 +58,6 @@ def command(*, case_id: str, of_backends: bool) -> int:
                 say(f"{each.assertion.word}: {each.assertion}\n")
         say(f"arkor-conformance run --case '{case.id}' -- your driver\n")
     return 0
-
-
-def head(rule: Requirement) -> str:
-    """Return the heading for the text of a rule."""
-    return f"{rule.id} · {rule.level.value} · {', '.join(rule.profiles)} · {rule.source}"
 
 
 def _before(case: Case) -> Iterator[str]:

@@ -22,7 +22,7 @@ from mock_server.admin.terminal import LiveLog, Places, greeting, page_url, sour
 from mock_server.admin.watch import Watch
 from mock_server.net.names.host_names import address_of
 from mock_server.net.origin import Origin
-from mock_server.net.tls.settings import throw_away_tls
+from mock_server.net.tls.throw_away import throw_away_tls
 from mock_server.scenario.model import Scenario
 from mock_server.server import MockServer
 from mock_server.stdin import Stdin

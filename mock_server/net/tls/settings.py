@@ -1,18 +1,12 @@
-"""The TLS contexts of a server, good and faulty, for the duration of a `with`."""
+"""The TLS contexts of a server, good and faulty."""
 
 import ssl
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from attrs import frozen
 
 from mock_server.scenario.words.connection import TlsFault
-
-
-class TlsUnavailable(RuntimeError):
-    """Certificates cannot be made because `trustme` is not installed."""
 
 
 @frozen
@@ -36,17 +30,3 @@ class TlsSettings:
         if with_certificate:
             context.load_cert_chain(self.client_path)
         return context
-
-
-@contextmanager
-def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
-    """Create a certificate authority for the duration of a `with`; raises TlsUnavailable."""
-    try:
-        from mock_server.net.tls import certificates  # noqa: PLC0415 - only TLS needs trustme
-    except ImportError:
-        raise TlsUnavailable(
-            "TLS: trustme is not installed; pip install 'arkor-proto[mock]'"
-        ) from None
-    hosts = names or ("127.0.0.1", "localhost", "::1")
-    with TemporaryDirectory(prefix="arkor-mock-") as directory:
-        yield certificates.make(hosts, Path(directory))

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from mock_server import MockServer, scenario_from_dict
-from mock_server.net.tls.settings import TlsSettings, throw_away_tls
+from mock_server.net.tls.settings import TlsSettings
+from mock_server.net.tls.throw_away import throw_away_tls
 from tests.mock_server.mitm.mitmdump import (
     SEED,
     Mitmdump,

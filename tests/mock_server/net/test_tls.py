@@ -17,7 +17,8 @@ from mock_server import (
     scenario_from_dict,
 )
 from mock_server.net.tls.server import ServerTls
-from mock_server.net.tls.settings import TlsSettings, throw_away_tls
+from mock_server.net.tls.settings import TlsSettings
+from mock_server.net.tls.throw_away import throw_away_tls
 from mock_server.net.wire import Wire
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.parity import ALL, CLOSED, CUT, JOB, Rules, tls_transcript

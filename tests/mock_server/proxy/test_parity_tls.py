@@ -6,7 +6,8 @@ import anyio
 import pytest
 
 from mock_server import ConnectionClosed, MockServer, scenario_from_dict
-from mock_server.net.tls.settings import TlsSettings, throw_away_tls
+from mock_server.net.tls.settings import TlsSettings
+from mock_server.net.tls.throw_away import throw_away_tls
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.parity import CLOSED, CUT, JOB, tls_transcript
 

@@ -9,7 +9,7 @@ import pytest
 
 from mock_server import MockServer, Scenario, UpstreamFailed, scenario_from_dict
 from mock_server.net.names.addresses import Addresses
-from mock_server.net.tls.settings import throw_away_tls
+from mock_server.net.tls.throw_away import throw_away_tls
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.proxy.recorder import RecordingOrigin
 from mock_server.strict.shapes import ScenarioError

@@ -1,0 +1,26 @@
+"""A certificate authority, and the TLS contexts of a server, for the duration of a `with`."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mock_server.net.tls.settings import TlsSettings
+
+
+class TlsUnavailable(RuntimeError):
+    """Certificates cannot be made because `trustme` is not installed."""
+
+
+@contextmanager
+def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
+    """Create a certificate authority for the duration of a `with`; raises TlsUnavailable."""
+    try:
+        from mock_server.net.tls import certificates  # noqa: PLC0415 - only TLS needs trustme
+    except ImportError:
+        raise TlsUnavailable(
+            "TLS: trustme is not installed; pip install 'arkor-proto[mock]'"
+        ) from None
+    hosts = names or ("127.0.0.1", "localhost", "::1")
+    with TemporaryDirectory(prefix="arkor-mock-") as directory:
+        yield certificates.make(hosts, Path(directory))
