@@ -73,7 +73,7 @@ class Pending:
         """Apply a report. Raises LocalProtocolError if the report is impossible in this state."""
         to = next_state(self.state, _SIGNAL_OF[type(report)])
         assert isinstance(to, Exchange), (
-            "the table ignores reports only for an exchange that is over"
+            "the table ignores a report only if the exchange is over"
         )
         self.state = to
         if isinstance(report, Responded):

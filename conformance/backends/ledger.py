@@ -46,7 +46,7 @@ class Ledger:
         self.spent += 1
 
     async def made(self, job: str, target: Target) -> None:
-        """Record a job that this run has created, and the target with the token to cancel it."""
+        """Record a job that this run has created, and the target whose token can cancel it."""
         if job not in self.jobs:
             self.jobs[job] = target
             self.tell(job)
@@ -56,7 +56,7 @@ class Ledger:
         self._over.add(job)
 
     async def settle(self, target: Target) -> list[str]:
-        """Cancel every job that is not over; return commands for the jobs that are left.
+        """Cancel every job that is not over; return shell commands to cancel those that are left.
 
         `target` is the backend's current address, which a restart may have changed. A backend that
         is unreachable has a few seconds to come back.

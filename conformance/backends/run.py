@@ -22,7 +22,7 @@ from conformance.trace.events import Trace
 from conformance.verdict.result import Finding
 
 _PAUSES: Final = (0.0, 0.3, 1.0)
-"""Seconds before each check that the backend is still reachable."""
+"""The pauses, in seconds, before the checks of whether the backend is still reachable."""
 _GIVE_UP: Final = 3
 """The run stops when this many cases in a row could not connect."""
 

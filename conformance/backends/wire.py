@@ -119,7 +119,7 @@ class Wire:
             return  # a response may have arrived before; head() and body() read it
 
     async def head(self, *, interim: bool = False) -> None:
-        """Read the response head, or an interim one if `interim`; if none, `ended` says why."""
+        """Read the final head (if `interim`, the next one); if there is none, `ended` says why."""
         while not self.ended:
             event = await self._next()
             match event:
@@ -206,7 +206,7 @@ class Wire:
         return True
 
     async def close(self, *, reset: bool = False) -> None:
-        """Close the connection, with RST if `reset`; keeps `ended` if the response has ended."""
+        """Close the connection, with RST if `reset`; `ended` is kept if the response has ended."""
         self.ended = self.ended or LEFT
         if reset:
             raw = self._stream.extra(SocketAttribute.raw_socket, None)

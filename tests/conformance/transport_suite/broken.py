@@ -48,7 +48,7 @@ class ReadsOn(Plain):
 
 
 class DoesNotAwait(Plain):
-    """Runs each callback in a thread, and reports at once that it has ended."""
+    """Runs each callback in a thread, and reports that it has ended without waiting for it."""
 
     def call_back(self, delivery: Deliver) -> None:
         """Begin a callback."""
