@@ -128,7 +128,7 @@ class Follower:
 
     @property
     def is_too_long(self) -> bool:
-        """True if the stream has reached `MOST_BYTES` or `MOST_BLOCKS`; the kit then reads no more."""
+        """True if the stream has reached `MOST_BYTES` or `MOST_BLOCKS`; then the kit leaves it."""
         return self.size >= MOST_BYTES or len(self.blocks) >= MOST_BLOCKS
 
     def _take(self, block: Block) -> None:
