@@ -52,7 +52,7 @@ class Ledger:
             self.tell(job)
 
     def over(self, job: str) -> None:
-        """Record that a job has ended, so that it needs no cancel."""
+        """Record that a job has ended, so that it is not cancelled after the run."""
         self._over.add(job)
 
     async def settle(self, target: Target) -> list[str]:

@@ -305,7 +305,7 @@ class LogsRequests(Plain):
 
 
 class QuotesThePeer(Plain):
-    """Quotes a response that it could not parse in the error."""
+    """Quotes in its error a response that it could not parse."""
 
     def why(self, error: Exception) -> str:
         """Quote it."""
