@@ -260,10 +260,11 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play all cases against benign backends, and against each broken one those for its rules.
+    """Play every case against benign backends; against a broken one, those for rules it breaks.
 
-    `enough` saves time: when a broken backend has been caught, cases that have caught any other
-    are skipped for it. The first benign backend plays every case; the others share them out.
+    `enough` saves time. Once a broken backend has been caught, the cases that have already caught
+    another one are skipped for it. Only the first benign backend is tested with every case; the
+    other ones are each tested with a share of the cases.
     """
     began = time.monotonic()
     found = BackendMatrix()

@@ -128,7 +128,7 @@ class Follower:
 
     @property
     def is_too_long(self) -> bool:
-        """True if the stream has reached `MOST_BYTES` or `MOST_BLOCKS`; then the kit leaves it."""
+        """True if the stream is at `MOST_BYTES` or `MOST_BLOCKS`, where the kit stops reading."""
         return self.size >= MOST_BYTES or len(self.blocks) >= MOST_BLOCKS
 
     def _take(self, block: Block) -> None:

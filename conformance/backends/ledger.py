@@ -17,7 +17,7 @@ _SECONDS: Final = 5.0
 _MOST_SECONDS: Final = 20.0
 """The time limit in seconds for cancelling all jobs."""
 _PAUSES: Final = (0.0, 0.5, 1.0, 2.0)
-"""The pauses, in seconds, before the attempts to cancel a job."""
+"""How long to wait before each attempt to cancel a job, in seconds."""
 _NO_SUCH_JOB: Final = (404, 410)
 _LATER: Final = (408, 425, 429)
 _LONGEST_BODY: Final = 1 << 16

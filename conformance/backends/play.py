@@ -133,7 +133,7 @@ class Play:
         return f"{events} (the stream {_state(follower)})"
 
     def at(self, follower: Follower, block: int = 0) -> Event | None:
-        """Return the trace event of a block's arrival; without a block, the stream's last one."""
+        """Return the trace event of a block's arrival, or else the stream's last trace event."""
         own = [
             event
             for event in self.trace.events

@@ -22,14 +22,14 @@ from conformance.backends.wire import LEFT, now
 _S = TypeVar("_S")
 NOT_ENDED: Final = "the followed job did not end in the time allowed"
 _LOOKS: Final = 1.0
-"""Seconds between two polls of a job that no control program drives."""
+"""How often to poll a job that no control program drives: the interval in seconds."""
 _OPENS: Final = 5
 """The most streams that are opened per second if the backend is on another machine."""
 _SPOTS: Final = 20
 _UNKNOWN: Final = 404
 _FORBIDDEN: Final = (401, 403)
 _AGAIN: Final = 0.2
-"""Seconds before the kit repeats a request to a route that did not know a job."""
+"""How long to wait before repeating a request to a route that did not know a job, in seconds."""
 _FIRST: Final = 3
 _BURST: Final = 4
 

@@ -1,4 +1,4 @@
-"""Turns played cases into a verdict for each profile; the result types are those of clients."""
+"""Turns played cases into a verdict for each profile, with the same types as for clients."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

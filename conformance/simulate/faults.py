@@ -103,7 +103,7 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
 
 
 def renumbered(faults: Faults) -> Faults:
-    """Return faults whose stream requests and creates are numbered without gaps."""
+    """Return the faults, with their stream requests and creates renumbered to leave no gaps."""
     numbered: list[Fault] = []
     for place in ("open", "create"):
         here = sorted((each for each in faults if each.kind.place == place), key=_when)

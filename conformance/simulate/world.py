@@ -67,7 +67,7 @@ _COMMENT: Final = b":\n\n"
 _GARBAGE: Final = b"event: training.log\ndata: {not json\n\n"
 _AT_ONCE: Final = 64
 _STARTS: Final = 4
-"""The application waits again at most this many times after a failed create."""
+"""The application calls `wait()` again at most this many times after a failed create."""
 _IDLE_TICKS: Final = 100
 _SPARE: Final = 7200.0
 """Extra time for a job, in seconds, beyond its events, its callbacks and the machine's sleep."""
@@ -406,7 +406,7 @@ class World:
 
 
 _AFTER: Final = frozenset({Kind.CUT, Kind.END, Kind.SILENCE, Kind.GARBAGE})
-"""Faults that are injected after a stream has sent a number of events."""
+"""Faults that are injected after a stream has sent a certain number of events."""
 _LAST: Final = (Finished, Broken)
 
 

@@ -24,7 +24,7 @@ async def _created(play: Play) -> Answer:
 
 
 async def _created_once(play: Play) -> tuple[Answer, Seen]:
-    """Return the job that every run follows, after the response to its create."""
+    """Return the response that created the followed job, and what was seen of that job."""
     seen = await play.seen()
     if seen.created is None:
         raise NotReached("--follow creates nothing")
