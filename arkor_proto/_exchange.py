@@ -72,9 +72,7 @@ class Pending:
     def take(self, report: Report) -> None:
         """Apply a report. Raises LocalProtocolError if the report is impossible in this state."""
         to = next_state(self.state, _SIGNAL_OF[type(report)])
-        assert isinstance(to, Exchange), (
-            "the table ignores reports only for an exchange that is over"
-        )
+        assert isinstance(to, Exchange), "the table ignores a report only if the exchange is over"
         self.state = to
         if isinstance(report, Responded):
             self.status = report.status
@@ -107,7 +105,7 @@ class Outbox:
     _deprecated: Deprecated | None = field(default=None, init=False)
 
     def note(self, report: Report) -> Pending | None:
-        """Apply a report to its exchange; return the exchange, None if it was already over.
+        """Apply a report to its exchange; return the exchange, or None if it was already over.
 
         Raises LocalProtocolError for an impossible report, which changes nothing.
         """

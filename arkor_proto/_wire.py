@@ -87,7 +87,7 @@ def request_to(
 
 
 def authorized(request: Request, token: str) -> Request:
-    """Return `request` with a token, for an endpoint that has none."""
+    """Return `request` with a token added; its endpoint had none."""
     bearer = (b"Authorization", b"Bearer " + token.encode())
     return Request(request.method, request.target, (*request.headers, bearer), request.body)
 
@@ -137,7 +137,7 @@ def is_success(status: int) -> bool:
 
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-    """Return `request` for its new URL, None if the URL has credentials or another origin."""
+    """Return `request` for its new URL, or None if that has credentials or another origin."""
     from urllib.parse import quote, urljoin, urlsplit  # noqa: PLC0415 - redirects are rare
 
     here = endpoint.origin
@@ -177,7 +177,7 @@ def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Return whether `Content-Type`, in every field if repeated, is `text/event-stream`."""
+    """Return whether there is a `Content-Type` and each is `text/event-stream`."""
     types = {
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")
@@ -198,7 +198,7 @@ def coding_problem(headers: Headers) -> str:
 
 
 def page_problem(headers: Headers, body: bytes) -> str:
-    """If a response is a web page, return a text with its title or first words, else ""."""
+    """If a response is a web page, return a text that quotes its title or first words, else ""."""
     types = [
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")
@@ -255,4 +255,4 @@ def _unfollowed(status: int, headers: Headers) -> str:
     location = location_of(headers)
     if location is None or status not in REDIRECTS:
         return ""
-    return f"redirected to {location!r}; redirects are followed only for GET, within one origin and {MAX_HOPS} times"
+    return f"redirected to {location!r}; redirects are followed only for GET, within one origin and at most {MAX_HOPS} times"

@@ -1,4 +1,4 @@
-"""Estimate the memory of JSON values, for limits in bytes on what clients can store."""
+"""Estimates how much memory JSON values take, to limit what clients can store."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ _VALUE: Final = 64
 
 
 def weight_of(value: object) -> int:
-    """Estimate the memory of a JSON value, in bytes."""
+    """Estimate how much memory a JSON value takes, in bytes."""
     found, todo = 0, [value]
     while todo:
         each = todo.pop()

@@ -68,6 +68,6 @@ class Amounts:
 
 
 CAREFUL: Final = Amounts()
-"""How much a run may use of a backend on another machine."""
+"""What a run may use if the backend is on another machine."""
 GENEROUS: Final = Amounts(jobs=40, streams=64, resumes=2000, drops=1000, races=20)
-"""How much a run may use of a backend on this machine, where jobs cost nothing."""
+"""What a run may use if the backend is on this machine, where jobs cost nothing."""

@@ -68,9 +68,9 @@ class BrokenBackend:
     name: str = needed(_NAME, "the name of the backend")
     what: str = needed(text(), "what is wrong with the backend")
     breaks: tuple[str, ...] = word(array(text()), "the rules that it breaks", default=())
-    backend: Mapping[str, object] = word(_WORDS, "what differs in [backend]", default=EMPTY)
-    limits: Mapping[str, object] = word(_WORDS, "what differs in [limits]", default=EMPTY)
-    job: Mapping[str, object] = word(_WORDS, "what differs in [[job]]", default=EMPTY)
+    backend: Mapping[str, object] = word(_WORDS, "the changed entries of [backend]", default=EMPTY)
+    limits: Mapping[str, object] = word(_WORDS, "the changed entries of [limits]", default=EMPTY)
+    job: Mapping[str, object] = word(_WORDS, "the changed entries of [[job]]", default=EMPTY)
     rules: tuple[Mapping[str, object], ...] = word(
         _TABLES, "the rules of its scenario", default=(), name="rule"
     )
@@ -260,10 +260,11 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play every case against benign backends, and those for its rules against each broken one.
+    """Play every case against benign backends; against a broken one, those for rules it breaks.
 
-    With `enough`, once a broken backend is caught, the cases that already caught another one are
-    skipped for it, and the benign ones after the first share the cases instead of playing all.
+    `enough` saves time. Once a broken backend has been caught, the cases that have already caught
+    another one are skipped for it. Only the first benign backend is tested with every case; the
+    other ones are each tested with a share of the cases.
     """
     began = time.monotonic()
     found = BackendMatrix()

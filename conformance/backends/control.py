@@ -125,7 +125,7 @@ class Control:
             raise ControlFailed(f"the control program {self.ended}{self._last_words}")
         self._unanswered += 1
         if self._unanswered >= _MOST_UNANSWERED:
-            self._end(f"did not answer {self._unanswered} commands in a row, the last `{do}`")
+            self._end(f"did not answer {self._unanswered} commands in a row; the last was `{do}`")
         raise ControlFailed(f"the control program did not answer `{do}` within {wait:g} s")
 
     async def stop(self) -> None:
@@ -151,7 +151,7 @@ class Control:
 
     @property
     def log(self) -> str:
-        """What the program wrote to its standard error."""
+        """What the program wrote to standard error."""
         return str(self._process.log) if hasattr(self, "_process") else ""
 
     def _hear(self, line: bytes) -> None:

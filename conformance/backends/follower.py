@@ -85,7 +85,7 @@ class Follower:
         return next((block for block in self.blocks if block.is_terminal), None)
 
     def header(self, name: str) -> str:
-        """Return the value of a header field, several joined by ", "; "" if it is missing."""
+        """Return the value of a header field, or ""; repeated fields are joined by ", "."""
         return ", ".join(value for key, value in self.headers if key == name)
 
     async def read(self) -> None:
@@ -128,7 +128,7 @@ class Follower:
 
     @property
     def is_too_long(self) -> bool:
-        """True if the stream has reached `MOST_BYTES` or `MOST_BLOCKS`; the kit then stops."""
+        """True if the stream is at `MOST_BYTES` or `MOST_BLOCKS`, where the kit stops reading."""
         return self.size >= MOST_BYTES or len(self.blocks) >= MOST_BLOCKS
 
     def _take(self, block: Block) -> None:

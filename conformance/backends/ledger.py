@@ -17,7 +17,7 @@ _SECONDS: Final = 5.0
 _MOST_SECONDS: Final = 20.0
 """The time limit in seconds for cancelling all jobs."""
 _PAUSES: Final = (0.0, 0.5, 1.0, 2.0)
-"""Seconds before each attempt to cancel a job."""
+"""How long to wait before each attempt to cancel a job, in seconds."""
 _NO_SUCH_JOB: Final = (404, 410)
 _LATER: Final = (408, 425, 429)
 _LONGEST_BODY: Final = 1 << 16
@@ -46,17 +46,17 @@ class Ledger:
         self.spent += 1
 
     async def made(self, job: str, target: Target) -> None:
-        """Record a job that this run has created, and the target with the token to cancel it."""
+        """Record a job that this run has created, and the target whose token can cancel it."""
         if job not in self.jobs:
             self.jobs[job] = target
             self.tell(job)
 
     def over(self, job: str) -> None:
-        """Record that a job has ended, so that it needs no cancel."""
+        """Record that a job has ended, so that it is not cancelled after the run."""
         self._over.add(job)
 
     async def settle(self, target: Target) -> list[str]:
-        """Cancel every job that is not over; return commands for the jobs that are left.
+        """Cancel every job that is not over; return shell commands to cancel those that are left.
 
         `target` is the backend's current address, which a restart may have changed. A backend that
         is unreachable has a few seconds to come back.

@@ -133,7 +133,7 @@ class Play:
         return f"{events} (the stream {_state(follower)})"
 
     def at(self, follower: Follower, block: int = 0) -> Event | None:
-        """Return the trace event of a block's arrival; without a block, the stream's last one."""
+        """Return the trace event of a block's arrival, or else the stream's last trace event."""
         own = [
             event
             for event in self.trace.events
@@ -299,7 +299,7 @@ class Play:
         headers: Sequence[tuple[str, str]],
         body: bytes,
     ) -> int:
-        """Add a request to the trace; return its number among the requests of its route."""
+        """Add a request to the trace; return its number among the requests to its route."""
         number = self._counts[route] = self._counts.get(route, 0) + 1
         if self.quiet:
             return number
@@ -470,7 +470,7 @@ class Play:
         return (await self.supply.seen()).job
 
     async def job_with_events(self) -> tuple[str, Sequence[str]]:
-        """Return a new job with events, or the job that every run follows, and its event ids."""
+        """Return a new job with events, or the one that every run follows; and the event ids."""
         if self.controls("job", "emit"):
             return await self.running_job()
         seen = await self.supply.seen()

@@ -47,7 +47,7 @@ def _is_a_backend(url: str, answer: Answer) -> None:
     if answer.status in _REDIRECTS:
         to = answer.header("location") or "elsewhere"
         raise NoBackend(
-            f"{url} redirects to {to}; the kit sends no token there; if that is your "
+            f"{url} redirects to {to}; the kit does not send its token there; if that is your "
             "backend, give its address"
         )
     if answer.status >= _BROKEN:

@@ -22,7 +22,7 @@ from conformance.trace.events import Trace
 from conformance.verdict.result import Finding
 
 _PAUSES: Final = (0.0, 0.3, 1.0)
-"""Seconds before each check that the backend is still reachable."""
+"""How long to wait before each check that the backend is still reachable, in seconds."""
 _GIVE_UP: Final = 3
 """The run stops when this many cases in a row could not connect."""
 
@@ -225,7 +225,7 @@ class BackendRun:
                 raise error
 
     async def _look_whether_it_is_there(self) -> None:
-        """Stop the run if the backend is unreachable; the last case then judged nothing."""
+        """Stop the run if the backend is unreachable, so that no further case is played."""
         if self.control is not None and self.control.ended:
             self.stopped = f"the control program {self.control.ended}"
             return

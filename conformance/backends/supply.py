@@ -22,14 +22,14 @@ from conformance.backends.wire import LEFT, now
 _S = TypeVar("_S")
 NOT_ENDED: Final = "the followed job did not end in the time allowed"
 _LOOKS: Final = 1.0
-"""Seconds between two polls of a job that no control program drives."""
+"""How often to poll a job that no control program drives: the interval in seconds."""
 _OPENS: Final = 5
 """The most streams that are opened per second if the backend is on another machine."""
 _SPOTS: Final = 20
 _UNKNOWN: Final = 404
 _FORBIDDEN: Final = (401, 403)
 _AGAIN: Final = 0.2
-"""Seconds before the kit repeats a request to a route that did not know a job."""
+"""How long to wait before repeating a request to a route that did not know a job, in seconds."""
 _FIRST: Final = 3
 _BURST: Final = 4
 
@@ -40,7 +40,7 @@ class NoJob(Exception):
 
 @frozen(kw_only=True, eq=False)
 class Look:
-    """A response of the job route while the followers were connected."""
+    """A response from the job route, received while the followers were connected."""
 
     at: float
     answer: Answer
@@ -50,7 +50,7 @@ class Look:
 
 @frozen(kw_only=True, eq=False)
 class Spot:
-    """A resume of a job that runs by itself: the cursor, and the ids that arrived."""
+    """A resume of a job that runs on its own: the cursor, and the ids that arrived."""
 
     cursor: str
     ids: Sequence[str]
@@ -72,7 +72,7 @@ class Seen:
     last: Answer | None
     """The job route's response after the stream had ended."""
     by_itself: bool
-    """True if the job ran by itself, without a control program."""
+    """True if the job ran on its own, without a control program."""
     unknown_to: str = ""
     """The route that did not know the new job within the time limit; empty if both routes did."""
 
@@ -274,7 +274,7 @@ class Supply:
     async def _look_on(
         self, play: Play, first: Follower, looks: list[Look], spots: list[Spot]
     ) -> Sequence[Follower]:
-        """Watch a job until it ends or the time is over, and resume it now and then.
+        """Watch a job until it ends or time runs out, and resume its stream from time to time.
 
         A backend may end a stream before its job is over; the kit then resumes, like a client.
         Return the streams after the first.
@@ -386,7 +386,7 @@ async def _spot(play: Play, job: str, cursor: str) -> Spot:
 
 
 async def unknown_route(play: Play, job: str) -> str:
-    """Return the route that does not know a new job within the bound; empty if both routes do."""
+    """Return the route that still does not know a new job after the bound; "" if both know it."""
     until = now() + play.bounds.known
     for route in ("job", "stream"):
         while True:

@@ -1,4 +1,4 @@
-"""Turns played cases into a verdict for each profile, with the result types used for clients."""
+"""Turns played cases into a verdict for each profile, with the same types as for clients."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ def as_cases(
     requirements: Mapping[str, Requirement],
     profiles: Sequence[str] = PROFILE_NAMES,
 ) -> Sequence[Case]:
-    """Return the cases as used by reports and baselines, each under every profile it is in."""
+    """Return the cases as reports and baselines use them, once for each profile they are in."""
     found = [each.under(name, requirements) for name in profiles for each in cases]
     return [case for case in found if case is not None]
 

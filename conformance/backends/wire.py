@@ -1,7 +1,7 @@
 """One connection to the backend; h11 serialises the requests and parses the responses.
 
-It follows no redirect, decodes no content coding and retries nothing, so that the trace shows what
-the backend did. It sends a token only to the target.
+It does not follow redirects, decode content codings or retry, so the trace shows what the backend
+did. It sends a token only to the target.
 """
 
 import os
@@ -26,13 +26,13 @@ COMPLETE: Final = "complete"
 BY_CLOSE: Final = "ended by closing the connection"
 """The body has no length and ended when the connection closed."""
 CUT: Final = "cut off: the connection was closed before the body was complete"
-UNANSWERED: Final = "closed without an answer"
+UNANSWERED: Final = "closed without a response"
 RESET: Final = "cut off: the connection was reset"
 NOT_HTTP: Final = "not HTTP"
 LEFT: Final = "closed by the kit"
 _RST: Final = struct.pack("ii", 1, 0)
 _PIECE: Final = 16_384
-"""The number of bytes after which a flooding stream lets other tasks run."""
+"""After reading this many bytes of a flooding stream, the kit lets other tasks run."""
 _LONGEST_HEAD: Final = 65_536
 
 
@@ -98,8 +98,8 @@ class Wire:
     def cork(self) -> None:
         """Send a request and the half-close after it in one packet; works only on Linux.
 
-        Then a backend that mistakes a half-close for a disconnect does so every time, however fast
-        it answers.
+        This way, a backend that mistakes a half-close for a disconnect does so every time, however
+        fast it responds.
         """
         raw = self._stream.extra(SocketAttribute.raw_socket, None)
         if sys.platform == "linux" and raw is not None:
@@ -119,7 +119,7 @@ class Wire:
             return  # a response may have arrived before; head() and body() read it
 
     async def head(self, *, interim: bool = False) -> None:
-        """Read the response head, or an interim one if `interim`; if none, `ended` says why."""
+        """Read the final head (if `interim`, the next one); if there is none, `ended` says why."""
         while not self.ended:
             event = await self._next()
             match event:
@@ -206,7 +206,7 @@ class Wire:
         return True
 
     async def close(self, *, reset: bool = False) -> None:
-        """Close the connection, with RST if `reset`; keeps `ended` if the response has ended."""
+        """Close the connection, with RST if `reset`; `ended` is kept if the response has ended."""
         self.ended = self.ended or LEFT
         if reset:
             raw = self._stream.extra(SocketAttribute.raw_socket, None)

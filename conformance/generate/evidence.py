@@ -47,7 +47,7 @@ Written by `python -m conformance.generate.evidence` from the output of the comm
 edit.
 
 This page lists each promise of the project with a command that proves it and the figure that the
-command printed. To run a command yourself, use the root of a clean checkout, after
+command printed. To run a command yourself, start in the root of a clean checkout, after
 `pip install -e '.[EXTRA]'` with the extra that it needs. To measure all figures of this page again,
 run `python -m conformance.generate.evidence all`.
 """

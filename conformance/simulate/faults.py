@@ -84,7 +84,7 @@ def kinds_of(profile: Profile) -> Sequence[Kind]:
 
 
 def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faults:
-    """Draw the faults of one job, which has `events` events in `seconds` seconds."""
+    """Choose random faults for a job that has `events` events in `seconds` seconds."""
     kinds = kinds_of(profile)
     of_opens = [kind for kind in kinds if kind.place == "open"]
     others = [kind for kind in kinds if kind.place != "open"]
@@ -103,7 +103,7 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
 
 
 def renumbered(faults: Faults) -> Faults:
-    """Return faults whose stream requests and creates are numbered without gaps."""
+    """Return the faults, with their stream requests and creates renumbered to leave no gaps."""
     numbered: list[Fault] = []
     for place in ("open", "create"):
         here = sorted((each for each in faults if each.kind.place == place), key=_when)

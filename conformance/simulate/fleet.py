@@ -1,8 +1,8 @@
 """Simulate a fleet: many real sessions that lose their streams at the same time and reconnect.
 
 Each client is a session of the library, with its own parser, budget and timers. The clients share
-what does not change: the configuration, the policy, the profile, and one random source. A client
-then takes about 6 KB, so 100,000 fit into 620 MB. Connecting takes no time.
+what does not change: the configuration, the policy, the profile, and one random source. As a
+result, a client takes about 6 KB, and 100,000 fit into 620 MB. Connecting takes no time.
 """
 
 import time
@@ -102,7 +102,7 @@ class FleetResult:
     seconds: float = 0.0
 
     def peak(self, window: float, since: float = 0.0) -> int:
-        """Return the most attempts in any `window` seconds (a multiple of 0.1) from `since` on."""
+        """Return the most attempts in any `window` seconds (a multiple of 0.1) after `since`."""
         width = max(1, round(window / TENTH))
         first = int(since / TENTH)
         tenths = [tenth for tenth in self.tries if tenth >= first]
@@ -207,7 +207,7 @@ class _Fleet:
 
 
 def _connect(session: Session) -> int:
-    """Let a client open its stream and receive an event, which is progress; return the exchange."""
+    """Open a client's stream and give it an event, to reset its budget; return the exchange."""
     session.handle(Follow(), 0.0)
     exchange, _ = _next(session)
     assert exchange is not None

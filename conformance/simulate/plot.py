@@ -48,7 +48,7 @@ class _Scale:
     until: float
     """The end of the time axis, in seconds."""
     decades: int
-    """The highest rate that fits, as a power of ten; the rate axis is logarithmic, from 1."""
+    """The rate axis is logarithmic and runs from 1 to ten to the power of `decades`."""
     bar: float
     """The width of a bar, in seconds."""
 

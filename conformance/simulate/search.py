@@ -71,7 +71,7 @@ class Searched:
 
     @property
     def job_hours_a_second(self) -> float:
-        """The hours of jobs that were simulated per second."""
+        """How many hours of job time were simulated per second."""
         return self.hours / self.seconds if self.seconds else 0.0
 
     def injected(self, source: Source) -> int:

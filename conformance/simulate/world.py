@@ -67,10 +67,10 @@ _COMMENT: Final = b":\n\n"
 _GARBAGE: Final = b"event: training.log\ndata: {not json\n\n"
 _AT_ONCE: Final = 64
 _STARTS: Final = 4
-"""The application waits again at most this many times after a failed create."""
+"""The application calls `wait()` again at most this many times after a failed create."""
 _IDLE_TICKS: Final = 100
 _SPARE: Final = 7200.0
-"""Seconds that a job may take beyond its events, its callbacks and the sleep of the machine."""
+"""Extra time for a job, in seconds, beyond its events, its callbacks and the machine's sleep."""
 Sessions = Callable[[SessionConfig, Profile, ReconnectPolicy, Random], Session]
 
 
@@ -90,7 +90,7 @@ class JobTime:
 
     @property
     def seconds(self) -> float:
-        """The seconds that the job takes in the backend, which does not wait for followers."""
+        """How long the job runs, in seconds; the backend does not wait for followers."""
         return self.events * self.every
 
 
@@ -134,7 +134,7 @@ class World:
     _gone: set[int] = field(factory=set[int], init=False)
     _asleep: list[Fault] = field(init=False)
     _raised: list[Exception] = field(factory=list[Exception], init=False)
-    """Exceptions of callbacks that the client has not yet reported to the application."""
+    """Exceptions that callbacks raised and the client has not yet reported to the application."""
     _starts: int = field(default=0, init=False)
     _idle_ticks: int = field(default=0, init=False)
     """The number of times in a row that a timer fired immediately."""
@@ -240,7 +240,7 @@ class World:
                     assert_never(never)
 
     def _wait_again(self, outcome: object) -> None:
-        """Wait again after a failed create or callback, as an application would."""
+        """After a failed create or callback, call `wait()` again, as an application would."""
         if not isinstance(outcome, Rejected):
             return
         if self._raised and outcome.error is self._raised[-1]:
@@ -406,7 +406,7 @@ class World:
 
 
 _AFTER: Final = frozenset({Kind.CUT, Kind.END, Kind.SILENCE, Kind.GARBAGE})
-"""Faults that are injected after a stream has sent a number of events."""
+"""Faults that are injected after a stream has sent a certain number of events."""
 _LAST: Final = (Finished, Broken)
 
 

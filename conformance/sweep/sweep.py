@@ -61,7 +61,10 @@ def row(task: Outage) -> Row:
 def swept(
     client: Client, tasks: Sequence[Outage], on_row: Callable[[int], None] = lambda _: None
 ) -> Sequence[Row]:
-    """Run tasks on a cluster and return their rows in order; `on_row` gets the count so far."""
+    """Run tasks on a cluster and return their rows in order.
+
+    `on_row` is called after each row, with the number of rows so far.
+    """
     futures = [client.submit(row, task) for task in tasks]
     rows: dict[str, Row] = {}
     for future in as_completed(futures):

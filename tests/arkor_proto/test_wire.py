@@ -465,7 +465,7 @@ LOCATION = (b"Location", b"/b")
         (
             302,
             (LOCATION,),
-            "redirected to '/b'; redirects are followed only for GET, within one origin and 5 times",
+            "redirected to '/b'; redirects are followed only for GET, within one origin and at most 5 times",
         ),
         (302, (), "cloud-api 302"),
         (302, (LOCATION, LOCATION), "cloud-api 302"),

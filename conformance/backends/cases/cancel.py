@@ -162,7 +162,7 @@ async def against_completion(play: Play) -> None:
             await each.until_end(play.bounds.end)
         outcomes = {_outcome(each) for each in followers}
         if len(outcomes) > 1:
-            play.stop("51", "one outcome for every follower", " and ".join(sorted(outcomes)))
+            play.stop("51", "the same outcome for every follower", " and ".join(sorted(outcomes)))
         told = outcomes.pop()
         if (status == "completed") != (told == "training.completed"):
             play.stop("51", f"the job route to agree with {told} on the stream", f"status {status}")

@@ -24,7 +24,7 @@ async def _created(play: Play) -> Answer:
 
 
 async def _created_once(play: Play) -> tuple[Answer, Seen]:
-    """Return the response to the create of the job that every run follows, and that job."""
+    """Return the response that created the followed job, and what was seen of that job."""
     seen = await play.seen()
     if seen.created is None:
         raise NotReached("--follow creates nothing")
@@ -77,7 +77,7 @@ async def moves_unfollowed(play: Play) -> None:
 
 
 async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
-    """Return the creates with keys, and the job ids that the overlapping ones returned."""
+    """Return the creates with keys, and the job ids returned by those that overlapped."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.play)
     ids = _ids(keyed.overlapping)
@@ -92,7 +92,7 @@ async def same_key_again(play: Play) -> None:
     keyed, ids = await _keyed(play)
     if keyed.again.job_id != ids[0]:
         actual = f"job {keyed.again.job_id}" if keyed.again.job_id else keyed.again.told
-        play.stop("6", f"job {ids[0]} for the same create again", actual, keyed.again.event)
+        play.stop("6", f"job {ids[0]} for the repeated create", actual, keyed.again.event)
 
 
 @case("create.same-key-overlapping", "6")

@@ -156,7 +156,7 @@ async def head_of_the_stream(play: Play) -> None:
     if wire.again():
         second = await play.ask("job", play.target.job(job), on=wire)
         if not second.status:
-            play.stop("57", "an answer to the next request on the connection", second.told)
+            play.stop("57", "a response to the next request on the connection", second.told)
     await wire.close()
 
 

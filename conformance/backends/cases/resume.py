@@ -119,7 +119,7 @@ async def after_a_drop(play: Play) -> None:
         await follower.until_ids(ids[-1:], play.bounds.event)
         await play.make("drop", job=job, how=how)
         if not await follower.until_end(play.bounds.end):
-            raise NotReached(f"the control program dropped no stream ({how})")
+            raise NotReached(f"the control program did not drop a stream ({how})")
         ids += await play.emit(job, 2)
         again = await play.follow(job, ids[-3])
         if not await again.until_ids(ids[-2:], play.bounds.event):
@@ -129,7 +129,7 @@ async def after_a_drop(play: Play) -> None:
 
 @case("resume.when-a-follower-has-left", "3", words=("job", "emit", "finish"))
 async def when_a_follower_has_left(play: Play) -> None:
-    """When a client leaves, its job must continue and the log must stay."""
+    """When a client leaves, its job must continue and the log must remain available."""
     job, ids = await play.running_job()
     for reset in (False, True):
         follower = await play.follow(job)
@@ -334,7 +334,7 @@ async def hand_off_of_the_terminal_event(play: Play) -> None:
 
 
 def amiss(ids: Sequence[str], rest: Sequence[str]) -> str:
-    """Describe the first error in a resumed stream that should send `rest`; "" if there is none."""
+    """Describe the first error in a resumed stream, which should send `rest`; "" if none."""
     for place, came in enumerate(ids):
         if place < len(rest) and came == rest[place]:
             continue

@@ -113,7 +113,7 @@ async def parses(play: Play) -> None:
             play.stop("18", "UTF-8", each.invalid_utf8, play.at(each))
         last = each.blocks[-1] if each.blocks else None
         if last is not None and not last.is_whole and each.ended_whole and last.data is not None:
-            actual = f"a stream that ends within a block: {last.raw[-80:]!r}"
+            actual = f"a stream that ends in the middle of a block: {last.raw[-80:]!r}"
             play.stop("18", "a blank line after every block", actual, play.at(each))
 
 
@@ -310,7 +310,7 @@ async def _signals(play: Play, *followers: Follower) -> None:
 
 @case("stream.retry", "30", passive=True)
 async def retry(play: Play) -> None:
-    """Clients wait as long as `retry` says: too long delays them, too short floods the backend."""
+    """Clients obey `retry`: a long delay keeps them waiting, a short one floods the backend."""
     for each, place, block in await _blocks(play):
         value = block.retry
         if value is not None and not (

@@ -76,7 +76,7 @@ def test_a_program_that_hangs_is_asked_three_times() -> None:
                 await control.ask("job", seconds=0.05)
         await control.ask("job")
 
-    expected = "the control program did not answer 3 commands in a row, the last `job`"
+    expected = "the control program did not answer 3 commands in a row; the last was `job`"
     assert talk("hangs", ask) == expected
 
 

@@ -48,7 +48,7 @@ class ReadsOn(Plain):
 
 
 class DoesNotAwait(Plain):
-    """Runs each callback in a thread, and reports at once that it has ended."""
+    """Runs each callback in a thread, and does not wait for it before reporting its end."""
 
     def call_back(self, delivery: Deliver) -> None:
         """Begin a callback."""
@@ -305,7 +305,7 @@ class LogsRequests(Plain):
 
 
 class QuotesThePeer(Plain):
-    """Quotes a response that it could not parse in the error."""
+    """Quotes in its error a response that it could not parse."""
 
     def why(self, error: Exception) -> str:
         """Quote it."""
