@@ -98,8 +98,8 @@ def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> No
 class SessionConfig(Value):
     """The settings of a session. Raises ValueError for an id or a cursor that cannot be sent.
 
-    `job` is the job to submit, or the id of an existing job. `last_event_id` is a saved cursor to
-    resume after. `idempotency_key` is sent with the create under profiles that require one.
+    `job` is the job to submit, or the id of an existing job. `last_event_id` is the saved cursor
+    to resume from. `idempotency_key` is sent with the create under profiles that require one.
     """
 
     endpoint: Endpoint = field(validator=of_kind(Endpoint, "an Endpoint"))
@@ -165,7 +165,7 @@ class Session:
 
     @property
     def last_event_id(self) -> str:
-        """The cursor: the id of the last frame taken from the stream, "" if it has none."""
+        """The cursor: the id in force after the last frame taken from the stream; "" if none."""
         return self._wait.last_event_id
 
     @property

@@ -31,9 +31,9 @@ class Figures:
     eval_loss: float | None = field(init=False, default=None)
     learning_rate: float | None = field(init=False, default=None)
     first: TrainingLog | None = field(init=False, default=None)
-    """The first log with a loss."""
+    """The first `training.log` event that has a loss."""
     last: TrainingLog | None = field(init=False, default=None)
-    """The latest log with a loss."""
+    """The latest `training.log` event that has a loss."""
     completed: TrainingCompleted | None = field(init=False, default=None)
     losses: list[float] = field(init=False, factory=list[float])
     """The losses so far, evenly thinned out."""

@@ -19,7 +19,7 @@ def whole(text: str, *, least: int = 0, most: int = _LARGEST) -> int:
 def seconds(
     text: str, *, least: float = 0.0, most: float = math.inf, what: str = "a number of seconds"
 ) -> float:
-    """Read a number, of seconds unless `what` says otherwise; raises ValueError."""
+    """Read a number (of seconds, unless `what` names another unit); raises ValueError."""
     try:
         found = float(text)
     except ValueError:

@@ -62,8 +62,9 @@ class Graph:
 class Exploration:
     """An exploration from the world that `make` returns, of at most `most` states.
 
-    Copying a world does not copy the memory of a planted broken client. A filtered world therefore
-    repeats all its moves from the start for every move that is tried, and skips invalid inputs.
+    Copying a world does not copy the memory of a broken client planted in it. A world that has one
+    (`filtered`) is therefore replayed from the start before each move that is tried, and is not
+    given invalid inputs.
     """
 
     make: Callable[[], World]

@@ -19,7 +19,7 @@ _MOST: Final = 1 << 30
 _HALF: Final = re.compile(r"[A-Za-z0-9.+-]*")
 """Matches an incomplete number or literal at the end of JSON that was cut off."""
 _MOST_LOCATED: Final = 1 << 22
-"""The longest text to find lines in, in characters; that takes about a second per MiB."""
+"""The longest text, in characters, in which lines are looked up: this takes a second per MiB."""
 # UTF-32 comes before UTF-16, because its marks begin like those of UTF-16.
 _MARKS: Final = (
     (BOM_UTF8, "UTF-8"),

@@ -24,9 +24,9 @@ E = TypeVar("E", bound=Enum)
 
 _LONGEST_BITS: Final = 14_000
 _LONG: Final = 1 << 20
-"""A limit this high is mentioned only if it is exceeded."""
+"""The description of a shape omits a limit this high; only an error message mentions it."""
 _NAMED: Final = 12
-"""How many known words are listed at most if none is similar."""
+"""The maximum number of known words to list if none is similar."""
 # Tuples, because a union would be made by every call; `dict` first, because an ABC is slow.
 _NUMBERS: Final = (int, float)
 _TABLES: Final = (dict, Mapping)

@@ -45,7 +45,7 @@ class Word:
     group: str = ""
     """The attribute of the group that the word is in; empty if it is in no group."""
     default: object = None
-    """The value of the attribute without the word; `attrs.NOTHING` if the word is required."""
+    """The attribute's value if the word is absent; `attrs.NOTHING` if the word is required."""
 
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
@@ -203,7 +203,7 @@ def plain(value: object) -> object:
 
 
 def plain_table(value: attrs.AttrsInstance) -> dict[str, object]:
-    """Convert a value of a scenario to a table, without the words that have their defaults."""
+    """Convert a value of a scenario to a table, leaving out words that have their default value."""
     return {
         described.name: (described.shape.write or plain)(item) for described, item in given(value)
     }

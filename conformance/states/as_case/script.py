@@ -17,7 +17,7 @@ VERBS: Final = {"start": "start", "follow": "wait", "cancel": "cancel", "abort":
 """The operation for each move of the application."""
 _FIRST: Final = ("create accepts", "cancel accepts", "handled", "tick", "job runs", "job is over")
 _TO_THE_RESULT: Final = (*_FIRST, *(f"stream {w}" for w in ("accepts", "burst", "event", "ends")))
-"""The moves that finish everything successfully; the first possible one is made."""
+"""The moves that lead to a successful end; each time, the first possible one is made."""
 _TO_EXHAUSTION: Final = (*_FIRST, "stream breaks")
 """The moves that keep breaking the stream until the wait gives up, to test failure counts."""
 

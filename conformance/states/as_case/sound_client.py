@@ -51,7 +51,7 @@ class Exchange:
 class SoundClient:
     """The model of a client, `attached` to an existing job or not.
 
-    `remembers` is whether the backend resumes streams.
+    `remembers` says whether the backend resumes streams.
     """
 
     profile: Profile
