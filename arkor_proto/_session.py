@@ -120,7 +120,7 @@ class Session:
 
     `random` returns floats in [0, 1), which randomise the delays; without it they are nominal.
     `json_loads` is a faster decoder for the data of frames. It need not be strict: the core's own
-    decoder reads the texts that it refuses or may misread. Raises ValueError if the profile needs
+    decoder reads any text that this one refuses or may misread. Raises ValueError if the profile needs
     an idempotency key and the configuration has none, TypeError for arguments of the wrong type.
     """
 

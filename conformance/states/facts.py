@@ -80,7 +80,7 @@ class Facts:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the terminal event was delivered and its callback is over."""
+        """Whether the terminal event was delivered and its callback has ended."""
         return self.heard == len(LOG) and not self.is_busy
 
     @property

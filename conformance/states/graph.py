@@ -157,6 +157,6 @@ def circles(edges: list[Edge]) -> list[Edge]:
 
 
 def without_progress(graph: Graph, spared: frozenset[str] = frozenset()) -> list[Edge]:
-    """Return the edges that are not calls of the application and deliver no event."""
+    """Return the edges that are not calls by the application and that deliver no event."""
     passive = [edge for edge in graph.edges if edge.move not in {*APPLICATION, *spared}]
     return [edge for edge in passive if not edge.heard]

@@ -126,7 +126,7 @@ def _located(
 
 
 def text_of(path: Path, most: int = _MOST) -> str:
-    """Return the text of a regular file in UTF-8; raises ScenarioError without the path.
+    """Return the text of a regular UTF-8 file; raises ScenarioError that does not name the path.
 
     The file may have at most `most` bytes. Follows symbolic links. Never waits for a named pipe or
     a device.
