@@ -184,7 +184,7 @@ class Session:
         return self._machines.stop
 
     def hide(self, secret: str) -> None:
-        """From now on, remove `secret` from what the backend echoes, like the endpoint's token.
+        """Remove `secret` from what the backend echoes, as is done with the endpoint's token.
 
         This is for tokens renewed during the session. Only the eight added last are removed.
         """
