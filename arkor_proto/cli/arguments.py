@@ -10,7 +10,7 @@ from arkor_proto.cli.settings import DEFAULTS
 
 _COMMANDS: Final = {
     "run": (
-        "Submit the job of a TOML file and follow it to its end.",
+        "Submit the job that a TOML file describes and follow it to its end.",
         "run job.toml --base-url https://api.example.com",
     ),
     "follow": ("Follow an existing job to its end.", "follow job-1 --last-event-id 42"),

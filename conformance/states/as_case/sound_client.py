@@ -82,7 +82,7 @@ class SoundClient:
     _queue: list[int | tuple[Exchange, bool]] = field(
         factory=list[int | tuple[Exchange, bool]], init=False
     )
-    """Events not yet delivered, and the end of the stream and whether it was clean."""
+    """Positions of events still to deliver; for the end of a stream, (exchange, was it clean)."""
     _stream: Exchange | None = field(default=None, init=False)
     _did: list[str] = field(factory=list[str], init=False)
 
