@@ -120,8 +120,9 @@ class Session:
 
     `random` returns floats in [0, 1), which randomise the delays; without it they are nominal.
     `json_loads` is a faster decoder for the data of frames. It need not be strict: the core's own
-    decoder reads any text that this one refuses or may misread. Raises ValueError if the profile needs
-    an idempotency key and the configuration has none, TypeError for arguments of the wrong type.
+    decoder reads any text that this one refuses or may misread. Raises ValueError if the profile
+    needs an idempotency key and the configuration has none, TypeError for arguments of the wrong
+    type.
     """
 
     def __init__(
@@ -213,7 +214,9 @@ class Session:
         check_kind("now", now, (int, float), "a number of seconds")
         before = self._wait.now
         if not before <= now < inf or now == -inf:
-            raise LocalProtocolError(f"now: {now!r} after {before!r}; time must not go backwards")
+            raise LocalProtocolError(
+                f"now: {now!r} is before {before!r}; time must not go backwards"
+            )
         self._wait.go_to(now)
         try:
             match event:  # the most frequent first

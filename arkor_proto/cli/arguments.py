@@ -66,8 +66,8 @@ def parsed(given: Sequence[str]) -> Namespace:
 def _add_progress(command: Parser) -> None:
     text = (
         "save the id of the job and of the last event shown in this file. If the file exists, "
-        "continue from it, no matter how the command ended: the job is submitted once, no event is "
-        "lost, and at most one is shown twice [default: none]"
+        "continue from it, no matter how the last command ended: the job is submitted once, no "
+        "event is lost, and at most one is shown twice [default: none]"
     )
     command.add_argument("--state", metavar="FILE", help=text)
 

@@ -63,7 +63,7 @@ class Signature:
     passes: frozenset[str]
 
     def likeness(self, other: BrokenClient) -> float:
-        """Return the similarity of two clients, from 0 to 1; a case that only one fails lowers it."""
+        """Return the similarity of two clients (0 to 1); a case that only one fails lowers it."""
         common = sum(
             (1.0 if self.fails[play] == fails.kind else _SAME_PLAY)
             for play, fails in other.fails.items()

@@ -55,7 +55,7 @@ def _read_file(
 
 
 def from_toml(source: str, read: Callable[[_Data], T]) -> T:
-    """Parse TOML and return the result of `read`; raises ScenarioError with line numbers."""
+    """Parse TOML; return the result of `read`. Raises ScenarioError with line numbers."""
     try:
         data = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -68,7 +68,7 @@ def from_toml(source: str, read: Callable[[_Data], T]) -> T:
 
 
 def from_json(source: str, read: Callable[[_Data], T]) -> T:
-    """Parse a JSON object and return the result of `read`; raises ScenarioError with line numbers."""
+    """Parse a JSON object; return the result of `read`. Raises ScenarioError with line numbers."""
     try:
         data: object = json.loads(source, object_pairs_hook=_once_each)
     except ScenarioError:

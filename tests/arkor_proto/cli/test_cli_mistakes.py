@@ -77,7 +77,7 @@ def test_a_page_that_refuses_is_named_as_well() -> None:
 def test_a_name_that_does_not_exist_ends_at_once(proxy: str | None) -> None:
     changes = {"ARKOR_BASE_URL": "http://nowhere.invalid", "HTTPS_PROXY": proxy}
     ran = run("follow", "j", **changes)
-    unused = " (HTTPS_PROXY is set; arkor-proto uses no proxy)" if proxy else ""
+    unused = " (HTTPS_PROXY is set; arkor-proto does not use it)" if proxy else ""
     assert ran.code == 3
     assert ran.err.startswith("connection: cannot connect to nowhere.invalid:80: ")
     assert ran.err.endswith(f"; is ARKOR_BASE_URL right?{unused}\n")
