@@ -97,7 +97,7 @@ def _alike(
 
 
 def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | None:
-    """Return the first step, in any lane, that comes after the equal steps of the lane."""
+    """Return the first step, in any lane, that comes after the equal steps of its lane."""
     left = dict(alike)
     for step in steps:
         if not left[step.lane]:

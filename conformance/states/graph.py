@@ -60,7 +60,7 @@ class Graph:
 
 @frozen
 class Exploration:
-    """An exploration from the world that `make` returns, of at most `most` states.
+    """Explores the states reachable from the world that `make` returns, but at most `most` states.
 
     Copying a world does not copy the memory of a broken client planted in it. A world that has one
     (`filtered`) is therefore replayed from the start before each move that is tried, and is not

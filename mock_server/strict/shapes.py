@@ -284,7 +284,7 @@ def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tup
 
 
 def mapping(inner: Shape[T], *, keys: Shape[str] | None = None) -> Shape[Mapping[str, T]]:
-    """Describe a table with any keys, or with keys of a shape."""
+    """Describe a table with any keys, or with keys of a given shape."""
     says = f"a table, each value {inner.says}"
 
     def read(value: object, where: str) -> Mapping[str, T]:

@@ -82,7 +82,7 @@ def group(cls: type[R]) -> R:
 
 @cache
 def words_of(cls: type[attrs.AttrsInstance]) -> Mapping[str, Word]:
-    """Map the names of the words of a class to their declarations."""
+    """Map the names of a class's words to their declarations."""
     found: dict[str, Word] = {}
     for attribute, described, _ in _declared(cls):
         if isinstance(described, Word):
@@ -187,7 +187,7 @@ def _is_attrs(value: object) -> TypeGuard[attrs.AttrsInstance]:
 
 
 def plain(value: object) -> object:
-    """Convert any value of a scenario to data that TOML and JSON can express, without defaults."""
+    """Convert any value of a scenario to data that TOML and JSON can express, omitting defaults."""
     found = value
     if _is_attrs(value):
         found = plain_table(value)

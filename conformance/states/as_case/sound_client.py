@@ -87,7 +87,7 @@ class SoundClient:
     _did: list[str] = field(factory=list[str], init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Know the job from the start if the client is attached to it."""
+        """Treat the job as known from the start if the client is attached to it."""
         self._known = self.attached
 
     @property
