@@ -1,4 +1,4 @@
-"""`python -m arkor_proto` is the command `arkor-proto`."""
+"""Makes `python -m arkor_proto` run the command `arkor-proto`."""
 
 import sys
 

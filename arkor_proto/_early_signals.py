@@ -1,4 +1,4 @@
-"""Ends a command at once, with one line, if a signal arrives while its modules are being imported.
+"""Ends a command immediately, with one line, if a signal arrives while its modules are imported.
 
 Until its imports are done, a command cannot report an interruption, and it has not done anything
 yet. This affects only a process that was started as one of our commands: in any other process,
@@ -33,7 +33,7 @@ def is_command() -> bool:
 
 
 def quit_on_signals() -> None:
-    """On SIGINT and SIGTERM, exit with 128 + the signal's number, unless they are ignored."""
+    """On SIGINT and SIGTERM, exit with 128 + the signal's number, unless the signal is ignored."""
     signal = sys.modules["_signal"]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _quit)

@@ -98,8 +98,8 @@ def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> No
 class SessionConfig(Value):
     """The settings of a session. Raises ValueError for an id or a cursor that cannot be sent.
 
-    `job` is the job to submit, or the id of an existing job. `last_event_id` is a saved cursor to
-    resume after. `idempotency_key` is sent with the create under profiles that require one.
+    `job` is the job to submit, or the id of an existing job. `last_event_id` is the saved cursor
+    to resume from. `idempotency_key` is sent with the create under profiles that require one.
     """
 
     endpoint: Endpoint = field(validator=of_kind(Endpoint, "an Endpoint"))
@@ -120,8 +120,9 @@ class Session:
 
     `random` returns floats in [0, 1), which randomise the delays; without it they are nominal.
     `json_loads` is a faster decoder for the data of frames. It need not be strict: the core's own
-    decoder reads the texts that it refuses or may misread. Raises ValueError if the profile needs
-    an idempotency key and the configuration has none, TypeError for arguments of the wrong type.
+    decoder reads any text that this one refuses or may misread. Raises ValueError if the profile
+    needs an idempotency key and the configuration has none, TypeError for arguments of the wrong
+    type.
     """
 
     def __init__(
@@ -165,7 +166,7 @@ class Session:
 
     @property
     def last_event_id(self) -> str:
-        """The cursor: the id of the last frame taken from the stream, "" if it has none."""
+        """The cursor: the id in force after the last frame taken from the stream; "" if none."""
         return self._wait.last_event_id
 
     @property
@@ -184,7 +185,7 @@ class Session:
         return self._machines.stop
 
     def hide(self, secret: str) -> None:
-        """From now on, remove `secret` from what the backend echoes, like the endpoint's token.
+        """Remove `secret` from what the backend echoes, as is done with the endpoint's token.
 
         This is for tokens renewed during the session. Only the eight added last are removed.
         """
@@ -213,7 +214,9 @@ class Session:
         check_kind("now", now, (int, float), "a number of seconds")
         before = self._wait.now
         if not before <= now < inf or now == -inf:
-            raise LocalProtocolError(f"now: {now!r} after {before!r}; time must not go backwards")
+            raise LocalProtocolError(
+                f"now: {now!r} is before {before!r}; time must not go backwards"
+            )
         self._wait.go_to(now)
         try:
             match event:  # the most frequent first

@@ -104,7 +104,7 @@ class MockServer:
     `load()` keeps the callable.
     """
     addresses: Addresses = field(factory=Addresses, init=False)
-    """URLs of servers that cannot be reached: refused, unknown to DNS, silent."""
+    """URLs that cannot be reached: refused, unknown to DNS, or never answered."""
     _journal: Journal = field(init=False)
     _backend: Backend = field(init=False)
     _origin: BackendOrigin = field(init=False)
@@ -211,7 +211,7 @@ class MockServer:
 
     @property
     def on(self) -> On:
-        """Start a rule in Python, as in `mock.on.stream(attempt=1).status(503)`."""
+        """Begin a rule written in Python, as in `mock.on.stream(attempt=1).status(503)`."""
         return On(self.set_rule)
 
     def set_rule(self, index: int | None, rule: Rule) -> int:
@@ -330,7 +330,7 @@ class MockServer:
     async def wait_until(
         self, wanted: Callable[[Record], bool], *, within: float = PATIENCE
     ) -> Record:
-        """Wait for a past or future record for which `wanted` is true; returns it.
+        """Return the first record for which `wanted` is true; wait until there is one.
 
         Raises TimeoutError after `within` seconds; its message lists the requests that arrived.
         """

@@ -10,7 +10,7 @@ from arkor_proto.cli.settings import DEFAULTS
 
 _COMMANDS: Final = {
     "run": (
-        "Submit the job of a TOML file and follow it to its end.",
+        "Submit the job that a TOML file describes and follow it to its end.",
         "run job.toml --base-url https://api.example.com",
     ),
     "follow": ("Follow an existing job to its end.", "follow job-1 --last-event-id 42"),
@@ -66,8 +66,8 @@ def parsed(given: Sequence[str]) -> Namespace:
 def _add_progress(command: Parser) -> None:
     text = (
         "save the id of the job and of the last event shown in this file. If the file exists, "
-        "continue from it, no matter how the command ended: the job is submitted once, no event is "
-        "lost, and at most one is shown twice [default: none]"
+        "continue from it, no matter how the last command ended: the job is submitted once, no "
+        "event is lost, and at most one is shown twice [default: none]"
     )
     command.add_argument("--state", metavar="FILE", help=text)
 

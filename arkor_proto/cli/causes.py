@@ -89,7 +89,7 @@ def _question(error: Exception, settings: Settings) -> str:
             )
         case NotConnected():
             set_ = next((name for name in _PROXIES if os.environ.get(name)), None)
-            proxy = f" ({set_} is set; arkor-proto uses no proxy)" if set_ else ""
+            proxy = f" ({set_} is set; arkor-proto does not use it)" if set_ else ""
             return f"is {settings.address_source} right?{proxy}"
         case _:
             return ""

@@ -146,7 +146,7 @@ class _Show:
     def finish(self) -> int:
         """Print how it ended and return the exit status; raises OSError if it cannot print."""
         whole = self._steps == list(range(1, len(self._steps) + 1))
-        told = "each once and in order" if whole else "but not each once and in order"
+        told = "each once and in order" if whole else "some missing, repeated or out of order"
         self._print(
             f"\nThe client saw {len(self._steps)} steps, {told}, in {self._connects} connections."
         )

@@ -31,9 +31,9 @@ class Figures:
     eval_loss: float | None = field(init=False, default=None)
     learning_rate: float | None = field(init=False, default=None)
     first: TrainingLog | None = field(init=False, default=None)
-    """The first log with a loss."""
+    """The first `training.log` event that has a loss."""
     last: TrainingLog | None = field(init=False, default=None)
-    """The latest log with a loss."""
+    """The latest `training.log` event that has a loss."""
     completed: TrainingCompleted | None = field(init=False, default=None)
     losses: list[float] = field(init=False, factory=list[float])
     """The losses so far, evenly thinned out."""
@@ -81,7 +81,7 @@ class Figures:
             self._stride *= 2
 
     def summary(self, job: TrainingJob, elapsed: float) -> list[str]:
-        """Return the lines of the summary; `elapsed` is its duration if the job has no times."""
+        """Return the lines of the summary; `elapsed` is used if the job states no times."""
         lines = [("duration", f"{duration(_duration_of(job, elapsed))}")]
         if self.first is not None and self.last is not None:
             lines.append(("loss", f"{_at(self.first)}, {_at(self.last)}"))

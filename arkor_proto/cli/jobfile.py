@@ -50,7 +50,7 @@ class JobFile:
 
 
 def read_job_file(path: Path) -> JobFile:
-    """Return the contents of the job file; the message of a ValueError begins with its name."""
+    """Return the contents of the job file; a ValueError's message begins with the file's name."""
     try:
         return _read(tomllib.loads(_content(path).decode()))
     except OSError as error:

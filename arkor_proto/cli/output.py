@@ -118,7 +118,7 @@ class Live(Protocol):
 
 @define
 class Lines:
-    """Prints readable lines, each prefixed by `stamp`, with `panel` below them."""
+    """Prints readable lines, each prefixed with `stamp`, with `panel` below them."""
 
     out: TextIO
     errors: TextIO

@@ -246,7 +246,9 @@ class Driver:
         """Settle every pending operation with an error, because the client is closed."""
         self._closed = True
         if self.session.job_state is Job.CREATING:
-            logger.warning("the client was closed during a create: the backend may have the job")
+            logger.warning(
+                "the client was closed during a create: the backend may have created the job"
+            )
         for waiter in self._waiters.values():
             waiter.settle(Rejected(TransportError("the client was closed")))
         self._tell_news()

@@ -24,7 +24,7 @@ _ALIKE: Final = 0.7
 _AHEAD: Final = 0.4
 """The minimum lead in similarity over every broken client that breaks none of the same rules."""
 _LEAST: Final = 3
-"""The minimum number of failures (by template and profile) needed to recognise a client."""
+"""The number of failures, counted by template and profile, needed to recognise a client."""
 _SAME_PLAY: Final = 0.5
 """The weight of a case that both clients fail, but in different ways."""
 
@@ -63,7 +63,7 @@ class Signature:
     passes: frozenset[str]
 
     def likeness(self, other: BrokenClient) -> float:
-        """Return the similarity of two clients, from 0 to 1; cases that only one fails lower it."""
+        """Return the similarity of two clients (0 to 1); a case that only one fails lowers it."""
         common = sum(
             (1.0 if self.fails[play] == fails.kind else _SAME_PLAY)
             for play, fails in other.fails.items()

@@ -26,7 +26,7 @@ _DOES: Final[Mapping[str, str]] = {
     "conduct.secret": "shows a secret",
     "request.": "sends a wrong request",
 }
-"""By expectation, what a client does wrong even though its steps match the reference's."""
+"""For each expectation, what a client that fails it does wrong even if its steps are right."""
 
 
 @frozen(kw_only=True)

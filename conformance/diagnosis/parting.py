@@ -2,7 +2,7 @@
 
 Requests and back-offs have a fixed order among themselves, and so do callbacks. How the two are
 interleaved differs between correct clients, so each sequence (a "lane") is compared separately. The
-deviation is the first step of either client for which the other has no equal step.
+deviation is the first step of either client that has no equal among the other's steps.
 """
 
 import json
@@ -21,7 +21,7 @@ from conformance.verdict.result import CaseResult
 
 _LONGEST: Final = 60
 _ALWAYS: Final = frozenset({"Authorization", "Last-Event-ID", "delay"})
-"""The parts of a step that are equal in all correct clients."""
+"""The parts of a step that are the same in all correct clients."""
 
 
 @frozen(kw_only=True)
@@ -97,7 +97,7 @@ def _alike(
 
 
 def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | None:
-    """Return the first step, in any lane, that comes after the equal steps of the lane."""
+    """Return the first step, in any lane, that comes after the equal steps of its lane."""
     left = dict(alike)
     for step in steps:
         if not left[step.lane]:

@@ -32,14 +32,14 @@ MOVES: Final = {
     "tick": "the delay ends",
     "create accepts": "the create is accepted",
     "create refuses": "the create gets a 500 response",
-    "create breaks": "the connection of the create breaks",
+    "create breaks": "the create request's connection breaks",
     "cancel accepts": "the cancel gets a 200 response",
     "cancel refuses": "the cancel gets a 500 response",
-    "cancel breaks": "the connection of the cancel breaks",
+    "cancel breaks": "the cancel request's connection breaks",
     "stream accepts": "the stream gets a 200 response",
     "stream refuses": "the stream gets a 500 response",
     "stream ends": "the stream ends cleanly",
-    "stream breaks": "the connection of the stream breaks",
+    "stream breaks": "the stream's connection breaks",
     "stream ping": "a ping arrives",
     "stream noise": "a frame that is not JSON arrives",
     "stream event": "the next event arrives",
@@ -47,7 +47,7 @@ MOVES: Final = {
     "job runs": "the response to the job request shows a running job",
     "job is over": "the response to the job request shows a finished job",
     "job refuses": "the job request gets a 500 response",
-    "job breaks": "the connection of the job request breaks",
+    "job breaks": "the job request's connection breaks",
 }
 
 

@@ -23,7 +23,7 @@ class Line:
 
 @frozen
 class Running:
-    """A running callback; `current` unless its wait was left or aborted."""
+    """A running callback; `current` is False if its wait has ended or was aborted."""
 
     delivery: int
     event: int
@@ -43,7 +43,7 @@ class Before:
 
 @define
 class Facts:
-    """The facts visible outside a session; `remembers` is whether the backend resumes streams."""
+    """The facts visible outside a session; `remembers` says whether the backend resumes streams."""
 
     profile: Profile = HARDENED
     attached: bool = False
@@ -80,7 +80,7 @@ class Facts:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the terminal event was delivered and its callback is over."""
+        """Whether the terminal event was delivered and its callback has ended."""
         return self.heard == len(LOG) and not self.is_busy
 
     @property

@@ -60,10 +60,11 @@ class Graph:
 
 @frozen
 class Exploration:
-    """An exploration from the world that `make` returns, of at most `most` states.
+    """Explores the states reachable from the world that `make` returns, but at most `most` states.
 
-    Copying a world does not copy the memory of a planted broken client. A filtered world therefore
-    repeats all its moves from the start for every move that is tried, and skips invalid inputs.
+    Copying a world does not copy the memory of a broken client planted in it. A world that has one
+    (`filtered`) is therefore replayed from the start before each move that is tried, and is not
+    given invalid inputs.
     """
 
     make: Callable[[], World]
@@ -156,6 +157,6 @@ def circles(edges: list[Edge]) -> list[Edge]:
 
 
 def without_progress(graph: Graph, spared: frozenset[str] = frozenset()) -> list[Edge]:
-    """Return the edges that are not calls of the application and deliver no event."""
+    """Return the edges that are not calls by the application and that deliver no event."""
     passive = [edge for edge in graph.edges if edge.move not in {*APPLICATION, *spared}]
     return [edge for edge in passive if not edge.heard]

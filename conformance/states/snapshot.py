@@ -13,7 +13,8 @@ from typing import Final, TypeGuard
 COUNTERS = frozenset({"number", "sent", "delivered", "exchange", "delivery"})
 """Attributes that only number things: sessions that differ only in these behave the same.
 
-The same is true of integer keys, which every snapshot with a `leave_out` omits.
+Sessions that differ only in the integer keys of their mappings also behave the same, so a snapshot
+with any `leave_out` omits these keys.
 """
 
 

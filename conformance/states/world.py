@@ -113,7 +113,7 @@ class NotPossible(Exception):
 
 @define
 class World:
-    """A session and its environment; `says` are the calls that the application may make."""
+    """A session and its environment; `says` lists the calls that the application may make."""
 
     session: Session
     says: tuple[str, ...]

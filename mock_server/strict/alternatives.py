@@ -67,7 +67,7 @@ def converted(inner: Shape[T], convert: Callable[[T, str], U], says: str = "") -
 
 
 def kept_table(inner: Shape[object]) -> Shape[Mapping[str, Json]]:
-    """Describe a table that is checked as `inner` but returned as it was given."""
+    """Describe a table that is checked against `inner` but returned as it was given."""
     plain = mapping(anything())
 
     def read(value: object, where: str) -> Mapping[str, Json]:

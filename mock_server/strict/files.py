@@ -19,7 +19,7 @@ _MOST: Final = 1 << 30
 _HALF: Final = re.compile(r"[A-Za-z0-9.+-]*")
 """Matches an incomplete number or literal at the end of JSON that was cut off."""
 _MOST_LOCATED: Final = 1 << 22
-"""The longest text to find lines in, in characters; that takes about a second per MiB."""
+"""The longest text, in characters, in which lines are looked up: this takes a second per MiB."""
 # UTF-32 comes before UTF-16, because its marks begin like those of UTF-16.
 _MARKS: Final = (
     (BOM_UTF8, "UTF-8"),
@@ -55,7 +55,7 @@ def _read_file(
 
 
 def from_toml(source: str, read: Callable[[_Data], T]) -> T:
-    """Parse TOML, and return the result of `read`; raises ScenarioError with lines."""
+    """Parse TOML; return the result of `read`. Raises ScenarioError with line numbers."""
     try:
         data = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -68,7 +68,7 @@ def from_toml(source: str, read: Callable[[_Data], T]) -> T:
 
 
 def from_json(source: str, read: Callable[[_Data], T]) -> T:
-    """Parse a JSON object, and return the result of `read`; raises ScenarioError with lines."""
+    """Parse a JSON object; return the result of `read`. Raises ScenarioError with line numbers."""
     try:
         data: object = json.loads(source, object_pairs_hook=_once_each)
     except ScenarioError:
@@ -126,7 +126,7 @@ def _located(
 
 
 def text_of(path: Path, most: int = _MOST) -> str:
-    """Return the text of a regular file in UTF-8; raises ScenarioError without the path.
+    """Return the text of a regular UTF-8 file; raises ScenarioError that does not name the path.
 
     The file may have at most `most` bytes. Follows symbolic links. Never waits for a named pipe or
     a device.

@@ -51,7 +51,7 @@ def line_of(at: str, lines: Mapping[str, int]) -> int | None:
 
 
 class _Lost(Exception):
-    """The scanner cannot read the rest of the document."""
+    """Raised when the scanner cannot read the rest of the document."""
 
 
 @define

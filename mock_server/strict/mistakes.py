@@ -23,7 +23,7 @@ class ScenarioError(ValueError):
 
     @property
     def each(self) -> "tuple[ScenarioError, ...]":
-        """Every mistake as an error of its own."""
+        """Every mistake as a separate error."""
         return (ScenarioError(str(self), at=self.at), *self._more)
 
     @property

@@ -24,9 +24,9 @@ E = TypeVar("E", bound=Enum)
 
 _LONGEST_BITS: Final = 14_000
 _LONG: Final = 1 << 20
-"""A limit this high is mentioned only if it is exceeded."""
+"""The description of a shape omits a limit this high; only an error message mentions it."""
 _NAMED: Final = 12
-"""How many known words are listed at most if none is similar."""
+"""The maximum number of known words to list if none is similar."""
 # Tuples, because a union would be made by every call; `dict` first, because an ABC is slow.
 _NUMBERS: Final = (int, float)
 _TABLES: Final = (dict, Mapping)
@@ -284,7 +284,7 @@ def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tup
 
 
 def mapping(inner: Shape[T], *, keys: Shape[str] | None = None) -> Shape[Mapping[str, T]]:
-    """Describe a table with any keys, or with keys of a shape."""
+    """Describe a table with any keys, or with keys of a given shape."""
     says = f"a table, each value {inner.says}"
 
     def read(value: object, where: str) -> Mapping[str, T]:

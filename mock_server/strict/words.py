@@ -45,7 +45,7 @@ class Word:
     group: str = ""
     """The attribute of the group that the word is in; empty if it is in no group."""
     default: object = None
-    """The value of the attribute without the word; `attrs.NOTHING` if the word is required."""
+    """The attribute's value if the word is absent; `attrs.NOTHING` if the word is required."""
 
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
@@ -82,7 +82,7 @@ def group(cls: type[R]) -> R:
 
 @cache
 def words_of(cls: type[attrs.AttrsInstance]) -> Mapping[str, Word]:
-    """Map the names of the words of a class to their declarations."""
+    """Map the names of a class's words to their declarations."""
     found: dict[str, Word] = {}
     for attribute, described, _ in _declared(cls):
         if isinstance(described, Word):
@@ -187,7 +187,7 @@ def _is_attrs(value: object) -> TypeGuard[attrs.AttrsInstance]:
 
 
 def plain(value: object) -> object:
-    """Convert any value of a scenario to data that TOML and JSON can express, without defaults."""
+    """Convert any value of a scenario to data that TOML and JSON can express, omitting defaults."""
     found = value
     if _is_attrs(value):
         found = plain_table(value)
@@ -203,7 +203,7 @@ def plain(value: object) -> object:
 
 
 def plain_table(value: attrs.AttrsInstance) -> dict[str, object]:
-    """Convert a value of a scenario to a table, without the words that have their defaults."""
+    """Convert a value of a scenario to a table, leaving out words that have their default value."""
     return {
         described.name: (described.shape.write or plain)(item) for described, item in given(value)
     }

@@ -52,7 +52,7 @@ def _step(place: int) -> Mapping[str, Json]:
 
 
 def rest_of_the_log(heard: int) -> Mapping[str, Json]:
-    """Return a stream response with all events that were not delivered yet."""
+    """Return a stream response with all events that have not been delivered yet."""
     return {"frames": frames_of(range(min(heard, len(LOG) - 1) + 1, len(LOG) + 1)), "end": "eof"}
 
 

@@ -27,7 +27,7 @@ _INITIAL_MS: Final = 1000
 _COUNTS: Final = "ARK-BUD-"
 """The prefix of the rules about counting failures; their cases exhaust the budget."""
 _OTHERWISE: Final = "ARK-ERR-10"
-"""The rule to cite for promises that are not in the specification: every operation settles."""
+"""The rule that every operation settles; cited for promises that have no rule of their own."""
 
 
 def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:

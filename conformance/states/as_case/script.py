@@ -17,7 +17,7 @@ VERBS: Final = {"start": "start", "follow": "wait", "cancel": "cancel", "abort":
 """The operation for each move of the application."""
 _FIRST: Final = ("create accepts", "cancel accepts", "handled", "tick", "job runs", "job is over")
 _TO_THE_RESULT: Final = (*_FIRST, *(f"stream {w}" for w in ("accepts", "burst", "event", "ends")))
-"""The moves that finish everything successfully; the first possible one is made."""
+"""The moves that lead to a successful end; each time, the first possible one is made."""
 _TO_EXHAUSTION: Final = (*_FIRST, "stream breaks")
 """The moves that keep breaking the stream until the wait gives up, to test failure counts."""
 
@@ -76,7 +76,7 @@ class Script:
             seen = self._say(VERBS[move])
         elif move == "fails":
             self._trigger(
-                "throw_in", "two of its callbacks raise, and a case can have only one that does"
+                "throw_in", "two of its callbacks raise, but a case can have only one that does"
             )
         elif move == "tick":
             seen = self._wake(f"sleep#{self.client.sleeps}")
@@ -102,7 +102,7 @@ class Script:
         if self.client.is_busy:
             if verb in {"start", "wait"}:
                 raise NotACase(f"it calls {verb}() during a callback, which a driver cannot do")
-            twice = f"it calls {verb}() in two callbacks, and a case can do so in only one"
+            twice = f"it calls {verb}() in two callbacks, but a case can do so in only one"
             self._trigger(f"{verb}_in", twice)
             return ()
         if verb != "abort" and any(self.client.asked.values()):
@@ -168,7 +168,7 @@ class Script:
             answer.how, answer.gate = what, self._gate(exchange)
             if answer.gate and call == "cancel" and what == "breaks":
                 raise NotACase(
-                    "its cancel breaks after another move, and a case can only break it immediately"
+                    "its cancel request breaks after another move, but a case can only break it immediately"
                 )
             return (f"{exchange.name}.{'ended' if what == 'breaks' else 'responded'}",)
         if what in {"accepts", "refuses"}:

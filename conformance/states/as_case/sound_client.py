@@ -51,7 +51,7 @@ class Exchange:
 class SoundClient:
     """The model of a client, `attached` to an existing job or not.
 
-    `remembers` is whether the backend resumes streams.
+    `remembers` says whether the backend resumes streams.
     """
 
     profile: Profile
@@ -82,12 +82,12 @@ class SoundClient:
     _queue: list[int | tuple[Exchange, bool]] = field(
         factory=list[int | tuple[Exchange, bool]], init=False
     )
-    """Events not yet delivered, and the end of the stream and whether it was clean."""
+    """Positions of events still to deliver; for the end of a stream, (exchange, was it clean)."""
     _stream: Exchange | None = field(default=None, init=False)
     _did: list[str] = field(factory=list[str], init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Know the job from the start if the client is attached to it."""
+        """Treat the job as known from the start if the client is attached to it."""
         self._known = self.attached
 
     @property

@@ -77,7 +77,7 @@ def test_a_page_that_refuses_is_named_as_well() -> None:
 def test_a_name_that_does_not_exist_ends_at_once(proxy: str | None) -> None:
     changes = {"ARKOR_BASE_URL": "http://nowhere.invalid", "HTTPS_PROXY": proxy}
     ran = run("follow", "j", **changes)
-    unused = " (HTTPS_PROXY is set; arkor-proto uses no proxy)" if proxy else ""
+    unused = " (HTTPS_PROXY is set; arkor-proto does not use it)" if proxy else ""
     assert ran.code == 3
     assert ran.err.startswith("connection: cannot connect to nowhere.invalid:80: ")
     assert ran.err.endswith(f"; is ARKOR_BASE_URL right?{unused}\n")
@@ -108,7 +108,7 @@ def test_a_lost_create_says_that_the_backend_may_have_the_job(tmp_path: Path) ->
     assert ran.code == 3
     first, *hints = ran.err.splitlines()
     assert first.startswith("the submission was interrupted: connection: ")
-    assert first.endswith(". The backend may have the job")
+    assert first.endswith(". The backend may have created the job")
     assert hints == [
         "  look there for a job named 'bot' in org 'acme' before you run it again",
         f"  the create was sent with Idempotency-Key {key}",

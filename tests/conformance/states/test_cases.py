@@ -111,7 +111,7 @@ def case_after(world: str, *moves: str) -> Case:
         (
             "cancel-wait",
             ("cancel", "follow", "cancel breaks"),
-            "its cancel breaks after another move",
+            "its cancel request breaks after another move",
         ),
     ],
 )
