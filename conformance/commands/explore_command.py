@@ -121,7 +121,7 @@ def command(
 
 
 def rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
-    """Yield the schedules of a seed, endlessly, with the profiles in turn."""
+    """Yield a seed's schedules endlessly, cycling through the profiles."""
     for number in itertools.count():
         yield roll(seed, number, profiles[number % len(profiles)])
 

@@ -1,7 +1,7 @@
 """The native reverse proxy: forward requests to a real backend.
 
-Without rules, responses of the upstream are passed on unchanged, and its failures are reported with
-their reason. Rules act on its streams as they do on the mock's own.
+Without rules, the upstream's responses are passed on unchanged, and its failures are reported with
+the reason. Rules act on the upstream's streams as they do on the mock's own.
 """
 
 from collections.abc import Generator, Sequence

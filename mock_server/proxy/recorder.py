@@ -18,7 +18,7 @@ from mock_server.sse import Frame
 
 
 class RecordingListener:
-    """Notified of every step of an exchange that is recorded; this base class does nothing."""
+    """Is notified of every step of a recorded exchange; this base class does nothing."""
 
     def asked(self, exchange: RecordedExchange) -> None:
         """Handle the request, which begins an exchange."""

@@ -146,7 +146,7 @@ def _items(value: object) -> list[object]:
 
 
 def _of(kind: type[_T], value: object) -> _T:
-    """Return the value if it has this type; otherwise raises TypeError."""
+    """Return the value if it has this type; raises TypeError otherwise."""
     if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(f"not a {kind.__name__}")
     return value

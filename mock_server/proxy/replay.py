@@ -55,9 +55,9 @@ class RecordedExchange:
     head: Head | None = None
     """The head of the response; None if the client left before it arrived."""
     early: list[int] = field(factory=list[int])
-    """The statuses of the informational heads, such as 103."""
+    """The statuses of the informational responses, such as 103."""
     late: float = 0.0
-    """Seconds from the request to the head."""
+    """Seconds from the request to the head of the response."""
     body: bytes | None = None
     """The body, if it was passed on whole; otherwise None."""
     frames: list[Frame] = field(factory=list[Frame])
@@ -147,7 +147,7 @@ def _cursor(request: Request) -> Mapping[str, str] | None:
 
 
 def kept_fields(head: Head) -> list[tuple[str, str]]:
-    """Return the header fields to record, without secrets, in their order."""
+    """Return the header fields to record, without secrets, in their original order."""
     return [
         (name, _without_value(value) if name.lower() == _COOKIE else redacted_value(name, value))
         for name, value in head.headers
