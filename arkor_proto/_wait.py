@@ -1,4 +1,4 @@
-"""The wait: follows one job's event stream across all of its connections until the result.
+"""The wait, which follows one job's event stream across all its connections until the result.
 
 This module handles the frames, ends, refusals, callbacks and timers of the stream's state machine.
 """
@@ -155,7 +155,7 @@ class Wait:
             )
 
     def reported(self, pending: Pending, report: Report) -> None:
-        """Take a network report about the stream's exchange or about the request for the job."""
+        """Act on a network report about the stream's exchange or about the request for the job."""
         if self._machines.stream is Stream.ASKING:
             self._asked(pending, report)
             return

@@ -97,7 +97,7 @@ def _whole(
 
 
 def _check_job(rule: Rule, where: str) -> None:
-    """Raise ScenarioError for an incomplete job object, because clients may check jobs."""
+    """Raise ScenarioError for an incomplete job object, because clients may validate jobs."""
     job = rule.head.json.get("job") if is_table(rule.head.json) else None
     if is_table(job) and (missing := [key for key in JOB_MEMBERS if key not in job]):
         raise ScenarioError(f"{where}.json.job: a complete job also has {', '.join(missing)}")

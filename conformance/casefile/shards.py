@@ -1,7 +1,7 @@
 """Shards: parts of the cases, so that several machines can share one run.
 
 The shard of a case depends only on its id and the number of shards. So every machine divides the
-cases in the same way, and a new case does not move the others.
+cases in the same way, and a new case leaves the others in their shards.
 """
 
 import hashlib

@@ -64,7 +64,7 @@ _MOST_FAILURES: Final = 3
     "--cited",
     "cited",
     is_flag=True,
-    help="Play each template once with each mutant; list cited rules that the mutant does not break.",
+    help="Play each template once with each mutant; list cited rules that the mutant keeps.",
 )
 @click.option(
     "--draw",

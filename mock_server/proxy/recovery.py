@@ -43,7 +43,7 @@ class FoundTape:
 def read_tape(given: Path) -> FoundTape:
     """Read an unfinished recording, given the path of the partial file or of its target.
 
-    Leaves out a last line that is cut off, and reports that on stderr. Raises TapeError.
+    An incomplete last line is left out, with a note on stderr. Raises TapeError.
     """
     partial = given if given.name.endswith(SUFFIX) else partial_of(given)
     out = partial.with_name(partial.name.removesuffix(SUFFIX))
