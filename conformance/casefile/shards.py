@@ -33,7 +33,7 @@ class Shard:
         return cls(int(found[1]), int(found[2]))
 
     def has(self, name: str) -> bool:
-        """Tell whether the item with this name belongs to the shard."""
+        """Return whether the item with this name belongs to the shard."""
         return shard_of(name, self.of) == self.number
 
     def part(self, things: Sequence[T], name_of: Callable[[T], str]) -> tuple[T, ...]:

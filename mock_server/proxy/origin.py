@@ -50,7 +50,7 @@ class UpstreamSource:
     _over: bool = field(default=False, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return the frames or bytes of one read, which is never too large; ignores `limit`."""
+        """Return the frames or bytes of one read; `limit` is ignored, as no read is too large."""
         del limit
         while not self._over:
             data = await self._data()

@@ -3,7 +3,7 @@
 Every response becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same
 request gets the same bytes at the same pace. The mock's own backend answers all other requests. It
 has the events of every recorded job, so a client that resumes at another event gets those strictly
-after its cursor, and 410 for a cursor that was not recorded.
+after its cursor, or 410 if the cursor was not recorded.
 """
 
 import re
@@ -233,7 +233,7 @@ def _scripted(frame: Frame) -> ScriptedFrame:
 
 
 def _table_in(data: str) -> Mapping[str, object] | None:
-    """Read a JSON object that reads well as TOML: no null, no lone surrogate, not deeply nested."""
+    """Return the JSON object if it would be readable as TOML; None if it is not, or not an object."""
     if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
         return None
     value = json_of(data.encode())
