@@ -130,7 +130,7 @@ class Framer:
         return frame
 
     def _cut(self) -> Frame:
-        """Return the pending bytes as a piece; a final CR stays, because an LF may follow."""
+        """Return the pending bytes as a piece; a final CR is kept, because an LF may follow."""
         end = len(self._pending) - self._pending.endswith(b"\r")
         self._scanned = 0
         self._line_start = 0 if self._line_start == end else -1

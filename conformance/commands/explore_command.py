@@ -147,7 +147,7 @@ class _Search:
 
     @property
     def otherwise(self) -> str:
-        """The words that messages add if known failures are ignored; empty otherwise."""
+        """The text that is appended to messages if known failures are ignored; empty otherwise."""
         return " in another way" if self.passing.is_used else ""
 
     async def first(self, schedules: Iterator[Schedule]) -> tuple[int, _Found | None]:

@@ -305,7 +305,7 @@ class _Page:
     async def citations(
         self, mutants: Sequence[Mutant], cases: Sequence[Case], patience: float, lanes: int
     ) -> int:
-        """Print the rules cited for each mutant; return FAILED if a cited rule is not broken."""
+        """Print the rules cited for each mutant; return FAILED if a mutant keeps a cited rule."""
         wrong = 0
         for mutant in mutants:
             found = await citations(mutant, cases, patience, lanes)

@@ -70,7 +70,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     "--mutant",
     metavar="NAME",
     show_default="none",
-    help="Simulate this broken client of the kit, to see what a failure looks like.",
+    help="Simulate one of the kit's broken clients, to see what a failure looks like.",
 )
 @click.option(
     "--fleet",

@@ -30,7 +30,7 @@ class FoundTape:
     exchanges: list[RecordedExchange] = field(repr=False)
 
     def replace_by(self, text: str) -> None:
-        """Write the scenario, then remove the partial file, unless this raises TapeError."""
+        """Write the scenario, then remove the partial file; raises TapeError if either fails."""
         try:
             if (odd := kind_of_file(self.out)) is not None:
                 raise TapeError(f"{self.out}: {odd}; remove it, and try again")

@@ -233,7 +233,7 @@ def _scripted(frame: Frame) -> ScriptedFrame:
 
 
 def _table_in(data: str) -> Mapping[str, object] | None:
-    """Return the JSON object if it would be readable as TOML; None if it is not, or not an object."""
+    """Return the JSON object, or None if it is not an object or would be hard to read as TOML."""
     if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
         return None
     value = json_of(data.encode())
@@ -268,7 +268,7 @@ class _Log:
     _ids: set[str] = field(factory=set[str])
 
     def merge(self, exchange: RecordedExchange) -> None:
-        """Add the events of a stream that no earlier stream had.
+        """Add those events of a stream that were not in any earlier stream.
 
         A frame without an id is new if it follows the newest event; otherwise it is a repetition.
         """
