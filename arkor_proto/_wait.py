@@ -227,7 +227,7 @@ class Wait:
             self._advance()
 
     def deadline(self) -> tuple[float, Timer] | None:
-        """Return the time of the next deadline and what it is for, None if there is none."""
+        """Return the time of the next deadline and what it is for; None if there is none."""
         if self._machines.stream is Stream.BACKING_OFF:
             return self._due, Timer.RECONNECT
         if self._machines.stream is Stream.STREAMING and (at := self._idle_at()) < inf:

@@ -111,7 +111,7 @@ class Framer:
     """How many of the pending bytes were already returned by `part`."""
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Add bytes; return the frames that they complete, without bytes returned by `part`."""
+        """Add bytes; return the frames they complete, without bytes already returned by `part`."""
         self._pending += chunk
         found: list[Frame] = []
         while (end := self._block_end()) is not None:

@@ -37,7 +37,7 @@ NOTHING: Final = Server(answers={}, scenario=Scenario())
 """The unchanged backend."""
 _ANSWER: Final[Shape[Rule | None]] = Shape(
     RULE.kinds,
-    "an answer, such as {status = 503}",
+    "a response, such as {status = 503}",
     lambda value, where: None if value == {} else RULE.read(value, where),
     RULE.schema,
 )
@@ -129,5 +129,5 @@ def _schema() -> dict[str, object]:
     }
 
 
-_SAYS: Final = "answers by route, and a scenario"
+_SAYS: Final = "responses by route, and a scenario"
 SERVER: Final[Shape[Server]] = Shape(frozenset({"object"}), _SAYS, _read, _schema)
