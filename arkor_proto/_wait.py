@@ -1,4 +1,4 @@
-"""The wait: follows one job's event stream across all of its connections until the result.
+"""The wait, which follows one job's event stream across all its connections until the result.
 
 This module handles the frames, ends, refusals, callbacks and timers of the stream's state machine.
 """
@@ -155,7 +155,7 @@ class Wait:
             )
 
     def reported(self, pending: Pending, report: Report) -> None:
-        """Take a network report about the stream's exchange or about the request for the job."""
+        """Act on a network report about the stream's exchange or about the request for the job."""
         if self._machines.stream is Stream.ASKING:
             self._asked(pending, report)
             return
@@ -180,7 +180,7 @@ class Wait:
     ) -> None:
         """Record that the callback for an event is done, even if the wait has ended.
 
-        Raises LocalProtocolError if no callback has the event.
+        Raises LocalProtocolError if no callback is handling the event.
         """
         event = self.with_callback.pop(delivery, None)
         if event is None:
@@ -227,7 +227,7 @@ class Wait:
             self._advance()
 
     def deadline(self) -> tuple[float, Timer] | None:
-        """Return the time of the next deadline and what it is for, None if there is none."""
+        """Return the time of the next deadline and what it is for; None if there is none."""
         if self._machines.stream is Stream.BACKING_OFF:
             return self._due, Timer.RECONNECT
         if self._machines.stream is Stream.STREAMING and (at := self._idle_at()) < inf:

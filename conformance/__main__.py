@@ -35,11 +35,11 @@ _EXTRA: Final = r"^Got unexpected extra arguments? \((.*)\)$"
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "backend": "Judge a backend: the mock, or one at a given address.",
-    "report": "Write the reports of a saved run again.",
+    "report": "Regenerate the reports of a saved run.",
     "compare": "Compare saved runs: several clients or backends, or one over time.",
     "list": "List the cases.",
     "show": "Show one case: its rules, their sources, its steps and expectations.",
-    "init": "Write a working driver in Python or JavaScript, to start from.",
+    "init": "Write a working driver in Python or JavaScript as a starting point.",
     "smoke": "Check a driver: send it every command.",
     "parser": "Judge a bare event-stream parser: bytes in, events out.",
     "explore": "Play random schedules of faults, and shrink the first that breaks a client.",

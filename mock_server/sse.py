@@ -111,7 +111,7 @@ class Framer:
     """How many of the pending bytes were already returned by `part`."""
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Add bytes; return the frames that they complete, without bytes returned by `part`."""
+        """Add bytes; return the frames they complete, without bytes already returned by `part`."""
         self._pending += chunk
         found: list[Frame] = []
         while (end := self._block_end()) is not None:
@@ -130,7 +130,7 @@ class Framer:
         return frame
 
     def _cut(self) -> Frame:
-        """Return the pending bytes as a piece; a final CR stays, because an LF may follow."""
+        """Return the pending bytes as a piece; a final CR is kept, because an LF may follow."""
         end = len(self._pending) - self._pending.endswith(b"\r")
         self._scanned = 0
         self._line_start = 0 if self._line_start == end else -1

@@ -61,7 +61,7 @@ def attached(case: Case) -> Case:
 
 
 def is_attachable(case: Case) -> bool:
-    """Tell whether a case has an attached form."""
+    """Return whether a case has an attached form."""
     try:
         attached(case)
     except NeedsCreate:
@@ -141,7 +141,7 @@ def _is_of_the_create(reference: str) -> bool:
 
 
 def _is_of_the_created_job(expected: Assertion) -> bool:
-    """Tell whether an operation must return the job as it was just after the create."""
+    """Return whether an operation must return the job as it was just after the create."""
     job = expected.ok.get("job") if isinstance(expected, Result) and expected.ok else None
     return isinstance(job, Mapping) and job.get("status") == "queued"
 

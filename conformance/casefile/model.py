@@ -49,7 +49,7 @@ class Operate:
     verb: Verb = needed(choice(Verb), "the operation", name="do")
     name: str = word(
         text(),
-        "the name of the operation [default: the verb, numbered from the second on]",
+        "the name of the operation [default: the verb, with a number from its second use on]",
         default="",
     )
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -150,7 +150,7 @@ class Case:
     since: str = "1"
     """The version of the specification that introduced the case."""
     file: str = field(default="", eq=False)
-    """The path of the case's file, as given; empty for a case of the catalogue."""
+    """The path of the case's file, as given; empty for a case from the catalogue."""
 
     @property
     def family(self) -> str:

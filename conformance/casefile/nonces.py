@@ -71,7 +71,7 @@ class Nonces:
         return text.replace(f"-{self.nonce}", "")
 
     def claim(self, target: str, authorization: str, body: str) -> bool:
-        """Tell whether a request has one of the nonces, or the token that the case specifies."""
+        """Return whether a request has one of the nonces, or the token that the case specifies."""
         if any(self.nonce in text for text in (target, authorization, body)):
             return True
         return bool(self.token) and authorization == f"Bearer {self.token}"

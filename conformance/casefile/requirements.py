@@ -66,14 +66,14 @@ class Requirement:
         return f"{self.id} · {self.level.value} · {', '.join(self.profiles)} · {self.source}"
 
     def counts(self, profile: str, *, strict: bool = False) -> bool:
-        """Tell whether breaking this rule can make a client fail under `profile`.
+        """Return whether breaking this rule can make a client fail under `profile`.
 
         That depends only on the source; the level decides between a failure and a warning.
         """
         return self.source.counts(profile, strict=strict)
 
     def fails(self, profile: str, *, strict: bool = False) -> bool:
-        """Tell whether breaking this rule under `profile` is a failure rather than a warning."""
+        """Return whether breaking this rule under `profile` is a failure rather than a warning."""
         return self.level is Level.MUST and self.counts(profile, strict=strict)
 
 
@@ -141,7 +141,7 @@ def version_parts(version: str) -> tuple[int, ...]:
 
 
 def is_newer(since: str, version: str) -> bool:
-    """Tell whether version `since` is newer than `version`."""
+    """Return whether version `since` is newer than `version`."""
     return version_parts(since) > version_parts(version)
 
 

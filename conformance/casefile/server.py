@@ -37,7 +37,7 @@ NOTHING: Final = Server(answers={}, scenario=Scenario())
 """The unchanged backend."""
 _ANSWER: Final[Shape[Rule | None]] = Shape(
     RULE.kinds,
-    "an answer, such as {status = 503}",
+    "a response, such as {status = 503}",
     lambda value, where: None if value == {} else RULE.read(value, where),
     RULE.schema,
 )
@@ -97,7 +97,7 @@ def _whole(
 
 
 def _check_job(rule: Rule, where: str) -> None:
-    """Raise ScenarioError for an incomplete job object, because clients may check jobs."""
+    """Raise ScenarioError for an incomplete job object, because clients may validate jobs."""
     job = rule.head.json.get("job") if is_table(rule.head.json) else None
     if is_table(job) and (missing := [key for key in JOB_MEMBERS if key not in job]):
         raise ScenarioError(f"{where}.json.job: a complete job also has {', '.join(missing)}")
@@ -129,5 +129,5 @@ def _schema() -> dict[str, object]:
     }
 
 
-_SAYS: Final = "answers by route, and a scenario"
+_SAYS: Final = "responses by route, and a scenario"
 SERVER: Final[Shape[Server]] = Shape(frozenset({"object"}), _SAYS, _read, _schema)

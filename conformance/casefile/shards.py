@@ -1,7 +1,7 @@
 """Shards: parts of the cases, so that several machines can share one run.
 
 The shard of a case depends only on its id and the number of shards. So every machine divides the
-cases in the same way, and a new case does not move the others.
+cases in the same way, and a new case leaves the others in their shards.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Shard:
         return cls(int(found[1]), int(found[2]))
 
     def has(self, name: str) -> bool:
-        """Tell whether the item with this name belongs to the shard."""
+        """Return whether the item with this name belongs to the shard."""
         return shard_of(name, self.of) == self.number
 
     def part(self, things: Sequence[T], name_of: Callable[[T], str]) -> tuple[T, ...]:

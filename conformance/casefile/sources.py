@@ -46,7 +46,7 @@ class Source:
         return f"{self.kind.value}: {', '.join(self.cites)}" if self.cites else self.kind.value
 
     def counts(self, profile: str, *, strict: bool = False) -> bool:
-        """Tell whether a broken rule with this source makes a client fail under `profile`.
+        """Return whether a broken rule with this source makes a client fail under `profile`.
 
         A proposal counts under `hardened`, because a declared profile is a contract. Under other
         profiles it counts only if `strict`.

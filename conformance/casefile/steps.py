@@ -72,7 +72,7 @@ def named(steps: Sequence[Step], where: str) -> tuple[Step, ...]:
 
 
 def default_name(verb: str, earlier: int) -> str:
-    """Return the name of an operation without one of its own, after `earlier` ones of its verb."""
+    """Return the default name of an operation that follows `earlier` others with the same verb."""
     return f"{verb}#{earlier + 1}" if earlier else verb
 
 

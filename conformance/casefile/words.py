@@ -61,7 +61,7 @@ class Config:
     org: str | None = word(text(), "the organisation", default=None)
     project: str | None = word(text(), "the project", default=None)
     name: str | None = word(text(), "the job's name", default=None)
-    job: str | None = word(text(), "the id of a job that exists", default=None)
+    job: str | None = word(text(), "the id of an existing job", default=None)
     last_event_id: str | None = word(text(), "the cursor to resume from", default=None)
     initial_ms: float | None = word(_NUMBER, "the first delay", default=None)
     max_ms: float | None = word(_NUMBER, "the longest delay", default=None)
@@ -70,7 +70,7 @@ class Config:
     )
     idle_ms: float | None = word(_NUMBER, "how long a stream may be silent", default=None)
     progress_ms: float | None = word(
-        _NUMBER, "how long a stream may make no progress", default=None
+        _NUMBER, "how long a stream may go without progress", default=None
     )
     throw_in: Trigger | None = word(_TRIGGER, "the callback that throws", default=None)
     abort_in: Trigger | None = word(_TRIGGER, "the callback that aborts", default=None)

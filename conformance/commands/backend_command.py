@@ -358,7 +358,7 @@ async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -
     if not sys.stdin.isatty():
         raise UsageError(
             "--yes",
-            "missing; the kit cannot ask, because standard input is not a terminal",
+            "missing; the kit cannot ask you, because standard input is not a terminal",
         )
     if not await _confirmed():
         raise NoBackend("you answered no, so no job was created and nothing was judged")

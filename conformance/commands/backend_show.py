@@ -9,7 +9,7 @@ from conformance.plain import say
 
 
 def is_known(case_id: str) -> bool:
-    """Tell whether a backend case has this id."""
+    """Return whether a backend case has this id."""
     return case_id in backend_cases()
 
 
@@ -21,7 +21,7 @@ def show(case_id: str) -> None:
     say(case.id)
     say(case.why)
     if case.words:
-        say(f"Needs a control program with {', '.join(case.words)}.")
+        say(f"Needs a control program that supports {', '.join(case.words)}.")
     for rule in case.requires:
         say(f"\n{requirements[rule].heading}\n  {requirements[rule].text.strip()}")
     say(f"\n{inspect.getsource(case.steps)}")

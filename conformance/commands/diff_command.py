@@ -212,7 +212,7 @@ class _Search:
         return None
 
     def _known(self, found: Difference) -> Known | None:
-        """Return the baseline entry that explains a difference, if every breach in it is known."""
+        """Return the baseline entry that explains a difference whose breaches are all known."""
         profile = found.schedule.profile
         broken_here = [each.broken for each in (found.left, found.right) if each.broken]
         entries = [self.passing.covers(profile, each) for each in broken_here]

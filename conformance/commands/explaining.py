@@ -28,8 +28,8 @@ async def explain(
 ) -> int:
     """Print the causes found for each broken client, and how often they are right.
 
-    Return FAILED if the first cause of a client with one fault does not name that fault, if its
-    hint is wrong, or if a client that shows both of its two faults does not get both causes.
+    Return FAILED if the first cause found for a client with one fault does not name that fault or
+    has a wrong hint, or if a client that shows two faults does not get a cause for each.
     """
     requirements = load_requirements()
     templates = {case.template for case in cases}

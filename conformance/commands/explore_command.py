@@ -121,7 +121,7 @@ def command(
 
 
 def rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
-    """Yield the schedules of a seed, endlessly, with the profiles in turn."""
+    """Yield a seed's schedules endlessly, cycling through the profiles."""
     for number in itertools.count():
         yield roll(seed, number, profiles[number % len(profiles)])
 
@@ -147,7 +147,7 @@ class _Search:
 
     @property
     def otherwise(self) -> str:
-        """The words that messages add if known failures are ignored; empty otherwise."""
+        """The text that is appended to messages if known failures are ignored; empty otherwise."""
         return " in another way" if self.passing.is_used else ""
 
     async def first(self, schedules: Iterator[Schedule]) -> tuple[int, _Found | None]:
@@ -161,7 +161,7 @@ class _Search:
         return tried, None
 
     async def smallest(self, found: _Found) -> _Found:
-        """Reduce a schedule, step by step, while the client is still wrong on it."""
+        """Reduce a schedule, step by step, while the client still goes wrong on it."""
         while True:
             steps = list(smaller(found.schedule))
             smaller_one = await self._first_of(steps) if steps else None
@@ -194,7 +194,7 @@ class _Search:
                 found[place] = _Found(place, schedule, rule, seen[0].said)
 
         def wanted(case: Case) -> bool:
-            """Tell whether a case could still be the first on which the client is wrong."""
+            """Return whether a case could still be the first on which the client is wrong."""
             return all(places[case.id] < place for place in found)
 
         outcome = await run(evolve(self.plan, cases=cases, wanted=wanted), hear)

@@ -64,7 +64,7 @@ _MOST_FAILURES: Final = 3
     "--cited",
     "cited",
     is_flag=True,
-    help="Play each template once with each mutant; list the rules that are cited but not broken.",
+    help="Play each template once with each mutant; list cited rules that the mutant keeps.",
 )
 @click.option(
     "--draw",
@@ -218,7 +218,7 @@ def _clients(
 
 
 def _drawn(mutants: Sequence[Mutant], number: int | None, seed: int) -> Sequence[Mutant]:
-    """Return `number` mutants drawn at random; all of them in order if it is None."""
+    """Return `number` mutants drawn at random; all of them, in order, if `number` is None."""
     if number is None or number >= len(mutants):
         return mutants
     return Random(seed).sample(mutants, number)  # noqa: S311 - a sample, not a secret
@@ -276,7 +276,7 @@ class _Page:
     async def citations(
         self, mutants: Sequence[Mutant], cases: Sequence[Case], patience: float, lanes: int
     ) -> int:
-        """Print the rules cited for each mutant; return FAILED if a cited rule is not broken."""
+        """Print the rules cited for each mutant; return FAILED if a mutant keeps a cited rule."""
         wrong = 0
         for mutant in mutants:
             found = await citations(mutant, cases, patience, lanes)

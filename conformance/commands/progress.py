@@ -30,7 +30,7 @@ class Judging:
 
     @classmethod
     def at_terminal(cls, total: int) -> Self:
-        """Show a bar on standard error, only if that is a terminal."""
+        """Show a bar on standard error if that is a terminal."""
         # rich alone would also draw a bar if FORCE_COLOR is set
         return cls(total, Screen(stderr=True), shown=sys.stderr.isatty())
 

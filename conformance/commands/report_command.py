@@ -22,7 +22,7 @@ class _WithMerge(click.Command):
         parent: click.Context | None = None,
         **extra: object,
     ) -> click.Context:
-        """Return the context of `report` or of `report merge`."""
+        """Return the context of `report`, or of `report merge` if `args` begins with `merge`."""
         if args[:1] != ["merge"]:
             return super().make_context(info_name, args, parent, **extra)
         from conformance.commands import merge_command  # noqa: PLC0415 - loads the runner

@@ -50,7 +50,7 @@ _NAMED = 3
 
 
 def _max_hung(context: click.Context, option: click.Parameter, given: str | None) -> int | None:
-    """Parse `N`, or `none` as 0; return None if the option is absent."""
+    """Parse a number, reading `none` as 0; return None if the option is absent."""
     if given is None or given == "none":
         return None if given is None else 0
     if not (given.isascii() and given.isdigit() and 0 < int(given) <= _MOST_HUNG):

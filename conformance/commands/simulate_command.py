@@ -70,14 +70,15 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     "--mutant",
     metavar="NAME",
     show_default="none",
-    help="Simulate this broken client of the kit, to see what a failure looks like.",
+    help="Simulate one of the kit's broken clients, to see what a failure looks like.",
 )
 @click.option(
     "--fleet",
     type=options.FLEET,
     metavar="N",
     show_default="single jobs",
-    help="Instead, simulate N clients that lose their streams at the same time; each takes 6 KB.",
+    help="Instead, simulate N clients that lose their streams at the same time; "
+    "each takes 6 KB of memory.",
 )
 @click.option(
     "--outage",
@@ -180,7 +181,7 @@ def command(
 
 
 def _become(name: str) -> None:
-    """Replace the session in this process with the mutant's; raises UsageError."""
+    """Replace the session in this process with the mutant's; raises UsageError if there is none."""
     known = {mutant.name: mutant for mutant in all_mutants()}
     if name not in known:
         raise UsageError(f"--mutant {name}", f"no such mutant; {nearest(name, known)}")

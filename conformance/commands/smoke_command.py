@@ -50,8 +50,8 @@ _OPTIONAL = ("cancel", "abort")
 
 _PATIENCE = 2.0
 _ROUNDS = 100
-"""How many turns of the event loop to wait: a client that does not really sleep needs a few turns
-of both event loops to send a request. With a client that does, they take a few milliseconds."""
+"""How many turns of the event loop to wait. A client that sleeps in virtual time needs a few turns
+of both event loops to send a request; for one that really sleeps, these take a few milliseconds."""
 
 
 @click.command()

@@ -48,7 +48,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     "--mutant",
     metavar="NAME",
     show_default="none",
-    help="Explore this broken client of the kit, to see what a counter-example looks like.",
+    help="Explore one of the kit's broken clients, to see what a counter-example looks like.",
 )
 @click.option(
     "--most",

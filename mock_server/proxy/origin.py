@@ -1,7 +1,7 @@
 """The native reverse proxy: forward requests to a real backend.
 
-Without rules, responses of the upstream are passed on unchanged, and its failures are reported with
-their reason. Rules act on its streams as they do on the mock's own.
+Without rules, the upstream's responses are passed on unchanged, and its failures are reported with
+the reason. Rules act on the upstream's streams as they do on the mock's own.
 """
 
 from collections.abc import Generator, Sequence
@@ -50,7 +50,7 @@ class UpstreamSource:
     _over: bool = field(default=False, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return the frames or bytes of one read, which is never too large; ignores `limit`."""
+        """Return the frames or bytes of one read; `limit` is ignored, as no read is too large."""
         del limit
         while not self._over:
             data = await self._data()
@@ -120,7 +120,7 @@ class ProxyOrigin:
 
 @contextmanager
 def _in_time(seconds: float, what: str) -> Generator[None, None, None]:
-    """Limit the time for the upstream; raises Failed after `seconds`."""
+    """Limit how long the upstream may take; raises Failed after `seconds`."""
     try:
         with anyio.fail_after(seconds):
             yield

@@ -18,13 +18,13 @@ from mock_server.sse import Frame
 
 
 class RecordingListener:
-    """Notified of every step of an exchange that is recorded; this base class does nothing."""
+    """Is notified of every step of a recorded exchange; this base class does nothing."""
 
     def asked(self, exchange: RecordedExchange) -> None:
         """Handle the request, which begins an exchange."""
 
     def early(self, exchange: RecordedExchange, status: int) -> None:
-        """Handle the status of an informational head."""
+        """Handle the status of an informational response."""
 
     def head(self, exchange: RecordedExchange) -> None:
         """Handle the head of the response, and its body if it was passed on whole."""
@@ -52,7 +52,7 @@ class RecordingOrigin:
     )
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Ask the real origin, without compression, which would hide frames and secrets."""
+        """Ask the real origin, uncompressed, since compression would hide frames and secrets."""
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
         exchange = RecordedExchange(request, attempt)

@@ -3,7 +3,7 @@
 Every response becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same
 request gets the same bytes at the same pace. The mock's own backend answers all other requests. It
 has the events of every recorded job, so a client that resumes at another event gets those strictly
-after its cursor, and 410 for a cursor that was not recorded.
+after its cursor, or 410 if the cursor was not recorded.
 """
 
 import re
@@ -55,9 +55,9 @@ class RecordedExchange:
     head: Head | None = None
     """The head of the response; None if the client left before it arrived."""
     early: list[int] = field(factory=list[int])
-    """The statuses of the informational heads, such as 103."""
+    """The statuses of the informational responses, such as 103."""
     late: float = 0.0
-    """Seconds from the request to the head."""
+    """Seconds from the request to the head of the response."""
     body: bytes | None = None
     """The body, if it was passed on whole; otherwise None."""
     frames: list[Frame] = field(factory=list[Frame])
@@ -147,7 +147,7 @@ def _cursor(request: Request) -> Mapping[str, str] | None:
 
 
 def kept_fields(head: Head) -> list[tuple[str, str]]:
-    """Return the header fields to record, without secrets, in their order."""
+    """Return the header fields to record, without secrets, in their original order."""
     return [
         (name, _without_value(value) if name.lower() == _COOKIE else redacted_value(name, value))
         for name, value in head.headers
@@ -233,7 +233,7 @@ def _scripted(frame: Frame) -> ScriptedFrame:
 
 
 def _table_in(data: str) -> Mapping[str, object] | None:
-    """Read a JSON object that reads well as TOML: no null, no lone surrogate, not deeply nested."""
+    """Return the JSON object, or None if it is not an object or would be hard to read as TOML."""
     if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
         return None
     value = json_of(data.encode())
@@ -268,7 +268,7 @@ class _Log:
     _ids: set[str] = field(factory=set[str])
 
     def merge(self, exchange: RecordedExchange) -> None:
-        """Add the events of a stream that no earlier stream had.
+        """Add those events of a stream that were not in any earlier stream.
 
         A frame without an id is new if it follows the newest event; otherwise it is a repetition.
         """

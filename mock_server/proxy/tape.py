@@ -97,7 +97,7 @@ class Tape(RecordingListener):
         self._note(exchange, entry)
 
     def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
-        """Write a frame of an event stream; pieces of other bodies are written at their end."""
+        """Write a frame of an event stream; pieces of another body are written when it ends."""
         if exchange.is_event_stream:
             self._piece(exchange, hidden(frame))
 
@@ -130,7 +130,7 @@ class Tape(RecordingListener):
     def finish(self, text: str) -> None:
         """Write the scenario and remove the partial file.
 
-        Raises TapeError if it cannot be written; the message says where the recording is instead.
+        Raises TapeError if it cannot be written; the message says where the recording was kept.
         """
         try:
             write_whole(self.out, text)
