@@ -41,9 +41,9 @@ _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 _LARGE: Final = 1024
 """A text of this many characters or more may be one long line, or many blocks."""
 _FEW_LINES: Final = 4
-"""If a large text starts with fewer lines than this, it is faster to find them one by one."""
+"""If a large text starts with fewer lines than this, finding its lines one by one is faster."""
 _PAUSE: Final = 64
-"""After a text that did not match its shape, this many are read without looking for a shape."""
+"""After a text that did not match the shape, this many texts are read without looking for one."""
 
 _FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n){1,3})\n")
 _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)

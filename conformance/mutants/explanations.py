@@ -101,7 +101,7 @@ class Explanation:
         under = next(cause for cause in self.causes if first in cause.failures)
         return (
             f"{fault.mutant.name} has no cause of its own: its failures, such as {first.play}, are "
-            f"under {under.rule or 'no rule'}"
+            f"listed under {under.rule or 'no rule'}"
         )
 
 
@@ -214,7 +214,7 @@ class Explainer:
 def shown_of(
     mutant: Mutant, alone: BrokenClient, found: Sequence[Failure], results: Sequence[CaseResult]
 ) -> Fault:
-    """Return the evidence of a fault in these failures.
+    """Return the fault of `mutant` with those of the failures that are evidence of it.
 
     `alone` is the recorded client with only this fault. A failure in a play that `alone` also
     fails is evidence if both failures begin with the same kind of step, or if this failure cites

@@ -102,7 +102,7 @@ def change_results(change: Callable[[Client, TrainingResult], TrainingResult]) -
 
 
 def edit_requests(change: Callable[[Client, Request], Request], *calls: Call) -> None:
-    """Change the requests of these calls before they are sent, or of all calls if none is given."""
+    """Change requests before they are sent: those of these calls, or all if no call is given."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         edits = isinstance(output, Send) and (not calls or call_of(output.request) in calls)
@@ -145,7 +145,7 @@ def change_heads(change: Callable[[Client, Responded], Responded], *calls: Call)
 
 
 def with_field(head: Responded, name: bytes, value: str | None) -> Responded:
-    """Return a response head with the header `name` (lower case) set, or removed if None."""
+    """Return `head` with the header `name` (lower case) set to `value`; None removes the header."""
     kept: Headers = tuple(pair for pair in head.headers if pair[0].lower() != name)
     added = () if value is None else ((name, value.encode("latin-1")),)
     return evolve(head, headers=(*kept, *added))

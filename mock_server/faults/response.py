@@ -65,7 +65,7 @@ def replaced(
 
 
 def end_to_end(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the header fields of a message that are forwarded (RFC 9110, 7.6.1).
+    """Return those header fields of a message that are forwarded (RFC 9110, 7.6.1).
 
     Hop-by-hop fields are left out, including those that `Connection` names. So is Content-Length,
     because the carrier frames the body itself.
@@ -106,7 +106,7 @@ class BodyKind:
 
     @classmethod
     def of(cls, headers: Iterable[tuple[str, str]]) -> "BodyKind":
-        """Determine the kind of the body from the header fields."""
+        """Determine the kind of body from the header fields."""
         pairs = tuple(headers)
         lower = {name.lower(): value.strip(" \t") for name, value in pairs}
         length = lower.get("content-length", "")

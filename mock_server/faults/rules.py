@@ -128,7 +128,7 @@ class Rules:
     def _next(
         self, route: Route, job: str | None, method: str, headers: tuple[tuple[str, str], ...]
     ) -> Exchange:
-        """Describe a request as the next one of its route, without counting it."""
+        """Return the `Exchange` for the next request to a route, without counting the request."""
         attempt = self._attempts.get((route, None), 0) + 1
         job_attempt = attempt if job is None else self._attempts.get(_key(route, job), 0) + 1
         return Exchange(route, job, method, headers, attempt, job_attempt)

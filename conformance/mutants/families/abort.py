@@ -111,7 +111,7 @@ def leaves_the_connection_at_an_abort() -> None:
 
 @breaks("ARK-ABT-4")
 def abort_cancels_the_job() -> None:
-    """An abort also sends a cancel."""
+    """An abort also sends a cancel request."""
 
     def cancel(client: Client, event: Input) -> None:
         if isinstance(event, Abort) and client.session.job is not None:

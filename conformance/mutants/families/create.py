@@ -1,4 +1,4 @@
-"""Mutants that mishandle `start()`, or the create that `wait()` depends on."""
+"""Mutants that mishandle `start()`, or the create request that `wait()` depends on."""
 
 # ruff: noqa: D401
 
@@ -78,7 +78,7 @@ def _is_failure(operation: Operation, outcome: Outcome, client: Client) -> bool:
 
 
 def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
-    """If a create fails, repeat each call that was waiting for it, once."""
+    """If a create request fails, repeat each call that was waiting for it once."""
     repeated = ByObject[Exchange]()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -106,7 +106,7 @@ def repeats_the_create_on_a_broken_connection() -> None:
 
 
 def _remember_failures(kind: type[Exception], imperative: type[Start | Follow]) -> None:
-    """Make every later call of one kind fail with the error of the failed create."""
+    """Make every later call of one kind fail with the error from the failed create request."""
     failures = ByObject[Rejected]()
 
     def note(client: Client, operation: Operation, outcome: Outcome) -> Outcome:

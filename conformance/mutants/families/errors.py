@@ -1,4 +1,4 @@
-"""Mutants that mishandle responses that are not a stream."""
+"""Mutants that mishandle responses that are not streams."""
 
 # ruff: noqa: D401
 

@@ -76,7 +76,7 @@ def lets_retry_decide_alone() -> None:
 
 
 def _read_retry_after(read: Callable[[Headers, str], float | None]) -> None:
-    """Change how a `Retry-After` that is not a number of seconds is read."""
+    """Change how the client reads a `Retry-After` that is not a number of seconds."""
 
     def change(_: Client, head: Responded) -> Responded:
         value = header(head.headers, b"retry-after") or ""
@@ -161,12 +161,12 @@ def spreads_below_the_floor() -> None:
 
 @breaks("ARK-SSE-17")
 def takes_retry_at_the_blank_line() -> None:
-    """`retry:` takes effect only when its block is complete, not at once."""
+    """`retry:` takes effect only when its block is complete, instead of immediately."""
     change_chunks(lambda _, __, blocks: blocks, lambda _, __, ___: b"")
 
 
 def _change_lines(change: Callable[[bytes], bytes | None]) -> None:
-    """Change each `retry:` line of a chunk; None removes the line."""
+    """Replace each `retry:` line of a chunk with the result of `change`; None removes the line."""
 
     def changed(_: Client, data: bytes) -> bytes:
         lines = (change(line) if line.startswith(b"retry:") else line for line in data.split(b"\n"))

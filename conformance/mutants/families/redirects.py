@@ -107,7 +107,7 @@ def follows_no_redirect() -> None:
 
 
 def _follow(where: Callable[[Client, Responded], str | None], call: Call) -> None:
-    """Repeat a request at the target that `where` returns for its response, unless that is None."""
+    """Repeat a request at the target that `where` returns for its response, if it returns one."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         follows = isinstance(event, Responded) and client.exchange_of(event).call is call

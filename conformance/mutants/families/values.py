@@ -50,7 +50,7 @@ _KNOWN: Final = frozenset(
 
 
 def _reads(read: Callable[[str], str]) -> None:
-    """Change how event data is read; `read` raises ValueError if it is not JSON."""
+    """Change how event data is read; `read` raises ValueError if the data is not JSON."""
 
     def change(block: Block) -> Block:
         if block.is_control:
