@@ -212,7 +212,7 @@ class EventStreamParser:
         return 1 if at_line_start and data[0] == _LF else 0
 
     def _hold(self, data: bytes | bytearray) -> None:
-        """Keep the unfinished block; only its `retry` takes effect at once (ARK-SSE-17)."""
+        """Keep the unfinished block; only its `retry` takes effect immediately (ARK-SSE-17)."""
         block = self._block
         before = len(block)
         block += data

@@ -177,7 +177,7 @@ class _Trials:
     controls: list[Control] = field(factory=list[Control])
 
     def work(self, mutants: Sequence[Mutant]) -> Iterator[Callable[[], Awaitable[None]]]:
-        """Yield functions that play all mutants, with the controls spread evenly between them."""
+        """Yield functions that play all mutants, with control runs spread evenly between them."""
         families: dict[str, list[Case]] = {}
         for case in _about_any(mutants, self.cases):
             families.setdefault(case.family, []).append(case)

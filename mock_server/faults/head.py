@@ -156,7 +156,7 @@ def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -
 
 
 def accepts_gzip(request: Iterable[tuple[str, str]]) -> bool:
-    """Return whether a request accepts gzip (RFC 9110, 12.5.3); False without the field."""
+    """Return whether a request accepts gzip (RFC 9110, 12.5.3); False if the field is absent."""
     weights: dict[str, bool] = {}
     for member in listed(request, "accept-encoding"):
         coding, _, weight = member.partition(";")

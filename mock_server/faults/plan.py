@@ -60,7 +60,7 @@ class _Outgoing:
 
 
 def _takes(stage: MatchedRule, out: _Outgoing) -> bool:
-    """Decide whether a rule acts on a frame, and count it if the rule picks frames."""
+    """Decide whether a rule acts on a frame; if the rule picks frames, count that it has fired."""
     on = stage.rule.on
     if not on.picks_frames:
         return out.index > 0
@@ -235,7 +235,7 @@ class ExchangePlan:
         return self._reach(ops, out.frame)
 
     def _cut_at(self, point: Breakpoint, frame: Frame) -> list[Action]:
-        """Send the bytes before a point in a frame, and those after it unless the response ends."""
+        """Send the bytes before a point in a frame, then the rest unless the response has ended."""
         head, rest = frame.raw[: point.after.bytes], frame.raw[point.after.bytes :]
         ops = [*self._write(head, () if rest else (frame,)), *self._happen(point)]
         return ops if self.ended or not rest else [*ops, *self._write(rest, (frame,))]

@@ -97,7 +97,7 @@ class BodyKind:
     small: bool
     """Whether the body has a known length of at most 1 MiB."""
     coding: str | None
-    """The content codings, for messages; None if the body is not compressed."""
+    """The content codings, as text for messages; None if the body is not compressed."""
 
     @property
     def framed(self) -> bool:

@@ -67,7 +67,7 @@ def _change_floors(change: Callable[[Client, float, float, float], float]) -> No
 
 @breaks("ARK-BAK-10")
 def lets_retry_decide_alone() -> None:
-    """`retry:` replaces the formula, even if that makes the delay shorter."""
+    """`retry:` replaces the back-off formula, even if that makes the delay shorter."""
 
     def change(client: Client, delay: float, asked: float, _: float) -> float:
         return delay if asked < 0 else min(asked, client.setup.policy.max_delay)
@@ -187,7 +187,7 @@ def reads_any_number_as_retry() -> None:
 
 
 def _every_retry(read: Callable[[bytes], int | None]) -> None:
-    """Replace the value of each `retry` line with what `read` returns, unless that is None."""
+    """Replace the value of each `retry` line with what `read` returns, unless it returns None."""
 
     def change(line: bytes) -> bytes:
         number = read(line.removeprefix(b"retry:"))
