@@ -2,10 +2,10 @@
 
 Theory of operation. First, the BOM is removed and every line end is converted to LF. The result is
 split after its last blank line. The second part is an unfinished block; it is kept as bytes, so
-that it takes no more memory than its size, and only its `retry` takes effect at once. The first
-part is complete blocks. They are decoded in one go, which is safe because an LF ends even a broken
-UTF-8 sequence, and parsed by `_read_lines`, which is the standard's algorithm, line by line. All
-faster paths give the same results.
+that it takes no more memory than its size, and only its `retry` takes effect immediately. The first
+part consists of complete blocks. They are decoded in one go, which is safe because an LF ends even
+a broken UTF-8 sequence, and parsed by `_read_lines`, which is the standard's algorithm, line by
+line. All faster paths give the same results.
 
 The blocks of a stream nearly always look alike. The field names of one block make a pattern, its
 `_Shape`, which parses many similar blocks at once; blocks that do not match exactly are parsed line

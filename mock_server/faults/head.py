@@ -144,7 +144,7 @@ _NOTHING: Final = _merged((), Route.OTHER)
 def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -> Head | None:
     """Return the head for a compressed body; None if the body is not to be compressed.
 
-    `request` are the header fields of the request, with names in lower case.
+    `request` has the header fields of the request, with names in lower case.
     """
     wanted = plan.gzip is Gzip.ALWAYS or (plan.gzip is Gzip.ACCEPTED and accepts_gzip(request))
     if not wanted or plan.raw is not None or head.status in BODILESS:

@@ -128,7 +128,7 @@ class ExchangePlan:
         return None if self._final is None else self._final.how
 
     def head_delay(self) -> float:
-        """Return the delay of the head in seconds, random if a rule has a jitter."""
+        """Return the delay of the head in seconds, which is random if a rule has jitter."""
         return sum(
             spread(each.rule.head.delay, each.rule.head.jitter, each.rng)
             for each in self._matched
@@ -165,7 +165,7 @@ class ExchangePlan:
         return self._emit_all(outgoing)
 
     def comment(self, data: bytes) -> list[Action]:
-        """Return the actions for a comment of the server, which rules neither count nor pick."""
+        """Return the actions for a comment from the server, which rules neither count nor pick."""
         return [] if self.ended else self._write(data, ())
 
     def finish(self, how: Ending = Ending.EOF) -> list[Action]:

@@ -190,7 +190,7 @@ def refuses_numbers_beyond_a_double() -> None:
 
 @breaks("ARK-EVT-22")
 def cuts_numbers_to_the_largest() -> None:
-    """The client replaces a number out of range for a double with the largest double."""
+    """The client replaces a number that is out of range for a double with the largest double."""
     _reads(lambda text: _change_numbers(text, lambda value: math.copysign(_MOST, value)))
 
 
