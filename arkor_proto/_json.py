@@ -273,7 +273,7 @@ def _encode(value: TrainingEvent | TrainingJob) -> dict[str, object]:
 
 
 def encode_event_data(event: TrainingEvent) -> dict[str, object]:
-    """Return the JSON object of an event: the inverse of `decode_event`.
+    """Return an event as a JSON object; the inverse of `decode_event`.
 
     Raises TypeError if `event` is not an event.
     """

@@ -5,9 +5,9 @@ that it breaks, each under one profile. The causes in the report must match the 
 client breaks. The client is first removed from the record of broken clients, so that it is not
 recognised by its own entry.
 
-One fault may hide another: a client that never opens the stream cannot show how it parses one. So
-a fault in a pair counts only if it was reached: at least one play must fail in the same
-way as for the recorded client with only this fault.
+One fault may hide another: a client that never opens the stream cannot show how it parses events.
+So a fault in a pair counts only if it was reached: at least one play must fail in the same way as
+for the recorded client with only this fault.
 """
 
 from collections.abc import Mapping, Sequence

@@ -100,7 +100,7 @@ def spreads_by_half() -> None:
 
 @breaks("ARK-BAK-2")
 def spreads_above_the_cap() -> None:
-    """The client applies the cap before the spread, so a delay can exceed the cap."""
+    """The client applies the cap before it spreads the delay, so a delay can exceed the cap."""
 
     def delay(
         policy: ReconnectPolicy, n: int, random: Random | None, previous: float | None = None

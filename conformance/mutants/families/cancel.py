@@ -103,7 +103,7 @@ def swallows_the_error_of_a_cancel() -> None:
 
 @breaks("ARK-CAN-5")
 def repeats_a_cancel() -> None:
-    """The client sends a failed cancel again."""
+    """The client sends a failed cancel request again."""
     tries = count()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -202,7 +202,7 @@ def remembers_a_refused_cancel() -> None:
 
 @breaks("ARK-CAN-10")
 def cancel_fails_with_the_create() -> None:
-    """After a failed create, `cancel()` rejects with the error of the create."""
+    """After a failed create request, `cancel()` rejects with that request's error."""
     failures = ByObject[Rejected]()
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome:

@@ -95,13 +95,13 @@ def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
 
 @breaks("ARK-CRE-6")
 def repeats_the_create_on_5xx() -> None:
-    """The client sends the create again after a 5xx response."""
+    """The client sends the create request again after a 5xx response."""
     _retry_create(lambda error: isinstance(error, StatusError) and error.status >= 500)  # noqa: PLR2004
 
 
 @breaks("ARK-CRE-6")
 def repeats_the_create_on_a_broken_connection() -> None:
-    """The client sends the create again if its response is lost, so the job may run twice."""
+    """The client sends the create request again if its response is lost, so two jobs may run."""
     _retry_create(lambda error: isinstance(error, TransportError))
 
 
@@ -252,7 +252,7 @@ def sends_no_idempotency_key() -> None:
 
 @breaks("ARK-CRE-11")
 def mints_a_key_for_every_try() -> None:
-    """Every create request has a new `Idempotency-Key`, so a repeated create makes a second job."""
+    """Every create request has a new `Idempotency-Key`, so a repeated one makes a second job."""
     keys = count(1)
     edit_create(lambda r: with_header(r, b"Idempotency-Key", b"key-%d" % next(keys)))
 

@@ -155,7 +155,7 @@ def _posts_again(call: Call) -> None:
 
 @breaks("ARK-SEC-3")
 def redirects_the_create() -> None:
-    """The client follows a redirect of the create and posts the job to the new address."""
+    """The client follows a redirect of the create request and posts the job to the new address."""
     _posts_again(Call.CREATE)
 
 
