@@ -76,9 +76,10 @@ class Explanation:
 
     @property
     def hint(self) -> str:
-        """Whether the first cause resembles a recorded client that breaks one of the same rules.
+        """A judgement of the first cause's hint: the recorded client that the cause resembles.
 
-        "right" or "wrong"; "unknown" if it resembles no recorded client.
+        "right" if that client breaks one of the same rules, otherwise "wrong"; "unknown" if there
+        is no hint.
         """
         like = self.causes[0].resembles if self.causes else None
         if like is None:

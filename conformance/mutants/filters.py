@@ -59,12 +59,12 @@ def filter_outputs(change: Callable[[Client, Output], Iterable[Output]]) -> None
 
 
 def drop_inputs(unwanted: Callable[[Client, Input], bool]) -> None:
-    """Drop the inputs for which `unwanted` returns true before they reach the session."""
+    """Drop inputs before they reach the session if `unwanted` returns true for them."""
     filter_inputs(lambda client, event: () if unwanted(client, event) else (event,))
 
 
 def drop_outputs(unwanted: Callable[[Client, Output], bool]) -> None:
-    """Drop the outputs for which `unwanted` returns true before they reach the driver."""
+    """Drop outputs before they reach the driver if `unwanted` returns true for them."""
     filter_outputs(lambda client, output: () if unwanted(client, output) else (output,))
 
 
@@ -123,7 +123,7 @@ def edit_create(change: Callable[[Request], Request]) -> None:
 
 
 def edit_stream(change: Callable[[Request], Request]) -> None:
-    """Change every request that opens the stream before it is sent."""
+    """Change every stream request before it is sent."""
     edit_requests(lambda _, request: change(request), Call.STREAM)
 
 

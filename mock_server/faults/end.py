@@ -17,7 +17,7 @@ from mock_server.sse import Frame
 
 @define
 class Breakpoint:
-    """A point where a rule acts; `fire` counts the action, and returns False if none is left."""
+    """A point where a rule acts; `fire` counts the action, or returns False at the rule's limit."""
 
     after: After
     fire: Callable[[], bool]

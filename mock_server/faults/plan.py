@@ -32,7 +32,7 @@ from mock_server.sse import Frame
 
 @frozen
 class MatchedRule:
-    """A rule that matches an exchange; `fire` counts an action, and returns False at its limit."""
+    """A rule that matches an exchange; `fire` counts an action, or returns False at the limit."""
 
     rule: Rule
     rng: random.Random

@@ -23,7 +23,7 @@ _LONGEST: Final = 200
 
 @define
 class _Live:
-    """A rule in force, with how often it has fired."""
+    """A rule in force, and how often it has fired."""
 
     index: int
     rule: Rule

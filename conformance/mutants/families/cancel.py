@@ -43,7 +43,7 @@ _DEAF = Ignored("the mutant ignores it")
 
 
 def _settle_cancels(outcome_of: Callable[[Client], Outcome | None]) -> None:
-    """Settle a cancel without a request if `outcome_of` returns an outcome for it."""
+    """Settle a `cancel()` without a request if `outcome_of` returns an outcome for it."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         outcome = outcome_of(client) if isinstance(event, Cancel) else None
@@ -147,7 +147,7 @@ def cancel_ends_the_wait() -> None:
 
 @breaks("ARK-CAN-7")
 def loses_a_cancel_during_the_create() -> None:
-    """`cancel()` does nothing while the create is in flight, as in the real SDK."""
+    """`cancel()` does nothing while the create request is in flight, as in the real SDK."""
     _settle_cancels(lambda client: NothingToCancel() if client.job_state is Job.CREATING else None)
 
 

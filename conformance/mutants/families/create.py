@@ -71,7 +71,7 @@ def overlapping_starts_submit_twice() -> None:
 
 
 def _is_failure(operation: Operation, outcome: Outcome, client: Client) -> bool:
-    """Return whether an operation ends because the create failed."""
+    """Return whether an operation ends because the create request failed."""
     if operation is Operation.CANCEL or not isinstance(outcome, Rejected):
         return False
     return client.job_state is not Job.ACCEPTED and not isinstance(outcome.error, Aborted)
@@ -153,7 +153,7 @@ def start_opens_the_stream() -> None:
 
 @breaks("ARK-CRE-7")
 def hides_the_status_of_a_refused_create() -> None:
-    """When the backend refuses a create, the client reports a bad response without the status."""
+    """If the backend refuses to create a job, the client reports a bad response, not the status."""
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
         failed = _is_failure(operation, outcome, client)
@@ -185,7 +185,7 @@ def _body_with(job_id: str) -> bytes:
 
 @breaks("ARK-CRE-7")
 def takes_a_refused_create_for_accepted() -> None:
-    """The client treats every create as accepted, whatever the response."""
+    """The client treats every create request as accepted, whatever the response."""
 
     def accept(client: Client, event: Input) -> Iterable[Input]:
         if not isinstance(event, Broken) or client.exchange_of(event).call is not Call.CREATE:
@@ -306,7 +306,7 @@ def changes_the_job_id() -> None:
 
 @breaks("ARK-CRE-5")
 def remembers_a_lost_start() -> None:
-    """After a create without a response, every later `start()` fails with the same error."""
+    """After a create request without a response, later `start()` calls fail with the same error."""
     _remember_failures(TransportError, Start)
 
 
@@ -321,7 +321,7 @@ def _submits_at_a_wait_while(state: Job) -> None:
 
 @breaks("ARK-CRE-3")
 def wait_submits_beside_a_create() -> None:
-    """`wait()` submits a second job while the first create is in flight."""
+    """`wait()` submits a second job while the first create request is in flight."""
     _submits_at_a_wait_while(Job.CREATING)
 
 

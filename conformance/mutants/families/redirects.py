@@ -161,7 +161,7 @@ def redirects_the_create() -> None:
 
 @breaks("ARK-SEC-3")
 def redirects_the_cancel() -> None:
-    """The client follows a redirect of the cancel and posts the cancel to the new address."""
+    """The client follows a redirect of the cancel request and posts it to the new address."""
     _posts_again(Call.CANCEL)
 
 

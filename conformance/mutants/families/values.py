@@ -163,7 +163,7 @@ def chokes_on_long_integers() -> None:
 
 
 def _change_numbers(text: str, change: Callable[[float], float]) -> str:
-    """Change only the numbers in a JSON text that are out of range for a double."""
+    """Change only those numbers in a JSON text that are out of range for a double."""
     found = list[float]()
 
     def number(digits: str) -> float:
