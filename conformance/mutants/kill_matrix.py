@@ -33,7 +33,7 @@ from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 
 PATIENCE: Final = 0.5
-"""Seconds of silence after which a mutant counts as hung; if too short, the control runs fail."""
+"""Seconds of silence after which a mutant counts as hung; with too few, the control runs fail."""
 _STARTS: Final = 3
 _ROUNDS: Final = 5
 """How many times to replay uncaught mutants, and cases that caught no mutant.

@@ -9,7 +9,7 @@ from attrs import frozen
 
 BODILESS: Final = frozenset({204, 205, 304})
 NO_BODY: Final = frozenset({204, 304})
-"""The statuses whose responses cannot have a body; a 205 must not, but its framing allows it."""
+"""The statuses whose framing allows no body; for a 205, only the semantics forbid one."""
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",
