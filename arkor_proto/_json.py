@@ -82,7 +82,7 @@ def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
 
 
 def read_end(body: bytes, job_id: str) -> TrainingJob | None:
-    """Return the job `job_id` from a response, None unless the response says that it has ended."""
+    """Return the job `job_id` from a response; None unless it says that the job has ended."""
     try:
         job = read_job(body, "job")
     except ResponseError:
@@ -273,7 +273,7 @@ def _encode(value: TrainingEvent | TrainingJob) -> dict[str, object]:
 
 
 def encode_event_data(event: TrainingEvent) -> dict[str, object]:
-    """Return the JSON object of an event: the inverse of `decode_event`.
+    """Return an event as a JSON object; the inverse of `decode_event`.
 
     Raises TypeError if `event` is not an event.
     """
@@ -283,7 +283,7 @@ def encode_event_data(event: TrainingEvent) -> dict[str, object]:
 
 
 def encode_job(job: TrainingJob) -> dict[str, object]:
-    """Return the JSON object of a job: the inverse of `decode_job`.
+    """Return a job as a JSON object; the inverse of `decode_job`.
 
     Raises TypeError if `job` is not a TrainingJob.
     """

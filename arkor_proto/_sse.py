@@ -2,10 +2,10 @@
 
 Theory of operation. First, the BOM is removed and every line end is converted to LF. The result is
 split after its last blank line. The second part is an unfinished block; it is kept as bytes, so
-that it takes no more memory than its size, and only its `retry` takes effect at once. The first
-part is complete blocks. They are decoded in one go, which is safe because an LF ends even a broken
-UTF-8 sequence, and parsed by `_read_lines`, which is the standard's algorithm, line by line. All
-faster paths give the same results.
+that it takes no more memory than its size, and only its `retry` takes effect immediately. The first
+part consists of complete blocks. They are decoded in one go, which is safe because an LF ends even
+a broken UTF-8 sequence, and parsed by `_read_lines`, which is the standard's algorithm, line by
+line. All faster paths give the same results.
 
 The blocks of a stream nearly always look alike. The field names of one block make a pattern, its
 `_Shape`, which parses many similar blocks at once; blocks that do not match exactly are parsed line
@@ -41,9 +41,9 @@ _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 _LARGE: Final = 1024
 """A text of this many characters or more may be one long line, or many blocks."""
 _FEW_LINES: Final = 4
-"""If a large text starts with fewer lines than this, it is faster to find them one by one."""
+"""If a large text starts with fewer lines than this, finding its lines one by one is faster."""
 _PAUSE: Final = 64
-"""After a text that did not match its shape, this many are read without looking for a shape."""
+"""After a text that did not match the shape, this many texts are read without looking for one."""
 
 _FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n){1,3})\n")
 _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
@@ -212,7 +212,7 @@ class EventStreamParser:
         return 1 if at_line_start and data[0] == _LF else 0
 
     def _hold(self, data: bytes | bytearray) -> None:
-        """Keep the unfinished block; only its `retry` takes effect at once (ARK-SSE-17)."""
+        """Keep the unfinished block; only its `retry` takes effect immediately (ARK-SSE-17)."""
         block = self._block
         before = len(block)
         block += data
@@ -317,7 +317,7 @@ def _as_bytes(data: bytes | memoryview) -> bytes:
 
 
 def _without_cr(data: bytes | bytearray) -> bytes | bytearray:
-    """Return `data` with each CR LF replaced by LF, b"" if a CR is not followed by an LF."""
+    """Return `data` with each CR LF replaced by LF; b"" if a CR is not followed by an LF."""
     return b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
 
 

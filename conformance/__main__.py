@@ -179,7 +179,7 @@ def _refusal(error: click.UsageError) -> str:
             lacking = error.message.endswith("requires an argument.")
             text = f"{option}: {'needs a value' if lacking else 'takes no value'}"
         case _:
-            text = re.sub(_EXTRA, r"\1: unknown", error.format_message())
+            text = re.sub(_EXTRA, r"\1: unexpected", error.format_message())
     if text.endswith("?"):
         return text
     where = error.ctx.command_path if error.ctx else "arkor-conformance"

@@ -36,7 +36,7 @@ class UsageError(ReadingError):
 
 
 _MOST_DIGITS: Final = 400
-"""Longer integers exceed every float; they are refused here, before Python's own limit applies."""
+"""Integers with more digits exceed every float; they are refused before Python's limit applies."""
 _PLAIN: Final = mapping(anything())
 
 

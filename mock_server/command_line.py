@@ -48,7 +48,7 @@ _STATUSES: Final = (
 
 
 def run(given: Sequence[str]) -> int:
-    """Run the command and return its exit status; raises CommandError and OSError."""
+    """Run the command and return its exit status; raises CommandError or OSError."""
     options = _parsed(given)
     action, _, _ = _COMMANDS[options.command]
     try:

@@ -74,7 +74,8 @@ class Commands:
         if unknown:
             # The value of an unknown option may be a secret, and errors end up in logs.
             named = [each.partition("=")[0] for each in unknown if each.startswith("-")]
-            self.parsers[options.command].error(f"{' '.join(named or unknown)}: unknown")
+            problem = "unknown" if named else "unexpected"
+            self.parsers[options.command].error(f"{' '.join(named or unknown)}: {problem}")
         return options
 
 

@@ -97,7 +97,7 @@ class Setup:
 class Client:
     """One session, and what mutants need to know about it.
 
-    Times are in seconds by the driver's clock. `came_from` is the state of the stream before the
+    Times are in seconds on the driver's clock. `came_from` is the state of the stream before the
     current input.
     """
 
@@ -133,12 +133,12 @@ class Client:
 
     @property
     def stream(self) -> Stream:
-        """The state of the event stream in the session."""
+        """The session's state for the event stream."""
         return self.session.stream_state
 
     @property
     def stop(self) -> Stop:
-        """The state of the cancel in the session."""
+        """The session's state for the cancel request."""
         return self.session.stop_state
 
     def into(self, event: Input) -> None:
@@ -297,7 +297,7 @@ class Client:
         self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
 
     def _is_wanted(self, output: Output) -> bool:
-        """Return whether to pass on an output; false for calls that the driver did not make."""
+        """Return whether to pass on an output; false if it settles a call that was not made."""
         if not isinstance(output, Settle):
             return True
         wanted = output.operation in self.asked

@@ -135,7 +135,7 @@ def _lf_lines(text: str) -> list[str]:
 
 @frozen(kw_only=True)
 class Dialect:
-    """The standard's algorithm, with an attribute for each change that mutants make.
+    """The standard's algorithm, with an attribute for each part that mutants change.
 
     `throws_away` returns whether a field with this name discards the earlier data of its block.
     `is_event` returns whether a block with this data and name is an event.
@@ -286,7 +286,7 @@ def change_blocks(change: Callable[[Client, Block], Iterable[Block]]) -> None:
 
 
 def misread(change: Callable[[Block], Block]) -> None:
-    """Replace each block that is an event with the one that `change` returns."""
+    """Replace each block that is an event with the block that `change` returns for it."""
     change_blocks(lambda _, block: (block if block.data is None else change(block),))
 
 

@@ -5,9 +5,9 @@ that it breaks, each under one profile. The causes in the report must match the 
 client breaks. The client is first removed from the record of broken clients, so that it is not
 recognised by its own entry.
 
-One fault may hide another: a client that never opens the stream cannot show how it parses one. So
-a fault in a pair counts only if it was reached: at least one play must fail in the same
-way as for the recorded client with only this fault.
+One fault may hide another: a client that never opens the stream cannot show how it parses events.
+So a fault in a pair counts only if it was reached: at least one play must fail in the same way as
+for the recorded client with only this fault.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,9 +76,10 @@ class Explanation:
 
     @property
     def hint(self) -> str:
-        """Whether the first cause resembles a recorded client that breaks one of the same rules.
+        """A judgement of the first cause's hint: the recorded client that the cause resembles.
 
-        "right" or "wrong"; "unknown" if it resembles no recorded client.
+        "right" if that client breaks one of the same rules, otherwise "wrong"; "unknown" if there
+        is no hint.
         """
         like = self.causes[0].resembles if self.causes else None
         if like is None:
@@ -101,7 +102,7 @@ class Explanation:
         under = next(cause for cause in self.causes if first in cause.failures)
         return (
             f"{fault.mutant.name} has no cause of its own: its failures, such as {first.play}, are "
-            f"under {under.rule or 'no rule'}"
+            f"listed under {under.rule or 'no rule'}"
         )
 
 
@@ -214,7 +215,7 @@ class Explainer:
 def shown_of(
     mutant: Mutant, alone: BrokenClient, found: Sequence[Failure], results: Sequence[CaseResult]
 ) -> Fault:
-    """Return the evidence of a fault in these failures.
+    """Return the fault of `mutant` with those of the failures that are evidence of it.
 
     `alone` is the recorded client with only this fault. A failure in a play that `alone` also
     fails is evidence if both failures begin with the same kind of step, or if this failure cites

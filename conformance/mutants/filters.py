@@ -59,12 +59,12 @@ def filter_outputs(change: Callable[[Client, Output], Iterable[Output]]) -> None
 
 
 def drop_inputs(unwanted: Callable[[Client, Input], bool]) -> None:
-    """Drop the inputs for which `unwanted` returns true before they reach the session."""
+    """Drop inputs before they reach the session if `unwanted` returns true for them."""
     filter_inputs(lambda client, event: () if unwanted(client, event) else (event,))
 
 
 def drop_outputs(unwanted: Callable[[Client, Output], bool]) -> None:
-    """Drop the outputs for which `unwanted` returns true before they reach the driver."""
+    """Drop outputs before they reach the driver if `unwanted` returns true for them."""
     filter_outputs(lambda client, output: () if unwanted(client, output) else (output,))
 
 
@@ -102,7 +102,7 @@ def change_results(change: Callable[[Client, TrainingResult], TrainingResult]) -
 
 
 def edit_requests(change: Callable[[Client, Request], Request], *calls: Call) -> None:
-    """Change the requests of these calls before they are sent, or of all calls if none is given."""
+    """Change requests before they are sent: those of these calls, or all if no call is given."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         edits = isinstance(output, Send) and (not calls or call_of(output.request) in calls)
@@ -123,7 +123,7 @@ def edit_create(change: Callable[[Request], Request]) -> None:
 
 
 def edit_stream(change: Callable[[Request], Request]) -> None:
-    """Change every request that opens the stream before it is sent."""
+    """Change every stream request before it is sent."""
     edit_requests(lambda _, request: change(request), Call.STREAM)
 
 
@@ -145,7 +145,7 @@ def change_heads(change: Callable[[Client, Responded], Responded], *calls: Call)
 
 
 def with_field(head: Responded, name: bytes, value: str | None) -> Responded:
-    """Return a response head with the header `name` (lower case) set, or removed if None."""
+    """Return `head` with the header `name` (lower case) set to `value`; None removes the header."""
     kept: Headers = tuple(pair for pair in head.headers if pair[0].lower() != name)
     added = () if value is None else ((name, value.encode("latin-1")),)
     return evolve(head, headers=(*kept, *added))
@@ -157,7 +157,7 @@ def as_no_stream(head: Responded) -> Responded:
 
 
 def change_bodies(call: Call, change: Callable[[Client, Exchange, bytes], bytes]) -> None:
-    """Change the bodies of 2xx responses to a call; each is passed on only when it is complete."""
+    """Change the bodies of 2xx responses to a call; a body is passed on once it is complete."""
     held = ByObject[bytes]()
 
     def changed(client: Client, event: Input) -> Iterable[Input]:

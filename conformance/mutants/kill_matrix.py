@@ -33,7 +33,7 @@ from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 
 PATIENCE: Final = 0.5
-"""Seconds of silence after which a mutant counts as hung; with too few, the controls fail."""
+"""Seconds of silence after which a mutant counts as hung; with too few, the control runs fail."""
 _STARTS: Final = 3
 _ROUNDS: Final = 5
 """How many times to replay uncaught mutants, and cases that caught no mutant.
@@ -177,7 +177,7 @@ class _Trials:
     controls: list[Control] = field(factory=list[Control])
 
     def work(self, mutants: Sequence[Mutant]) -> Iterator[Callable[[], Awaitable[None]]]:
-        """Yield functions that play all mutants, with the controls spread evenly between them."""
+        """Yield functions that play all mutants, with control runs spread evenly between them."""
         families: dict[str, list[Case]] = {}
         for case in _about_any(mutants, self.cases):
             families.setdefault(case.family, []).append(case)
@@ -197,7 +197,7 @@ class _Trials:
     def another_round(
         self, mutants: Sequence[Mutant], cases: Sequence[Case]
     ) -> Iterator[Callable[[], Awaitable[None]]]:
-        """Yield functions that play these cases again, and all cases against uncaught mutants.
+        """Yield functions that replay these cases, or all cases if few mutants are uncaught.
 
         Some mutants are caught only if an abort happens at a certain moment.
         """

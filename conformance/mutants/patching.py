@@ -88,14 +88,14 @@ WHERE_FAILURES_COUNT: Final = (
     *("ARK-BUD-14", "ARK-BUD-15", "ARK-BUD-16", "ARK-BUD-17", "ARK-BUD-18", "ARK-BUD-19"),
     *("ARK-BUD-20", "ARK-EVT-15", "ARK-SSE-17", "ARK-SSE-20", "ARK-STR-15", "ARK-STR-19"),
 )
-"""Rules that are judged by the next delay, or by which stream request is the last one.
+"""Rules judged by the length of the next delay, or by which stream request is the last.
 
 A client that counts failures differently breaks these rules too.
 """
 WHERE_THE_CURSOR_SHOWS: Final = (
     *("ARK-SSE-7", "ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-6", "ARK-RES-7", "ARK-RES-8"),
 )
-"""Rules that are judged by the cursor of the next stream request, mostly with public vectors."""
+"""Rules judged by the cursor of the next stream request, mostly with public test vectors."""
 
 
 def breaks(
@@ -201,7 +201,7 @@ def cursor_sent(request: Request) -> bytes:
 
 
 def with_cursor(request: Request, cursor: str) -> Request:
-    """Return the request with this cursor, or without one if it is ""."""
+    """Return the request with this cursor, or without a cursor if `cursor` is ""."""
     if not cursor:
         return without(request, CURSOR.lower())
     return with_header(request, CURSOR, cursor.encode())

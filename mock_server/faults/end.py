@@ -17,7 +17,7 @@ from mock_server.sse import Frame
 
 @define
 class Breakpoint:
-    """A point where a rule acts; `fire` counts the action, and returns False if none is left."""
+    """A point where a rule acts; `fire` counts the action, or returns False at the rule's limit."""
 
     after: After
     fire: Callable[[], bool]
@@ -76,7 +76,7 @@ def extra_of(rules: Iterable[Rule]) -> bytes:
 
 
 def idle_end_of(rules: Iterable[Rule]) -> tuple[IdleEnd, float] | None:
-    """Return how a kept-alive connection ends, and after how many idle seconds, if it does."""
+    """Return how an idle kept-alive connection ends, and after how many seconds, or None."""
     return next(((how, rule.end.idle) for rule in rules if (how := rule.end.idle_end)), None)
 
 

@@ -1,6 +1,7 @@
 """Faults of a head: the status, headers and body that the rules of an exchange ask for.
 
-The plan also decides whether the origin (the mock's backend, or the real one of a proxy) is asked.
+The plan also decides whether the origin (the mock's backend, or the real one behind a proxy) is
+asked.
 """
 
 import re
@@ -144,7 +145,7 @@ _NOTHING: Final = _merged((), Route.OTHER)
 def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -> Head | None:
     """Return the head for a compressed body; None if the body is not to be compressed.
 
-    `request` are the header fields of the request, with names in lower case.
+    `request` has the header fields of the request, with names in lower case.
     """
     wanted = plan.gzip is Gzip.ALWAYS or (plan.gzip is Gzip.ACCEPTED and accepts_gzip(request))
     if not wanted or plan.raw is not None or head.status in BODILESS:
@@ -156,7 +157,7 @@ def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -
 
 
 def accepts_gzip(request: Iterable[tuple[str, str]]) -> bool:
-    """Return whether a request accepts gzip (RFC 9110, 12.5.3); False without the field."""
+    """Return whether a request accepts gzip (RFC 9110, 12.5.3); False if the field is absent."""
     weights: dict[str, bool] = {}
     for member in listed(request, "accept-encoding"):
         coding, _, weight = member.partition(";")

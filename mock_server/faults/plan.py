@@ -32,7 +32,7 @@ from mock_server.sse import Frame
 
 @frozen
 class MatchedRule:
-    """A rule that matches an exchange; `fire` counts an action, and returns False at its limit."""
+    """A rule that matches an exchange; `fire` counts an action, or returns False at the limit."""
 
     rule: Rule
     rng: random.Random
@@ -60,7 +60,7 @@ class _Outgoing:
 
 
 def _takes(stage: MatchedRule, out: _Outgoing) -> bool:
-    """Decide whether a rule acts on a frame, and count it if the rule picks frames."""
+    """Decide whether a rule acts on a frame; if the rule picks frames, count that it has fired."""
     on = stage.rule.on
     if not on.picks_frames:
         return out.index > 0
@@ -128,7 +128,7 @@ class ExchangePlan:
         return None if self._final is None else self._final.how
 
     def head_delay(self) -> float:
-        """Return the delay of the head in seconds, random if a rule has a jitter."""
+        """Return the delay of the head in seconds, which is random if a rule has jitter."""
         return sum(
             spread(each.rule.head.delay, each.rule.head.jitter, each.rng)
             for each in self._matched
@@ -165,7 +165,7 @@ class ExchangePlan:
         return self._emit_all(outgoing)
 
     def comment(self, data: bytes) -> list[Action]:
-        """Return the actions for a comment of the server, which rules neither count nor pick."""
+        """Return the actions for a comment from the server, which rules neither count nor pick."""
         return [] if self.ended else self._write(data, ())
 
     def finish(self, how: Ending = Ending.EOF) -> list[Action]:
@@ -235,7 +235,7 @@ class ExchangePlan:
         return self._reach(ops, out.frame)
 
     def _cut_at(self, point: Breakpoint, frame: Frame) -> list[Action]:
-        """Send the bytes before a point in a frame, and those after it unless the response ends."""
+        """Send the bytes before a point in a frame, then the rest unless the response has ended."""
         head, rest = frame.raw[: point.after.bytes], frame.raw[point.after.bytes :]
         ops = [*self._write(head, () if rest else (frame,)), *self._happen(point)]
         return ops if self.ended or not rest else [*ops, *self._write(rest, (frame,))]

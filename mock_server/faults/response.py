@@ -9,7 +9,7 @@ from attrs import frozen
 
 BODILESS: Final = frozenset({204, 205, 304})
 NO_BODY: Final = frozenset({204, 304})
-"""The statuses whose responses cannot have a body; a 205 must not have one, but can."""
+"""The statuses whose framing allows no body; for a 205, only the semantics forbid one."""
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -65,7 +65,7 @@ def replaced(
 
 
 def end_to_end(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the header fields of a message that are forwarded (RFC 9110, 7.6.1).
+    """Return those header fields of a message that are forwarded (RFC 9110, 7.6.1).
 
     Hop-by-hop fields are left out, including those that `Connection` names. So is Content-Length,
     because the carrier frames the body itself.
@@ -97,7 +97,7 @@ class BodyKind:
     small: bool
     """Whether the body has a known length of at most 1 MiB."""
     coding: str | None
-    """The content codings, for messages; None if the body is not compressed."""
+    """The content codings, as text for messages; None if the body is not compressed."""
 
     @property
     def framed(self) -> bool:
@@ -106,7 +106,7 @@ class BodyKind:
 
     @classmethod
     def of(cls, headers: Iterable[tuple[str, str]]) -> "BodyKind":
-        """Determine the kind of the body from the header fields."""
+        """Determine the kind of body from the header fields."""
         pairs = tuple(headers)
         lower = {name.lower(): value.strip(" \t") for name, value in pairs}
         length = lower.get("content-length", "")

@@ -23,7 +23,7 @@ _LONGEST: Final = 200
 
 @define
 class _Live:
-    """A rule in force, with how often it has fired."""
+    """A rule in force, and how often it has fired."""
 
     index: int
     rule: Rule
@@ -46,7 +46,7 @@ class Rules:
     )
     """Counts requests by route, and by route and job.
 
-    Clients name the jobs, so only the counts of the latest jobs are kept.
+    Clients choose the job ids, so only the counts of the latest jobs are kept, to limit memory.
     """
     _added: int = field(default=0, init=False)
 
@@ -128,7 +128,7 @@ class Rules:
     def _next(
         self, route: Route, job: str | None, method: str, headers: tuple[tuple[str, str], ...]
     ) -> Exchange:
-        """Describe a request as the next one of its route, without counting it."""
+        """Return the `Exchange` for the next request to a route, without counting the request."""
         attempt = self._attempts.get((route, None), 0) + 1
         job_attempt = attempt if job is None else self._attempts.get(_key(route, job), 0) + 1
         return Exchange(route, job, method, headers, attempt, job_attempt)

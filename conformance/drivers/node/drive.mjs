@@ -187,7 +187,7 @@ class Service {
     },
     open: async ({ config }) => {
       await this.#close();
-      if (!isObject(config)) throw new Error("open has no 'config'; send one that is an object");
+      if (!isObject(config)) throw new Error("open has no 'config' object; send one");
       const desk = new Desk(config, this.#virtual);
       try {
         desk.client = await this.#open(desk);

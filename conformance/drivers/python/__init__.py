@@ -1,1 +1,1 @@
-"""The code that all drivers in Python share, and the drivers of clients in Python."""
+"""The code that all drivers in Python share, and the drivers for clients in Python."""

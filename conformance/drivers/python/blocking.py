@@ -80,9 +80,9 @@ class _Client:
             pass
 
     async def _in_thread(self, operation: Callable[[], Result]) -> Result:
-        """Run an operation in a thread and return its result; block until it has begun.
+        """Run an operation in a thread and return its result; block the event loop until it begins.
 
-        It has begun when the client first reads the clock, which it does under its lock. The thread
+        It has begun once the client first reads the clock, which it does under its lock. The thread
         is not joined, because closing the client ends the operation.
         """
         entered, done, outcome = threading.Event(), anyio.Event(), Future[Result]()

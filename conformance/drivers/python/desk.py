@@ -61,7 +61,7 @@ class Desk:
     _drawn: int = field(default=0, init=False)
 
     def random(self) -> float:
-        """Return the next number of the case's `rng`, which repeats; 0.5 if the case has none."""
+        """Return the next number of the case's `rng`, which is cyclic; 0.5 if the case has none."""
         samples = self.config.get("rng")
         if isinstance(samples, str) or not isinstance(samples, list) or not samples:
             return 0.5
@@ -70,7 +70,7 @@ class Desk:
         return float(sample) if isinstance(sample, int | float) else 0.5
 
     async def heard(self, name: str, data: Mapping[str, object]) -> None:
-        """Report a callback and do what the case asks for in it; raises Provoked."""
+        """Report a callback, then do what the case wants done in it; may raise Provoked."""
         self.report(name, data)
         await self.obey(name)
 
@@ -80,7 +80,7 @@ class Desk:
         self._say({"event": "callback", "name": name, "data": data})
 
     async def obey(self, name: str) -> None:
-        """Do what the case asks for in the last reported callback `name`; raises Provoked."""
+        """Do what the case wants done in the last reported callback `name`; may raise Provoked."""
         if self._due("abort_in", name) and self.client:
             self.client.abort("the case aborts in a callback")
         if self._due("cancel_in", name) and self.client:

@@ -42,7 +42,7 @@ class JobEvents:
     _job: dict[str, object] = field(factory=dict[str, object], init=False)
 
     def take(self, name: str, data: str) -> tuple[str, Mapping[str, object]] | None:
-        """Return the name and the argument of an event's callback; None if it has none."""
+        """Return the name and argument of an event's callback; None if the event has none."""
         if name == "end":
             self._conclude()
             return None

@@ -1,4 +1,4 @@
-"""The driver of `launchdarkly-eventsource`, an event-stream library, which cannot create jobs.
+"""The driver for `launchdarkly-eventsource`, an event-stream library that cannot create jobs.
 
 The library opens and reads the stream, keeps the cursor, backs off and reconnects. `job_events`
 interprets the events. The library's `time` is replaced, so that the kit can end its sleeps.

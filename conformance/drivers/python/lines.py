@@ -16,7 +16,7 @@ from conformance.strict_data import Json, parse_json
 _BLOCK: Final = 1 << 16
 _STDIN: Final = 0
 _DEEPEST: Final = 64
-"""The number of levels printed of a value that JSON cannot express."""
+"""How many levels to print of a value that JSON cannot express."""
 
 
 class NotACommand(Exception):

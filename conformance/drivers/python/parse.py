@@ -15,7 +15,7 @@ from arkor_proto import EventStreamParser
 from conformance.strict_data import Json, Table, parse_json
 
 Parser = Callable[[Iterable[bytes], str, int], Mapping[str, object]]
-"""Takes the chunks, the initial cursor and the largest event size in bytes; returns the answer."""
+"""Takes the chunks, the initial cursor and the event size limit in bytes; returns the answer."""
 _BOUND: Final = 8 * 2**20
 
 

@@ -80,7 +80,7 @@ class _Service:
     async def _open(self, config: Json) -> Failure | None:
         await self._close()
         if not isinstance(config, Mapping):
-            return Failure("unsupported", "open has no 'config'; send one that is an object")
+            return Failure("unsupported", "open has no 'config' object; send one")
         self._case = OpenCase(self.opener, self.explain, self._virtual, config)
         self.group.start_soon(self._case.run)
         return await self._case.opened()

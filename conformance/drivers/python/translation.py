@@ -43,7 +43,7 @@ class NewJob:
 
 
 def hello(transport: str) -> Mapping[str, Json]:
-    """Return the answer to `hello` for the driver of a transport of `arkor_proto`."""
+    """Return the answer to `hello` from the driver for one of `arkor_proto`'s transports."""
     return {
         "impl": f"arkor-proto ({transport})",
         "version": arkor_proto.__version__,
@@ -56,7 +56,7 @@ HELLO: Final = hello("anyio")
 
 
 def policy_of(config: Mapping[str, Json]) -> ReconnectPolicy:
-    """Return the reconnect policy of a case; a missing value is the default of `arkor_proto`."""
+    """Return the reconnect policy of a case, with `arkor_proto`'s defaults for missing values."""
     default = ReconnectPolicy()
     attempts = config.get("max_attempts")
     return ReconnectPolicy(
@@ -134,7 +134,7 @@ def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> T
 
 
 def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
-    """Return the argument of a callback with the wire's names; a checkpoint includes its adapter.
+    """Return a callback's argument with members named as on the wire; a checkpoint has its adapter.
 
     Members that the frame lacks or that have the wrong type are null, as they are for the callback.
     """

@@ -77,7 +77,7 @@ def ignores_an_abort_while_it_reads_an_error() -> None:
 
 @breaks("ARK-ABT-9")
 def ignores_an_abort_while_it_creates() -> None:
-    """The client ignores an abort while the create is in flight."""
+    """The client ignores an abort while the create request is in flight."""
     _deaf_to_abort_while(Stream.AWAITING_JOB)
 
 
@@ -111,7 +111,7 @@ def leaves_the_connection_at_an_abort() -> None:
 
 @breaks("ARK-ABT-4")
 def abort_cancels_the_job() -> None:
-    """An abort also sends a cancel."""
+    """An abort also sends a cancel request."""
 
     def cancel(client: Client, event: Input) -> None:
         if isinstance(event, Abort) and client.session.job is not None:
@@ -204,7 +204,7 @@ def delivers_one_more_event_after_its_pause() -> None:
 
 @breaks("ARK-ABT-9")
 def an_abort_loses_the_create() -> None:
-    """An abort while the create is in flight discards its response."""
+    """An abort while the create request is in flight discards the response."""
     forgotten = TransportError("forgotten")
 
     def forget(client: Client, event: Input) -> None:

@@ -19,7 +19,7 @@ _WHERE_DELAYS_GROW = (
     *("ARK-BAK-3", "ARK-BAK-10", "ARK-BAK-11"),
     *("ARK-BUD-3", "ARK-BUD-9", "ARK-BUD-10", "ARK-BUD-14"),
 )
-"""Rules that are judged by how delays grow; a client with a different formula breaks these too."""
+"""Rules judged by how delays grow; a client with a different back-off formula breaks them too."""
 
 
 def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
@@ -28,7 +28,7 @@ def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
 
 @breaks("ARK-BAK-1", follows=(*_WHERE_DELAYS_GROW, "ARK-BAK-5", "ARK-BAK-6"))
 def does_not_wait() -> None:
-    """The client reopens the stream at once after a failure, without back-off."""
+    """The client reopens the stream immediately after a failure, without back-off."""
     _formula(lambda _, __: 0.0)
 
 
@@ -100,7 +100,7 @@ def spreads_by_half() -> None:
 
 @breaks("ARK-BAK-2")
 def spreads_above_the_cap() -> None:
-    """The client applies the cap before the spread, so a delay can exceed the cap."""
+    """The client applies the cap before it spreads the delay, so a delay can exceed the cap."""
 
     def delay(
         policy: ReconnectPolicy, n: int, random: Random | None, previous: float | None = None
@@ -120,7 +120,7 @@ def has_another_base() -> None:
 
 @breaks("ARK-BAK-3")
 def has_another_cap() -> None:
-    """The cap of the delay defaults to 30 s instead of 60 s."""
+    """The cap on the delay defaults to 30 s instead of 60 s."""
     defaults = (1.0, 30.0, None, Jitter.PROPORTIONAL)
     replace(ReconnectPolicy.__init__, "__defaults__", defaults)
 

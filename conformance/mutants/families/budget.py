@@ -130,7 +130,7 @@ def takes_no_ping_for_progress() -> None:
 
 @breaks("ARK-BUD-11", "ARK-BUD-12", follows=WHERE_FAILURES_COUNT)
 def wants_new_ids_for_progress() -> None:
-    """Only a new id counts as progress, in profiles where any frame or any JSON frame must."""
+    """Only a new id counts as progress, even where any frame or any JSON frame must count."""
     change_profiles(lambda p: evolve(p, progress=Progress.NEW_CURSOR), "2026-05", "2026-07")
 
 

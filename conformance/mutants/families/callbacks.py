@@ -41,7 +41,7 @@ def swallows_errors_of_callbacks() -> None:
 
 @breaks("ARK-EVT-15", "ARK-EVT-17")
 def rejects_at_errors_of_callbacks() -> None:
-    """`wait()` rejects on an exception in a callback, in the profile where it must retry."""
+    """`wait()` rejects on an exception in a callback, in the profile that requires a retry."""
     change_profiles(lambda p: evolve(p, callback_errors=CallbackErrors.REJECT), "2026-05")
 
 

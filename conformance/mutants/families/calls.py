@@ -26,7 +26,7 @@ def _as_refused(head: Responded) -> Responded:
 
 @breaks("ARK-CRE-1", follows=("ARK-EVT-23", "ARK-EVT-24"))  # about create responses
 def takes_every_create_for_refused() -> None:
-    """The client treats every create as refused, so `start()` always rejects."""
+    """The client treats every create request as refused, so `start()` always rejects."""
     change_heads(lambda _, head: _as_refused(head), Call.CREATE)
 
 

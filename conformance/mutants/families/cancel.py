@@ -43,7 +43,7 @@ _DEAF = Ignored("the mutant ignores it")
 
 
 def _settle_cancels(outcome_of: Callable[[Client], Outcome | None]) -> None:
-    """Settle a cancel without a request if `outcome_of` returns an outcome for it."""
+    """Settle a `cancel()` without a request if `outcome_of` returns an outcome for it."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         outcome = outcome_of(client) if isinstance(event, Cancel) else None
@@ -103,7 +103,7 @@ def swallows_the_error_of_a_cancel() -> None:
 
 @breaks("ARK-CAN-5")
 def repeats_a_cancel() -> None:
-    """The client sends a failed cancel again."""
+    """The client sends a failed cancel request again."""
     tries = count()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -147,7 +147,7 @@ def cancel_ends_the_wait() -> None:
 
 @breaks("ARK-CAN-7")
 def loses_a_cancel_during_the_create() -> None:
-    """`cancel()` does nothing while the create is in flight, as in the real SDK."""
+    """`cancel()` does nothing while the create request is in flight, as in the real SDK."""
     _settle_cancels(lambda client: NothingToCancel() if client.job_state is Job.CREATING else None)
 
 
@@ -202,7 +202,7 @@ def remembers_a_refused_cancel() -> None:
 
 @breaks("ARK-CAN-10")
 def cancel_fails_with_the_create() -> None:
-    """After a failed create, `cancel()` rejects with the error of the create."""
+    """After a failed create request, `cancel()` rejects with that request's error."""
     failures = ByObject[Rejected]()
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome:

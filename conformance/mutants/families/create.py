@@ -1,4 +1,4 @@
-"""Mutants that mishandle `start()`, or the create that `wait()` depends on."""
+"""Mutants that mishandle `start()`, or the create request that `wait()` depends on."""
 
 # ruff: noqa: D401
 
@@ -71,14 +71,14 @@ def overlapping_starts_submit_twice() -> None:
 
 
 def _is_failure(operation: Operation, outcome: Outcome, client: Client) -> bool:
-    """Return whether an operation ends because the create failed."""
+    """Return whether an operation ends because the create request failed."""
     if operation is Operation.CANCEL or not isinstance(outcome, Rejected):
         return False
     return client.job_state is not Job.ACCEPTED and not isinstance(outcome.error, Aborted)
 
 
 def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
-    """If a create fails, repeat each call that was waiting for it, once."""
+    """If a create request fails, repeat once each call that was waiting for it."""
     repeated = ByObject[Exchange]()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -95,18 +95,18 @@ def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
 
 @breaks("ARK-CRE-6")
 def repeats_the_create_on_5xx() -> None:
-    """The client sends the create again after a 5xx response."""
+    """The client sends the create request again after a 5xx response."""
     _retry_create(lambda error: isinstance(error, StatusError) and error.status >= 500)  # noqa: PLR2004
 
 
 @breaks("ARK-CRE-6")
 def repeats_the_create_on_a_broken_connection() -> None:
-    """The client sends the create again if its response is lost, so the job may run twice."""
+    """The client sends the create request again if its response is lost, so two jobs may run."""
     _retry_create(lambda error: isinstance(error, TransportError))
 
 
 def _remember_failures(kind: type[Exception], imperative: type[Start | Follow]) -> None:
-    """Make every later call of one kind fail with the error of the failed create."""
+    """Make every later call of one kind fail with the error from the failed create request."""
     failures = ByObject[Rejected]()
 
     def note(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
@@ -153,7 +153,7 @@ def start_opens_the_stream() -> None:
 
 @breaks("ARK-CRE-7")
 def hides_the_status_of_a_refused_create() -> None:
-    """When the backend refuses a create, the client reports a bad response without the status."""
+    """If the backend refuses to create a job, the client reports a bad response, not the status."""
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
         failed = _is_failure(operation, outcome, client)
@@ -185,7 +185,7 @@ def _body_with(job_id: str) -> bytes:
 
 @breaks("ARK-CRE-7")
 def takes_a_refused_create_for_accepted() -> None:
-    """The client treats every create as accepted, whatever the response."""
+    """The client treats every create request as accepted, whatever the response."""
 
     def accept(client: Client, event: Input) -> Iterable[Input]:
         if not isinstance(event, Broken) or client.exchange_of(event).call is not Call.CREATE:
@@ -252,7 +252,7 @@ def sends_no_idempotency_key() -> None:
 
 @breaks("ARK-CRE-11")
 def mints_a_key_for_every_try() -> None:
-    """Every create request has a new `Idempotency-Key`, so a repeated create makes a second job."""
+    """Every create request has a new `Idempotency-Key`, so a repeated one makes a second job."""
     keys = count(1)
     edit_create(lambda r: with_header(r, b"Idempotency-Key", b"key-%d" % next(keys)))
 
@@ -306,7 +306,7 @@ def changes_the_job_id() -> None:
 
 @breaks("ARK-CRE-5")
 def remembers_a_lost_start() -> None:
-    """After a create without a response, every later `start()` fails with the same error."""
+    """After a create request without a response, later `start()` calls fail with the same error."""
     _remember_failures(TransportError, Start)
 
 
@@ -321,7 +321,7 @@ def _submits_at_a_wait_while(state: Job) -> None:
 
 @breaks("ARK-CRE-3")
 def wait_submits_beside_a_create() -> None:
-    """`wait()` submits a second job while the first create is in flight."""
+    """`wait()` submits a second job while the first create request is in flight."""
     _submits_at_a_wait_while(Job.CREATING)
 
 

@@ -1,4 +1,4 @@
-"""Mutants that mishandle responses that are not a stream."""
+"""Mutants that mishandle responses that are not streams."""
 
 # ruff: noqa: D401
 
@@ -48,7 +48,7 @@ def gives_up_on_429() -> None:
 
 @breaks("ARK-ERR-5")
 def has_no_grace() -> None:
-    """`wait()` rejects on a 404 right after the create, without a grace period."""
+    """`wait()` rejects on a 404 right after the job is created, without a grace period."""
     change_profiles(lambda profile: evolve(profile, not_found_grace=0.0), "hardened")
 
 
@@ -111,7 +111,7 @@ def gives_up_on_5xx_but_503() -> None:
 
 @breaks("ARK-ERR-8")
 def refuses_deprecated_calls() -> None:
-    """A create or a cancel fails if the response has a `Deprecation` header."""
+    """A create or cancel request fails if the response has a `Deprecation` header."""
     change_heads(
         lambda _, head: evolve(head, status=426) if _is_deprecated(head) else head,
         *(Call.CREATE, Call.CANCEL),

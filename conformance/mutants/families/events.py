@@ -1,4 +1,4 @@
-"""Mutants that mishandle frames: the callback that a frame calls, or the result it leads to."""
+"""Mutants that mishandle frames: the callback a frame triggers, or the result it leads to."""
 
 # ruff: noqa: D401
 

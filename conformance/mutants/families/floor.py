@@ -67,7 +67,7 @@ def _change_floors(change: Callable[[Client, float, float, float], float]) -> No
 
 @breaks("ARK-BAK-10")
 def lets_retry_decide_alone() -> None:
-    """`retry:` replaces the formula, even if that makes the delay shorter."""
+    """`retry:` replaces the back-off formula, even if that makes the delay shorter."""
 
     def change(client: Client, delay: float, asked: float, _: float) -> float:
         return delay if asked < 0 else min(asked, client.setup.policy.max_delay)
@@ -76,7 +76,7 @@ def lets_retry_decide_alone() -> None:
 
 
 def _read_retry_after(read: Callable[[Headers, str], float | None]) -> None:
-    """Change how a `Retry-After` that is not a number of seconds is read."""
+    """Change how the client reads a `Retry-After` that is not a number of seconds."""
 
     def change(_: Client, head: Responded) -> Responded:
         value = header(head.headers, b"retry-after") or ""
@@ -161,12 +161,12 @@ def spreads_below_the_floor() -> None:
 
 @breaks("ARK-SSE-17")
 def takes_retry_at_the_blank_line() -> None:
-    """`retry:` takes effect only when its block is complete, not at once."""
+    """`retry:` takes effect only when its block is complete, instead of immediately."""
     change_chunks(lambda _, __, blocks: blocks, lambda _, __, ___: b"")
 
 
 def _change_lines(change: Callable[[bytes], bytes | None]) -> None:
-    """Change each `retry:` line of a chunk; None removes the line."""
+    """Replace each `retry:` line of a chunk with the result of `change`; None removes the line."""
 
     def changed(_: Client, data: bytes) -> bytes:
         lines = (change(line) if line.startswith(b"retry:") else line for line in data.split(b"\n"))
@@ -187,7 +187,7 @@ def reads_any_number_as_retry() -> None:
 
 
 def _every_retry(read: Callable[[bytes], int | None]) -> None:
-    """Replace the value of each `retry` line with what `read` returns, unless that is None."""
+    """Replace the value of each `retry` line with what `read` returns, unless it returns None."""
 
     def change(line: bytes) -> bytes:
         number = read(line.removeprefix(b"retry:"))

@@ -107,7 +107,7 @@ def follows_no_redirect() -> None:
 
 
 def _follow(where: Callable[[Client, Responded], str | None], call: Call) -> None:
-    """Repeat a request at the target that `where` returns for its response, unless that is None."""
+    """Repeat a request at the target that `where` returns for its response, if it returns one."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         follows = isinstance(event, Responded) and client.exchange_of(event).call is call
@@ -155,13 +155,13 @@ def _posts_again(call: Call) -> None:
 
 @breaks("ARK-SEC-3")
 def redirects_the_create() -> None:
-    """The client follows a redirect of the create and posts the job to the new address."""
+    """The client follows a redirect of the create request and posts the job to the new address."""
     _posts_again(Call.CREATE)
 
 
 @breaks("ARK-SEC-3")
 def redirects_the_cancel() -> None:
-    """The client follows a redirect of the cancel and posts the cancel to the new address."""
+    """The client follows a redirect of the cancel request and posts it to the new address."""
     _posts_again(Call.CANCEL)
 
 

@@ -91,7 +91,7 @@ def forgets_the_cursor_on_the_second_reconnect() -> None:
 
 @breaks("ARK-RES-3", follows=("ARK-SSE-11", "ARK-SSE-14", "ARK-RES-2"))
 def forgets_the_cursor_at_a_frame_without_id() -> None:
-    """A frame without an id clears the cursor, as the standard says if read literally."""
+    """A frame without an id clears the cursor, as a literal reading of the standard requires."""
 
     def change(_: Client, block: Block) -> Iterable[Block]:
         yield block

@@ -50,7 +50,7 @@ _KNOWN: Final = frozenset(
 
 
 def _reads(read: Callable[[str], str]) -> None:
-    """Change how event data is read; `read` raises ValueError if it is not JSON."""
+    """Change how event data is read; `read` raises ValueError if the data is not JSON."""
 
     def change(block: Block) -> Block:
         if block.is_control:
@@ -163,7 +163,7 @@ def chokes_on_long_integers() -> None:
 
 
 def _change_numbers(text: str, change: Callable[[float], float]) -> str:
-    """Change only the numbers in a JSON text that are out of range for a double."""
+    """Change only those numbers in a JSON text that are out of range for a double."""
     found = list[float]()
 
     def number(digits: str) -> float:
@@ -190,7 +190,7 @@ def refuses_numbers_beyond_a_double() -> None:
 
 @breaks("ARK-EVT-22")
 def cuts_numbers_to_the_largest() -> None:
-    """The client replaces a number out of range for a double with the largest double."""
+    """The client replaces a number that is out of range for a double with the largest double."""
     _reads(lambda text: _change_numbers(text, lambda value: math.copysign(_MOST, value)))
 
 

@@ -166,7 +166,7 @@ def allows_caches() -> None:
 
 @breaks("ARK-WIR-10")
 def cancels_with_delete() -> None:
-    """The client sends the cancel as a DELETE instead of a POST."""
+    """The client sends the cancel request as a DELETE instead of a POST."""
     edit_cancel(lambda request: evolve(request, method="DELETE"))
 
 

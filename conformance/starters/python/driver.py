@@ -66,7 +66,7 @@ async def _in_thread(operation: Any) -> Any:
 
 @asynccontextmanager
 async def open_client(desk: Desk) -> AsyncGenerator[Driven, None]:
-    """Open the client of a case; abort whatever it is doing when the case is closed."""
+    """Open the client of a case; when the case is closed, abort whatever the client is doing."""
     config: Mapping[str, Any] = desk.config  # the guide, section 3, explains each key
 
     def heard(kind: str, data: Mapping[str, Any]) -> None:

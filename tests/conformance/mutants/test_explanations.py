@@ -88,7 +88,9 @@ def test_a_pair_says_why_it_does_not_count_or_is_not_explained() -> None:
     shared = Explanation(both, (cause("R-1", seen, hidden),), reached)
     assert (explained.reached, explained.right, explained.why()) == (True, True, "")
     assert (missed.reached, missed.right) == (True, False)
-    assert missed.why() == "other has no cause of its own: its failures, such as b, are under R-3"
+    assert missed.why() == (
+        "other has no cause of its own: its failures, such as b, are listed under R-3"
+    )
     assert shared.why() == "one cause covers both faults"
     unseen = evolve(missed, faults=(fault(ONE, seen), fault(OTHER)))
     assert not unseen.reached
