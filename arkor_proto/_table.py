@@ -326,7 +326,7 @@ _JOINT_BY_SIGNAL: Final[Mapping[Signal, tuple[Joint, ...]]] = {
 
 
 def next_state(state: State, signal: Signal) -> State | None:
-    """Return the state that `signal` leads to from `state`, None if it is ignored.
+    """Return the state that `signal` leads to from `state`, or None if the signal is ignored.
 
     Raises LocalProtocolError if the pair is illegal.
     """

@@ -149,7 +149,7 @@ class CaseRun:
         return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
-        """End idle sleeps as they are announced, until the time of the step has passed."""
+        """End idle sleeps as the driver announces them, until the step's time has elapsed."""
         left = step.ms
 
         def due() -> list[tuple[int, Slept]]:
@@ -167,7 +167,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Advance the driver's clock once it has read everything, and end the sleeps then due."""
+        """Advance the driver's clock once it has read everything, and end the sleeps that are due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):

@@ -108,7 +108,7 @@ class Player:
     rules: Rules = field(factory=Rules)
     draw: Draw = draw
     attached: bool = False
-    """Whether cases are played in attached form, although the client can create jobs."""
+    """Whether cases are played in attached form, even though the client can create jobs."""
 
     async def play(self, assignment: Assignment, connection: DriverConnection) -> Played:
         """Play one case, unless it does not apply."""

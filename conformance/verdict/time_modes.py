@@ -33,7 +33,7 @@ from mock_server.scenario.words.head import HeadFault
 from mock_server.strict.words import changed
 
 DIVISOR: Final = 10
-"""Scaled delays are divided by this; the results are still clearly longer than no delay."""
+"""Scaled delays are divided by this; even so, they remain clearly distinguishable from no delay."""
 LONGEST: Final = 10.0
 """The longest single delay, in seconds, that a case may really take and still be played."""
 LONGEST_IN_ALL: Final = 60.0

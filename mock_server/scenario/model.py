@@ -132,8 +132,8 @@ class BackendPlan:
     fan_out: FanOut = word(
         choice(FanOut),
         "how the backend sends new events: to all followers of the job; each event to only one "
-        "follower, in turn; to one follower after the other, so that a follower that does not read "
-        "delays the others; or so that such a follower delays every other request too",
+        "follower, in turn; to the followers one after another, so that one that does not read "
+        "delays the others; or likewise, but such a follower also delays every other request",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
@@ -177,12 +177,12 @@ class Limits:
     )
     open_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the maximum size of all requests that are being read or answered, in bytes",
+        "the maximum total size, in bytes, of the requests that are being read or answered",
         default=32 << 20,
     )
     job_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the approximate memory for the jobs and projects that clients create, in bytes",
+        "the approximate memory, in bytes, for the jobs and projects that clients create",
         default=32 << 20,
     )
     jobs: int = word(
@@ -196,7 +196,7 @@ class Limits:
     )
     journal_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the approximate memory for the journal, in bytes",
+        "the approximate memory, in bytes, for the journal",
         default=48 << 20,
     )
 

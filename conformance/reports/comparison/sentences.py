@@ -247,11 +247,11 @@ def sections(contrast: Contrast) -> Iterator[Section]:
 
 
 _TITLES: Final[Mapping[Change, tuple[str, str]]] = {
-    Change.BROKE: ("Broke", "Passed in the first run, and fails in the last."),
+    Change.BROKE: ("Broke", "Passed in the first run and failed in the last."),
     Change.FOUND: ("Broken, but not judged before", "The first run could not judge these cases."),
-    Change.FIXED: ("Fixed", "Failed in the first run, and passes in the last."),
-    Change.STILL: ("Still broken", "Fails in the first run and in the last."),
-    Change.LOST: ("No longer judged", "Failed in the first run, and was not judged in the last."),
+    Change.FIXED: ("Fixed", "Failed in the first run and passed in the last."),
+    Change.STILL: ("Still broken", "Failed in both the first run and the last."),
+    Change.LOST: ("No longer judged", "Failed in the first run and was not judged in the last."),
     Change.WARNED: ("New warnings", "Now breaks a rule that does not make a run fail."),
     Change.UNWARNED: ("Former warnings", "No longer breaks the rule that caused the warning."),
 }

@@ -20,7 +20,7 @@ class Explained:
     results: Sequence[CaseResult]
     failures: Mapping[int, Failure]
     causes_of: Mapping[int, int]
-    """The index of the cause, by the index of the result."""
+    """Maps the index of a result to the index of its cause."""
 
     @classmethod
     def of(cls, diagnosis: Diagnosis, results: Sequence[CaseResult]) -> "Explained":

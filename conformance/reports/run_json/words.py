@@ -154,7 +154,7 @@ class Profile:
     lacks: tuple[str, ...] = needed(
         _TEXTS, "the reasons why the claim does not cover the whole protocol"
     )
-    remarks: tuple[str, ...] = needed(_TEXTS, "what could only be judged in part")
+    remarks: tuple[str, ...] = needed(_TEXTS, "the aspects that could be judged only in part")
     unplayed: int = needed(_COUNT, "cases that were chosen but not played")
     counts: Mapping[str, int] = needed(
         mapping(_COUNT, keys=one_of([verdict.value for verdict in Verdict])), "cases by verdict"
@@ -236,7 +236,7 @@ class Unjudged:
 
 @frozen
 class Entry:
-    """An event of a trace: its number from 1, its time in milliseconds, its place in `events`."""
+    """An event of a trace: its number (from 1), its time in milliseconds, its index in `events`."""
 
     number: int
     ms: float
@@ -244,7 +244,7 @@ class Entry:
 
 
 def _entry() -> Shape[Entry]:
-    says = "[number, milliseconds, place in `events`]"
+    says = "[number, milliseconds, index in `events`]"
     parts = (integer(0, 2**53), number(-(2**53), 2**53), _COUNT)
 
     def read(value: object, where: str) -> Entry:
@@ -300,7 +300,7 @@ class Reference:
 
     omitted: int = needed(_COUNT, "how many events are left out of the trace")
     trace: tuple[Entry, ...] = needed(
-        array(_entry(), _MOST), "[number, milliseconds, place in `events`]"
+        array(_entry(), _MOST), "[number, milliseconds, index in `events`]"
     )
     details: Mapping[str, str] = needed(
         _TEXT_BY_NAME, "details that the text of an event leaves out, by event number"
@@ -359,7 +359,7 @@ class Result:
         _TEXTS, "the missing capabilities that kept the case from being played"
     )
     refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
-    seconds: float = needed(_SECONDS, "how long the case took, by a monotonic clock; not judged")
+    seconds: float = needed(_SECONDS, "how long the case took, measured by a monotonic clock; not judged")
     rerun: str = needed(_TEXT, "the command that runs only this case")
     findings: tuple[Finding, ...] = needed(
         array(table(Finding, "a finding"), _MOST), "the differences from what was expected"
@@ -378,7 +378,7 @@ class Result:
     operations: tuple[str, ...] = needed(
         _TEXTS, "how each operation settled; empty without findings"
     )
-    endless: bool = needed(flag(), "whether the client continued without end")
+    endless: bool = needed(flag(), "whether the client would have continued endlessly")
     unjudged: tuple[Unjudged, ...] = needed(
         array(table(Unjudged, "an expectation that was not judged")),
         "the expectations of a played case that could not be judged in the time mode of the run",
@@ -412,7 +412,7 @@ class Run:
         nullable(table(Backend, "a backend")),
         "the backend's address and what the run did there; null for a client",
     )
-    seconds: float = needed(_SECONDS, "how long the run took, by a monotonic clock; not judged")
+    seconds: float = needed(_SECONDS, "how long the run took, measured by a monotonic clock; not judged")
     time: Time = needed(table(Time, "a time"), "the clock used to judge the run")
     stack: Mapping[str, str] | None = needed(
         nullable(_TEXT_BY_NAME),

@@ -97,7 +97,7 @@ class Past:
         return self.facts(Requested)
 
     def count(self, route: str) -> int:
-        """Return the number of requests of a route."""
+        """Return the number of requests to a route."""
         return sum(request.route == route for request in self.requests)
 
     def calls(self, *verbs: str) -> int:
@@ -105,7 +105,7 @@ class Past:
         return sum(fact.operation.partition("#")[0] in verbs for fact in self.facts(Called))
 
     def all_answered(self, route: str) -> bool:
-        """Return whether a route had requests and the backend has answered all of them."""
+        """Return whether a route was requested and the backend has answered all its requests."""
         own = {request.attempt for request in self.requests if request.route == route}
         ends = (fact for fact in self.facts(Ended) if fact.by == "server")
         return bool(own) and own <= {fact.attempt for fact in ends if fact.route == route}
