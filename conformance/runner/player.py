@@ -41,9 +41,9 @@ FOLLOWS: Final = (
     f"already exist; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
-"""A silent driver may take this many times the patience to start, as it may have to load a lot."""
+"""The longest start of a silent driver, which may have much to load, as a multiple of the patience."""
 _HELLO_MOST: Final = 8
-"""A driver may take at most this many times the patience to start, even if it is busy."""
+"""The longest start of any driver, even a busy one, as a multiple of the patience."""
 
 
 @frozen

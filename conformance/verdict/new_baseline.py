@@ -1,6 +1,6 @@
 """Write a baseline: the failures of a run as known failures, with reasons for the user to write.
 
-Entries of an earlier baseline are kept, with their reasons, unless their cases pass now.
+Entries of an earlier baseline are kept, with their reasons, unless their cases now pass.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,7 +3,7 @@
 A case is reduced to what a mode can judge, and every dropped expectation is reported.
 
 *virtual*: the driver announces its sleeps and the kit ends them; everything is judged exactly.
-*scaled*: the client really sleeps, with delays set to a tenth; the kit judges order, counts, and
+*scaled*: the client really sleeps, with delays set to a tenth; the kit judges order and counts, and
 that no delay is too short. *real*: the kit judges only order and counts. Load on a machine makes
 events later but never earlier, so the kit does not judge what could fail only by being late.
 """
@@ -49,7 +49,7 @@ _NO_UPPER: Final = (
 _NO_SPREAD: Final = "not judged: scheduling alone can make delays differ"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
 _NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
-_NO_LENGTH: Final = "judged in part, by their number only: scheduling may change their length"
+_NO_LENGTH: Final = "judged in part, by the number of delays only: scheduling may change them"
 
 
 class TimeMode(Enum):

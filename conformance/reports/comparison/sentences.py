@@ -275,7 +275,7 @@ def _rule_of(contrast: Contrast, row: Row) -> str:
 
 
 def findings(contrast: Contrast, row: Row) -> Iterator[tuple[str, str, tuple[str, str, str]]]:
-    """Yield the first finding of each run in a case, with the names of the run and the profile."""
+    """Yield each run's first finding in a case, with the names of the run and the profile."""
     for side in contrast.sides:
         for profile in row.cells[0]:
             finding = side.verdicts[row.name, profile].finding

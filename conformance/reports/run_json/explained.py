@@ -14,7 +14,7 @@ from conformance.verdict.result import CaseResult
 
 @frozen
 class Explained:
-    """The diagnosis of a run, with failures and causes by the index of the result."""
+    """The diagnosis of a run; failures and causes can be looked up by the index of a result."""
 
     diagnosis: Diagnosis
     results: Sequence[CaseResult]

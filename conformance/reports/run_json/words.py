@@ -93,7 +93,7 @@ class Part:
 
     number: int = needed(integer(1, MOST), "the number of the shard")
     of: int = needed(integer(1, MOST), "how many shards there are")
-    cases: tuple[str, ...] = needed(_TEXTS, "the values of --case, before the cases were divided")
+    cases: tuple[str, ...] = needed(_TEXTS, "the values of --case, before the cases were divided into shards")
     filters: tuple[str, ...] = needed(_TEXTS, "the values of --filter")
     files: tuple[str, ...] = needed(_TEXTS, "the files given with --file")
     profiles: tuple[str, ...] = needed(_TEXTS, "the profiles that were chosen")
@@ -376,7 +376,7 @@ class Result:
         "how the reference plays the case; null if it did not play it",
     )
     operations: tuple[str, ...] = needed(
-        _TEXTS, "how each operation settled; empty without findings"
+        _TEXTS, "how each operation settled; empty if there are no findings"
     )
     endless: bool = needed(flag(), "whether the client would have continued endlessly")
     unjudged: tuple[Unjudged, ...] = needed(
@@ -387,7 +387,7 @@ class Result:
     trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "the trace of the case")
     details: Mapping[str, str] = needed(
         _TEXT_BY_NAME,
-        "details that the text of an event leaves out, by event number; empty without findings",
+        "details that the text of an event leaves out, by event number; empty if no findings",
     )
 
 
@@ -398,7 +398,7 @@ class Run:
     schema: str = needed(constant(SCHEMA), "the version of this vocabulary")
     kit: str = needed(_TEXT, "the version of the kit")
     date: str = needed(_TEXT, "when the run ended, in UTC")
-    host: str = needed(_TEXT, "the system, the processor and the Python of the kit")
+    host: str = needed(_TEXT, "the system, the processor and the version of Python that ran the kit")
     specification: Specification = needed(
         table(Specification, "a specification"),
         "the rules and cases used to judge the client",
