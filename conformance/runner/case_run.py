@@ -134,7 +134,7 @@ class CaseRun:
     async def _calm_down(self) -> None:
         """Make round trips to the driver until nothing new happens.
 
-        Forbidden events are noticed only if they have time to happen: each round trip gives the
+        Forbidden events are noticed only if they have time to happen, so each round trip gives the
         client and the backend a turn.
         """
         calm = 0

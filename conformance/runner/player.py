@@ -34,7 +34,7 @@ from mock_server import ScenarioError
 
 ASLEEP: Final = (
     f"the driver announces sleeps but does not declare {VIRTUAL_CLOCK}, so the kit does not end them; "
-    f"declare {VIRTUAL_CLOCK}, or really sleep and do not announce it"
+    f"declare {VIRTUAL_CLOCK}, or really sleep without announcing it"
 )
 FOLLOWS: Final = (
     f"the driver declares attach but not {CREATE}: cases are played in attached form, on jobs that "

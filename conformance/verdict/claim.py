@@ -79,7 +79,7 @@ class Judged:
 
     @property
     def surface(self) -> tuple[str, ...]:
-        """The parts of the protocol that a plain verdict needs."""
+        """The parts of the protocol that a plain "conforms" requires."""
         return HARDENED if self.profile == "hardened" else SURFACE
 
     def omits(self, results: Sequence[CaseResult]) -> bool:
@@ -190,7 +190,7 @@ def _selected(scope: Scope, profile: str) -> str:
 
 
 def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the parts that the client conforms to, and the others with the reason."""
+    """Return the parts that the client conforms to, and why other parts are not claimed."""
     holds: list[str] = []
     lacks: list[str] = []
     narrowed = judged.scope.narrowed(judged.profile)

@@ -163,7 +163,7 @@ class Timing:
     def _assertion(  # noqa: PLR0911 - one arm per kind of assertion
         self, case: Case, expected: Expectation
     ) -> tuple[Assertion | None, str]:
-        """Return the assertion to judge instead, or None, and what is not judged."""
+        """Return the assertion to judge instead, or None, with a remark on what is not judged."""
         match expected.assertion:
             case Sleeps() if any(rule.end.listener for rule in case.server.scenario.rules):
                 return None, _NO_WIRE

@@ -44,7 +44,11 @@ class JobPlan:
     length: int = word(
         integer(0, 1 << 24), "the minimum size of a log event's data, in bytes", default=0
     )
-    status: Fate = word(choice(Fate), "how the job ends on its own", default=Fate.COMPLETED)
+    status: Fate = word(
+        choice(Fate),
+        "how the job ends if it is not cancelled; running: it never ends",
+        default=Fate.COMPLETED,
+    )
     error: str = word(text(), "the error of a failed job", default="the job failed")
     interval: float = word(
         milliseconds(),

@@ -147,7 +147,7 @@ def _side_by_side(contrast: Contrast) -> str:
 
 
 def _breaking(contrast: Contrast) -> Iterator[str]:
-    """Yield how many MUST rules each side breaks; of many sides, only the best and the worst."""
+    """Yield how many MUST rules each side breaks; with many sides, only for the best and worst."""
     counts = [(len(contrast.broken(n)), side.name) for n, side in enumerate(contrast.sides)]
     if len(counts) <= _MOST_NAMED:
         yield from (f"{name} breaks {number or 'none'}" for number, name in counts)
@@ -217,7 +217,7 @@ def step_in_a_line(step: Contrast) -> str:
 
 @frozen
 class Section:
-    """Cases under one heading, grouped by the first rule that they cite."""
+    """Cases under one heading, grouped by the first rule that each of them cites."""
 
     title: str
     explains: str

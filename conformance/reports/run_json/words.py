@@ -365,7 +365,7 @@ class Result:
         array(table(Finding, "a finding"), _MOST), "the differences from what was expected"
     )
     cause: int | None = needed(
-        nullable(_COUNT), "the place of the cause in `causes`; null if there are no findings"
+        nullable(_COUNT), "the index of the cause in `causes`; null if there are no findings"
     )
     begins: Begins | None = needed(
         nullable(table(Begins, "a beginning")),
