@@ -167,7 +167,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Advance the driver's clock once it has read everything, and end the sleeps that are due."""
+        """Advance the driver's clock when it has read everything, and end the sleeps now due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):
@@ -268,7 +268,7 @@ class CaseRun:
                 pass
 
     def _quiet_after(self, rounds: int) -> None:
-        """Record `Quiet` once everything that was sent before a wait settled must have arrived.
+        """Record `Quiet` when all data sent before a wait settled is certain to have arrived.
 
         Bytes on the loopback interface arrive as soon as they are sent, but the backend needs a few
         round trips to accept, read and record them.

@@ -41,7 +41,7 @@ FOLLOWS: Final = (
     f"already exist; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
-"""The longest start of a silent driver, which may have much to load, as a multiple of the patience."""
+"""The longest start of a silent driver, which may load a lot, as a multiple of the patience."""
 _HELLO_MOST: Final = 8
 """The longest start of any driver, even a busy one, as a multiple of the patience."""
 

@@ -211,8 +211,8 @@ class Run:
     def _count(self, case: Case, played: Played) -> None:
         """Count templates that hang, and stop the run if there are too many.
 
-        Each hang takes the whole `patience`. Crashes and endless loops are found quickly, so they are
-        not counted.
+        Each hang takes the whole `patience`. Crashes and endless loops are found quickly, so they
+        are not counted.
         """
         template = case.template
         gaps = self.player.identity.declared_gaps if self.player is not None else ()

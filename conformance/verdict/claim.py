@@ -1,10 +1,10 @@
 """Write the verdict on a profile: the parts of the protocol that the client conforms to.
 
 A plain "conforms" covers the whole protocol as first published. The verdict names the parts that
-are missing: parts that the driver does not declare or for which it answers `unsupported`, parts whose
-cases could not be opened or were not played, and parts for which no MUST rule was judged. If no MUST
-rule was judged at all, there is no verdict. Capabilities that only help the kit to judge more closely (a
-clock, a random source) are not needed.
+are missing: parts that the driver does not declare or for which it answers `unsupported`, parts
+whose cases could not be opened or were not played, and parts for which no MUST rule was judged. If
+no MUST rule was judged at all, there is no verdict. Capabilities that only help the kit to judge
+more closely (a clock, a random source) are not needed.
 """
 
 from collections import Counter

@@ -129,7 +129,9 @@ FRAMES: Final = array(FRAME)
 class Select:
     """Which connections, exchanges or frames a rule applies to; all conditions must hold."""
 
-    route: Route | None = word(choice(Route), "the protocol call that the request makes", default=None)
+    route: Route | None = word(
+        choice(Route), "the protocol call that the request makes", default=None
+    )
     job: str | None = word(text(), "the job's id, decoded", default=None)
     attempt: Span | None = word(
         span(),

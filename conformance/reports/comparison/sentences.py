@@ -124,7 +124,7 @@ def _of_a_history(contrast: Contrast) -> str:
         number = f"{len(fixed)}" if broke else plural(len(fixed), "MUST rule")
         parts.append(f"{number} {'was' if len(fixed) == 1 else 'were'} fixed ({some(list(fixed))})")
     if found:
-        parts.append(f"{len(found)} {_is(found)} broken but had not been judged before")
+        parts.append(f"{len(found)} {_is(found)} broken, though not judged before")
     if still:
         parts.append(f"{len(still)} {_is(still)} still broken")
     if not broke and not fixed:

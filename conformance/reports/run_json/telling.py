@@ -91,7 +91,7 @@ class Telling:
         }
 
     def whole_trace(self) -> Json:
-        """Return the trace and its details, without a verdict, for a trace of the reference."""
+        """Return the trace and its details, without a verdict; used for the reference's trace."""
         events = self._events()
         return {
             "omitted": len(self.told.trace.events) - len(events),

@@ -93,7 +93,9 @@ class Part:
 
     number: int = needed(integer(1, MOST), "the number of the shard")
     of: int = needed(integer(1, MOST), "how many shards there are")
-    cases: tuple[str, ...] = needed(_TEXTS, "the values of --case, before the cases were divided into shards")
+    cases: tuple[str, ...] = needed(
+        _TEXTS, "the values of --case, before the cases were divided into shards"
+    )
     filters: tuple[str, ...] = needed(_TEXTS, "the values of --filter")
     files: tuple[str, ...] = needed(_TEXTS, "the files given with --file")
     profiles: tuple[str, ...] = needed(_TEXTS, "the profiles that were chosen")
@@ -353,13 +355,15 @@ class Result:
     why: str = needed(_TEXT, "why these rules matter")
     verdict: Verdict = needed(choice(Verdict), "the verdict")
     reason: str = needed(
-        _TEXT, "the reason for a verdict without findings; otherwise the driver's log"
+        _TEXT, "the reason for the verdict if there are no findings; otherwise the driver's log"
     )
     lacking: tuple[str, ...] = needed(
         _TEXTS, "the missing capabilities that kept the case from being played"
     )
     refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
-    seconds: float = needed(_SECONDS, "how long the case took, measured by a monotonic clock; not judged")
+    seconds: float = needed(
+        _SECONDS, "how long the case took, measured by a monotonic clock; not judged"
+    )
     rerun: str = needed(_TEXT, "the command that runs only this case")
     findings: tuple[Finding, ...] = needed(
         array(table(Finding, "a finding"), _MOST), "the differences from what was expected"
@@ -398,7 +402,9 @@ class Run:
     schema: str = needed(constant(SCHEMA), "the version of this vocabulary")
     kit: str = needed(_TEXT, "the version of the kit")
     date: str = needed(_TEXT, "when the run ended, in UTC")
-    host: str = needed(_TEXT, "the system, the processor and the version of Python that ran the kit")
+    host: str = needed(
+        _TEXT, "the system, the processor and the version of Python that ran the kit"
+    )
     specification: Specification = needed(
         table(Specification, "a specification"),
         "the rules and cases used to judge the client",
@@ -412,7 +418,9 @@ class Run:
         nullable(table(Backend, "a backend")),
         "the backend's address and what the run did there; null for a client",
     )
-    seconds: float = needed(_SECONDS, "how long the run took, measured by a monotonic clock; not judged")
+    seconds: float = needed(
+        _SECONDS, "how long the run took, measured by a monotonic clock; not judged"
+    )
     time: Time = needed(table(Time, "a time"), "the clock used to judge the run")
     stack: Mapping[str, str] | None = needed(
         nullable(_TEXT_BY_NAME),
