@@ -244,7 +244,7 @@ def _limits(judged: Judged, lacks: Sequence[str]) -> Iterator[str]:
         for result in judged.results
     )
     if short:
-        yield f"{short} case{'s' * (short > 1)} not judged to the end"
+        yield f"{short} case{'s' * (short > 1)} ended early"
 
 
 def opening_refused(result: CaseResult) -> tuple[str, ...]:

@@ -209,8 +209,8 @@ def _stale(
 def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
     """Return a known failure without the profiles and assertions that no longer fail.
 
-    `ran` are the results of its case; what they did not judge is kept. If nothing would be left,
-    the failure is returned unchanged.
+    `ran` are the results of its case; profiles and assertions that were not judged are kept. If
+    nothing would be left, the failure is returned unchanged.
     """
     failing = [(r, f) for r in ran for f in r.findings if known.covers(r, f)]
     judged = {r.profile for r in ran}
@@ -227,7 +227,7 @@ def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
 
 
 def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) -> str:
-    """Return a message that an entry names a template, with the cases to name instead."""
+    """Return a message saying that an entry names a template, and which cases to name instead."""
     rows = sum(case.template == known.case for case in cases)
     failing = dict.fromkeys(
         r.case.id for r in ran for finding in r.findings if known.covers(r, finding)

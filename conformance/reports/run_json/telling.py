@@ -145,7 +145,7 @@ class Telling:
         return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
 
     def _details(self, events: Sequence[Event]) -> Json:
-        """Return the details of events, by their numbers."""
+        """Return the details of events, by event number."""
         found = {event.seq: _detail(event.fact) for event in events}
         return {str(n): self.text(said, LONGEST_TEXT) for n, said in found.items() if said}
 

@@ -230,7 +230,7 @@ class Finding:
 
 @frozen(kw_only=True)
 class Unjudged:
-    """An expectation that the time mode of the run could not judge."""
+    """An expectation that could not be judged in the time mode of the run."""
 
     word: str = needed(_TEXT, "the expectation")
     why: str = needed(_TEXT, "the reason")

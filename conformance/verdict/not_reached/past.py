@@ -38,7 +38,7 @@ PERMANENT: Final[Mapping[str, frozenset[int]]] = {
     "2026-07": frozenset({401, 403, 410, 426}),
     "hardened": frozenset(range(400, 500)) - {404, 408, 409, 425, 429},
 }
-"""The statuses that end a wait, by profile; under `hardened`, a 404 also does, but not at once."""
+"""The statuses that end a wait, by profile; under `hardened`, a 404 ends it too, but only later."""
 
 
 @frozen(kw_only=True)
