@@ -11,7 +11,7 @@ A trainer is three machines that are almost independent:
 - the *stop* (`Stop`): the request to cancel the job on the backend.
 
 Because they are independent, an abort is local and a cancel still works after it: `ABORT` is a
-signal of the stream alone, and does not affect the job and the stop. Where one machine must wait
+signal of the stream alone, and does not affect the job or the stop. Where one machine must wait
 for another, a row of `JOINT` couples them: a follow or a cancel requested while the create is in
 flight stays in `AWAITING_JOB` until the job is known.
 
@@ -326,7 +326,7 @@ _JOINT_BY_SIGNAL: Final[Mapping[Signal, tuple[Joint, ...]]] = {
 
 
 def next_state(state: State, signal: Signal) -> State | None:
-    """Return the state that `signal` leads to from `state`, None if it is ignored.
+    """Return the state that `signal` leads to from `state`, or None if the signal is ignored.
 
     Raises LocalProtocolError if the pair is illegal.
     """

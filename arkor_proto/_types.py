@@ -201,7 +201,8 @@ class Request(Value):
 class Reconnecting(Value):
     """The stream has ended and will be reopened in `delay` seconds.
 
-    `failures` is the number of consecutive failures, 0 after a clean end; `cause` is the last one.
+    `failures` is the number of consecutive failures, and `cause` is the error of the last one; they
+    are 0 and None after a clean end.
     """
 
     failures: int

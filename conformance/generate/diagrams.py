@@ -38,8 +38,9 @@ example, is a signal only for the stream and does not change the job or the stop
 to wait for another, a joint rule connects the two. Each request also has an *exchange*, a machine that
 defines which reports from the network are possible in each of its states.
 
-Every arrow is a move. A signal that moves the machine from many states to the first or to a final state
-is listed below the diagram instead. [The grid](grid.md) lists every pair of state and signal.
+Every arrow is a transition. A signal that moves the machine from many states to the initial state
+or a final state is listed below the diagram instead. [The grid](grid.md) lists every pair of state
+and signal.
 """
 _GRID_INTRO: Final = """\
 # The grid

@@ -17,7 +17,7 @@ _DIGITS: Final = 8
 
 
 def badge(run: Mapping[str, Json]) -> str:
-    """Return the badge; its label has the specification's version and the set of cases."""
+    """Return the badge; its label contains the specification's version and the set of cases."""
     top = Table("run", run)
     about = top.table("specification")
     profiles = [each for each in top.tables("profiles") if each.text("rank") not in UNRANKED]

@@ -91,7 +91,7 @@ class Cause:
 
     @property
     def _of_a_backend(self) -> str:
-        """A backend's cause: the rule, the first case that breaks it, and how many others do."""
+        """The cause as text for a backend: how the first case fails, and how many more cases do."""
         said = self.step.removesuffix(".")
         said = f"warning: {said}" if self.values.flag("warning") else said
         more = len(self.cases) - 1
@@ -165,7 +165,7 @@ def rules_of(result: Table) -> Sequence[str]:
 
 
 def names_its_rule(finding: Table, result: Table) -> bool:
-    """Tell whether a finding names only the one rule that the report shows anyway."""
+    """Tell whether the only rule that a finding names is one that the report shows anyway."""
     return [finding.text("assertion")] == list(rules_of(result))
 
 

@@ -37,9 +37,9 @@ if sys.platform != "win32":
 _FILES_EACH: Final = 2
 """Files that a backend without connections keeps open: its port and a placeholder for the port."""
 _FILES_BESIDE: Final = 256
-"""Open files needed for all but backends: drivers, connections of running cases, and reports."""
+"""Open files needed for everything but backends: drivers, connections of running cases, reports."""
 _FILES_WANTED: Final = 1024
-"""Open files wanted for all but backends, enough for many drivers."""
+"""The number of open files to keep for everything except backends; enough for many drivers."""
 _PORT: Final = "{port}"
 _PORTS_TRIED: Final = 5
 

@@ -134,7 +134,7 @@ class CaseRun:
     async def _calm_down(self) -> None:
         """Make round trips to the driver until nothing new happens.
 
-        Forbidden events are noticed only if they have time to happen: each round trip gives the
+        Forbidden events are noticed only if they have time to happen, so each round trip gives the
         client and the backend a turn.
         """
         calm = 0
@@ -149,7 +149,7 @@ class CaseRun:
         return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
-        """End idle sleeps as they are announced, until the time of the step has passed."""
+        """End idle sleeps as the driver announces them, until the step's time has elapsed."""
         left = step.ms
 
         def due() -> list[tuple[int, Slept]]:
@@ -167,7 +167,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Advance the driver's clock once it has read everything, and end the sleeps then due."""
+        """Advance the driver's clock when it has read everything, and end the sleeps now due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):
@@ -268,7 +268,7 @@ class CaseRun:
                 pass
 
     def _quiet_after(self, rounds: int) -> None:
-        """Record `Quiet` once everything that was sent before a wait settled must have arrived.
+        """Record `Quiet` when all data sent before a wait settled is certain to have arrived.
 
         Bytes on the loopback interface arrive as soon as they are sent, but the backend needs a few
         round trips to accept, read and record them.

@@ -2,7 +2,7 @@
 
 In virtual time, two drivers keep the kit busy. A client that really sleeps leaves the processor
 idle, so many more drivers help, until the kit itself is always busy, or starting them takes longer
-than they save. Memory, processors and open files limit their number.
+than they save. Memory, processors and open files limit the number of drivers.
 """
 
 import math
@@ -28,7 +28,7 @@ _EACH_PROCESSOR: Final = 16
 _FILES: Final = 8
 """Open files that the kit needs per driver: its pipes and its client's connections."""
 _KIT: Final = 0.01
-"""Seconds that the kit itself works on a case."""
+"""The time that the kit itself spends on a case, in seconds."""
 _GROWTH: Final = 2
 """The factor by which the memory of a driver may grow after its start."""
 _UNKNOWN: Final = 200 * 2**20
@@ -71,8 +71,8 @@ def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
     """Return how many drivers help to play cases that wait for `waits` seconds.
 
     More drivers do not help once their waits take less time than the kit's own work, or than the
-    longest case. A driver takes about `starting` seconds to start, and `FIRST` start at once;
-    `starts` drivers are started in any case.
+    longest case. A driver takes about `starting` seconds to start, and `FIRST` of them start at
+    a time; `starts` is the number of driver starts that the run needs in any case.
     """
     total = sum(waits)
     busy = max(len(waits) * _KIT, starts * starting / FIRST, max(waits, default=0.0), _KIT)
@@ -83,8 +83,8 @@ def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
 def longest_early(rest: Iterable[Assignment], timing: Timing) -> Iterator[Assignment]:
     """Yield the remaining cases in an order in which no lane ends long after the others.
 
-    Only every second case is the longest one left. If all were, a client that hangs only in long
-    cases would be taken for one that always hangs.
+    Only every second case is the longest one left. If every case were, a client that hangs only in
+    long cases would be mistaken for one that always hangs.
     """
     usual = list(rest)
     longest = sorted(usual, key=lambda each: length(each.case, timing.divisor), reverse=True)

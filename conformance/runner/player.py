@@ -34,16 +34,16 @@ from mock_server import ScenarioError
 
 ASLEEP: Final = (
     f"the driver announces sleeps but does not declare {VIRTUAL_CLOCK}, so the kit does not end them; "
-    f"declare {VIRTUAL_CLOCK}, or really sleep and do not announce it"
+    f"declare {VIRTUAL_CLOCK}, or really sleep without announcing it"
 )
 FOLLOWS: Final = (
     f"the driver declares attach but not {CREATE}: cases are played in attached form, on jobs that "
     f"already exist; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
-"""A silent driver may take this many times the patience to start, as it may have to load a lot."""
+"""The longest start of a silent driver, which may load a lot, as a multiple of the patience."""
 _HELLO_MOST: Final = 8
-"""A driver may take at most this many times the patience to start, even if it is busy."""
+"""The longest start of any driver, even a busy one, as a multiple of the patience."""
 
 
 @frozen
@@ -108,7 +108,7 @@ class Player:
     rules: Rules = field(factory=Rules)
     draw: Draw = draw
     attached: bool = False
-    """Whether cases are played in attached form, although the client can create jobs."""
+    """Whether cases are played in attached form, even though the client can create jobs."""
 
     async def play(self, assignment: Assignment, connection: DriverConnection) -> Played:
         """Play one case, unless it does not apply."""

@@ -58,7 +58,7 @@ class Recording:
     _held: set[int] = field(factory=set[int], init=False)
     """Connections that are left out of the trace until they have a request of the case."""
     _idle: int = field(default=0, init=False)
-    """The number of closed connections that had no request of the case."""
+    """The number of closed connections that carried no request of the case."""
     _strange: int = field(default=0, init=False)
 
     def take(self, record: Record) -> None:

@@ -49,9 +49,9 @@ class Plan:
     max_hung: int | None = None
     """The run stops when this many templates have hung; None means that hangs never stop it."""
     only_if_useless: bool = False
-    """Whether only templates that hang in a row count; more may hang once a case has ended."""
+    """Whether a case that ends resets the count of hung templates and raises its limit."""
     rounds: int = 1
-    """Round trips before a sleep ends automatically; more of them expose more wrong clients."""
+    """Round trips before a sleep ends automatically; more of them expose more faulty clients."""
     time: TimeMode | None = None
     """The time mode; None means virtual if the driver supports it, otherwise scaled."""
     strict: bool = False
@@ -59,7 +59,7 @@ class Plan:
     version: str = ""
     """Rules newer than this version of the specification do not count; if empty, all count."""
     attached: bool = False
-    """Whether cases are played in attached form, although the client can create jobs."""
+    """Whether cases are played in attached form, even though the client can create jobs."""
     draw: Draw = draw
     """The source of the nonces of cases."""
     note: Callable[[str], None] = lambda _: None
@@ -211,8 +211,8 @@ class Run:
     def _count(self, case: Case, played: Played) -> None:
         """Count templates that hang, and stop the run if there are too many.
 
-        Each hang costs the whole patience. Crashes and endless loops are found quickly, so they are
-        not counted.
+        Each hang takes the whole `patience`. Crashes and endless loops are found quickly, so they
+        are not counted.
         """
         template = case.template
         gaps = self.player.identity.declared_gaps if self.player is not None else ()

@@ -1,10 +1,10 @@
 """Write the verdict on a profile: the parts of the protocol that the client conforms to.
 
 A plain "conforms" covers the whole protocol as first published. The verdict names the parts that
-are missing: parts that the driver does not declare or answers with `unsupported`, parts whose cases
-it could not open or did not play, and parts for which no MUST rule was judged. If no MUST rule was
-judged at all, there is no verdict. Capabilities that only help the kit to judge more closely (a
-clock, a random source) are not needed.
+are missing: parts that the driver does not declare or for which it answers `unsupported`, parts
+whose cases could not be opened or were not played, and parts for which no MUST rule was judged. If
+no MUST rule was judged at all, there is no verdict. Capabilities that only help the kit to judge
+more closely (a clock, a random source) are not needed.
 """
 
 from collections import Counter
@@ -79,7 +79,7 @@ class Judged:
 
     @property
     def surface(self) -> tuple[str, ...]:
-        """The parts of the protocol that a plain verdict needs."""
+        """The parts of the protocol that a plain "conforms" requires."""
         return HARDENED if self.profile == "hardened" else SURFACE
 
     def omits(self, results: Sequence[CaseResult]) -> bool:
@@ -190,7 +190,7 @@ def _selected(scope: Scope, profile: str) -> str:
 
 
 def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the parts that the client conforms to, and the others with the reason."""
+    """Return the parts that the client conforms to, and why other parts are not claimed."""
     holds: list[str] = []
     lacks: list[str] = []
     narrowed = judged.scope.narrowed(judged.profile)
@@ -244,7 +244,7 @@ def _limits(judged: Judged, lacks: Sequence[str]) -> Iterator[str]:
         for result in judged.results
     )
     if short:
-        yield f"{short} case{'s' * (short > 1)} not judged to the end"
+        yield f"{short} case{'s' * (short > 1)} ended early"
 
 
 def opening_refused(result: CaseResult) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Judge a played case: list the expectations that its trace fails, the most important first.
+"""Judge a played case: list the expectations that its trace does not meet, most important first.
 
 The premise is judged first. If the client did not get as far as the rule of the case, the finding
 says so and cites the rule that the client broke first; the case's own rule is not judged.

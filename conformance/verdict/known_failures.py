@@ -47,7 +47,7 @@ DATE: Final = restricted(converted(text(), _date), {"format": "date"})
 class Known:
     """One known failure: of a case, or of a rule on random schedules.
 
-    With `profile` or `assertion`, it covers only these profiles or assertions.
+    If `profile` or `assertion` is set, it covers only those profiles or assertions.
     """
 
     case: str = word(text(), "the case, or its template", default="")
@@ -131,7 +131,7 @@ BASELINE: Final = table(_Baseline, "known failures")
 
 
 def read_baseline(path: Path, rules: Mapping[str, Requirement]) -> tuple[Known, ...]:
-    """Read a baseline file; raises ReadingError with every mistake, or if it cannot be read."""
+    """Read a baseline file; raises ReadingError if it is unreadable, or with all its mistakes."""
 
     def read(file: Mapping[str, Json]) -> tuple[Known, ...]:
         known, mistakes = BASELINE.read(file, "").known, Mistakes()
@@ -198,7 +198,7 @@ def _stale(
             yield f"{each}: expired on {each.expires}; fix it or set a later date ({each.reason})"
         elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
             other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
-            but = f", though the case still fails by {', '.join(other)}" if other else ""
+            but = f", though the case still fails on {', '.join(other)}" if other else ""
             yield f"{each}: passes now{but}; remove it from {each.by} ({each.reason})"
         elif (still := narrowed(each, ran)) != each:
             yield f"{each}: now fails only as {still}; narrow it in {each.by} ({each.reason})"
@@ -209,8 +209,8 @@ def _stale(
 def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
     """Return a known failure without the profiles and assertions that no longer fail.
 
-    `ran` are the results of its case; what they did not judge is kept. If nothing would be left,
-    the failure is returned unchanged.
+    `ran` are the results of its case; profiles and assertions that were not judged are kept. If
+    nothing would be left, the failure is returned unchanged.
     """
     failing = [(r, f) for r in ran for f in r.findings if known.covers(r, f)]
     judged = {r.profile for r in ran}
@@ -227,7 +227,7 @@ def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
 
 
 def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) -> str:
-    """Return a message that an entry names a template, with the cases to name instead."""
+    """Return a message saying that an entry names a template, and which cases to name instead."""
     rows = sum(case.template == known.case for case in cases)
     failing = dict.fromkeys(
         r.case.id for r in ran for finding in r.findings if known.covers(r, finding)

@@ -1,6 +1,6 @@
 """Write a baseline: the failures of a run as known failures, with reasons for the user to write.
 
-Entries of an earlier baseline are kept, with their reasons, unless their cases pass now.
+Entries of an earlier baseline are kept, with their reasons, unless their cases now pass.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +73,7 @@ def _left(known: Known, ran: Sequence[CaseResult], names: set[str]) -> Known | N
 
 
 def _new(ran: Sequence[CaseResult], known: Sequence[Known]) -> Iterator[Known]:
-    """Yield entries for unknown failures; profiles share one if a case fails in the same way."""
+    """Yield entries for unknown failures; profiles under which a case fails alike share one."""
     about: dict[str, list[Known]] = {}
     for each in known:
         about.setdefault(each.case, []).append(each)

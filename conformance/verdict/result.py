@@ -55,7 +55,7 @@ class Finding:
         *,
         not_reached: bool = False,
     ) -> "Finding":
-        """Return a divergence as a finding; `last` is the event to show if it names none."""
+        """Return a divergence as a finding; if the divergence has no event, `last` is shown."""
         event = found.event or last
         return cls(
             assertion=assertion,

@@ -31,7 +31,7 @@ class Scope:
     """The scope of a run; `digest` covers all cases of the version, chosen or not."""
 
     version: str
-    """The version of the specification that the client is judged by."""
+    """The version of the specification by which the client is judged."""
     digest: str
     chosen: Mapping[str, int] = field(factory=dict[str, int])
     """The number of cases to play, by profile."""

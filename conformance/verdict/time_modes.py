@@ -3,7 +3,7 @@
 A case is reduced to what a mode can judge, and every dropped expectation is reported.
 
 *virtual*: the driver announces its sleeps and the kit ends them; everything is judged exactly.
-*scaled*: the client really sleeps, with delays set to a tenth; the kit judges order, counts, and
+*scaled*: the client really sleeps, with delays set to a tenth; the kit judges order and counts, and
 that no delay is too short. *real*: the kit judges only order and counts. Load on a machine makes
 events later but never earlier, so the kit does not judge what could fail only by being late.
 """
@@ -33,7 +33,7 @@ from mock_server.scenario.words.head import HeadFault
 from mock_server.strict.words import changed
 
 DIVISOR: Final = 10
-"""Scaled delays are divided by this; the results are still clearly longer than no delay."""
+"""Scaled delays are divided by this; even so, they remain clearly distinguishable from no delay."""
 LONGEST: Final = 10.0
 """The longest single delay, in seconds, that a case may really take and still be played."""
 LONGEST_IN_ALL: Final = 60.0
@@ -49,7 +49,7 @@ _NO_UPPER: Final = (
 _NO_SPREAD: Final = "not judged: scheduling alone can make delays differ"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
 _NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
-_NO_LENGTH: Final = "judged in part, by their number only: scheduling may change their length"
+_NO_LENGTH: Final = "judged in part, by the number of delays only: scheduling may change them"
 
 
 class TimeMode(Enum):
@@ -163,7 +163,7 @@ class Timing:
     def _assertion(  # noqa: PLR0911 - one arm per kind of assertion
         self, case: Case, expected: Expectation
     ) -> tuple[Assertion | None, str]:
-        """Return the assertion to judge instead, or None, and what is not judged."""
+        """Return the assertion to judge instead, or None, with a remark on what is not judged."""
         match expected.assertion:
             case Sleeps() if any(rule.end.listener for rule in case.server.scenario.rules):
                 return None, _NO_WIRE

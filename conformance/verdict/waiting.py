@@ -49,7 +49,7 @@ def longest_delay(case: Case) -> float:
 def length(case: Case, divisor: int) -> float:
     """Estimate the seconds that a case takes with a client that really sleeps.
 
-    The estimate errs on the high side: if the backend asks for a delay, it assumes the longest.
+    The estimate errs on the high side: if the backend asks for delays, the longest is assumed.
     """
     found = delays(case)
     hinted = longest_delay(case) if has_hint(case) else 0.0

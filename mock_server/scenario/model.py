@@ -44,7 +44,11 @@ class JobPlan:
     length: int = word(
         integer(0, 1 << 24), "the minimum size of a log event's data, in bytes", default=0
     )
-    status: Fate = word(choice(Fate), "how the job ends on its own", default=Fate.COMPLETED)
+    status: Fate = word(
+        choice(Fate),
+        "how the job ends if it is not cancelled; running: it never ends",
+        default=Fate.COMPLETED,
+    )
     error: str = word(text(), "the error of a failed job", default="the job failed")
     interval: float = word(
         milliseconds(),
@@ -132,15 +136,15 @@ class BackendPlan:
     fan_out: FanOut = word(
         choice(FanOut),
         "how the backend sends new events: to all followers of the job; each event to only one "
-        "follower, in turn; to one follower after the other, so that a follower that does not read "
-        "delays the others; or so that such a follower delays every other request too",
+        "follower, in turn; to the followers one after another, so that one that does not read "
+        "delays the others; or likewise, but such a follower also delays every other request",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it starts the ids of "
-        "new events at 1 again; or it loses the two newest events of every unfinished job",
+        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it restarts the ids "
+        "of new events at 1; or it loses the two newest events of every unfinished job",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )
@@ -177,12 +181,12 @@ class Limits:
     )
     open_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the maximum size of all requests that are being read or answered, in bytes",
+        "the maximum total size, in bytes, of the requests that are being read or answered",
         default=32 << 20,
     )
     job_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the approximate memory for the jobs and projects that clients create, in bytes",
+        "the approximate memory, in bytes, for the jobs and projects that clients create",
         default=32 << 20,
     )
     jobs: int = word(
@@ -196,7 +200,7 @@ class Limits:
     )
     journal_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the approximate memory for the journal, in bytes",
+        "the approximate memory, in bytes, for the journal",
         default=48 << 20,
     )
 

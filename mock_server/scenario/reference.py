@@ -20,9 +20,9 @@ from mock_server.strict.words import Word, words_of
 _HEAD: Final = """# The keys of a scenario
 
 Generated from the code by `python -m mock_server.scenario.reference`; a test fails if it is out of date.
-A scenario is TOML, or the same as JSON: `seed`, `[backend]`, `[limits]`, `[[job]]` and `[[rule]]`.
-Every rule that matches acts: on connections if `on` names a connection, on frames if `on` picks
-frames, and otherwise on exchanges. An exchange is one request and its response.
+A scenario is TOML or the equivalent JSON. Its main keys are `seed`, `[backend]`, `[limits]`,
+`[[job]]` and `[[rule]]`. Every rule that matches acts: on connections if `on` names a connection, on
+frames if `on` picks frames, and otherwise on exchanges. An exchange is one request and its response.
 
 Some keys need a capability of the carrier, the program that injects the faults. The mock has
 every capability (`tls_raw` only with `--tls`), the native proxy has all but `backend`, and the

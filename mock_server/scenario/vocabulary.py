@@ -129,7 +129,9 @@ FRAMES: Final = array(FRAME)
 class Select:
     """Which connections, exchanges or frames a rule applies to; all conditions must hold."""
 
-    route: Route | None = word(choice(Route), "the call of the protocol", default=None)
+    route: Route | None = word(
+        choice(Route), "the protocol call that the request makes", default=None
+    )
     job: str | None = word(text(), "the job's id, decoded", default=None)
     attempt: Span | None = word(
         span(),
@@ -156,7 +158,7 @@ class Select:
     method: str | None = word(text(1000), "the request's method", default=None)
     probability: float = word(
         number(0, 1),
-        "the probability that the rule acts if it matches, drawn with the seed",
+        "the probability that the rule acts when it matches; the seed determines each outcome",
         default=1.0,
     )
     times: int | None = word(

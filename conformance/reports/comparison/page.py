@@ -74,7 +74,7 @@ def _cells(contrast: Contrast, row: Row) -> list[tuple[str, list[Part]]]:
 
 
 def _cases(contrast: Contrast, section: Section) -> list[tuple[str, list[_Case]]]:
-    """Return the cases of a section, grouped by the first rule that they cite."""
+    """Return the cases of a section, grouped by the first rule that each of them cites."""
     shared = {row.name: row for row in contrast.cases}
 
     def case(row: Row) -> _Case:

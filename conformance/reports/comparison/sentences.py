@@ -124,7 +124,7 @@ def _of_a_history(contrast: Contrast) -> str:
         number = f"{len(fixed)}" if broke else plural(len(fixed), "MUST rule")
         parts.append(f"{number} {'was' if len(fixed) == 1 else 'were'} fixed ({some(list(fixed))})")
     if found:
-        parts.append(f"{len(found)} {_is(found)} broken but had not been judged before")
+        parts.append(f"{len(found)} {_is(found)} broken, though not judged before")
     if still:
         parts.append(f"{len(still)} {_is(still)} still broken")
     if not broke and not fixed:
@@ -147,7 +147,7 @@ def _side_by_side(contrast: Contrast) -> str:
 
 
 def _breaking(contrast: Contrast) -> Iterator[str]:
-    """Yield how many MUST rules each side breaks; of many sides, only the best and the worst."""
+    """Yield how many MUST rules each side breaks; with many sides, only for the best and worst."""
     counts = [(len(contrast.broken(n)), side.name) for n, side in enumerate(contrast.sides)]
     if len(counts) <= _MOST_NAMED:
         yield from (f"{name} breaks {number or 'none'}" for number, name in counts)
@@ -217,7 +217,7 @@ def step_in_a_line(step: Contrast) -> str:
 
 @frozen
 class Section:
-    """Cases under one heading, grouped by the first rule that they cite."""
+    """Cases under one heading, grouped by the first rule that each of them cites."""
 
     title: str
     explains: str
@@ -247,11 +247,11 @@ def sections(contrast: Contrast) -> Iterator[Section]:
 
 
 _TITLES: Final[Mapping[Change, tuple[str, str]]] = {
-    Change.BROKE: ("Broke", "Passed in the first run, and fails in the last."),
+    Change.BROKE: ("Broke", "Passed in the first run and failed in the last."),
     Change.FOUND: ("Broken, but not judged before", "The first run could not judge these cases."),
-    Change.FIXED: ("Fixed", "Failed in the first run, and passes in the last."),
-    Change.STILL: ("Still broken", "Fails in the first run and in the last."),
-    Change.LOST: ("No longer judged", "Failed in the first run, and was not judged in the last."),
+    Change.FIXED: ("Fixed", "Failed in the first run and passed in the last."),
+    Change.STILL: ("Still broken", "Failed in both the first run and the last."),
+    Change.LOST: ("No longer judged", "Failed in the first run and was not judged in the last."),
     Change.WARNED: ("New warnings", "Now breaks a rule that does not make a run fail."),
     Change.UNWARNED: ("Former warnings", "No longer breaks the rule that caused the warning."),
 }
@@ -275,7 +275,7 @@ def _rule_of(contrast: Contrast, row: Row) -> str:
 
 
 def findings(contrast: Contrast, row: Row) -> Iterator[tuple[str, str, tuple[str, str, str]]]:
-    """Yield the first finding of each run in a case, with the names of the run and the profile."""
+    """Yield each run's first finding in a case, with the names of the run and the profile."""
     for side in contrast.sides:
         for profile in row.cells[0]:
             finding = side.verdicts[row.name, profile].finding

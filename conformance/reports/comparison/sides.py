@@ -28,7 +28,7 @@ class Verdict:
 
     @property
     def severity(self) -> int | None:
-        """2 if a rule that counts is broken, 1 for a warning, 0 if none is broken, else None."""
+        """2 if a rule that counts is broken, 1 for a warning, 0 for a pass; None if not judged."""
         return _SEVERITY.get(self.word)
 
 

@@ -21,7 +21,7 @@ from conformance.reports.screen import Screen
 from conformance.reports.summary import plural
 
 _LINES: Final = 20
-"""The most lines that the notes, verdicts and rules may take together."""
+"""The maximum number of lines for the notes, verdicts and rules together."""
 _LEAST_ROWS: Final = 4
 _MOST_NOTES: Final = 5
 _MOST_SIDES: Final = 8

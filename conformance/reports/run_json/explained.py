@@ -14,13 +14,13 @@ from conformance.verdict.result import CaseResult
 
 @frozen
 class Explained:
-    """The diagnosis of a run, with failures and causes by the index of the result."""
+    """The diagnosis of a run; failures and causes can be looked up by the index of a result."""
 
     diagnosis: Diagnosis
     results: Sequence[CaseResult]
     failures: Mapping[int, Failure]
     causes_of: Mapping[int, int]
-    """The index of the cause, by the index of the result."""
+    """Maps the index of a result to the index of its cause."""
 
     @classmethod
     def of(cls, diagnosis: Diagnosis, results: Sequence[CaseResult]) -> "Explained":

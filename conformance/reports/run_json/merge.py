@@ -93,7 +93,7 @@ def merge(
 
 
 def _circumstances(pieces: Iterable[Piece]) -> Circumstances:
-    """Return the date of the shard that ended last, and all machines."""
+    """Return the date of the shard that ended last, and the machines of all shards."""
     runs = [piece.run for piece in pieces]
     hosts = "; ".join(dict.fromkeys(run.host for run in runs))
     return Circumstances(max(run.date for run in runs), hosts)
@@ -105,7 +105,7 @@ def _diagnosis(
     outcome: Outcome,
     requirements: Mapping[str, Requirement],
 ) -> Diagnosis:
-    """Find the causes of all failures, from the first wrong step recorded in each shard."""
+    """Find the causes of all failures, from the first wrong step that is recorded for each."""
     found = [
         Failure(
             place=place,

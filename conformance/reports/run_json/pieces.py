@@ -88,7 +88,7 @@ def refuse(mistakes: Sequence[ReadingError]) -> None:
 
 
 def check_alike(pieces: Sequence[Piece]) -> None:
-    """Raise ReadingError if the shards are not from one run, with a line for each that differs."""
+    """Raise ReadingError if the shards are not all from one run; it lists those that differ."""
     first = pieces[0]
     found: list[ReadingError] = []
     for piece in pieces[1:]:

@@ -39,7 +39,7 @@ def record(
     circumstances: Circumstances,
     part: Mapping[str, Json] | None = None,
 ) -> Mapping[str, Json]:
-    """Return the run as plain data. `command` starts the driver; empty for the reference.
+    """Return the run as plain data. `command` starts the driver; it is empty for the reference.
 
     `part` describes the shard; None for a whole run.
     """

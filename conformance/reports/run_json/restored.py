@@ -35,7 +35,7 @@ def _finding(told: words.Finding) -> Finding:
 
 
 def _trace(told: words.Result) -> Trace:
-    """Return what a verdict needs of the trace: whether the case was played, and any refusals."""
+    """Return just the trace that a verdict needs: whether the case was opened, and any refusals."""
     trace = Trace()
     if told.trace:
         trace.append(Called("open"), 0.0)

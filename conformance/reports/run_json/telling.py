@@ -91,7 +91,7 @@ class Telling:
         }
 
     def whole_trace(self) -> Json:
-        """Return the trace and its details, without a verdict, for a trace of the reference."""
+        """Return the trace and its details, without a verdict; used for the reference's trace."""
         events = self._events()
         return {
             "omitted": len(self.told.trace.events) - len(events),
@@ -145,7 +145,7 @@ class Telling:
         return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
 
     def _details(self, events: Sequence[Event]) -> Json:
-        """Return the details of events, by their numbers."""
+        """Return the details of events, by event number."""
         found = {event.seq: _detail(event.fact) for event in events}
         return {str(n): self.text(said, LONGEST_TEXT) for n, said in found.items() if said}
 

@@ -93,7 +93,9 @@ class Part:
 
     number: int = needed(integer(1, MOST), "the number of the shard")
     of: int = needed(integer(1, MOST), "how many shards there are")
-    cases: tuple[str, ...] = needed(_TEXTS, "the values of --case, before the cases were divided")
+    cases: tuple[str, ...] = needed(
+        _TEXTS, "the values of --case, before the cases were divided into shards"
+    )
     filters: tuple[str, ...] = needed(_TEXTS, "the values of --filter")
     files: tuple[str, ...] = needed(_TEXTS, "the files given with --file")
     profiles: tuple[str, ...] = needed(_TEXTS, "the profiles that were chosen")
@@ -154,7 +156,7 @@ class Profile:
     lacks: tuple[str, ...] = needed(
         _TEXTS, "the reasons why the claim does not cover the whole protocol"
     )
-    remarks: tuple[str, ...] = needed(_TEXTS, "what could only be judged in part")
+    remarks: tuple[str, ...] = needed(_TEXTS, "the aspects that could be judged only in part")
     unplayed: int = needed(_COUNT, "cases that were chosen but not played")
     counts: Mapping[str, int] = needed(
         mapping(_COUNT, keys=one_of([verdict.value for verdict in Verdict])), "cases by verdict"
@@ -228,7 +230,7 @@ class Finding:
 
 @frozen(kw_only=True)
 class Unjudged:
-    """An expectation that the time mode of the run could not judge."""
+    """An expectation that could not be judged in the time mode of the run."""
 
     word: str = needed(_TEXT, "the expectation")
     why: str = needed(_TEXT, "the reason")
@@ -236,7 +238,7 @@ class Unjudged:
 
 @frozen
 class Entry:
-    """An event of a trace: its number from 1, its time in milliseconds, its place in `events`."""
+    """An event of a trace: its number (from 1), its time in milliseconds, its index in `events`."""
 
     number: int
     ms: float
@@ -244,7 +246,7 @@ class Entry:
 
 
 def _entry() -> Shape[Entry]:
-    says = "[number, milliseconds, place in `events`]"
+    says = "[number, milliseconds, index in `events`]"
     parts = (integer(0, 2**53), number(-(2**53), 2**53), _COUNT)
 
     def read(value: object, where: str) -> Entry:
@@ -300,7 +302,7 @@ class Reference:
 
     omitted: int = needed(_COUNT, "how many events are left out of the trace")
     trace: tuple[Entry, ...] = needed(
-        array(_entry(), _MOST), "[number, milliseconds, place in `events`]"
+        array(_entry(), _MOST), "[number, milliseconds, index in `events`]"
     )
     details: Mapping[str, str] = needed(
         _TEXT_BY_NAME, "details that the text of an event leaves out, by event number"
@@ -353,19 +355,21 @@ class Result:
     why: str = needed(_TEXT, "why these rules matter")
     verdict: Verdict = needed(choice(Verdict), "the verdict")
     reason: str = needed(
-        _TEXT, "the reason for a verdict without findings; otherwise the driver's log"
+        _TEXT, "the reason for the verdict if there are no findings; otherwise the driver's log"
     )
     lacking: tuple[str, ...] = needed(
         _TEXTS, "the missing capabilities that kept the case from being played"
     )
     refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
-    seconds: float = needed(_SECONDS, "how long the case took, by a monotonic clock; not judged")
+    seconds: float = needed(
+        _SECONDS, "how long the case took, measured by a monotonic clock; not judged"
+    )
     rerun: str = needed(_TEXT, "the command that runs only this case")
     findings: tuple[Finding, ...] = needed(
         array(table(Finding, "a finding"), _MOST), "the differences from what was expected"
     )
     cause: int | None = needed(
-        nullable(_COUNT), "the place of the cause in `causes`; null if there are no findings"
+        nullable(_COUNT), "the index of the cause in `causes`; null if there are no findings"
     )
     begins: Begins | None = needed(
         nullable(table(Begins, "a beginning")),
@@ -376,9 +380,9 @@ class Result:
         "how the reference plays the case; null if it did not play it",
     )
     operations: tuple[str, ...] = needed(
-        _TEXTS, "how each operation settled; empty without findings"
+        _TEXTS, "how each operation settled; empty if there are no findings"
     )
-    endless: bool = needed(flag(), "whether the client continued without end")
+    endless: bool = needed(flag(), "whether the client would have continued endlessly")
     unjudged: tuple[Unjudged, ...] = needed(
         array(table(Unjudged, "an expectation that was not judged")),
         "the expectations of a played case that could not be judged in the time mode of the run",
@@ -387,7 +391,7 @@ class Result:
     trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "the trace of the case")
     details: Mapping[str, str] = needed(
         _TEXT_BY_NAME,
-        "details that the text of an event leaves out, by event number; empty without findings",
+        "details that the text of an event leaves out, by event number; empty if no findings",
     )
 
 
@@ -398,7 +402,9 @@ class Run:
     schema: str = needed(constant(SCHEMA), "the version of this vocabulary")
     kit: str = needed(_TEXT, "the version of the kit")
     date: str = needed(_TEXT, "when the run ended, in UTC")
-    host: str = needed(_TEXT, "the system, the processor and the Python of the kit")
+    host: str = needed(
+        _TEXT, "the system, the processor and the version of Python that ran the kit"
+    )
     specification: Specification = needed(
         table(Specification, "a specification"),
         "the rules and cases used to judge the client",
@@ -412,7 +418,9 @@ class Run:
         nullable(table(Backend, "a backend")),
         "the backend's address and what the run did there; null for a client",
     )
-    seconds: float = needed(_SECONDS, "how long the run took, by a monotonic clock; not judged")
+    seconds: float = needed(
+        _SECONDS, "how long the run took, measured by a monotonic clock; not judged"
+    )
     time: Time = needed(table(Time, "a time"), "the clock used to judge the run")
     stack: Mapping[str, str] | None = needed(
         nullable(_TEXT_BY_NAME),

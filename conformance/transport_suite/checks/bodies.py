@@ -63,7 +63,7 @@ def a_body_shorter_than_its_length_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3", "ARK-RES-13")
 def a_body_cut_within_a_chunk_is_broken(bench: Bench) -> None:
-    """A connection that ends within a chunk is Broken, never Finished."""
+    """A connection that ends in the middle of a chunk is Broken, never Finished."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY + b"data: ")[:-4])
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 

@@ -36,7 +36,7 @@ from conformance.verdict.not_reached.past import Past
 
 _LAST: Final = {CALLBACK_OF[kind]: rule for kind, rule in TERMINAL.items()}
 _MARGIN: Final = 10
-"""More stream requests than the budget plus this number are not an off-by-one error."""
+"""Exceeding the budget by more than this many stream requests is not an off-by-one error."""
 
 
 @frozen
@@ -94,7 +94,7 @@ def left_early(case: Case, trace: Trace) -> Event | None:
     """Return the event with which an operation settled too early for the case, or None.
 
     The following do not count as too early: an operation whose result the case judges itself; an
-    operation that gave up, because the number of stream requests explains it; a wait that received
+    operation that gave up, which the number of stream requests explains; a wait that received
     the end of the job or mistook something for it; a wait that had survived the same thing before;
     and a wait that failed with `protocol` if only the case knows whether the stream was at fault.
     """

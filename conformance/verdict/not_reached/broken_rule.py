@@ -78,7 +78,7 @@ def _unheeded_abort(past: Past, case: Case) -> str | None:
 
 
 def _of_a_cancel(past: Past) -> str:
-    """Return the rule that is broken if a cancel was not sent or settled wrongly."""
+    """Return the rule that is broken if a cancel was never sent or had the wrong outcome."""
     sent = past.count("cancel")
     if past.failure or not sent:
         return "ARK-CAN-2"
@@ -135,7 +135,7 @@ def _of_the_stream(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one
 
 
 def _exceeded(past: Past, case: Case) -> bool:
-    """Return whether more stream requests in a row had no frame than the budget allows."""
+    """Return whether more consecutive stream requests than the budget allows received no frame."""
     budget = case.config.get("max_attempts")
     marks = [event.seq for event in past.events if isinstance(event.fact, Framed | Called)]
     row = sum(

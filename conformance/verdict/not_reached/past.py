@@ -38,7 +38,7 @@ PERMANENT: Final[Mapping[str, frozenset[int]]] = {
     "2026-07": frozenset({401, 403, 410, 426}),
     "hardened": frozenset(range(400, 500)) - {404, 408, 409, 425, 429},
 }
-"""The statuses that end a wait, by profile; under `hardened`, a 404 also does, but not at once."""
+"""The statuses that end a wait, by profile; under `hardened`, a 404 ends it too, but only later."""
 
 
 @frozen(kw_only=True)
@@ -97,7 +97,7 @@ class Past:
         return self.facts(Requested)
 
     def count(self, route: str) -> int:
-        """Return the number of requests of a route."""
+        """Return the number of requests to a route."""
         return sum(request.route == route for request in self.requests)
 
     def calls(self, *verbs: str) -> int:
@@ -105,7 +105,7 @@ class Past:
         return sum(fact.operation.partition("#")[0] in verbs for fact in self.facts(Called))
 
     def all_answered(self, route: str) -> bool:
-        """Return whether a route had requests and the backend has answered all of them."""
+        """Return whether a route was requested and the backend has answered all its requests."""
         own = {request.attempt for request in self.requests if request.route == route}
         ends = (fact for fact in self.facts(Ended) if fact.by == "server")
         return bool(own) and own <= {fact.attempt for fact in ends if fact.route == route}

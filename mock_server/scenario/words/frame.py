@@ -187,8 +187,8 @@ class FrameFault:
     ).optional()
     hold_bytes: int | None = Fault(
         integer(1, 1 << 30),
-        "how many bytes are collected before they are sent, as by a buffering proxy; the end of "
-        "the body flushes the buffer, but a pause between frames does not",
+        "how many bytes are collected before they are sent, as a buffering proxy does; the end "
+        "of the body flushes the buffer, but a pause between frames does not",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nhold_bytes = 4096',
         phrase=lambda size, _: f"holds the body back until it has {count_of(size, 'byte')}",

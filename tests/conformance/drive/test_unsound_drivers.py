@@ -105,7 +105,7 @@ def test_a_driver_that_dies_is_started_again_for_the_next_case() -> None:
     assert done.status == 1
     assert "exited with status 139" in done.out
     assert (
-        "begin with the same step: the client was not judged to the end: the driver exited"
+        "begin with the same step: the client could not be fully judged: the driver exited"
         in done.out
     )
 

@@ -157,13 +157,13 @@ def test_an_error_of_an_operation_that_is_not_a_refusal_does_not() -> None:
 def test_a_case_that_came_to_no_end_makes_the_claim_smaller(assertion: str) -> None:
     hung = evolve(result(Verdict.WARN).findings[0], assertion=assertion)
     found = run([result(Verdict.PASS), evolve(result(Verdict.WARN), findings=(hung,))])
-    assert words(found)[1].endswith("(1 case not judged to the end)")
+    assert words(found)[1].endswith("(1 case ended early)")
 
 
 def test_a_case_that_was_not_reached_makes_the_claim_smaller() -> None:
     short = evolve(result(Verdict.WARN), findings=(missed("ARK-BUD-2"),))
     found = run([result(Verdict.PASS), short])
-    assert words(found)[1].endswith("(1 case not judged to the end)")
+    assert words(found)[1].endswith("(1 case ended early)")
 
 
 def test_a_driver_that_never_answers_fails_whatever_the_source_of_the_rule_is() -> None:

@@ -147,7 +147,7 @@ def test_a_baseline_by_assertion_accepts_nothing_else(tmp_path: Path) -> None:
 
 def test_a_baseline_of_an_assertion_that_holds_says_what_fails_instead(tmp_path: Path) -> None:
     done = against_a_broken_client(tmp_path, 'assertion = "connects"')
-    assert (done.status, "passes now, though the case still fails by" in done.err) == (1, True), (
+    assert (done.status, "passes now, though the case still fails on" in done.err) == (1, True), (
         done
     )
 
