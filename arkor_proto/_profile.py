@@ -20,7 +20,7 @@ class Progress(Enum):
 
 
 class CallbackErrors(Enum):
-    """The effect on the wait of an exception from the application's callback."""
+    """What an exception from the application's callback does to the wait."""
 
     RETRY = "counts as a failure: the stream is reopened, the event is not redelivered"
     REJECT = "rejects the wait at once with that same exception"

@@ -95,7 +95,7 @@ class RequestShape:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The request; nothing if the shape is expected of all requests."""
+        """The named request, or nothing if the shape is expected of several requests."""
         return () if self.request.endswith(ALL) else (f"{self.request}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:

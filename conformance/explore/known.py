@@ -1,4 +1,4 @@
-"""Known failures on random schedules, which are matched by the broken rule, not by the case."""
+"""Match failures on random schedules with known failures, by the broken rule, not by the case."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -63,7 +63,7 @@ class PassingOver:
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Return the filter for a baseline; an entry without a rule covers its case's rules."""
+        """Return the filter for a baseline; an entry without a rule covers its whole case."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:

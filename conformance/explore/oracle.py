@@ -191,7 +191,7 @@ class _Wait:
             self.fail()
 
     def ask(self) -> None:
-        """Request the job if the profile requires it; raises _Over if it is over (ARK-STR-18)."""
+        """Request the job if the profile requires it; raises _Over if it has ended (ARK-STR-18)."""
         if self.schedule.profile != "hardened":
             return
         self.questions += 1

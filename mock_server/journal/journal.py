@@ -18,7 +18,7 @@ from mock_server.journal.records import (
 
 R = TypeVar("R", bound=Record)
 _HEAVY: Final = 1024
-"""Bodies of more than this many bytes are dropped before whole records are."""
+"""A body with more bytes than this is heavy: heavy bodies are dropped before whole records."""
 
 
 @define

@@ -131,11 +131,11 @@ class Requests:
         return [each for each in self._records if isinstance(each, RequestReceived)]
 
     def times(self, count: int) -> list[RequestReceived]:
-        """Require exactly `count` matching requests; returns them."""
+        """Require exactly `count` matching requests and return them."""
         return self._demand(f"exactly {count}", count, count)
 
     def once(self) -> RequestReceived:
-        """Require exactly one matching request; returns it."""
+        """Require exactly one matching request and return it."""
         return self.times(1)[0]
 
     def never(self) -> None:
@@ -143,11 +143,11 @@ class Requests:
         self.times(0)
 
     def at_least(self, count: int) -> list[RequestReceived]:
-        """Require at least `count` matching requests; returns them."""
+        """Require at least `count` matching requests and return them."""
         return self._demand(f"at least {count}", count, None)
 
     def at_most(self, count: int) -> list[RequestReceived]:
-        """Require at most `count` matching requests; returns them."""
+        """Require at most `count` matching requests and return them."""
         return self._demand(f"at most {count}", 0, count)
 
     def before(self, other: "Requests") -> None:
@@ -233,7 +233,7 @@ class Verify:
         _raise(self.unopened_gates())
 
     def unopened_gates(self) -> list[str]:
-        """List the gates that were waited at but never opened; suggests similar names."""
+        """Return a message for every gate that something waited at but that was never opened."""
         return list(self._unopened)
 
     def rules_fired(self) -> None:

@@ -27,7 +27,7 @@ _POLL: Final = 0.01
 
 
 class NotStarted(RuntimeError):
-    """mitmproxy did not get a port in time."""
+    """mitmproxy did not open a port in time."""
 
 
 @frozen
@@ -97,4 +97,4 @@ async def _port_of(server: proxyserver.Proxyserver, running: asyncio.Task[None])
             if failure is not None:
                 raise NotStarted(f"mitmproxy: {failure}") from failure
         await asyncio.sleep(_POLL)
-    raise NotStarted(f"mitmproxy: no port after {_START_TIME:g} s")
+    raise NotStarted(f"mitmproxy: did not open a port within {_START_TIME:g} s")

@@ -115,7 +115,7 @@ def a_cancel_during_a_wait_does_not_end_it(bench: Bench) -> None:
         wait = play.waiting()
         play.came("stream")
         play.cancelling().result()
-        holds(not wait.is_over(), "the cancel ended the wait()")
+        holds(not wait.is_over(), "the cancel ended wait()")
         gate.set()
         same("status", wait.result().job.status, "completed")
 
