@@ -17,7 +17,7 @@ from mock_server.strict.shapes import ScenarioError, Shape, anything, array, map
 from mock_server.strict.words import EMPTY, needed, table, word
 
 ALL: Final = "*"
-"""In place of a number, all requests of a route; in place of a name, all requests."""
+"""Instead of a number (`stream#*`), all requests of the route; alone, all requests."""
 
 
 _ANY_TABLE: Final = mapping(anything())
@@ -83,7 +83,7 @@ class RequestWords:
 
 @frozen
 class RequestShape:
-    """Expects a shape of one request (`stream#2`), a route's requests (`stream#*`) or all (`*`)."""
+    """Expects this shape of a request (`stream#2`), a route (`stream#*`) or all requests (`*`)."""
 
     request: str
     shape: RequestWords

@@ -76,7 +76,7 @@ class CallbackWords:
 
     name: str = needed(_CALLBACK, "the callback")
     data: Mapping[str, Json] = word(
-        _TABLE, "members that the callback's argument has", default=EMPTY
+        _TABLE, "members that the callback's argument must have", default=EMPTY
     )
 
 
@@ -109,7 +109,9 @@ class ResultWords:
     )
     code: int | None = word(integer(0, 999), "the status code of the error", default=None)
     job_absent: tuple[str, ...] = word(
-        array(text()), "members that the resulting job lacks or has as null", default=()
+        array(text()),
+        "members that the resulting job must not have, unless they are null",
+        default=(),
     )
 
 

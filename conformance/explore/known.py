@@ -20,14 +20,14 @@ class Broken:
     assertion: str
     said: str
     rules: tuple[str, ...] = ()
-    """The candidates for the broken rule, if there are several."""
+    """The rules that may be the broken one, if there are several."""
 
 
 def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
     """Return the breaches of a client on a schedule; empty if it follows every rule.
 
-    First comes the first wrong step, then breaches of conduct. Other findings are left out, because
-    they follow from the first wrong step.
+    The first wrong step comes first, followed by breaches of conduct. Other findings are left out,
+    because they follow from the first wrong step.
     """
     if not result.verdict.is_wrong:
         return ()

@@ -223,11 +223,11 @@ class Play:
         return self.run("cancel()", self.client.cancel)
 
     def abort(self, reason: object) -> None:
-        """Abort the wait; raises Unexpected if that does not return."""
+        """Abort the wait; raises Unexpected if the call does not return."""
         self.run("abort()", lambda: self.client.abort(reason)).result()
 
     def close(self) -> None:
-        """Close the client; raises Unexpected if that does not return."""
+        """Close the client; raises Unexpected if the call does not return."""
         self.run("close()", self.client.close).result()
 
     def came(self, route: str, number: int = 1) -> None:

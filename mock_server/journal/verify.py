@@ -256,7 +256,8 @@ class Verify:
             for each in self._records
             if isinstance(each, RequestReceived) and each.route is rule.on.route
         ]
-        asked = "" if rule.on.attempt is None else f"; the rule needs attempt {rule.on.attempt}"
+        attempt = rule.on.attempt
+        asked = "" if attempt is None else f"; the rule applies only to attempt {attempt}"
         return f"; requests of route {rule.on.route.value}: {len(of_route)}{asked}"
 
 

@@ -57,8 +57,8 @@ class Embedded:
 def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embedded, None, None]:
     """Run mitmproxy in front of `upstream` for the duration of a `with`.
 
-    Raises ScenarioError if mitmproxy does not support the scenario, and NotStarted if it gets no
-    port.
+    Raises ScenarioError if mitmproxy does not support the scenario, and NotStarted if it does not
+    open a port in time.
     """
     addon = ArkorAddon(scenario)
     mode = f"reverse:{upstream}@127.0.0.1:{port}"

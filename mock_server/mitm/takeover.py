@@ -100,7 +100,7 @@ _CUT_OFF: Final = Failure(Reason.TRUNCATED, "the response was cut off")
 
 @define(eq=False)
 class FlowOrigin:
-    """mitmproxy's upstream as the origin of one exchange."""
+    """Lets one exchange use mitmproxy's upstream as its origin."""
 
     source: FlowSource = field(factory=FlowSource, init=False)
     _head: Head | None = field(default=None, init=False)

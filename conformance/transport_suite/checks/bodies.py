@@ -36,13 +36,13 @@ def _course(bench: Bench, first: Script) -> Play:
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_chunked_body_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends with its last chunk is Finished, which is not a failure."""
+    """A body that ends with its last chunk is reported as Finished, which is not a failure."""
     same("reconnects", _course(bench, whole(log(1), log(2))).causes, ["clean"])
 
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_body_by_length_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends at its Content-Length is Finished, which is not a failure."""
+    """A body that ends at its Content-Length is reported as Finished, which is not a failure."""
     first = sends(_SIZED_HEAD % len(_BODY), _BODY)
     same("reconnects", _course(bench, first).causes, ["clean"])
 

@@ -135,7 +135,7 @@ def a_cut_under_tls_is_no_end(bench: Bench) -> None:
 
 @check("T14", "ARK-BUD-5")
 def a_goodbye_under_tls_is_an_end(bench: Bench) -> None:
-    """Over TLS, an unframed body whose connection ends with a close_notify is Finished."""
+    """Over TLS, an unframed body that ends with a close_notify is reported as Finished."""
     server, trusting = _tls()
 
     def script(visit: Visit) -> None:
