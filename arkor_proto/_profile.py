@@ -22,7 +22,7 @@ class Progress(Enum):
 class CallbackErrors(Enum):
     """What an exception from the application's callback does to the wait."""
 
-    RETRY = "counts as a failure: the stream is reopened, the event is not redelivered"
+    RETRY = "counts as a failure: the stream is reopened, and the event is not redelivered"
     REJECT = "rejects the wait at once with that same exception"
 
 
@@ -54,8 +54,8 @@ class Profile(Value):
     progress_timeout: float | None
     """The longest allowed time without progress on an open stream, even if keep-alives arrive."""
     asks_for_the_job: bool
-    """Whether the job is requested after a stream that brought nothing new or whose terminal frame
-    was not JSON."""
+    """Whether the client requests the job after a stream that had nothing new, or whose terminal
+    frame was not JSON."""
     idempotency_key: bool
     """Whether the create has an `Idempotency-Key`, which retries of the same start reuse."""
     refreshes_token: bool

@@ -122,7 +122,7 @@ def _check_result(found: ResultWords, where: str) -> None:
     if succeeds and found.code is not None:
         raise ScenarioError(f"{where}: 'code' is the code of an error; give 'error' too")
     if not succeeds and found.job_absent:
-        raise ScenarioError(f"{where}: 'job_absent' needs a success; leave 'error' out")
+        raise ScenarioError(f"{where}: 'job_absent' applies only to a success; leave 'error' out")
 
 
 _RESULTS: Final = mapping(table(ResultWords, "how an operation settles", _check_result))

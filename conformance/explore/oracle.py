@@ -77,7 +77,7 @@ class Attempt:
 
 @frozen
 class Trigger:
-    """An action of the application in its `nth` call of a callback."""
+    """An action that the application takes in the `nth` call of a callback."""
 
     does: str  # throw_in, abort_in or cancel_in
     callback: str

@@ -1,4 +1,4 @@
-"""Find the first step of a client that the oracle did not predict, and the rule that it breaks.
+"""Find a client's first step that the oracle did not predict, and the rule that the step breaks.
 
 Later steps follow from that step, so they are not compared.
 """

@@ -1,4 +1,4 @@
-"""Describe records in lines for people: one for each exchange, and for everything else."""
+"""Describe records in lines for people: one line for each exchange, and one for any other event."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final

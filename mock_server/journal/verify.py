@@ -221,7 +221,7 @@ class Verify:
         return self.route(Route.CANCEL, **words)
 
     def resume_chain(self, job: Job | str | None = None) -> None:
-        """Require the right Last-Event-ID in all requests for a stream, of one job or of any."""
+        """Require the right Last-Event-ID in every stream request of one job, or of all jobs."""
         _raise(resume_problems(self._records, job.id if isinstance(job, Job) else job))
 
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:

@@ -65,5 +65,5 @@ def check_gates(scenario: Scenario) -> None:
         if gates:
             raise ScenarioError(
                 f"rule {number}: the gate {gates[0]!r} cannot be opened in mitmdump; stall for a "
-                "time, {ms = n}, or embed mitmproxy in the process that opens it"
+                "fixed time ({ms = n}), or embed mitmproxy in the process that opens it"
             )

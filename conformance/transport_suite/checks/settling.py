@@ -93,7 +93,7 @@ def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
         start = play.starting()
         play.came("create")
         cancel = play.cancelling()
-        same("cancels before the answer", len(play.peer.asked("cancel")), 0)
+        same("cancels before the response", len(play.peer.asked("cancel")), 0)
         gate.set()
         start.result()
         cancel.result()
