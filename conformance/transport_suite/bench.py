@@ -148,7 +148,7 @@ class Scene:
     """The size of the dataset, in MiB."""
 
     def dataset(self, usual: JsonObject) -> JsonObject:
-        """Return the dataset of the job: `usual`, with `rows` MiB of data."""
+        """Return the dataset of the job: `usual`, with `rows` MiB of data added."""
         return {**usual, "rows": ["x" * 2**20] * self.rows} if self.rows else usual
 
 
