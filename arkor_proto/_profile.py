@@ -12,7 +12,7 @@ from arkor_proto._value import Value
 
 
 class Progress(Enum):
-    """What counts as progress. It resets the failure count; then a clean end is not a failure."""
+    """What counts as progress, which resets the failure count and makes a clean end no failure."""
 
     ANY_FRAME = "any frame from the server"
     JSON_FRAME = "a frame whose data is valid JSON, except a ping"
@@ -20,9 +20,9 @@ class Progress(Enum):
 
 
 class CallbackErrors(Enum):
-    """The effect on the wait of an exception from the application's callback."""
+    """What an exception from the application's callback does to the wait."""
 
-    RETRY = "counts as a failure: the stream is reopened, the event is not redelivered"
+    RETRY = "counts as a failure: the stream is reopened, and the event is not redelivered"
     REJECT = "rejects the wait at once with that same exception"
 
 
@@ -54,8 +54,8 @@ class Profile(Value):
     progress_timeout: float | None
     """The longest allowed time without progress on an open stream, even if keep-alives arrive."""
     asks_for_the_job: bool
-    """Whether the job is requested after a stream that brought nothing new or whose terminal frame
-    was not JSON."""
+    """Whether the client requests the job after a stream that had nothing new, or whose terminal
+    frame was not JSON."""
     idempotency_key: bool
     """Whether the create has an `Idempotency-Key`, which retries of the same start reuse."""
     refreshes_token: bool

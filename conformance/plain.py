@@ -15,7 +15,7 @@ from conformance.strict_data import Json
 
 HIDDEN: Final = "[secret]"
 TELLING: Final = 5
-"""A part of a secret is hidden if it is at least this long; a shorter part could be any word."""
+"""A part of a secret is hidden if it is at least this long; a shorter one could be any word."""
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"

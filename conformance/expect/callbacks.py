@@ -10,7 +10,7 @@ from conformance.strict_data import Json
 from conformance.trace.events import CallbackRan, Settled, Trace
 
 ANY_KIND: Final = "any"
-"""The expected kind of failure if any kind is acceptable."""
+"""The expected kind of failure in a case that accepts any kind."""
 
 
 @frozen

@@ -82,7 +82,7 @@ class SleepsDiffer:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The second sleep, so that there are two to compare."""
+        """The second sleep, because the comparison needs two."""
         return ("sleep#2",)
 
     def judge(self, trace: Trace) -> Divergence | None:

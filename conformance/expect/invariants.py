@@ -164,7 +164,7 @@ def _life_after_closing(trace: Trace) -> Divergence | None:
     closed = trace.first("close.settled")
     for event in () if closed is None else trace.events[closed.seq :]:
         if isinstance(event.fact, CallbackRan | Requested | Slept):
-            expected = "the client does nothing more after the case was closed"
+            expected = "the client does nothing after the case is closed"
             return Divergence(expected, _life(event.fact), event)
     return None
 

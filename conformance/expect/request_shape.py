@@ -17,7 +17,7 @@ from mock_server.strict.shapes import ScenarioError, Shape, anything, array, map
 from mock_server.strict.words import EMPTY, needed, table, word
 
 ALL: Final = "*"
-"""In place of a number, all requests of a route; in place of a name, all requests."""
+"""Instead of a number (`stream#*`), all requests of the route; alone, all requests."""
 
 
 _ANY_TABLE: Final = mapping(anything())
@@ -83,7 +83,7 @@ class RequestWords:
 
 @frozen
 class RequestShape:
-    """Expects a shape of one request (`stream#2`), a route's requests (`stream#*`) or all (`*`)."""
+    """Expects this shape of a request (`stream#2`), a route (`stream#*`) or all requests (`*`)."""
 
     request: str
     shape: RequestWords
@@ -95,7 +95,7 @@ class RequestShape:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The request; nothing if the shape is expected of all requests."""
+        """The named request, or nothing if the shape is expected of several requests."""
         return () if self.request.endswith(ALL) else (f"{self.request}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -194,7 +194,7 @@ def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
 
 
 def _header_difference(name: str, want: Json, request: Requested) -> str | None:
-    """Match a header with a pattern: `*` is any text, but at least one character at the start."""
+    """Match a header with a pattern: `*` is any text, which must not be empty at the start."""
     value = request.header(name)
     if value is None:
         return f"header {name} is absent"

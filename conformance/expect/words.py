@@ -76,7 +76,7 @@ class CallbackWords:
 
     name: str = needed(_CALLBACK, "the callback")
     data: Mapping[str, Json] = word(
-        _TABLE, "members that the callback's argument has", default=EMPTY
+        _TABLE, "members that the callback's argument must have", default=EMPTY
     )
 
 
@@ -109,7 +109,9 @@ class ResultWords:
     )
     code: int | None = word(integer(0, 999), "the status code of the error", default=None)
     job_absent: tuple[str, ...] = word(
-        array(text()), "members that the resulting job lacks or has as null", default=()
+        array(text()),
+        "members that the resulting job must not have, unless they are null",
+        default=(),
     )
 
 
@@ -120,7 +122,7 @@ def _check_result(found: ResultWords, where: str) -> None:
     if succeeds and found.code is not None:
         raise ScenarioError(f"{where}: 'code' is the code of an error; give 'error' too")
     if not succeeds and found.job_absent:
-        raise ScenarioError(f"{where}: 'job_absent' needs a success; leave 'error' out")
+        raise ScenarioError(f"{where}: 'job_absent' applies only to a success; leave 'error' out")
 
 
 _RESULTS: Final = mapping(table(ResultWords, "how an operation settles", _check_result))

@@ -1,4 +1,4 @@
-"""Known failures on random schedules, which are matched by the broken rule, not by the case."""
+"""Match failures on random schedules with known failures, by the broken rule, not by the case."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -20,14 +20,14 @@ class Broken:
     assertion: str
     said: str
     rules: tuple[str, ...] = ()
-    """The candidates for the broken rule, if there are several."""
+    """The rules that may be the broken one, if there are several."""
 
 
 def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
     """Return the breaches of a client on a schedule; empty if it follows every rule.
 
-    First comes the first wrong step, then breaches of conduct. Other findings are left out, because
-    they follow from the first wrong step.
+    The first wrong step comes first, followed by breaches of conduct. Other findings are left out,
+    because they follow from the first wrong step.
     """
     if not result.verdict.is_wrong:
         return ()
@@ -63,7 +63,7 @@ class PassingOver:
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Return the filter for a baseline; an entry without a rule covers its case's rules."""
+        """Return the filter for a baseline; an entry without a rule covers all its case's rules."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:

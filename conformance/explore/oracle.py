@@ -77,7 +77,7 @@ class Attempt:
 
 @frozen
 class Trigger:
-    """An action of the application in its `nth` call of a callback."""
+    """An action that the application takes in the `nth` call of a callback."""
 
     does: str  # throw_in, abort_in or cancel_in
     callback: str
@@ -191,7 +191,7 @@ class _Wait:
             self.fail()
 
     def ask(self) -> None:
-        """Request the job if the profile requires it; raises _Over if it is over (ARK-STR-18)."""
+        """Request the job if the profile requires it; raises _Over if it has ended (ARK-STR-18)."""
         if self.schedule.profile != "hardened":
             return
         self.questions += 1

@@ -1,4 +1,4 @@
-"""Find the first step of a client that the oracle did not predict, and the rule that it breaks.
+"""Find a client's first step that the oracle did not predict, and the rule that the step breaks.
 
 Later steps follow from that step, so they are not compared.
 """
@@ -19,7 +19,7 @@ _BUDGET: Final = ("ARK-BUD-3", "ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-10")
 
 @frozen
 class Parting:
-    """The first step of a client that differs from the prediction, and the rule that it breaks."""
+    """The first step in which a client differs from the prediction, and the rule it breaks."""
 
     rule: str
     expected: Step
@@ -27,7 +27,7 @@ class Parting:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The candidates for the broken rule, for a schedule that has not been shrunk."""
+        """The rules that may be the broken one, while the schedule has not been shrunk."""
         others = [self.rule]
         if self.rule.startswith("ARK-RES") and self.actual == Step(Does.OPENS, after("")):
             others.append("ARK-RES-2")  # the client may never send a cursor

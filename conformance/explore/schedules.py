@@ -135,7 +135,7 @@ def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, 
         "requires": list(_REQUIRES),
         "profiles": [schedule.profile],
         "needs": list(NEEDS),
-        "why": "A random schedule that expects what the oracle predicts.",
+        "why": "A random schedule; the case expects what the oracle predicts.",
         "config": config,
         "server": {
             "stream": [_answer(attempt) for attempt in schedule.attempts],

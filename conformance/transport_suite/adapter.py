@@ -162,7 +162,7 @@ class InEventLoop:
 
 @define(eq=False)
 class _InThreads:
-    """A client in an event loop, called from threads."""
+    """A client that runs in an event loop and is called from threads."""
 
     _client: AsyncClient
     _portal: BlockingPortal

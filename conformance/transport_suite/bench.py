@@ -148,7 +148,7 @@ class Scene:
     """The size of the dataset, in MiB."""
 
     def dataset(self, usual: JsonObject) -> JsonObject:
-        """Return the dataset of the job: `usual`, with `rows` MiB of data."""
+        """Return the dataset of the job: `usual`, with `rows` MiB of data added."""
         return {**usual, "rows": ["x" * 2**20] * self.rows} if self.rows else usual
 
 
@@ -176,7 +176,7 @@ class Play:
 
     @property
     def steps(self) -> list[int | None]:
-        """The steps of the log events that callbacks received."""
+        """The `step` of each log event that a callback received, in order."""
         return [each.step for each in self.heard if isinstance(each, TrainingLog)]
 
     @property
@@ -186,7 +186,7 @@ class Play:
         return ["clean" if each.cause is None else type(each.cause).__name__ for each in reconnects]
 
     def hear(self, event: TrainingEvent) -> None:
-        """Receive an event; this is the client's callback."""
+        """Receive an event; the client calls this as its event callback."""
         self.overlaps += self._inside > 0
         self._inside += 1
         self.heard.append(event)
@@ -196,7 +196,7 @@ class Play:
             self._inside -= 1
 
     def learn(self, notice: Notice) -> None:
-        """Receive a notice; this is the client's hook."""
+        """Receive a notice; the client calls this as its notice hook."""
         self.notices.append(notice)
         self._on_notice(self, notice)
 
@@ -223,11 +223,11 @@ class Play:
         return self.run("cancel()", self.client.cancel)
 
     def abort(self, reason: object) -> None:
-        """Abort the wait; raises Unexpected if that does not return."""
+        """Abort the wait; raises Unexpected if the call does not return."""
         self.run("abort()", lambda: self.client.abort(reason)).result()
 
     def close(self) -> None:
-        """Close the client; raises Unexpected if that does not return."""
+        """Close the client; raises Unexpected if the call does not return."""
         self.run("close()", self.client.close).result()
 
     def came(self, route: str, number: int = 1) -> None:

@@ -11,7 +11,8 @@ from arkor_proto import Timer
 class VirtualClock:
     """Virtual time, in seconds; any thread may use it.
 
-    A wait for a timer in `passing` takes no time; any other lasts until something else ends it.
+    A wait for a timer in `passing` takes no time; any other lasts until something else ends the
+    wait.
     """
 
     passing: frozenset[Timer] = frozenset({Timer.RECONNECT})
@@ -46,7 +47,7 @@ class VirtualClock:
             return [round(delay, 6) for each, _, delay in self._waits if each is timer]
 
     def waits_for(self, timer: Timer, patience: float) -> bool:
-        """Wait until the transport waits for `timer`; return False if it does not within `patience`."""
+        """Block until the transport waits for `timer`; return False after `patience` seconds."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: any(each is timer for each, _, _ in self._waits), patience

@@ -115,7 +115,7 @@ Script: TypeAlias = Callable[[Visit], None]
 class Peer:
     """A backend: the nth request of a route is answered by the nth script, or by the last one.
 
-    With `early`, `create` is answered before its body is read. All times are in seconds.
+    If `early` is set, a create is answered before its body is read. All times are in seconds.
     """
 
     scripts: Mapping[str, Sequence[Script]]

@@ -18,7 +18,7 @@ from mock_server.journal.records import (
 
 R = TypeVar("R", bound=Record)
 _HEAVY: Final = 1024
-"""Bodies of more than this many bytes are dropped before whole records are."""
+"""A body with more bytes than this is heavy: heavy bodies are dropped before whole records."""
 
 
 @define
@@ -73,7 +73,7 @@ class Journal:
             listener(record)
 
     def _keep(self, record: R) -> R:
-        """Append a record and make room for it; returns the record as stored."""
+        """Append a record and make room for it; return the record as stored."""
         record = with_short_texts(record)
         if len(self.records) >= self.limit:
             self._drop_records(max(1, self.limit // 10))
@@ -105,7 +105,7 @@ class Journal:
             self._bodies.popleft()
 
     def listen(self, listener: Callable[[Record], None]) -> Callable[[], None]:
-        """Call `listener` with every future record; returns a function that removes it."""
+        """Call `listener` with every future record; return a function that removes it."""
         self._listeners.append(listener)
 
         def stop() -> None:

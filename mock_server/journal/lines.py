@@ -1,4 +1,4 @@
-"""Describe records in lines for people: one for each exchange, and for everything else."""
+"""Describe records in lines for people: one line for each exchange, and one for any other event."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -53,7 +53,7 @@ class _Exchange:
     """Whether a line has already reported that the exchange is open."""
 
     def line(self, state: str = "") -> str:
-        """Describe the request and its response, then its state."""
+        """Describe the request and its response, then `state`, such as "still open"."""
         request = self.request
         asked = f"{request.method} {_short(request.target)}"
         if request.last_event_id is not None:
@@ -131,7 +131,7 @@ class ExchangeLines:
         self._silent.discard(record.connection)
 
     def keep(self, connections: Iterable[int]) -> None:
-        """Keep the exchanges of only these connections, after the server has started over."""
+        """Keep only the exchanges of these connections; the server has dropped all others."""
         known = frozenset(connections)
         self._open = {number: each for number, each in self._open.items() if number in known}
         self._silent &= known

@@ -1,4 +1,4 @@
-"""The records of the journal: what happened to a connection, a request, a frame, and how it ended.
+"""The records of the journal: what happened to each connection, request and frame.
 
 Records never contain secrets: credentials are removed before a record is made.
 """

@@ -131,11 +131,11 @@ class Requests:
         return [each for each in self._records if isinstance(each, RequestReceived)]
 
     def times(self, count: int) -> list[RequestReceived]:
-        """Require exactly `count` matching requests; returns them."""
+        """Require exactly `count` matching requests and return them."""
         return self._demand(f"exactly {count}", count, count)
 
     def once(self) -> RequestReceived:
-        """Require exactly one matching request; returns it."""
+        """Require exactly one matching request and return it."""
         return self.times(1)[0]
 
     def never(self) -> None:
@@ -143,11 +143,11 @@ class Requests:
         self.times(0)
 
     def at_least(self, count: int) -> list[RequestReceived]:
-        """Require at least `count` matching requests; returns them."""
+        """Require at least `count` matching requests and return them."""
         return self._demand(f"at least {count}", count, None)
 
     def at_most(self, count: int) -> list[RequestReceived]:
-        """Require at most `count` matching requests; returns them."""
+        """Require at most `count` matching requests and return them."""
         return self._demand(f"at most {count}", 0, count)
 
     def before(self, other: "Requests") -> None:
@@ -205,7 +205,7 @@ class Verify:
         return Requests(self._records, wanted)
 
     def route(self, route: Route | str, **words: object) -> Requests:
-        """Select requests of a route by fields of `Wanted`; an unknown one raises ScenarioError."""
+        """Select a route's requests by fields of `Wanted`; an unknown one raises ScenarioError."""
         return self.requests(WANTED.read({"route": str(route), **words}, "verify"))
 
     def create(self, **words: object) -> Requests:
@@ -221,7 +221,7 @@ class Verify:
         return self.route(Route.CANCEL, **words)
 
     def resume_chain(self, job: Job | str | None = None) -> None:
-        """Require the right Last-Event-ID in all requests for a stream, of one job or of any."""
+        """Require the right Last-Event-ID in every stream request of one job, or of all jobs."""
         _raise(resume_problems(self._records, job.id if isinstance(job, Job) else job))
 
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
@@ -233,7 +233,7 @@ class Verify:
         _raise(self.unopened_gates())
 
     def unopened_gates(self) -> list[str]:
-        """List the gates that were waited at but never opened; suggests similar names."""
+        """Return a message for every gate that something waited at but that was never opened."""
         return list(self._unopened)
 
     def rules_fired(self) -> None:
@@ -256,7 +256,8 @@ class Verify:
             for each in self._records
             if isinstance(each, RequestReceived) and each.route is rule.on.route
         ]
-        asked = "" if rule.on.attempt is None else f"; the rule needs attempt {rule.on.attempt}"
+        attempt = rule.on.attempt
+        asked = "" if attempt is None else f"; the rule applies only to attempt {attempt}"
         return f"; requests of route {rule.on.route.value}: {len(of_route)}{asked}"
 
 

@@ -90,7 +90,7 @@ async def awaited(
 async def next_record(
     journal: Journal, wanted: Callable[[Record], bool], within: float
 ) -> Record | None:
-    """Wait at most `within` seconds for a future record; returns None if there is none."""
+    """Wait at most `within` seconds for a future record; return None if none arrives."""
     found: list[Record] = []
     event = anyio.Event()
 

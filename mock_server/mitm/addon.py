@@ -122,7 +122,7 @@ class ArkorAddon:
         """Refuse to run without a scenario."""
         if self.scenario is None:
             self._refuse(
-                "arkor_scenario: is missing; add --set arkor_scenario=file.toml (a scenario "
+                "arkor_scenario: missing; add --set arkor_scenario=file.toml (a scenario "
                 "without rules forwards everything)"
             )
         self._running = True
@@ -227,13 +227,13 @@ class ArkorAddon:
             response.stream = _observing(notes) if about.framed else True
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """Note the end of a response (a mitmproxy hook)."""
+        """Record the end of a response (a mitmproxy hook)."""
         self._passing.pop(flow.id, None)
         if origin := self._taken.get(flow.id):
             origin.source.finish(Ending.EOF)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """Note the failure of an upstream, before or during its response (a mitmproxy hook)."""
+        """Record the failure of an upstream, before or during its response (a mitmproxy hook)."""
         notes = self._passing.pop(flow.id, None)
         failure = failure_from(flow.error.msg if flow.error else "")
         if origin := self._taken.get(flow.id):

@@ -27,7 +27,7 @@ _POLL: Final = 0.01
 
 
 class NotStarted(RuntimeError):
-    """mitmproxy did not get a port in time."""
+    """mitmproxy did not open a port in time."""
 
 
 @frozen
@@ -57,8 +57,8 @@ class Embedded:
 def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embedded, None, None]:
     """Run mitmproxy in front of `upstream` for the duration of a `with`.
 
-    Raises ScenarioError if mitmproxy does not support the scenario, and NotStarted if it gets no
-    port.
+    Raises ScenarioError if mitmproxy does not support the scenario, and NotStarted if it does not
+    open a port in time.
     """
     addon = ArkorAddon(scenario)
     mode = f"reverse:{upstream}@127.0.0.1:{port}"
@@ -97,4 +97,4 @@ async def _port_of(server: proxyserver.Proxyserver, running: asyncio.Task[None])
             if failure is not None:
                 raise NotStarted(f"mitmproxy: {failure}") from failure
         await asyncio.sleep(_POLL)
-    raise NotStarted(f"mitmproxy: no port after {_START_TIME:g} s")
+    raise NotStarted(f"mitmproxy: did not open a port within {_START_TIME:g} s")

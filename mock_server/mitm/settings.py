@@ -1,4 +1,4 @@
-"""The addon's two options, the scenario and the journal file; does not import mitmproxy."""
+"""The addon's two options: the scenario and the journal file. Does not import mitmproxy."""
 
 import json
 from collections.abc import Callable
@@ -32,9 +32,9 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
-    """Write every future record to a file as a line of JSON; returns a function that ends this.
+    """Write every future record to a file as a line of JSON; return a function that stops this.
 
-    Empties the file first. Raises OSError.
+    The file is emptied first. Raises OSError.
     """
     path.write_text("", encoding="utf-8")
 
@@ -65,5 +65,5 @@ def check_gates(scenario: Scenario) -> None:
         if gates:
             raise ScenarioError(
                 f"rule {number}: the gate {gates[0]!r} cannot be opened in mitmdump; stall for a "
-                "time, {ms = n}, or embed mitmproxy in the process that opens it"
+                "fixed time ({ms = n}), or embed mitmproxy in the process that opens it"
             )

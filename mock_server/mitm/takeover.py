@@ -50,13 +50,13 @@ class FlowSource:
     _changed: anyio.Event = field(factory=anyio.Event, init=False)
 
     def feed(self, data: bytes) -> None:
-        """Add bytes from the upstream; ignores bytes after the end."""
+        """Add bytes from the upstream; bytes after the end are ignored."""
         if self._over:
             return
         self._put(self._framer.feed(data) if self.framed else [Frame(data)])
 
     def finish(self, how: Ending) -> None:
-        """Note how the upstream's response ended; only the first call counts."""
+        """Record how the upstream's response ended; only the first call counts."""
         if not self._over:
             self.end = how
             self._over = True
@@ -72,7 +72,7 @@ class FlowSource:
         self._changed = anyio.Event()
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames; returns none after the end of the response."""
+        """Wait for frames and return them; after the end of the response, there are none."""
         while not self._frames and not self._over:
             if not whole and (part := self._framer.part()) is not None:
                 return [part]
@@ -100,7 +100,7 @@ _CUT_OFF: Final = Failure(Reason.TRUNCATED, "the response was cut off")
 
 @define(eq=False)
 class FlowOrigin:
-    """mitmproxy's upstream as the origin of one exchange."""
+    """Lets one exchange use mitmproxy's upstream as its origin."""
 
     source: FlowSource = field(factory=FlowSource, init=False)
     _head: Head | None = field(default=None, init=False)
@@ -111,7 +111,7 @@ class FlowOrigin:
     _known: anyio.Event = field(factory=anyio.Event, init=False)
 
     def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
-        """Note the head of the upstream's response."""
+        """Record the head of the upstream's response."""
         if status < _FINAL:
             # mitmproxy treats it as the whole response and never passes on the final one.
             why = f"mitmproxy cannot pass on the informational head of the response ({status})"
@@ -122,7 +122,7 @@ class FlowOrigin:
         self._known.set()
 
     def fail(self, failure: Failure) -> None:
-        """Note that the upstream failed, before or after its head."""
+        """Record that the upstream failed, before or after its head."""
         if self._failure is None:
             self._failure = failure
             if self._reports is not None:

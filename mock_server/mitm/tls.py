@@ -13,7 +13,7 @@ _BLOCK: Final = 65_536
 
 @define(eq=False)
 class TakenTls:
-    """pyOpenSSL's connection, after its handshake, as the TLS of a wire (`net/tls/server.py`)."""
+    """Lets a wire (`net/tls/server.py`) use a pyOpenSSL connection after its handshake."""
 
     _tls: SSL.Connection
     _ended: bool = field(default=False, init=False)
@@ -57,10 +57,10 @@ class TakenTls:
 
 @define(eq=False)
 class SilencedTls:
-    """The TLS that mitmproxy's layer gets instead; it cannot read from or write to the client.
+    """Replaces the TLS connection of mitmproxy's layer, which then cannot reach the client.
 
-    It accepts only records that mitmproxy read before its transport paused, because the next
-    record cannot be decrypted without them; the wire reads their content.
+    It accepts only records that mitmproxy read before its transport paused: without them, the
+    next record cannot be decrypted. The addon's own wire reads their content.
     """
 
     _tls: SSL.Connection

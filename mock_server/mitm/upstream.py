@@ -1,6 +1,6 @@
 # pyright: reportUnknownMemberType=false
 # mitmproxy is only partly typed.
-"""Make mitmproxy match the native proxy: its upstream failures, and the headers it forwards."""
+"""Make mitmproxy report upstream failures and forward headers as the native proxy does."""
 
 import re
 from typing import Final

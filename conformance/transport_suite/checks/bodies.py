@@ -36,13 +36,13 @@ def _course(bench: Bench, first: Script) -> Play:
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_chunked_body_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends with its last chunk is Finished, which is not a failure."""
+    """A body that ends with its last chunk is reported as Finished, which is not a failure."""
     same("reconnects", _course(bench, whole(log(1), log(2))).causes, ["clean"])
 
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_body_by_length_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends at its Content-Length is Finished, which is not a failure."""
+    """A body that ends at its Content-Length is reported as Finished, which is not a failure."""
     first = sends(_SIZED_HEAD % len(_BODY), _BODY)
     same("reconnects", _course(bench, first).causes, ["clean"])
 
@@ -56,7 +56,7 @@ def a_body_without_framing_ends_with_its_connection(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3", "ARK-RES-13")
 def a_body_shorter_than_its_length_is_broken(bench: Bench) -> None:
-    """A body shorter than its Content-Length is Broken, never Finished."""
+    """A body shorter than its Content-Length is reported as Broken, never Finished."""
     first = then_closed(_SIZED_HEAD % (len(_BODY) + 1), _BODY)
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
@@ -70,21 +70,21 @@ def a_body_cut_within_a_chunk_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3", "ARK-RES-13")
 def a_body_cut_between_chunks_is_broken(bench: Bench) -> None:
-    """A connection that ends between two chunks, before the last one, is Broken."""
+    """A connection that ends between chunks, before the last one, is reported as Broken."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY))
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
 
 @check("T3", "ARK-BUD-3")
 def a_chunk_size_that_is_none_is_broken(bench: Bench) -> None:
-    """Invalid chunked framing is Broken, but complete events before it are delivered first."""
+    """Invalid chunked framing is reported as Broken, after the complete events before it."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY), b"xyz\r\n")
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
 
 @check("T3", "ARK-BUD-3")
 def a_reset_is_broken(bench: Bench) -> None:
-    """A reset of the connection is Broken, whatever the framing of the body."""
+    """A reset of the connection is reported as Broken, whatever the framing of the body."""
     both = threading.Event()
 
     def first(visit: Visit) -> None:
@@ -104,7 +104,7 @@ def a_reset_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-1", "ARK-BUD-6", "ARK-BUD-7")
 def a_stream_that_cannot_be_opened_spends_the_budget(bench: Bench) -> None:
-    """Each connection that is reset before the response is Broken once and counts as a failure."""
+    """Each connection reset before the response is reported as Broken once, and is one failure."""
     with bench.play(Scene(streams=[then_reset], max_attempts=3)) as play:
         same("failures", play.waiting().error(GaveUp).attempts, 4)
         same("opens", len(play.peer.asked("stream")), 4)

@@ -1,4 +1,4 @@
-"""Callbacks run one at a time, in the order of the stream, and their exceptions take effect."""
+"""Callbacks run one at a time, in stream order; the profile decides what an exception does."""
 
 import threading
 

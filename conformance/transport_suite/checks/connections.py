@@ -56,7 +56,7 @@ def connection_close_is_kept(bench: Bench) -> None:
 
 @check("T13", "ARK-CAN-2")
 def a_request_does_not_wait_for_an_open_stream(bench: Bench) -> None:
-    """A request during an open stream uses its own connection."""
+    """A request made while a stream is open uses a connection of its own."""
     began = threading.Event()
     gate = threading.Event()
 
@@ -119,7 +119,7 @@ def a_certificate_of_another_host_is_refused(bench: Bench) -> None:
 
 @check("T14", "ARK-BUD-3")
 def a_cut_under_tls_is_no_end(bench: Bench) -> None:
-    """Over TLS, an unframed body whose connection ends without a close_notify is Broken."""
+    """Over TLS, an unframed body that ends without a close_notify is reported as Broken."""
     server, trusting = _tls()
 
     def script(visit: Visit) -> None:
@@ -135,7 +135,7 @@ def a_cut_under_tls_is_no_end(bench: Bench) -> None:
 
 @check("T14", "ARK-BUD-5")
 def a_goodbye_under_tls_is_an_end(bench: Bench) -> None:
-    """Over TLS, an unframed body whose connection ends with a close_notify is Finished."""
+    """Over TLS, an unframed body that ends with a close_notify is reported as Finished."""
     server, trusting = _tls()
 
     def script(visit: Visit) -> None:

@@ -133,7 +133,7 @@ def an_answer_in_single_bytes_is_whole(bench: Bench) -> None:
 
 @check("T6", "ARK-CRE-5", "ARK-CRE-7")
 def a_refused_start_raises_and_may_be_tried_again(bench: Bench) -> None:
-    """Each start gets the outcome of its own request: a refused one raises, the next succeeds."""
+    """Each start has the outcome of its own request: a refused one raises, the next succeeds."""
     create = [sends(refusal(422, "bad model")), sends(accepted())]
     with bench.play(Scene(job=None, create=create)) as play:
         error = play.starting().error(StatusError)

@@ -93,7 +93,7 @@ def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
         start = play.starting()
         play.came("create")
         cancel = play.cancelling()
-        same("cancels before the answer", len(play.peer.asked("cancel")), 0)
+        same("cancels before the response", len(play.peer.asked("cancel")), 0)
         gate.set()
         start.result()
         cancel.result()
@@ -115,7 +115,7 @@ def a_cancel_during_a_wait_does_not_end_it(bench: Bench) -> None:
         wait = play.waiting()
         play.came("stream")
         play.cancelling().result()
-        holds(not wait.is_over(), "the cancel ended the wait()")
+        holds(not wait.is_over(), "the cancel ended wait()")
         gate.set()
         same("status", wait.result().job.status, "completed")
 

@@ -105,7 +105,7 @@ def a_create_whose_body_does_not_end_is_given_up(bench: Bench) -> None:
 
 @check("T11", "ARK-SEC-4")
 def a_refusal_whose_body_does_not_end_is_a_refusal(bench: Bench) -> None:
-    """A refusal keeps its status when the deadline for its body expires."""
+    """A refusal keeps its status if its body does not end before the deadline."""
     slow = refusal(422, "no").replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(frozenset(Timer))
     with bench.play(Scene(job=None, create=[then_left(slow)], clock=clock)) as play:
@@ -115,7 +115,7 @@ def a_refusal_whose_body_does_not_end_is_a_refusal(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_connect_has_a_limit(bench: Bench) -> None:
-    """A connection that is never established is Broken after the connect timeout."""
+    """A connection that is never established is reported as Broken after the connect timeout."""
     addresses = MockServer().addresses
     try:
         url = addresses.blackhole_url()
@@ -136,7 +136,7 @@ def a_look_up_has_the_limit_of_the_connect(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_tls_handshake_has_the_limit_of_the_connect(bench: Bench) -> None:
-    """A TLS handshake that is never answered is Broken after the connect timeout."""
+    """A TLS handshake that is never answered is reported as Broken after the connect timeout."""
     scene = Scene(job=None, scheme="https", clock=None, connect_timeout=SOON)
     with bench.play(scene) as play:
         play.starting().error(TransportError)

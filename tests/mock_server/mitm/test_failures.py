@@ -139,7 +139,7 @@ def test_a_scenario_that_it_cannot_carry_ends_it_with_the_file_and_the_rule(tmp_
 
 @pytest.mark.thorough
 def test_no_scenario_at_all_ends_it(tmp_path: Path) -> None:
-    assert "arkor_scenario: is missing; add --set arkor_scenario=file.toml" in ended(tmp_path)
+    assert "arkor_scenario: missing; add --set arkor_scenario=file.toml" in ended(tmp_path)
 
 
 @pytest.mark.thorough
