@@ -72,7 +72,7 @@ def redacted_value(name: str, value: str) -> str:
 
 
 def redacted_target(target: str) -> str:
-    """Hide the secrets in a request target, a URL or a reference: userinfo and parameters."""
+    """Hide the secrets (userinfo and parameters) in a request target or a URL reference."""
     if not target.startswith("/") and "@" in target.partition("?")[0] and "://" not in target:
         target = REDACTED + target[target.partition("?")[0].rindex("@") :]  # CONNECT
     found = redacted_text(_ODD_USERINFO.sub(rf"\1{REDACTED}@", target))

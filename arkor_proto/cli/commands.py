@@ -249,7 +249,7 @@ class Command:
         hints = self._hints() if self.seen else ()
         if self._submitting and may_have_arrived(error):
             kind, hints = "submissionLost", self._where_to_look(error)
-            words = f"the submission was interrupted: {words}. The backend may have the job"
+            words = f"the submission was interrupted: {words}. The backend may have created the job"
         self.report.end(Ending(kind=kind, words=words, facts=self._facts(), hints=hints))
         return BAD if declined else UNABLE
 
@@ -269,7 +269,7 @@ class Command:
         elif self.settings.command == "status":
             words = "interrupted"
         elif self._submitting:
-            words = "interrupted during the submission: the backend may have the job"
+            words = "interrupted during the submission: the backend may have created the job"
             hints = self._where_to_look()
         elif not self._job_id:
             words = "interrupted before the submission: nothing was sent"

@@ -165,9 +165,9 @@ def _submitted(file: StateFile, job: JobFile, saved: State) -> _Work:
         )
     if not saved.job_id:
         raise ValueError(
-            f"--state {file.path}: the submission was interrupted, so the backend may have the job. Look "
-            f"there for a job named {job.name!r}: to follow it, run `arkor-proto follow JOB "
-            f"--state={file.path}`; to submit it again, remove the file"
+            f"--state {file.path}: the submission was interrupted, so the backend may have created "
+            f"the job. Look there for a job named {job.name!r}: to follow it, run `arkor-proto "
+            f"follow JOB --state={file.path}`; to submit it again, remove the file"
         )
     return _Work(saved.job_id, saved.last_event_id, file, continues=True)
 

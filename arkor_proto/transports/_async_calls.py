@@ -16,7 +16,7 @@ from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._surface import CLOSED
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
-"""Takes the head and each piece of a 2xx response's body, b"" at its end; returns True to stop."""
+"""Takes the head and each piece of a 2xx response's body, then b""; returns True to stop."""
 
 
 @define(eq=False)

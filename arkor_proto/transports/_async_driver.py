@@ -3,7 +3,7 @@
 Exchanges and timers are tasks of the client. An open stream, however, is read by the tasks that
 follow it, one at a time: such a task reads, runs the callbacks for what it has read, and continues
 reading. So a slow callback slows the server, and no event has to be passed to another task, which
-would take a turn of the event loop.
+would cost an extra turn of the event loop.
 """
 
 import math
@@ -110,7 +110,7 @@ class _OpenStream:
     exchange: Exchange
     over: anyio.Event = field(factory=anyio.Event)
     reading: anyio.CancelScope | None = None
-    """Set while a task reads; cancelled when that task has something else to do."""
+    """Set while a task is reading, and cancelled when that task has something else to do."""
 
 
 @define(eq=False)
@@ -246,7 +246,9 @@ class Driver:
         """Settle every pending operation with an error, because the client is closed."""
         self._closed = True
         if self.session.job_state is Job.CREATING:
-            logger.warning("the client was closed during a create: the backend may have the job")
+            logger.warning(
+                "the client was closed during a create: the backend may have created the job"
+            )
         for waiter in self._waiters.values():
             waiter.settle(Rejected(TransportError("the client was closed")))
         self._tell_news()

@@ -14,7 +14,7 @@ from arkor_proto._types import Bounds, Request
 from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
-"""Takes the head and each piece of a 2xx response's body, b"" at its end; returns True to stop."""
+"""Takes the head and each piece of a 2xx response's body, then b""; returns True to stop."""
 
 
 @frozen(eq=False)

@@ -65,7 +65,7 @@ class Bell:
         self._lock.acquire()
 
     def ring(self) -> None:
-        """End the current wait, or else the next one."""
+        """End the current wait; if there is none, the next wait will end immediately."""
         try:
             self._lock.release()
         except RuntimeError:

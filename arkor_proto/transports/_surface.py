@@ -213,7 +213,8 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Ask the backend to stop the job; does nothing if no job was started (ARK-CAN).
 
         This does not end `wait`, which continues until the terminal event. Raises StatusError if
-        the backend refuses, as it may for a job that has ended, and TransportError.
+        the backend refuses, as it may for a job that has ended, and TransportError if the call
+        fails.
         """
 
     @abstractmethod
@@ -225,7 +226,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @abstractmethod
     def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
-        """Return the checkpoint for an event of `events`, as `on_checkpoint` would get it."""
+        """Return the checkpoint of an event from `events`, as passed to `on_checkpoint`."""
 
 
 class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):

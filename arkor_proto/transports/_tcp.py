@@ -35,7 +35,7 @@ class Timeouts:
     chat: float = 600.0
     """The limit for the whole response to `Checkpoint.infer`, including its callbacks."""
     chat_silence: float = 60.0
-    """The limit for one pause within the response to an inference."""
+    """The longest pause that is allowed within the response to an inference request."""
     token: float = 60.0
     """The limit for one call of the token provider."""
 
@@ -106,7 +106,7 @@ def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> b
 
 
 def shake_hands(secured: ssl.SSLSocket) -> int | None:
-    """Continue a handshake; return the `selectors` event to wait for, None when it is done."""
+    """Continue a handshake; return the `selectors` event to wait for, or None when it is done."""
     try:
         secured.do_handshake()
     except ssl.SSLWantReadError:

@@ -191,7 +191,7 @@ class Follower(User):
         self._report("log", 0.0, len(log), amiss)
 
     def _count(self, name: str, events: int, length: int) -> None:
-        """Report a number of events to Locust as a time; as a failure if it is not 0."""
+        """Report a count of events to Locust as if it were a time; any count but 0 is a failure."""
         amiss = Amiss(f"{events} events {name} of {length}") if events else None
         self._report(name, events / _MILLI, length, amiss)
 

@@ -33,7 +33,7 @@ class Operation:
     kind: str = field(default="application/json", kw_only=True)
     """The media type of the response."""
     problems: Schema | None = field(default=None, kw_only=True, repr=False)
-    """The JSON Schema of the 409 response, if it is not an ordinary error."""
+    """The JSON Schema of the 409 response, if that is not an ordinary error."""
     always_needs_token: bool = field(default=False, kw_only=True)
 
     @property
@@ -48,7 +48,7 @@ class Operation:
 
     @property
     def needs_token(self) -> bool:
-        """Whether the request needs the token even on the loopback."""
+        """Whether the request needs the token even if it comes from this machine."""
         return self.always_needs_token or self.method != "GET"
 
     def is_meant(self, method: str, segments: Sequence[str]) -> bool:

@@ -93,7 +93,7 @@ class Fleet:
         stops[1].set()
 
     async def stop(self, name: str) -> None:
-        """Stop a server and wait until its port is free; raises KeyError."""
+        """Stop a server and wait until its port is free; raises KeyError for an unknown id."""
         del self.servers[name]
         if self.log is not None:
             self.log.forget(name)
@@ -163,7 +163,8 @@ class AdminOrigin:
             )
         if request.header("origin") not in {None, f"http://{host}", f"https://{host}"}:
             raise Refusal(
-                403, "other web pages cannot use the admin; send the request without an Origin"
+                403,
+                "other web pages cannot use the admin; send the request without an Origin header",
             )
 
     def _check_token(self, request: Request, operation: Operation | None) -> None:

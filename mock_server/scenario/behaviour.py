@@ -41,7 +41,7 @@ class FanOut(Phrased):
     ALL = "all", "sends each event to every follower of its job"
     SPLIT = "split", "sends each new event to only one follower of its job, in turn"
     SERIAL = "serial", "serves the followers of a job one after the other"
-    FROZEN = "frozen", "answers no requests while a follower does not read"
+    FROZEN = "frozen", "answers no requests while a follower is not reading"
 
 
 class Tenancy(Phrased):

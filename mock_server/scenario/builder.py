@@ -14,7 +14,7 @@ from mock_server.scenario.vocabulary import Route
 
 
 def rule_from_words(words: dict[str, object]) -> Rule:
-    """Read one rule from a table as in a scenario file; raises ScenarioError."""
+    """Read one rule from a table like those in a scenario file; raises ScenarioError."""
     rule = RULE.read(words, "rule")
     check_rule(rule, "rule")
     return rule
@@ -22,7 +22,7 @@ def rule_from_words(words: dict[str, object]) -> Rule:
 
 @define
 class RuleScript:
-    """One rule that grows with every call; it is in force as soon as it does something."""
+    """One rule, to which every call adds; it is in force as soon as it has a fault."""
 
     _install: Callable[[int | None, Rule], int] = field(repr=False)
     _words: dict[str, object]

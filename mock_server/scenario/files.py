@@ -1,4 +1,4 @@
-"""Read and write scenarios as TOML, JSON and plain tables; mistakes get suggestions.
+"""Read and write scenarios as TOML, JSON and plain tables; errors suggest corrections.
 
 This module also checks what a carrier supports. `checks.py` checks which words make no sense
 together.

@@ -139,8 +139,8 @@ class BackendPlan:
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it starts the ids of "
-        "new events at 1 again; or it loses the two newest events of every unfinished job",
+        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it restarts the ids "
+        "of new events at 1; or it loses the two newest events of every unfinished job",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )

@@ -20,7 +20,8 @@ from mock_server.strict.words import Word, words_of
 _HEAD: Final = """# The keys of a scenario
 
 Generated from the code by `python -m mock_server.scenario.reference`; a test fails if it is out of date.
-A scenario is TOML, or the same as JSON: `seed`, `[backend]`, `[limits]`, `[[job]]` and `[[rule]]`.
+A scenario is written in TOML, or in JSON with the same keys: `seed`, `[backend]`, `[limits]`,
+`[[job]]` and `[[rule]]`.
 Every rule that matches acts: on connections if `on` names a connection, on frames if `on` picks
 frames, and otherwise on exchanges. An exchange is one request and its response.
 

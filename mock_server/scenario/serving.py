@@ -18,7 +18,7 @@ class Targets(Phrased):
     """Which request targets are accepted."""
 
     ANY = "any", "accepts paths and URLs as request targets"
-    ORIGIN = "origin", "refuses a URL as a request target with a 400"
+    ORIGIN = "origin", "responds with 400 to a request whose target is a URL"
 
 
 class Paths(Phrased):
@@ -68,8 +68,9 @@ class ServingPlan:
     )
     paths: Paths = word(
         choice(Paths),
-        "how the job's id is read from a path: `%6A` is decoded to `j`; nothing is decoded; or the "
-        "path is decoded before it is split at slashes, so that `%2F` counts as a slash",
+        "how the job's id is read from a path: percent-encoding in it is decoded (`%6A` is `j`); "
+        "nothing is decoded; or the whole path is decoded before it is split at slashes, so that "
+        "`%2F` counts as a slash",
         default=Paths.DECODED,
         needs=Capability.BACKEND,
     )

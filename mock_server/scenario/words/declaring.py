@@ -48,7 +48,7 @@ class Told:
     point: str
     """The point of `after`, such as `after 2 frames `; empty without `after`."""
     words: Mapping[str, object]
-    """Every word of the rule, as in a scenario file."""
+    """Every word of the rule, in the form of a scenario file."""
 
     @property
     def unit(self) -> str:
@@ -68,7 +68,7 @@ class Told:
 
 @frozen
 class Fault(Generic[T]):
-    """The declaration of a fault, which is a word of a rule, with all its properties."""
+    """Declares a word of a rule that is a fault, with all properties of the fault."""
 
     shape: Shape[T]
     says: str

@@ -143,7 +143,7 @@ class HeadFault:
     ).default(0.0)
     jitter: float = Fault(
         milliseconds(),
-        "a random time of up to this much, added to `delay_ms` or subtracted from it",
+        "a random time, at most this long, that is added to `delay_ms` or subtracted from it",
         name="jitter_ms",
         example='on = {route = "stream", frame = "1-"}\ndelay_ms = 20\njitter_ms = 10',
         phrase=_jitter,

@@ -71,7 +71,8 @@ def test_a_submission_that_was_lost_is_not_repeated_by_itself(tmp_path: Path) ->
         after = run("run", path, f"--state={state}", **address)
         assert len(backend.asked("create")) == 1
     assert [lost.code, again.code, found.code, after.code] == [3, 2, 0, 0]
-    assert "the submission was interrupted, so the backend may have the job. Look" in again.err
+    words = "the submission was interrupted, so the backend may have created the job. Look"
+    assert words in again.err
     assert f"`arkor-proto follow JOB --state={state}`" in again.err
 
 

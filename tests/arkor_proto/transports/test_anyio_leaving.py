@@ -129,7 +129,7 @@ async def test_leaving_during_a_create_warns_that_the_job_may_exist(
         await mock.wait_for("create")
         tasks.cancel_scope.cancel()
     assert ("arkor_proto", logging.WARNING) in {r[:2] for r in caplog.record_tuples}
-    assert "the backend may have the job" in caplog.text
+    assert "the backend may have created the job" in caplog.text
 
 
 async def test_a_callback_that_closes_the_client_ends_the_wait() -> None:

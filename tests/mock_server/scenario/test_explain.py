@@ -125,7 +125,7 @@ def test_how_the_backend_serves_is_said() -> None:
     lines = explain(scenario_from_dict({"backend": backend})).splitlines()
     assert lines[1:9] == [
         "The backend serves the followers of a job one after the other.",
-        "The backend refuses a URL as a request target with a 400.",
+        "The backend responds with 400 to a request whose target is a URL.",
         "The backend takes the job's id in a path without decoding it.",
         "The backend ignores Expect: 100-continue and waits for the body.",
         "The backend closes the connection when the client closes its sending half.",
