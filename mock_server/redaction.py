@@ -139,7 +139,7 @@ def redacted_json(text: str) -> str:
 
 
 def redacted_members(text: str, level: int = 0) -> str:
-    """Hide secrets in text that is known to be JSON, inside `level` strings of other JSON."""
+    """Hide secrets in text that is known to be JSON and is nested in `level` JSON strings."""
     found: list[str] = []
     position = 0
     while (token := _STRING.search(text, position)) is not None:

@@ -200,7 +200,7 @@ class Driver:
             self.hand_back(delivery, None, heard=False)
 
     async def next_delivery(self, waiter: Waiter) -> Deliver | None:
-        """Return the next event to deliver, None once the follow is settled."""
+        """Return the next event to deliver, or None once the follow is settled."""
         while waiter.outcome is None:
             if self._delivery is None:
                 if not await self._read_on():

@@ -85,7 +85,7 @@ class Exchange:
         return is_unauthorized(self._reports)
 
     async def next_report(self) -> Report | None:
-        """Return the next report, None after the last. Cancelling this loses no data."""
+        """Return the next report, or None after the last. Cancelling this loses no data."""
         while not self._reports:
             if self._conversation.over or self._connection is None:
                 return None

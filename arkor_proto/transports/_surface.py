@@ -188,12 +188,12 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Follow the job to its end and return its result, even if the job failed.
 
         Calls the callbacks for its events. Raises Aborted, GaveUp, StatusError, UnsendableCursor,
-        EventTooLarge and what `start` raises. A token provider's exception is raised too, except
-        OSError and TransportError, which count as failed attempts; so is a callback's exception
-        under profiles with `CallbackErrors.REJECT`. Cancelling its task, or a KeyboardInterrupt,
-        ends only the wait: a later `wait` resumes where this one stopped. The blocking client
-        raises TypeError for a callback that turns out to be async; a later `wait` delivers its
-        event again.
+        EventTooLarge and what `start` raises. It also raises an exception of the token provider,
+        unless that is an OSError or TransportError, which count as failed attempts, and, under
+        profiles with `CallbackErrors.REJECT`, an exception of a callback. Cancelling the task, or
+        a KeyboardInterrupt, ends only the wait: a later `wait` resumes where this one stopped. The
+        blocking client raises TypeError for a callback that turns out to be async; a later `wait`
+        delivers the event of that callback again.
         """
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """The asynchronous client, for asyncio and trio.
 
 All its tasks run in the client's `async with` block and end with it. `_async_driver.py` runs the
-sessions, `_async_http.py` transfers the bytes.
+sessions; `_async_http.py` transfers the bytes.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -199,7 +199,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/gates",
-        "List the gates, with how many streams wait at each",
+        "List the gates and the number of streams waiting at each",
         table(gates=array(_GATE)),
     ),
     Operation("POST", f"{_SERVER}/gates/{{gate}}/open", "Open a gate", DONE),

@@ -93,7 +93,7 @@ class Fleet:
         stops[1].set()
 
     async def stop(self, name: str) -> None:
-        """Stop a server and wait until its port is free; raises KeyError for an unknown id."""
+        """Stop a server and wait until its port is free; raises KeyError for an unknown name."""
         del self.servers[name]
         if self.log is not None:
             self.log.forget(name)
@@ -159,7 +159,8 @@ class AdminOrigin:
         host = request.header("host") or ""
         if not self.names.admit(host):
             raise Refusal(
-                403, "the Host is not a name of this server; allow it with --allow-host NAME"
+                403,
+                "the Host header is not a name of this server; allow it with --allow-host NAME",
             )
         if request.header("origin") not in {None, f"http://{host}", f"https://{host}"}:
             raise Refusal(

@@ -1,7 +1,7 @@
 """Write rules in Python, one call per key: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
 
 The rule is in force after every call of the chain. The keys are those of a scenario file, and are
-read by the same code, with the same messages.
+read by the same code, which gives the same error messages.
 """
 
 from collections.abc import Callable

@@ -126,7 +126,7 @@ def _listed(last: str) -> str:
 
 
 def _company(_: Rule, words: set[str]) -> str | None:
-    """Find words that cannot be combined according to their declarations."""
+    """Find words that, according to their declarations, cannot be combined."""
     for choice in _CHOICES.values():
         both = sorted(words & choice)
         if len(both) > 1:

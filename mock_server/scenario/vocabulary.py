@@ -156,7 +156,7 @@ class Select:
     method: str | None = word(text(1000), "the request's method", default=None)
     probability: float = word(
         number(0, 1),
-        "the probability that the rule acts if it matches, drawn with the seed",
+        "the probability that the rule acts when it matches; the seed determines the draws",
         default=1.0,
     )
     times: int | None = word(
