@@ -203,9 +203,9 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         `with trainer.events() as events: for event in events: …`, or `async with` and `async for`,
         yields the events for which `wait` would call callbacks, in the same order and with the same
         back-pressure. An event counts as handled when the next one is requested. Leaving the block
-        ends the wait: the next wait delivers the current event again. The iteration ends with the
-        job; `events.result` is then what `wait` would return. It raises what `wait` raises. Only
-        one thread or task may iterate.
+        ends the wait: the next wait delivers the current event again. The iteration raises
+        what `wait` raises. It ends with the job; `events.result` is then what `wait` would return.
+        Only one thread or task may iterate.
         """
 
     @abstractmethod
@@ -254,14 +254,14 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         before each request, including those after a lost connection, and under `hardened` once more
         if the response is a 401: the request is then sent again. Its calls may overlap, because
         requests may. It must return within `Timeouts.token`, and must not use this client. If it
-        raises OSError or TransportError, that attempt has failed; any other exception ends the
-        operation. The last eight tokens are removed from what the backend echoes.
+        raises OSError or TransportError, that attempt fails; any other exception ends the
+        operation. The last eight tokens are removed from text that the backend echoes.
 
         `random` randomises the delays (None: nominal delays). `clock` is the clock of the sessions,
         and in the blocking client also of the timeouts. `ssl_context` replaces verification against
         the system's trust store. Connections go directly to the backend: HTTPS_PROXY and NO_PROXY
-        are ignored. Raises ValueError for an address or a token that cannot be sent, TypeError for
-        an argument of the wrong type.
+        are ignored. Raises ValueError for an address or a token that cannot be sent, and TypeError
+        for an argument of the wrong type.
         """
         if token == "":
             raise ValueError("token: must not be empty; leave it out to send no token")

@@ -91,7 +91,7 @@ def is_stale(idle: socket.socket) -> bool:
 
 
 def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> bool:
-    """Wait up to `seconds` for one of `events`, flags of `selectors`; None waits for ever.
+    """Wait up to `seconds` for one of `events` (flags of `selectors`); None waits for ever.
 
     This opens no file descriptor, because there may be none left.
     """

@@ -2,8 +2,8 @@
 
     locust -f LOCUSTFILE --headless -u 100 -r 20 -t 60s
 
-`python -m conformance.load` prints the path of this file. Without `--host`, the backend is
-`arkor-mock serve` with the faults of `faults.toml`, which starts and ends with Locust. Locust
+`python -m conformance.load` prints the path of this file. Without `--host`, Locust starts
+`arkor-mock serve` with the faults in `faults.toml` as the backend, and stops it at the end. Locust
 patches the sockets of the blocking client with gevent, so one process can have hundreds of users;
 `--master` and `--worker` distribute them.
 

@@ -15,7 +15,7 @@ from conformance.parser.protocol import Introduction, NotAnAnswer
 from conformance.parser.streams import Parsed, Stream
 
 _START: Final = 4
-"""A parser may take this many times the patience to start, because it may have to load a lot."""
+"""A parser has this many times the usual patience to start, as it may have to load a lot."""
 
 
 class ParserFailed(Exception):

@@ -74,7 +74,7 @@ class RuleScript:
 
 @frozen
 class On:
-    """Begins rules: one method per call of the protocol, with the keys of `on` as arguments."""
+    """Begins rules: one method for each kind of request, with the keys of `on` as arguments."""
 
     _install: Callable[[int | None, Rule], int] = field(repr=False)
 

@@ -4,7 +4,7 @@ The call gives the shape, the meaning, the required capability, an example, a ph
 and what the word cannot be combined with. The reader, the schema, the checks, `explain`, the
 builder and FAULTS.md are derived from it.
 
-A new fault is declared in the file of its phase here, and carried out in the file of the same name
+A new fault is declared in the file of its phase here, and implemented in the file of the same name
 in `mock_server/faults/`. The code for bytes that reach the socket in a special way is
 in `mock_server/net/`.
 """
@@ -26,7 +26,7 @@ _SHOWN: Final = 60
 
 
 class Phrased(StrEnum):
-    """An enum whose values have a phrase in plain words, and the capability that they need."""
+    """An enum; each value has a phrase in plain words and the capability it needs, if any."""
 
     phrase: str
     needs: Capability | None

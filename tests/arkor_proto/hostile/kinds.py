@@ -253,7 +253,9 @@ _TLS.add("TLS on an http address", b"", BROKEN, place=Place.UNEXPECTED_TLS)
 _TLS.add("a handshake that is never answered", b"", NOT_CONNECTED, place=Place.HANDSHAKE, slow=True)
 _TLS.add("a connection cut before the head", b"", BROKEN, place=Place.CUT)
 _TLS.add("a connection cut mid-stream", CHUNKED + chunk(b": x\n\n"), BROKEN, place=Place.CUT)
-_TLS.add("a cut within a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT)
+_TLS.add(
+    "a connection cut in a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT
+)
 
 _CREATES = Group("The response to a create")
 for _name, _body in {

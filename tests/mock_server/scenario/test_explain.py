@@ -131,7 +131,7 @@ def test_how_the_backend_serves_is_said() -> None:
         "The backend closes the connection when the client closes its sending half.",
         "The backend sends a comment right after the head of a stream.",
         "The backend sends a comment after 15 s with nothing else to send.",
-        "The backend still counts a connection that was dropped during a stream as open.",
+        "The backend counts a connection that was dropped during a stream as still open.",
     ]
 
 
