@@ -85,7 +85,7 @@ class Waiter:
     @property
     def settled(self) -> Outcome:
         """The outcome of the operation, which must be settled."""
-        assert self.outcome is not None, "the outcome is read only after the settlement"
+        assert self.outcome is not None, "the outcome must not be read before the settlement"
         return self.outcome
 
     def settle(self, outcome: Outcome) -> None:
@@ -158,7 +158,7 @@ class Driver:
     async def follow(self) -> Outcome:
         """Follow the job, running its callbacks in this task, until the follow is settled.
 
-        If this task is cancelled, it stops following; the session stops with the last follower.
+        If this task is cancelled, it stops following; the session stops when no follower is left.
         """
         task = anyio.get_current_task().id
         waiter = self.join(task)
@@ -217,7 +217,7 @@ class Driver:
     async def _read_on(self) -> bool:
         """Pass the stream's next report to the session; return whether there was a stream to read.
 
-        The followers read it themselves: with a separate reading task, each event would take
+        The followers read it themselves: with a separate reading task, each event would cost
         one more turn of the event loop.
         """
         stream = self._stream

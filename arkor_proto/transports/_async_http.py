@@ -56,7 +56,7 @@ class Connection:
             raise TransportError(reason(error)) from error
 
     async def abort(self) -> None:
-        """Close the connection at once, even while another task reads from it."""
+        """Close the connection immediately, even while another task reads from it."""
         below = self.stream.transport_stream if isinstance(self.stream, TLSStream) else self.stream
         await anyio.aclose_forcefully(below)
 
@@ -110,7 +110,7 @@ class Connector:
     _closed: bool = field(init=False, default=False)
 
     async def aclose(self) -> None:
-        """Close the idle connections, and keep no connection from now on."""
+        """Close the idle connections, and stop keeping connections."""
         self._closed = True
         self._disown()
         while self._idle:

@@ -100,7 +100,7 @@ class Driver:
     def operate(self, operation: msg.Operation, asking: msg.Input) -> msg.Outcome:
         """Request `operation` and return its outcome, which concurrent callers share.
 
-        An interrupted thread stops waiting; the session stops with the last follower.
+        An interrupted thread stops waiting; the session stops when no follower is left.
         """
         with Shield() as shield:
             waiter = self.join(operation)

@@ -74,7 +74,7 @@ class Settings:
     json_loads: JsonLoads | None
 
     def session(self, job: JobSpec | str, last_event_id: str) -> Session:
-        """Return a session for a job to submit, or for an existing job."""
+        """Return a session for a job that is still to be submitted, or for an existing job."""
         config = SessionConfig(
             endpoint=self.endpoint,
             job=job,
@@ -188,10 +188,10 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Follow the job to its end and return its result, even if the job failed.
 
         Calls the callbacks for its events. Raises Aborted, GaveUp, StatusError, UnsendableCursor,
-        EventTooLarge and what `start` raises. It also raises an exception of the token provider,
-        unless that is an OSError or TransportError, which count as failed attempts, and, under
-        profiles with `CallbackErrors.REJECT`, an exception of a callback. Cancelling the task, or
-        a KeyboardInterrupt, ends only the wait: a later `wait` resumes where this one stopped. The
+        EventTooLarge and what `start` raises. It also raises exceptions of the token provider,
+        except OSError and TransportError, which count as failed attempts, and, under profiles with
+        `CallbackErrors.REJECT`, exceptions of callbacks. Cancelling the task, or a
+        KeyboardInterrupt, ends only the wait: a later `wait` resumes where this one stopped. The
         blocking client raises TypeError for a callback that turns out to be async; a later `wait`
         delivers the event of that callback again.
         """
@@ -221,7 +221,8 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
     def abort(self, reason: object = None) -> None:
         """End the local wait for good; nothing is sent to the backend (ARK-ABT).
 
-        It returns at once. The blocking client takes no lock here, so a signal handler may call it.
+        It returns immediately. The blocking client takes no lock here, so a signal handler may call
+        it.
         """
 
     @abstractmethod

@@ -237,7 +237,7 @@ def _serve(environment: Environment, **_: object) -> None:
     line = mock.stdout.readline() if mock.stdout else ""
     told: object = json.loads(line) if line else None
     if not is_table(told):
-        sys.exit("arkor-mock did not start; its message is above")
+        sys.exit("arkor-mock did not start; see its message above")
     environment.host = str(told["base_url"])
     sys.stderr.write(
         f"arkor: no --host was given; the target is arkor-mock at {environment.host}\n"

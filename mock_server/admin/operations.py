@@ -111,7 +111,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         "/",
-        "List every request and the running servers",
+        "List every operation and the running servers",
         table(
             name=TEXT,
             version=TEXT,

@@ -183,7 +183,7 @@ class AdminOrigin:
     def _path(self, request: Request) -> str:
         path = request.target.partition("?")[0]
         if path != PREFIX and not path.startswith(PREFIX + "/"):
-            raise Refusal(404, f"no route {shown_word(path)}; GET {PREFIX} lists every request")
+            raise Refusal(404, f"no route {shown_word(path)}; GET {PREFIX} lists every operation")
         return path.removeprefix(PREFIX).removeprefix("/")
 
     async def _dispatch(self, request: Request, segments: list[str]) -> Reply | Answered:

@@ -53,7 +53,7 @@ def check_scenario(scenario: Scenario) -> None:
 
 
 def check_rule(rule: Rule, where: str) -> None:
-    """Refuse combinations that make no sense; raises ScenarioError, beginning with `where`."""
+    """Refuse combinations that make no sense; the ScenarioError begins with `where`."""
     if problems := _rule_problems(rule):
         raise together([ScenarioError(f"{where}: {problem}") for problem in problems])
 

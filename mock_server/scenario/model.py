@@ -131,9 +131,9 @@ class BackendPlan:
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "how the backend sends new events: to all followers of the job; each event to only one "
-        "follower, in turn; to one follower after the other, so that a follower that does not read "
-        "delays the others; or so that such a follower delays every other request too",
+        "how the backend sends new events: each event to all followers of the job; each event to "
+        "only one follower, in turn; to one follower after the other, so that a follower that does "
+        "not read delays the others; or in a way that such a follower delays every other request",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
@@ -177,12 +177,12 @@ class Limits:
     )
     open_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the maximum size of all requests that are being read or answered, in bytes",
+        "the maximum total size of the requests that are being read or answered, in bytes",
         default=32 << 20,
     )
     job_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the approximate memory for the jobs and projects that clients create, in bytes",
+        "the approximate limit on memory for the jobs and projects that clients create, in bytes",
         default=32 << 20,
     )
     jobs: int = word(
@@ -196,7 +196,7 @@ class Limits:
     )
     journal_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the approximate memory for the journal, in bytes",
+        "the approximate limit on memory for the journal, in bytes",
         default=48 << 20,
     )
 

@@ -53,7 +53,7 @@ class Rule:
 
     @cached_property
     def paces(self) -> bool:
-        """Whether the timing of writes, or their boundaries, matter to the rule."""
+        """Whether the rule depends on when the body is written and in which pieces."""
         return any(fault.paces for fault, _ in faults_in(self))
 
     @cached_property

@@ -68,7 +68,7 @@ class Told:
 
 @frozen
 class Fault(Generic[T]):
-    """Declares a word of a rule that is a fault, with all properties of the fault."""
+    """Declares one fault, as a word of a rule, with all its properties."""
 
     shape: Shape[T]
     says: str
@@ -96,7 +96,7 @@ class Fault(Generic[T]):
     rewrites: bool = False
     """Whether the fault may change the bytes of the body, or their number."""
     paces: bool = False
-    """Whether the timing of writes, or their boundaries, matter to the fault."""
+    """Whether the fault depends on when the body is written and in which pieces."""
 
     def optional(self) -> T | None:
         """Declare an attribute that is None if a rule does not have the word."""
@@ -126,7 +126,7 @@ def needs_of_values(values: type[Phrased]) -> str:
 
 
 def phrased(value: Phrased, _: Told) -> str:
-    """Return the phrase of a value of an enum."""
+    """Return the phrase for a value of an enum."""
     return value.phrase
 
 
