@@ -55,7 +55,7 @@ OPTIONS: Final[_Kinds] = {
 }
 """The other training options, with the kind of value that each takes."""
 _OTHERWISE_ON_THE_WIRE: Final = {"r": "loraR", "alpha": "loraAlpha"}
-"""The options whose name on the wire is not the camelCase form of their name."""
+"""The options whose name on the wire is not the camelCase form of the Python name."""
 DATASETS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "huggingface": (("name",), ("split", "subset")),
     "blob": (("url",), ("token",)),

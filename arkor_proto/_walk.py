@@ -22,7 +22,7 @@ def is_object(value: object) -> TypeGuard[JsonObject]:
 
 
 def is_dict(value: object) -> TypeGuard[dict[str, object]]:
-    """Return whether a decoded JSON value is exactly a dict, as `json.loads` returns."""
+    """Return whether a decoded JSON value is a plain dict, such as `json.loads` returns."""
     return type(value) is dict
 
 

@@ -72,7 +72,7 @@ def redacted_value(name: str, value: str) -> str:
 
 
 def redacted_target(target: str) -> str:
-    """Hide the secrets in a request target, a URL or a reference: userinfo and parameters."""
+    """Hide the secrets (userinfo and parameters) in a request target or a URL reference."""
     if not target.startswith("/") and "@" in target.partition("?")[0] and "://" not in target:
         target = REDACTED + target[target.partition("?")[0].rindex("@") :]  # CONNECT
     found = redacted_text(_ODD_USERINFO.sub(rf"\1{REDACTED}@", target))
@@ -139,7 +139,7 @@ def redacted_json(text: str) -> str:
 
 
 def redacted_members(text: str, level: int = 0) -> str:
-    """Hide secrets in text that is known to be JSON, inside `level` strings of other JSON."""
+    """Hide secrets in text that is known to be JSON and is nested in `level` JSON strings."""
     found: list[str] = []
     position = 0
     while (token := _STRING.search(text, position)) is not None:

@@ -16,7 +16,7 @@ from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._surface import CLOSED
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
-"""Takes the head and each piece of a 2xx response's body, b"" at its end; returns True to stop."""
+"""Takes the head and each piece of a 2xx response's body, then b""; returns True to stop."""
 
 
 @define(eq=False)
@@ -49,7 +49,7 @@ class Caller:
         )
 
     async def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Pass the response to an inference to `body_reader`, within its time limits."""
+        """Let `body_reader` read the response to an inference, within the time limits."""
         timeouts = self.connector.timeouts
         with anyio.move_on_after(timeouts.chat):
             await self.stream(request, body_reader, hider, silence=timeouts.chat_silence)

@@ -3,7 +3,7 @@
 Exchanges and timers are tasks of the client. An open stream, however, is read by the tasks that
 follow it, one at a time: such a task reads, runs the callbacks for what it has read, and continues
 reading. So a slow callback slows the server, and no event has to be passed to another task, which
-would take a turn of the event loop.
+would cost an extra turn of the event loop.
 """
 
 import math
@@ -85,7 +85,7 @@ class Waiter:
     @property
     def settled(self) -> Outcome:
         """The outcome of the operation, which must be settled."""
-        assert self.outcome is not None, "the outcome is read only after the settlement"
+        assert self.outcome is not None, "the outcome must not be read before the settlement"
         return self.outcome
 
     def settle(self, outcome: Outcome) -> None:
@@ -110,7 +110,7 @@ class _OpenStream:
     exchange: Exchange
     over: anyio.Event = field(factory=anyio.Event)
     reading: anyio.CancelScope | None = None
-    """Set while a task reads; cancelled when that task has something else to do."""
+    """Set while a task is reading, and cancelled when that task has something else to do."""
 
 
 @define(eq=False)
@@ -158,7 +158,7 @@ class Driver:
     async def follow(self) -> Outcome:
         """Follow the job, running its callbacks in this task, until the follow is settled.
 
-        If this task is cancelled, it stops following; the session stops with the last follower.
+        If this task is cancelled, it stops following; the session stops when no follower is left.
         """
         task = anyio.get_current_task().id
         waiter = self.join(task)
@@ -200,7 +200,7 @@ class Driver:
             self.hand_back(delivery, None, heard=False)
 
     async def next_delivery(self, waiter: Waiter) -> Deliver | None:
-        """Return the next event to deliver, None once the follow is settled."""
+        """Return the next event to deliver, or None once the follow is settled."""
         while waiter.outcome is None:
             if self._delivery is None:
                 if not await self._read_on():
@@ -217,7 +217,7 @@ class Driver:
     async def _read_on(self) -> bool:
         """Pass the stream's next report to the session; return whether there was a stream to read.
 
-        The followers read it themselves: with a separate reading task, each event would take
+        The followers read it themselves: with a separate reading task, each event would cost
         one more turn of the event loop.
         """
         stream = self._stream

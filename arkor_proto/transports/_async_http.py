@@ -56,7 +56,7 @@ class Connection:
             raise TransportError(reason(error)) from error
 
     async def abort(self) -> None:
-        """Close the connection at once, even while another task reads from it."""
+        """Close the connection immediately, even while another task reads from it."""
         below = self.stream.transport_stream if isinstance(self.stream, TLSStream) else self.stream
         await anyio.aclose_forcefully(below)
 
@@ -85,7 +85,7 @@ class Exchange:
         return is_unauthorized(self._reports)
 
     async def next_report(self) -> Report | None:
-        """Return the next report, None after the last. Cancelling this loses no data."""
+        """Return the next report, or None after the last. Cancelling this loses no data."""
         while not self._reports:
             if self._conversation.over or self._connection is None:
                 return None
@@ -110,7 +110,7 @@ class Connector:
     _closed: bool = field(init=False, default=False)
 
     async def aclose(self) -> None:
-        """Close the idle connections, and keep no more."""
+        """Close the idle connections, and stop keeping connections."""
         self._closed = True
         self._disown()
         while self._idle:

@@ -14,7 +14,7 @@ from arkor_proto._types import Bounds, Request
 from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
-"""Takes the head and each piece of a 2xx response's body, b"" at its end; returns True to stop."""
+"""Takes the head and each piece of a 2xx response's body, then b""; returns True to stop."""
 
 
 @frozen(eq=False)
@@ -42,7 +42,7 @@ class Caller:
         return bytes(whole.body)
 
     def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Pass the response to an inference to `body_reader`, within its time limits."""
+        """Let `body_reader` read the response to an inference, within the time limits."""
         timeouts = self.connector.timeouts
         call = _Call("inference", request, body_reader, hider, timeouts.chat_silence)
         self._make(call, timeouts.chat)
@@ -63,7 +63,7 @@ class Caller:
             raise answer.failure
 
     def _attempt(self, call: _Call, until: float, *, reuse: bool) -> tuple[CallAnswer, bool]:
-        """Return the response to a request, and whether it ended in time."""
+        """Return the response to a request, and whether the response ended in time."""
         answer = CallAnswer(call.hider, self.bounds)
         exchange = Exchange(self.connector, 1, call.request, reuse)
         self.connector.busy.add(exchange.stop)

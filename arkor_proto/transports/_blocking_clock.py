@@ -65,7 +65,7 @@ class Bell:
         self._lock.acquire()
 
     def ring(self) -> None:
-        """End the current wait, or else the next one."""
+        """End the current wait; if there is none, the next wait will end immediately."""
         try:
             self._lock.release()
         except RuntimeError:
@@ -84,7 +84,7 @@ class Bell:
 
 
 def wait_for_socket(waited: socket.socket, events: int, seconds: float | None) -> bool:
-    """Wait up to `seconds` for one of `events`, flags of `selectors`; return whether one came."""
+    """Wait up to `seconds` for one of `events` (flags of `selectors`); return whether it came."""
     return _in_slices(partial(is_ready, waited, events), seconds)
 
 

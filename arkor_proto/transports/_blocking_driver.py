@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 *Threads.* A call such as `wait` is a waiter: it sleeps in the caller's thread until there is
 something for it to do. Each request has its own thread, which connects, sends and reads, and ends
-with the response. There are no other threads. They take turns giving inputs to the session: the
+with the response. There are no other threads. They all take turns giving inputs to the session: the
 threads of the exchanges give it reports; the waiters give it imperatives, timers and `Handled`.
 
 *The lock* protects the session and every field of the driver. It is held while the session works,
@@ -19,8 +19,8 @@ event of the same read, without involving another thread. Meanwhile the exchange
 event pauses, so that a slow callback slows the server; other exchanges continue.
 
 *Waking up.* Each change ends with `_wake`, which wakes every waiter that now has something to do,
-and a paused exchange once no event is left. An abort is only queued before the waiters are woken:
-it takes no lock, so a signal handler may call it.
+and a paused exchange once no event is left. `abort` only queues its input and wakes the waiters: it
+takes no lock, so a signal handler may call it.
 
 *Interrupts.* A signal handler may raise in the main thread at any moment. The shield holds signals
 back until the thread sleeps or runs a callback, when the lock is free and all state is consistent.
@@ -93,14 +93,14 @@ class Driver:
     _delivery: msg.Deliver | None = field(init=False, default=None)
     """The event that the session is waiting for: a follower has it or is about to take it."""
     _calling: Waiter | None = field(init=False, default=None)
-    """The follower that has `_delivery`."""
+    """The follower that is calling the callbacks for `_delivery`."""
     _failure: Exception | None = field(init=False, default=None)
     """The error that stopped the driver."""
 
     def operate(self, operation: msg.Operation, asking: msg.Input) -> msg.Outcome:
         """Request `operation` and return its outcome, which concurrent callers share.
 
-        An interrupted thread stops waiting; the session stops with the last follower.
+        An interrupted thread stops waiting; the session stops when no follower is left.
         """
         with Shield() as shield:
             waiter = self.join(operation)

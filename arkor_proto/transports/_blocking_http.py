@@ -84,7 +84,7 @@ class Connector:
         self._close_idle()
 
     def usable(self) -> _Connection | None:
-        """Return an idle connection that the peer has not closed, None if there is none."""
+        """Return an idle connection that the peer has not closed, or None."""
         while (connection := self._pop()) is not None:
             if not _tcp.is_stale(connection[0]):
                 return connection
@@ -113,8 +113,8 @@ class Connector:
 class Exchange:
     """One request and its response: `wait`, then `read`, until it is over; finally `close` it.
 
-    `reuse` asks for an idle connection, for requests that may be sent twice; once the request is
-    sent, it says whether one was used.
+    `reuse` says whether an idle connection may be used (only for a request that may be sent twice)
+    and, once the request has been sent, whether one was.
     """
 
     connector: Connector
@@ -151,7 +151,7 @@ class Exchange:
     def wait(self, limit: float) -> bool:
         """Wait until there is something to read; return False at `limit`.
 
-        The first time this connects, sends the request and waits for the head of the response.
+        The first call also connects, sends the request and waits for the head of the response.
         """
         self._limit = limit
         if self._socket is not None:

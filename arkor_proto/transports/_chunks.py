@@ -20,11 +20,11 @@ class ChunkMerger:
     """Takes a chunked body as it arrives; `feed` returns an equivalent encoding of it."""
 
     _owed: int = field(default=0, init=False)
-    """The number of bytes of the current chunk, with its CRLF, that have not arrived yet."""
+    """The number of bytes of the current chunk, including its CRLF, that have not arrived yet."""
     _held: bytes = field(default=b"", init=False)
     """The start of a chunk's head. It is held until the rest arrives; no body byte is in it."""
     _gone: bytes = field(default=b"", init=False)
-    """The start of a chunk's head that was already passed on."""
+    """The part of an unfinished chunk head that was already passed on."""
     _plain: bool = field(default=True, init=False)
 
     def feed(self, data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Checks that the functions given to a blocking client are not async.
 
 An async function does nothing until an event loop runs it, and a blocking client has no event loop.
-Such a function is reported at once, or when it returns an awaitable.
+Such a function is reported when it is given or, at the latest, when it returns an awaitable.
 """
 
 from collections.abc import AsyncGenerator, Coroutine

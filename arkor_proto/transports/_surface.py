@@ -74,7 +74,7 @@ class Settings:
     json_loads: JsonLoads | None
 
     def session(self, job: JobSpec | str, last_event_id: str) -> Session:
-        """Return a session for a job to submit, or for an existing job."""
+        """Return a session for a job that is still to be submitted, or for an existing job."""
         config = SessionConfig(
             endpoint=self.endpoint,
             job=job,
@@ -188,12 +188,12 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Follow the job to its end and return its result, even if the job failed.
 
         Calls the callbacks for its events. Raises Aborted, GaveUp, StatusError, UnsendableCursor,
-        EventTooLarge and what `start` raises. A token provider's exception is raised too, except
-        OSError and TransportError, which count as failed attempts; so is a callback's exception
-        under profiles with `CallbackErrors.REJECT`. Cancelling its task, or a KeyboardInterrupt,
-        ends only the wait: a later `wait` resumes where this one stopped. The blocking client
-        raises TypeError for a callback that turns out to be async; a later `wait` delivers its
-        event again.
+        EventTooLarge and what `start` raises. It also raises exceptions of the token provider,
+        except OSError and TransportError, which count as failed attempts, and, under profiles with
+        `CallbackErrors.REJECT`, exceptions of callbacks. Cancelling the task, or a
+        KeyboardInterrupt, ends only the wait: a later `wait` resumes where this one stopped. The
+        blocking client raises TypeError for a callback that turns out to be async; a later `wait`
+        delivers the event of that callback again.
         """
 
     @abstractmethod
@@ -203,9 +203,9 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         `with trainer.events() as events: for event in events: …`, or `async with` and `async for`,
         yields the events for which `wait` would call callbacks, in the same order and with the same
         back-pressure. An event counts as handled when the next one is requested. Leaving the block
-        ends the wait: the next wait delivers the current event again. The iteration ends with the
-        job; `events.result` is then what `wait` would return. It raises what `wait` raises. Only
-        one thread or task may iterate.
+        ends the wait: the next wait delivers the current event again. The iteration raises
+        what `wait` raises. It ends with the job; `events.result` is then what `wait` would return.
+        Only one thread or task may iterate.
         """
 
     @abstractmethod
@@ -213,19 +213,21 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Ask the backend to stop the job; does nothing if no job was started (ARK-CAN).
 
         This does not end `wait`, which continues until the terminal event. Raises StatusError if
-        the backend refuses, as it may for a job that has ended, and TransportError.
+        the backend refuses, as it may for a job that has ended, and TransportError if the call
+        fails.
         """
 
     @abstractmethod
     def abort(self, reason: object = None) -> None:
         """End the local wait for good; nothing is sent to the backend (ARK-ABT).
 
-        It returns at once. The blocking client takes no lock here, so a signal handler may call it.
+        It returns immediately. The blocking client takes no lock here, so a signal handler may call
+        it.
         """
 
     @abstractmethod
     def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
-        """Return the checkpoint for an event of `events`, as `on_checkpoint` would get it."""
+        """Return the checkpoint of an event from `events`, as passed to `on_checkpoint`."""
 
 
 class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
@@ -253,14 +255,14 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         before each request, including those after a lost connection, and under `hardened` once more
         if the response is a 401: the request is then sent again. Its calls may overlap, because
         requests may. It must return within `Timeouts.token`, and must not use this client. If it
-        raises OSError or TransportError, that attempt has failed; any other exception ends the
-        operation. The last eight tokens are removed from what the backend echoes.
+        raises OSError or TransportError, that attempt fails; any other exception ends the
+        operation. The last eight tokens are removed from text that the backend echoes.
 
         `random` randomises the delays (None: nominal delays). `clock` is the clock of the sessions,
         and in the blocking client also of the timeouts. `ssl_context` replaces verification against
         the system's trust store. Connections go directly to the backend: HTTPS_PROXY and NO_PROXY
-        are ignored. Raises ValueError for an address or a token that cannot be sent, TypeError for
-        an argument of the wrong type.
+        are ignored. Raises ValueError for an address or a token that cannot be sent, and TypeError
+        for an argument of the wrong type.
         """
         if token == "":
             raise ValueError("token: must not be empty; leave it out to send no token")

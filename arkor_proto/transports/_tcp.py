@@ -35,13 +35,13 @@ class Timeouts:
     chat: float = 600.0
     """The limit for the whole response to `Checkpoint.infer`, including its callbacks."""
     chat_silence: float = 60.0
-    """The limit for one pause within the response to an inference."""
+    """The longest pause that is allowed within the response to an inference request."""
     token: float = 60.0
     """The limit for one call of the token provider."""
 
 
 def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
-    """Return a client's timeouts, the defaults for None; raises TypeError."""
+    """Return a client's timeouts, or the defaults for None; raises TypeError."""
     timeouts = Timeouts() if timeouts is None else timeouts
     check_kind("timeouts", timeouts, Timeouts, "Timeouts, such as Timeouts(connect=5.0)")
     return timeouts
@@ -91,7 +91,7 @@ def is_stale(idle: socket.socket) -> bool:
 
 
 def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> bool:
-    """Wait up to `seconds` for one of `events`, flags of `selectors`; None waits for ever.
+    """Wait up to `seconds` for one of `events` (flags of `selectors`); None waits for ever.
 
     This opens no file descriptor, because there may be none left.
     """
@@ -106,7 +106,7 @@ def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> b
 
 
 def shake_hands(secured: ssl.SSLSocket) -> int | None:
-    """Continue a handshake; return the `selectors` event to wait for, None when it is done."""
+    """Continue a handshake; return the `selectors` event to wait for, or None when it is done."""
     try:
         secured.do_handshake()
     except ssl.SSLWantReadError:

@@ -1,7 +1,7 @@
 """The asynchronous client, for asyncio and trio.
 
 All its tasks run in the client's `async with` block and end with it. `_async_driver.py` runs the
-sessions, `_async_http.py` transfers the bytes.
+sessions; `_async_http.py` transfers the bytes.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -282,7 +282,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
         call_back: Callable[[TrainingEvent], object],
         hook: Callable[[Notice], object],
     ) -> Driver:
-        """Return a driver for `session` that runs in this client's tasks; `hook` gets notices."""
+        """Return a driver that runs `session` in this client's tasks; `hook` gets its notices."""
         tasks = self._group()
         hooks = HookQueue(hook, tasks)
         driver = Driver(session, self._clock, self._connector, tasks, call_back, hooks.tell)

@@ -98,7 +98,7 @@ class Checkpoint(CheckpointSurface):
 
 Callbacks = _callbacks.Callbacks[Checkpoint]
 TokenProvider: TypeAlias = Callable[[], str]
-"""Returns the token for the next request; an async function is a TypeError.
+"""Returns the token for the next request; must not be async.
 
 Each call runs in its own thread, so calls for several requests may overlap. An abort, `close` or
 Ctrl-C does not wait for it: the thread is abandoned and its result is dropped.

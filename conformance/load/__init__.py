@@ -1,1 +1,1 @@
-"""Load a backend with Locust and the blocking client: create, follow and cancel jobs."""
+"""Load-test a backend with Locust and the blocking client: create, follow and cancel jobs."""

@@ -2,8 +2,8 @@
 
     locust -f LOCUSTFILE --headless -u 100 -r 20 -t 60s
 
-`python -m conformance.load` prints the path of this file. Without `--host`, the backend is
-`arkor-mock serve` with the faults of `faults.toml`, which starts and ends with Locust. Locust
+`python -m conformance.load` prints the path of this file. Without `--host`, Locust starts
+`arkor-mock serve` with the faults in `faults.toml` as the backend, and stops it at the end. Locust
 patches the sockets of the blocking client with gevent, so one process can have hundreds of users;
 `--master` and `--worker` distribute them.
 
@@ -191,7 +191,7 @@ class Follower(User):
         self._report("log", 0.0, len(log), amiss)
 
     def _count(self, name: str, events: int, length: int) -> None:
-        """Report a number of events to Locust as a time; as a failure if it is not 0."""
+        """Report a count of events to Locust as if it were a time; any count but 0 is a failure."""
         amiss = Amiss(f"{events} events {name} of {length}") if events else None
         self._report(name, events / _MILLI, length, amiss)
 
@@ -237,7 +237,7 @@ def _serve(environment: Environment, **_: object) -> None:
     line = mock.stdout.readline() if mock.stdout else ""
     told: object = json.loads(line) if line else None
     if not is_table(told):
-        sys.exit("arkor-mock did not start; its message is above")
+        sys.exit("arkor-mock did not start; see its message above")
     environment.host = str(told["base_url"])
     sys.stderr.write(
         f"arkor: no --host was given; the target is arkor-mock at {environment.host}\n"

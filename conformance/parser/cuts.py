@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 _FEW_BYTES: Final = 400
-"""Only streams of at most this many bytes are cut byte by byte, and into two at every place."""
+"""Only streams of at most this many bytes are cut into bytes, and in two at every position."""
 _MOST_CUTS: Final = 8
 
 

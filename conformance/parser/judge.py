@@ -27,7 +27,7 @@ class Difference:
 
 
 def lacking(stream: Stream, reports: frozenset[str]) -> str:
-    """Return what else a parser must report before a stream can be judged; empty if nothing."""
+    """Return what else the parser must report for the stream to be judged; empty if nothing."""
     if stream.last_event_id is not None:
         return "" if {"last_event_id", "resume"} <= reports else "resume"
     needed = {_needed(rule) for rule in stream.requires}

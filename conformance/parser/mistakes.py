@@ -31,7 +31,7 @@ _MOST: Final = 3
 _UNDECODED: Final = "ARK-SSE-3"
 _BOM: Final = "\ufeff"
 _DIGITS: Final = 20
-"""The number of digits of a time that are read; every reported time has fewer."""
+"""How many digits of a `retry` time are read; no time that is reported has this many."""
 
 
 def explanations(

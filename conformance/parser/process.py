@@ -15,7 +15,7 @@ from conformance.parser.protocol import Introduction, NotAnAnswer
 from conformance.parser.streams import Parsed, Stream
 
 _START: Final = 4
-"""A parser may take this many times the patience to start, because it may have to load a lot."""
+"""A parser has this many times the usual patience to start, as it may have to load a lot."""
 
 
 class ParserFailed(Exception):
@@ -66,7 +66,8 @@ class ParserProcess:
     async def parse(self, stream: Stream, chunks: Sequence[bytes]) -> Parsed:
         """Let the parser parse a stream, and return its result.
 
-        Raises ParserFailed if it ends or goes silent, and DriverUnusable if its answer is invalid.
+        Raises ParserFailed if the parser ends or goes silent, and DriverUnusable if its answer is
+        invalid.
         """
         line = await self._ask(protocol.parse(stream, chunks), self.patience)
         try:

@@ -22,7 +22,7 @@ _SHOWN: Final = 160
 
 
 class NotAnAnswer(Exception):
-    """A line of the parser is not a valid answer; the message says why."""
+    """A line from the parser is not a valid answer; the message says why."""
 
 
 @frozen(kw_only=True)

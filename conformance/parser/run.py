@@ -1,4 +1,4 @@
-"""Judge one parser by every stream, each cut in several ways."""
+"""Judge one parser on every stream, each cut in several ways."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Failure:
     places: tuple[int, ...]
     difference: Difference
     actual: Parsed | None
-    """The parser's result; None if it ended or went silent."""
+    """The parser's result; None if the parser ended or went silent."""
     rules: tuple[str, ...] = ()
     """The broken rules, which are known at the end of the run."""
 

@@ -33,7 +33,7 @@ class Operation:
     kind: str = field(default="application/json", kw_only=True)
     """The media type of the response."""
     problems: Schema | None = field(default=None, kw_only=True, repr=False)
-    """The JSON Schema of the 409 response, if it is not an ordinary error."""
+    """The JSON Schema of the 409 response, if that is not an ordinary error."""
     always_needs_token: bool = field(default=False, kw_only=True)
 
     @property
@@ -48,7 +48,7 @@ class Operation:
 
     @property
     def needs_token(self) -> bool:
-        """Whether the request needs the token even on the loopback."""
+        """Whether the request needs the token even if it comes from this machine."""
         return self.always_needs_token or self.method != "GET"
 
     def is_meant(self, method: str, segments: Sequence[str]) -> bool:
@@ -111,7 +111,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         "/",
-        "List every request and the running servers",
+        "List every operation and the running servers",
         table(
             name=TEXT,
             version=TEXT,
@@ -156,7 +156,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/rules",
-        "List the rules in force, with how often each has acted",
+        "List the rules in force and how often each has acted",
         table(rules=array(_RULE)),
     ),
     Operation(
@@ -199,7 +199,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/gates",
-        "List the gates, with how many streams wait at each",
+        "List the gates and the number of streams waiting at each",
         table(gates=array(_GATE)),
     ),
     Operation("POST", f"{_SERVER}/gates/{{gate}}/open", "Open a gate", DONE),

@@ -24,7 +24,7 @@ class Refusal(Exception):
 def no_route(method: str, segments: Sequence[str], where: str = "") -> Refusal:
     """Return the refusal (404) of a request that matches no route."""
     asked = f"{shown_word(method)} {shown_word('/'.join(segments))}{where}"
-    return Refusal(404, f"no route {asked}; GET {PREFIX} lists every request")
+    return Refusal(404, f"no route {asked}; GET {PREFIX} lists every operation")
 
 
 def body_table(request: Request) -> dict[str, object]:

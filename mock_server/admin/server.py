@@ -93,7 +93,7 @@ class Fleet:
         stops[1].set()
 
     async def stop(self, name: str) -> None:
-        """Stop a server and wait until its port is free; raises KeyError."""
+        """Stop a server and wait until its port is free; raises KeyError for an unknown name."""
         del self.servers[name]
         if self.log is not None:
             self.log.forget(name)
@@ -159,11 +159,13 @@ class AdminOrigin:
         host = request.header("host") or ""
         if not self.names.admit(host):
             raise Refusal(
-                403, "the Host is not a name of this server; allow it with --allow-host NAME"
+                403,
+                "the Host header is not a name of this server; allow it with --allow-host NAME",
             )
         if request.header("origin") not in {None, f"http://{host}", f"https://{host}"}:
             raise Refusal(
-                403, "other web pages cannot use the admin; send the request without an Origin"
+                403,
+                "other web pages cannot use the admin; send the request without an Origin header",
             )
 
     def _check_token(self, request: Request, operation: Operation | None) -> None:
@@ -181,7 +183,7 @@ class AdminOrigin:
     def _path(self, request: Request) -> str:
         path = request.target.partition("?")[0]
         if path != PREFIX and not path.startswith(PREFIX + "/"):
-            raise Refusal(404, f"no route {shown_word(path)}; GET {PREFIX} lists every request")
+            raise Refusal(404, f"no route {shown_word(path)}; GET {PREFIX} lists every operation")
         return path.removeprefix(PREFIX).removeprefix("/")
 
     async def _dispatch(self, request: Request, segments: list[str]) -> Reply | Answered:

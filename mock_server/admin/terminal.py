@@ -112,7 +112,7 @@ class LiveLog:
     _gates: dict[str, int] = field(factory=dict[str, int], init=False)
 
     def follow(self, name: str, server: MockServer) -> None:
-        """Print the exchanges of a server from now on; names every server but the first."""
+        """Print the exchanges of a server from now on, with its name unless it is the first."""
         lines = ExchangeLines(server.rule_told)
         before = f"server {name}  " if self._followed else ""
         self._followed[name] = (server, lines)

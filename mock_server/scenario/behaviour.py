@@ -41,7 +41,7 @@ class FanOut(Phrased):
     ALL = "all", "sends each event to every follower of its job"
     SPLIT = "split", "sends each new event to only one follower of its job, in turn"
     SERIAL = "serial", "serves the followers of a job one after the other"
-    FROZEN = "frozen", "answers no requests while a follower does not read"
+    FROZEN = "frozen", "answers no requests while a follower is not reading"
 
 
 class Tenancy(Phrased):
@@ -65,7 +65,7 @@ class Idempotency(Phrased):
 class Cancelling(Phrased):
     """What the backend does with a cancel."""
 
-    HONOURED = "honoured", "ends a job that is cancelled"
+    HONOURED = "honoured", "ends a job when it is cancelled"
     IGNORED = "ignored", "accepts a cancel, but the job continues"
     OVERRIDES = "overrides", "turns a job that has already ended into a cancelled one"
 
@@ -74,7 +74,7 @@ class Restart(Phrased):
     """What is left of a job after a restart of the backend."""
 
     KEPT = "kept", "keeps everything across a restart"
-    IDS_AGAIN = "ids_again", "starts the ids of new events at 1 again after a restart"
+    IDS_AGAIN = "ids_again", "numbers new events from 1 again after a restart"
     LOST = "lost", "loses the two newest events of every unfinished job in a restart"
 
 
@@ -83,7 +83,7 @@ class Tenant:
     """A token of the backend, with its organisation and the projects that it gives access to."""
 
     token: str = needed(text(1000), "the token", secret=True)
-    org: str = needed(text(1000), "the slug of the organisation that it is for")
+    org: str = needed(text(1000), "the slug of the organisation that the token is for")
     projects: tuple[str, ...] = needed(
-        array(text(1000), 1000, least=1), "the slugs of the projects that it gives access to"
+        array(text(1000), 1000, least=1), "the slugs of the projects that the token gives access to"
     )

@@ -1,7 +1,7 @@
 """Write rules in Python, one call per key: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
 
 The rule is in force after every call of the chain. The keys are those of a scenario file, and are
-read by the same code, with the same messages.
+read by the same code, which gives the same error messages.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from mock_server.scenario.vocabulary import Route
 
 
 def rule_from_words(words: dict[str, object]) -> Rule:
-    """Read one rule from a table as in a scenario file; raises ScenarioError."""
+    """Read one rule from a table like those in a scenario file; raises ScenarioError."""
     rule = RULE.read(words, "rule")
     check_rule(rule, "rule")
     return rule
@@ -22,7 +22,7 @@ def rule_from_words(words: dict[str, object]) -> Rule:
 
 @define
 class RuleScript:
-    """One rule that grows with every call; it is in force as soon as it does something."""
+    """One rule, to which every call adds; it is in force as soon as it has a fault."""
 
     _install: Callable[[int | None, Rule], int] = field(repr=False)
     _words: dict[str, object]
@@ -74,7 +74,7 @@ class RuleScript:
 
 @frozen
 class On:
-    """Begins rules: one method per call of the protocol, with the keys of `on` as arguments."""
+    """Begins rules: one method for each kind of request, with the keys of `on` as arguments."""
 
     _install: Callable[[int | None, Rule], int] = field(repr=False)
 

@@ -53,7 +53,7 @@ def check_scenario(scenario: Scenario) -> None:
 
 
 def check_rule(rule: Rule, where: str) -> None:
-    """Refuse combinations that make no sense; raises ScenarioError, beginning with `where`."""
+    """Refuse combinations that make no sense; the ScenarioError begins with `where`."""
     if problems := _rule_problems(rule):
         raise together([ScenarioError(f"{where}: {problem}") for problem in problems])
 
@@ -126,7 +126,7 @@ def _listed(last: str) -> str:
 
 
 def _company(_: Rule, words: set[str]) -> str | None:
-    """Find words that cannot be combined according to their declarations."""
+    """Find words that, according to their declarations, cannot be combined."""
     for choice in _CHOICES.values():
         both = sorted(words & choice)
         if len(both) > 1:

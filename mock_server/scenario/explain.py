@@ -58,7 +58,7 @@ def _serves(plan: ServingPlan) -> list[str]:
     if plan.keep_alive:
         found.append(f"sends a comment after {time_of(plan.keep_alive)} with nothing else to send")
     if plan.leak:
-        found.append("still counts a connection that was dropped during a stream as open")
+        found.append("counts a connection that was dropped during a stream as still open")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Read and write scenarios as TOML, JSON and plain tables; mistakes get suggestions.
+"""Read and write scenarios as TOML, JSON and plain tables; errors suggest corrections.
 
 This module also checks what a carrier supports. `checks.py` checks which words make no sense
 together.
@@ -51,7 +51,7 @@ def scenario_from_json(source: str) -> Scenario:
 
 
 def scenario_from_file(path: Path) -> Scenario:
-    """Read a `.toml` or `.json` file; raises ScenarioError, beginning with the file's name."""
+    """Read a `.toml` or `.json` file; raises ScenarioError, naming the file first."""
     return checked_file(path)[0]
 
 
@@ -68,7 +68,7 @@ def checked_file(path: Path) -> tuple[Scenario, bool]:
 
 
 def scenario_to_dict(scenario: Scenario) -> dict[str, object]:
-    """Convert a scenario to plain tables that `scenario_from_dict` reads back, without defaults."""
+    """Convert a scenario to plain tables for `scenario_from_dict`; default values are left out."""
     return {"schema": scenario.schema, **plain_table(scenario)}
 
 

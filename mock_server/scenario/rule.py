@@ -53,7 +53,7 @@ class Rule:
 
     @cached_property
     def paces(self) -> bool:
-        """Whether the timing of writes, or their boundaries, matter to the rule."""
+        """Whether the rule depends on when the body is written and in which pieces."""
         return any(fault.paces for fault, _ in faults_in(self))
 
     @cached_property
@@ -80,7 +80,7 @@ def faults_in(value: attrs.AttrsInstance) -> Iterator[tuple[Fault[object], objec
 
 
 def merged(group_class: type[R], faults: Iterable[R]) -> R:
-    """Merge one group of faults of several rules; the first rule that sets a word wins."""
+    """Merge one group of faults from several rules; the first rule that sets a word wins."""
     found: dict[str, object] = {}
     for fault in faults:
         for each, value in given(fault):

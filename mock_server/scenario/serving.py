@@ -18,7 +18,7 @@ class Targets(Phrased):
     """Which request targets are accepted."""
 
     ANY = "any", "accepts paths and URLs as request targets"
-    ORIGIN = "origin", "refuses a URL as a request target with a 400"
+    ORIGIN = "origin", "responds with 400 to a request whose target is a URL"
 
 
 class Paths(Phrased):
@@ -62,14 +62,15 @@ class ServingPlan:
     )
     targets: Targets = word(
         choice(Targets),
-        "whether a request target may be a URL, such as clients send to a proxy",
+        "whether a request target may be a URL, as in a request to a proxy",
         default=Targets.ANY,
         needs=Capability.LISTENER,
     )
     paths: Paths = word(
         choice(Paths),
-        "how the job's id is read from a path: `%6A` is decoded to `j`; nothing is decoded; or the "
-        "path is decoded before it is split at slashes, so that `%2F` counts as a slash",
+        "how the job's id is read from a path: percent-encoding in it is decoded (`%6A` becomes "
+        "`j`); nothing is decoded; or the whole path is decoded before it is split at slashes, so "
+        "that `%2F` counts as a slash",
         default=Paths.DECODED,
         needs=Capability.BACKEND,
     )

@@ -28,16 +28,16 @@ from mock_server.strict.words import given, table, word
 MANY: Final = 1_000_000
 _WHOLE: Final = frozenset({"raw", "bytes_hex", "comment"})
 _FORMS: Final = _WHOLE | {"data", "json"}
-"""The words for the content of a frame, which has only one; `_WHOLE` excludes all fields."""
+"""A frame has at most one of these words; one of `_WHOLE` rules out fields such as `id`."""
 
 
 class Capability(StrEnum):
-    """What a carrier, the program that injects the faults, may be able to do."""
+    """A capability that a carrier (the program that injects the faults) may have."""
 
     BACKEND = "backend"
     """The carrier is the backend itself, so it decides where a stream resumes."""
     LISTENER = "listener"
-    """The carrier owns the listening port, and connections between two requests."""
+    """The carrier controls the listening port, and connections that are idle between requests."""
     RAW = "raw"
     """The carrier controls the bytes and the end of a connection."""
     FRAME = "frame"
@@ -49,7 +49,7 @@ class Capability(StrEnum):
 
 
 class Route(StrEnum):
-    """The calls of the protocol."""
+    """The kinds of request that rules can select."""
 
     CREATE = "create"
     STREAM = "stream"

@@ -34,7 +34,7 @@ class TlsFault(Phrased):
     )
     NO_SHARED_CIPHER = (
         "no_shared_cipher",
-        "supports only TLS 1.2, and no cipher that a client offers",
+        "supports only TLS 1.2, and none of the ciphers that a client offers",
     )
 
 

@@ -4,7 +4,7 @@ The call gives the shape, the meaning, the required capability, an example, a ph
 and what the word cannot be combined with. The reader, the schema, the checks, `explain`, the
 builder and FAULTS.md are derived from it.
 
-A new fault is declared in the file of its phase here, and carried out in the file of the same name
+A new fault is declared in the file of its phase here, and implemented in the file of the same name
 in `mock_server/faults/`. The code for bytes that reach the socket in a special way is
 in `mock_server/net/`.
 """
@@ -26,7 +26,7 @@ _SHOWN: Final = 60
 
 
 class Phrased(StrEnum):
-    """An enum whose values have a phrase in plain words, and the capability that they need."""
+    """An enum; each value has a phrase in plain words and the capability it needs, if any."""
 
     phrase: str
     needs: Capability | None
@@ -48,7 +48,7 @@ class Told:
     point: str
     """The point of `after`, such as `after 2 frames `; empty without `after`."""
     words: Mapping[str, object]
-    """Every word of the rule, as in a scenario file."""
+    """Every word of the rule, in the form of a scenario file."""
 
     @property
     def unit(self) -> str:
@@ -68,7 +68,7 @@ class Told:
 
 @frozen
 class Fault(Generic[T]):
-    """The declaration of a fault, which is a word of a rule, with all its properties."""
+    """Declares one fault, as a word of a rule, with all its properties."""
 
     shape: Shape[T]
     says: str
@@ -96,7 +96,7 @@ class Fault(Generic[T]):
     rewrites: bool = False
     """Whether the fault may change the bytes of the body, or their number."""
     paces: bool = False
-    """Whether the timing of writes, or their boundaries, matter to the fault."""
+    """Whether the fault depends on when the body is written and in which pieces."""
 
     def optional(self) -> T | None:
         """Declare an attribute that is None if a rule does not have the word."""
@@ -126,7 +126,7 @@ def needs_of_values(values: type[Phrased]) -> str:
 
 
 def phrased(value: Phrased, _: Told) -> str:
-    """Return the phrase of a value of an enum."""
+    """Return the phrase for a value of an enum."""
     return value.phrase
 
 

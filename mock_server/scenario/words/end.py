@@ -20,7 +20,7 @@ from mock_server.strict.values import hex_bytes, milliseconds
 from mock_server.strict.words import table, word
 
 NEVER: Final = "never"
-"""The gate that never opens, for a stall that should last."""
+"""A gate that never opens, for a stall that should last forever."""
 
 
 class Ending(Phrased):
@@ -39,7 +39,7 @@ class Ending(Phrased):
         "sends a chunk whose size is not a number and closes the connection",
         Capability.RAW,
     )
-    SHORT_CHUNK = "short_chunk", "closes the connection within a chunk", Capability.RAW
+    SHORT_CHUNK = "short_chunk", "closes the connection in the middle of a chunk", Capability.RAW
     GARBAGE = (
         "garbage",
         "sends bytes that are neither HTTP nor TLS (even under TLS), and closes the connection",
@@ -70,7 +70,7 @@ class IdleEnd(Phrased):
 
 @frozen(kw_only=True)
 class After:
-    """The point of a stream at which a rule stalls or ends it."""
+    """The point in a stream at which a rule stalls or ends it."""
 
     frames: int = word(integer(0, MANY), "this many frames were sent", default=0)
     bytes: int = word(integer(0, 1 << 30), "this many bytes of the next frame were sent", default=0)
@@ -193,7 +193,7 @@ class EndFault:
     idle_end: IdleEnd | None = Fault(
         choice(IdleEnd),
         "how a kept-alive connection ends when it is idle after a complete response; a request "
-        "that arrives earlier is answered",
+        "that arrives before it ends is answered",
         needs=Capability.LISTENER,
         example='on = {route = "create"}\nidle_end = "408"\nidle_ms = 50',
         phrase=_idle_end,

@@ -143,7 +143,7 @@ class HeadFault:
     ).default(0.0)
     jitter: float = Fault(
         milliseconds(),
-        "a random time of up to this much, added to `delay_ms` or subtracted from it",
+        "a random time, at most this long, that is added to `delay_ms` or subtracted from it",
         name="jitter_ms",
         example='on = {route = "stream", frame = "1-"}\ndelay_ms = 20\njitter_ms = 10',
         phrase=_jitter,
@@ -198,8 +198,8 @@ class HeadFault:
     ).optional()
     headers_twice: tuple[str, ...] = Fault(
         array(header_name(), 64),
-        "names of header fields to send twice with the same value, no matter where they come from; "
-        "a field that the head does not have is not added",
+        "names of header fields to send twice with the same value, whether a rule or the backend "
+        "set them; a field that the head does not have is not added",
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
         phrase=lambda names, _: f"sends the header {' and the header '.join(names)} twice",
         not_with=_IN_HEAD,
@@ -251,7 +251,7 @@ class HeadFault:
     ).optional()
     gzip: Gzip | None = Fault(
         choice(Gzip),
-        "when the body is compressed with gzip, flushed after each frame; a body that is already "
+        "when the body is compressed with gzip (flushed after each frame); a body that is already "
         "compressed is not changed, and `after` and `rate` count uncompressed bytes",
         needs=Capability.RAW,
         example='on = {route = "stream"}\ngzip = "accepted"',

@@ -226,7 +226,7 @@ _ENDS.add(
     slow=True,
 )
 _ENDS.add(
-    "silence within an event",
+    "silence in the middle of an event",
     CHUNKED + chunk(LOG[:-1]),
     (WAITS, WAITS, "gives up (IdleTimeout)"),
     ends=Ends.SILENT,
@@ -236,7 +236,7 @@ _ENDS.add(
     "silence after the terminal event", CHUNKED + chunk(COMPLETED), RESOLVES, ends=Ends.SILENT
 )
 _ENDS.add("a reset before the head", b"", BROKEN, ends=Ends.RESET)
-_ENDS.add("a reset within the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, ends=Ends.RESET)
+_ENDS.add("a reset mid-stream", CHUNKED + chunk(b": x\n\n"), BROKEN, ends=Ends.RESET)
 _ENDS.add("no server at the address", b"", NOT_CONNECTED, place=Place.REFUSED)
 _ENDS.add(
     "a connection that is never accepted", b"", NOT_CONNECTED, place=Place.UNREACHABLE, slow=True
@@ -251,9 +251,11 @@ _TLS.add(
 )
 _TLS.add("TLS on an http address", b"", BROKEN, place=Place.UNEXPECTED_TLS)
 _TLS.add("a handshake that is never answered", b"", NOT_CONNECTED, place=Place.HANDSHAKE, slow=True)
-_TLS.add("a cut before the head", b"", BROKEN, place=Place.CUT)
-_TLS.add("a cut within the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, place=Place.CUT)
-_TLS.add("a cut within a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT)
+_TLS.add("a connection cut before the head", b"", BROKEN, place=Place.CUT)
+_TLS.add("a connection cut mid-stream", CHUNKED + chunk(b": x\n\n"), BROKEN, place=Place.CUT)
+_TLS.add(
+    "a connection cut in a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT
+)
 
 _CREATES = Group("The response to a create")
 for _name, _body in {

@@ -18,7 +18,7 @@ the blocking transport, on asyncio and on trio; the outcome is the same with all
 The peer behaves the same on every connection, and the client may reconnect once. The outcomes are:
 
 - *gives up (X)*: the failure budget is spent, and X is the last cause.
-- *raises X*: the call ends at once with X.
+- *raises X*: the call fails immediately with X.
 - *resolves*: the call returns.
 - *keeps reconnecting*: every stream ends cleanly after progress, so the budget is never spent.
 - *waits*: the stream is open, and nothing that the peer sends ends the wait. The test ends it with an abort.

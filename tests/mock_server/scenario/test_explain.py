@@ -125,13 +125,13 @@ def test_how_the_backend_serves_is_said() -> None:
     lines = explain(scenario_from_dict({"backend": backend})).splitlines()
     assert lines[1:9] == [
         "The backend serves the followers of a job one after the other.",
-        "The backend refuses a URL as a request target with a 400.",
+        "The backend responds with 400 to a request whose target is a URL.",
         "The backend takes the job's id in a path without decoding it.",
         "The backend ignores Expect: 100-continue and waits for the body.",
         "The backend closes the connection when the client closes its sending half.",
         "The backend sends a comment right after the head of a stream.",
         "The backend sends a comment after 15 s with nothing else to send.",
-        "The backend still counts a connection that was dropped during a stream as open.",
+        "The backend counts a connection that was dropped during a stream as still open.",
     ]
 
 
