@@ -271,7 +271,7 @@ def _whole(text: str) -> str:
 
 
 def _error_in(answer: JsonObject) -> str:
-    """Return the error message in a response, "" if it is not an error.
+    """Return the error message in a response, or "" if the response is not an error.
 
     The message is in `error`, which is a string or an object with a `message`; in a response
     without `choices`, it may also be in `detail` or `message`.

@@ -29,7 +29,7 @@ def wrong_kind(name: str, value: object, right: str) -> TypeError:
 
 
 def check_kind(name: str, value: object, kinds: Kinds, right: str) -> None:
-    """Raise TypeError unless `value` is of one of `kinds`; a bool is not a number here."""
+    """Raise TypeError unless `value` is an instance of one of `kinds`; a bool is never accepted."""
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise wrong_kind(name, value, right)
 

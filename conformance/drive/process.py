@@ -34,7 +34,7 @@ else:
 _GRACE: Final = 0.5
 """Seconds that a driver has to exit after its input was closed."""
 _LOOK: Final = 0.1
-"""Seconds between two checks for a driver's end, if the system cannot notify the kit."""
+"""Seconds between checks of whether a driver has ended, if the system cannot notify the kit."""
 
 
 class DriverUnusable(Exception):

@@ -61,7 +61,7 @@ class Answered:
     failed: bool = False
     """Whether the response only reports that an upstream failed; rules do not apply to it."""
     first: bytes = b""
-    """The bytes before the first frame of a stream; rules about frames do not see them."""
+    """The bytes before the first frame of a stream; rules about frames do not apply to them."""
     keep_alive: float = math.inf
     """The idle time after which the stream sends a comment, in seconds."""
 

@@ -64,7 +64,7 @@ PARAMETERS: Final = {
     ),
 }
 ELSEWHERE: Final = frozenset({"Host", "Accept", "Authorization", "Content-Type", "Content-Length"})
-"""Header fields of a request that OpenAPI describes in other places, or not at all."""
+"""Request header fields that OpenAPI describes elsewhere or does not describe."""
 
 
 @frozen
