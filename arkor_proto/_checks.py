@@ -63,7 +63,7 @@ def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
 
 
 def check_header_value(name: str, value: str) -> None:
-    """Raise ValueError if a value is empty or cannot be sent in a header; do not show it."""
+    """Raise ValueError, without quoting the value, if it is empty or cannot be sent in a header."""
     if not _VISIBLE.fullmatch(value):
         raise ValueError(f"{name}: cannot be sent in a header; use visible ASCII only")
 

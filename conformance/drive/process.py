@@ -111,8 +111,7 @@ class DriverProcess:
     def drain(self) -> None:
         """Pass on every complete line that is available now, without waiting.
 
-        The amount is limited, so a driver that writes faster than it is read does not block the
-        kit.
+        The amount is limited, so that a driver that never stops writing does not block the kit.
         """
         for _ in range(_MOST_BLOCKS):
             if self._ended:

@@ -78,7 +78,8 @@ Answer = Reply | Follow | Stream | Listing
 
 
 @frozen
-class Later:    """A delayed response; `make` builds it after the delay, and gets the monotonic time."""
+class Later:
+    """A delayed response; `make` builds it after the delay, and gets the monotonic time."""
 
     seconds: float
     make: Callable[[float], Answer]

@@ -109,7 +109,7 @@ class Desk:
             self.token, self.org, self.project = tenant.token, tenant.org, tenant.projects[0]
 
     async def answer(self, message: Mapping[str, object]) -> Answer:
-        """Carry out one command and return its reply, an object for one line."""
+        """Carry out one command and return its reply, a JSON object."""
         number = message.get("id")
         try:
             return {"re": number, "ok": await self._carry_out(message)}

@@ -223,7 +223,7 @@ class ExchangeOnWire:
                 return ended
         ended = await self._carry_out(plan.finish(source.end))
         if ended is None:
-            raise RuntimeError("the plan finished a stream without an end")
+            raise RuntimeError("the plan does not say how the stream ends")
         return ended
 
     async def _next(self, source: Source, limit: int, *, live: bool) -> Sequence[Frame]:

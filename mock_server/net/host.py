@@ -39,7 +39,7 @@ class Host:
     """How many bytes were sent on connections that have been closed."""
     _accepted: int = field(default=0, init=False)
     _leaving: int = field(default=0, init=False)
-    """How many connections are being refused because there are too many."""
+    """How many connections are being refused because too many are open."""
     _leaked: int = field(default=0, init=False)
     """How many closed connections still count as open (`leak = true`)."""
     _group: TaskGroup | None = field(default=None, init=False)

@@ -123,7 +123,7 @@ class JobSource:
     _handoff: Handoff | None = None
     end: Ending = field(default=Ending.EOF, init=False)
     _overdue: Sequence[Frame] = field(default=(), init=False)
-    """Events before the position that are not yet sent, because a rule repeats some of them."""
+    """Events before `_position` that are still to be sent, because a rule repeats some."""
     _follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -194,7 +194,7 @@ class SerialSource:
     _turn: anyio.Semaphore
     _sending: bool = field(default=False, init=False)
     _ready: Sequence[Frame] = field(default=(), init=False)
-    """Frames that wait for the turn to send."""
+    """Frames that are waiting for this follower's turn to send."""
 
     @property
     def end(self) -> Ending:

@@ -50,9 +50,10 @@ class Addresses:
     def dead_first_url(self, port: int, *, silent: bool = False) -> str:
         """Return a URL whose name has two addresses, the first of them dead; see `resolving`.
 
-        The first address refuses connections, or ignores them if `silent`; the second is
-        127.0.0.1. Raises OSError if the port is in use on all addresses of the loopback interface,
-        if the interface has no second address (macOS), and, if `silent`, as `blackhole_url` does.
+        The first address refuses connections, or ignores them if `silent`; the second is 127.0.0.1.
+        Raises OSError if the port is in use on all addresses of the loopback interface, if the
+        interface has no second address (macOS), or if `silent` is set and `blackhole_url` would
+        raise it.
         """
         if silent:
             check_full_queue()
