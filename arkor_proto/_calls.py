@@ -104,7 +104,7 @@ class CallAnswer:
                 assert_never(never)
 
     def _read(self, data: bytes) -> bytes | None:
-        assert self.head is not None, "a transport reports the head before the body"
+        assert self.head is not None, "a transport must report the head before the body"
         if is_success(self.head.status):
             return data
         bound = self.bounds.error_body
@@ -132,7 +132,7 @@ class WholeBody:
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, b"" at its end; always returns False: "keep reading".
+        """Take a piece of the body, b"" at its end; returns False, which means "keep reading".
 
         Raises ResponseError for a response that is too large, compressed or a web page.
         """

@@ -12,7 +12,7 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""A driver may keep reporting for this many times the patience if nothing reaches the backend."""
+"""While nothing reaches the backend, a driver may report for this many times the patience."""
 _TALK_BESIDE: Final = 10.0
 """Seconds added to the `TALK` limit, because the patience may be too short on a busy machine."""
 _INDULGENCES: Final = 8

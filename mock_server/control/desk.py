@@ -100,7 +100,7 @@ class Desk:
     over: bool = field(default=False, init=False)
     """Whether the parent has sent `bye`."""
     holds: dict[str, list[Hold]] = field(factory=dict[str, list[Hold]], init=False)
-    """Maps the id of a job to its holds that are not yet released."""
+    """Maps the id of a job to the holds on it that have not been released yet."""
 
     def __attrs_post_init__(self) -> None:
         plan = self.server.scenario.backend

@@ -41,7 +41,8 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames and return about `limit` or fewer; returns none at the end of the stream.
+        """Wait for frames; returns at most about `limit` of them, and none at the end of the
+        stream.
 
         Without `whole`, a source that knows only bytes may return parts of frames.
         """
@@ -244,7 +245,7 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Return the response of an upstream; reads a small body whole. `fields` is the full header."""
+    """Return an upstream's response; reads a small body whole. `fields` has all header fields."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)

@@ -142,7 +142,7 @@ class RequestReader:
                     self._dropped = True
 
     def _hold(self, size: int) -> bool:
-        """Count more bytes, or fewer; returns False if all connections together hold too many."""
+        """Add `size` to the bytes held; returns False if all connections together hold too many."""
         self._held += size
         return self._service.hold(size)
 

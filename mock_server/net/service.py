@@ -25,7 +25,7 @@ class Gates:
 
     _gates: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
     waited_at: set[str] = field(factory=set[str], init=False)
-    """The gates that something has waited at."""
+    """The gates at which a stream has waited."""
     opened: set[str] = field(factory=set[str], init=False)
     """The gates that were opened, including those that were shut again."""
     waiting: Counter[str] = field(factory=Counter[str], init=False)
