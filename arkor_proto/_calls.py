@@ -175,7 +175,8 @@ class ChatReader:
     def feed(self, data: bytes) -> list[str]:
         """Return the text in `data`; raises ResponseError or EventTooLarge if it is invalid.
 
-        Text that arrived before the error is returned first; `check` or the next call raises then.
+        Text that arrived before the error is returned first; `check` or the next call then raises
+        the error.
         """
         self.check()
         if self._parser is None:

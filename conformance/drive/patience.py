@@ -33,10 +33,10 @@ async def patiently(
     """Wait until `done()` is true or nothing more happens; return whether `done()` became true.
 
     The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
-    lines do not count as events. Callbacks and sleeps are only reports of the driver, so traffic or
-    an answer must follow within `TALK` times the patience. A driver that uses the processor may be
-    silent for longer, depending on the number of bytes it was sent. `most` is an absolute limit.
-    All times are in seconds.
+    lines do not count as events. Callbacks and sleeps are known only from the driver's reports, so
+    traffic or an answer must follow within `TALK` times the patience. A driver that uses the
+    processor may be silent for longer, depending on the number of bytes it was sent. `most` is an
+    absolute limit. All times are in seconds.
     """
     began = time.monotonic()
     silence = _Silence(recorder, connection, patience, connection.busy_seconds())

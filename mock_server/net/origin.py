@@ -41,8 +41,7 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames; returns at most about `limit` of them, and none at the end of the
-        stream.
+        """Wait for frames; returns about `limit` of them at most, none at the end of the stream.
 
         Without `whole`, a source that knows only bytes may return parts of frames.
         """
@@ -265,10 +264,11 @@ async def answered_by_upstream(
 
 
 def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
-    """Return the response of an upstream to a HEAD request, or a 204 or 304: `head` alone.
+    """Return the response of an upstream that has no body, such as one to a HEAD request.
 
-    The upstream's Content-Length is passed on; it is the length that a GET would have (RFC 9110,
-    8.6). Without a Content-Length, the head announces chunks. A 204 has neither.
+    In a 304 or a response to HEAD, the upstream's Content-Length is passed on: the length that a
+    response to GET would have (RFC 9110, 8.6). Without one, the head announces chunks. A 204 has
+    neither.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")

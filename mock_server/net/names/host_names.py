@@ -43,7 +43,7 @@ def is_loopback(address: str) -> bool:
 
 
 def is_everywhere(address: str) -> bool:
-    """Return whether an address means every address of this machine."""
+    """Return whether an address stands for every address of this machine."""
     return ip_address(address).is_unspecified
 
 
