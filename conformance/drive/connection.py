@@ -110,7 +110,7 @@ class DriverConnection:
         return self._process.log.length
 
     def log_since(self, logged: int) -> str:
-        """Return what the driver wrote to its standard error after its first `logged` bytes."""
+        """Return what the driver wrote to its standard error after the first `logged` bytes."""
         self._process.drain_log()
         return self._process.log.since(logged)
 

@@ -29,7 +29,7 @@ MAX_LEVELS: Final = 200
 MAX_LOG: Final = 2_000
 """The maximum number of characters of a `log` event that are kept."""
 _MOST_DIGITS: Final = 400
-"""Integers with more digits than this become infinity, as where all numbers are doubles."""
+"""Integers with more digits than this become infinity, as in languages with only doubles."""
 _MOST: Final = 2**53
 _SHOWN: Final = 160
 

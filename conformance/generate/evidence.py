@@ -273,7 +273,8 @@ def _load() -> str:
 
 
 def _output(command: Command) -> tuple[str, float]:
-    """Run a command in this environment; return its output and seconds; raises ReadingError."""
+    """Run a command in this environment; return its output and duration (seconds); raises
+    ReadingError."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     env = {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
     began = time.monotonic()

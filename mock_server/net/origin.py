@@ -166,7 +166,7 @@ class JobSource:
         return [frame for at, frame in numbered if self._job.gets(self._follower, at)]
 
     async def _go_live(self) -> None:
-        """Change once from the replay to the live phase, with the mistakes that a rule asks for."""
+        """Switch once from the replay to the live phase, with the mistakes that a rule asks for."""
         if self._hold is not None:
             await self._hold.pass_by()
             self._hold = None

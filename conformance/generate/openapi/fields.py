@@ -20,7 +20,7 @@ class Parameter:
     required: bool = True
 
     def described(self, name: str, place: str) -> Schema:
-        """Return the OpenAPI description of the parameter under a name; `place` is its `in`."""
+        """Return the OpenAPI description of this parameter; `place` is path, query or header."""
         return {
             "name": name,
             "in": place,

@@ -30,7 +30,7 @@ class Addresses:
         return "http://arkor-mock.invalid"
 
     def blackhole_url(self) -> str:
-        """Return a URL where connecting hangs, because its accept queue is full.
+        """Return a URL whose port never accepts a connection, because its accept queue is full.
 
         Raises OSError if the kernel does not ignore connections to a full queue (see GUIDE.md).
         """
