@@ -218,9 +218,8 @@ class RequestReader:
                 if event is h11.NEED_DATA:
                     await self._more(_BLOCK if rate is None else min(rate, _SLOW_BLOCK), rate)
                 elif event is h11.PAUSED or isinstance(event, type):
-                    raise Refused(
-                        HTTPStatus.BAD_REQUEST, "a request arrived before the previous response"
-                    )
+                    why = "a request arrived before the response to the previous one"
+                    raise Refused(HTTPStatus.BAD_REQUEST, why)
                 else:
                     return event
         except h11.RemoteProtocolError as error:

@@ -69,7 +69,7 @@ def checked_name(name: str) -> str:
 
 @frozen
 class HostNames:
-    """The values that the Host of a request may have; the admin refuses any other.
+    """The values that a request's Host may have; the admin API refuses any other.
 
     A web page can make its own name resolve to any address (DNS rebinding) and so reach this
     server, but the browser then sends that name as the Host.
