@@ -76,7 +76,7 @@ class _Fail(_OfJob):
 
 @frozen(kw_only=True)
 class _Drop(_OfJob):
-    how: Cut = needed(choice(Cut), "how the streams are cut")
+    how: Cut = needed(choice(Cut), "how to cut the streams")
 
 
 @frozen(kw_only=True)

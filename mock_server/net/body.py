@@ -136,7 +136,7 @@ class Body:
     promise: Promise
     _gzip: _Compressor | None = field(default=None, init=False)
     written: int = field(default=0, init=False)
-    """How many bytes of the body were sent, without chunk framing."""
+    """How many bytes of the body were sent, not counting chunk framing."""
 
     def compress(self) -> None:
         """Compress everything that follows with gzip, flushed after each piece."""

@@ -54,7 +54,7 @@ class Source(Protocol):
 
 @frozen
 class Answered:
-    """The response of an origin: a head, and a whole body or a source of frames."""
+    """The response of an origin: a head, and either a whole body or a source of frames."""
 
     head: Head
     body: bytes | Source

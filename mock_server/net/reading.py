@@ -65,7 +65,7 @@ class RequestReader:
     _dropped: bool = field(default=False, init=False)
     """Whether bytes of a request were dropped."""
     _used: bool = field(default=False, init=False)
-    """Whether a request was already read on this connection."""
+    """Whether a request has already been read on this connection."""
     asked: Request | None = field(default=None, init=False)
     """The request that is being read, without its body."""
 

@@ -60,7 +60,7 @@ class Gates:
 
 @define(eq=False)
 class Service:
-    """What a connection needs; its host sets `outage`, which begins an outage of the port."""
+    """What a connection needs; the host sets `outage`, the function that begins an outage."""
 
     rules: Rules
     journal: Journal
