@@ -104,7 +104,7 @@ class CallAnswer:
                 assert_never(never)
 
     def _read(self, data: bytes) -> bytes | None:
-        assert self.head is not None, "a transport reports the head before the body"
+        assert self.head is not None, "a transport must report the head before the body"
         if is_success(self.head.status):
             return data
         bound = self.bounds.error_body
@@ -132,7 +132,7 @@ class WholeBody:
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, b"" at its end; always returns False: "keep reading".
+        """Take a piece of the body, b"" at its end; returns False, which means "keep reading".
 
         Raises ResponseError for a response that is too large, compressed or a web page.
         """
@@ -175,7 +175,8 @@ class ChatReader:
     def feed(self, data: bytes) -> list[str]:
         """Return the text in `data`; raises ResponseError or EventTooLarge if it is invalid.
 
-        Text that arrived before the error is returned first; `check` or the next call raises then.
+        Text that arrived before the error is returned first; `check` or the next call then raises
+        the error.
         """
         self.check()
         if self._parser is None:
@@ -271,7 +272,7 @@ def _whole(text: str) -> str:
 
 
 def _error_in(answer: JsonObject) -> str:
-    """Return the error message in a response, "" if it is not an error.
+    """Return the error message in a response, or "" if the response is not an error.
 
     The message is in `error`, which is a string or an object with a `message`; in a response
     without `choices`, it may also be in `detail` or `message`.

@@ -29,7 +29,7 @@ def wrong_kind(name: str, value: object, right: str) -> TypeError:
 
 
 def check_kind(name: str, value: object, kinds: Kinds, right: str) -> None:
-    """Raise TypeError unless `value` is of one of `kinds`; a bool is not a number here."""
+    """Raise TypeError unless `value` is an instance of one of `kinds`; a bool is never accepted."""
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise wrong_kind(name, value, right)
 
@@ -63,7 +63,7 @@ def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
 
 
 def check_header_value(name: str, value: str) -> None:
-    """Raise ValueError if a value is empty or cannot be sent in a header; do not show it."""
+    """Raise ValueError, without quoting the value, if it is empty or cannot be sent in a header."""
     if not _VISIBLE.fullmatch(value):
         raise ValueError(f"{name}: cannot be sent in a header; use visible ASCII only")
 

@@ -28,7 +28,7 @@ PATHS: Final = {
     **{"/".join(("", *segments)): call for segments, call in _FIXED.items()},
     **{"/".join(("/v1/jobs/{id}", *rest)): call for rest, call in _PER_JOB.items()},
 }
-"""Maps every path, with `{id}` for the id of a job, to its call and the methods that it allows."""
+"""Maps every path, with `{id}` in place of a job id, to its call and the allowed methods."""
 
 _ABSOLUTE: Final = re.compile(r"https?://(?P<authority>[^/?#]+)(?P<rest>.*)", re.IGNORECASE)
 
@@ -57,7 +57,7 @@ class Request:
         return next((value for key, value in self.headers if key == name), None)
 
     def uncompressed(self) -> "Request":
-        """Return the request without Accept-Encoding: rules cannot see compressed frames."""
+        """Return the request without Accept-Encoding; rules cannot see compressed frames."""
         return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
 
 

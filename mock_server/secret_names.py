@@ -7,7 +7,7 @@ from typing import Final
 REDACTED: Final = "[redacted]"
 EXACT: Final = frozenset({"auth", "jwt", "otp", "pass", "pat", "pwd", "sid", "sig", "xauth"})
 _IN_TARGETS: Final = frozenset({"key", "code"})
-"""Names that are ordinary in JSON, but that mean API keys and login codes in URLs."""
+"""Names that are ordinary in JSON but stand for API keys and login codes in URLs."""
 PARTS: Final = re.compile(
     r"token|secret|passw|passphrase|credential|authorization|authentication|cookie|signature|"
     r"bearer|session(?:id|key)|"

@@ -38,7 +38,7 @@ class DriverConnection:
     broken: str | None = field(default=None, init=False)
     identity: Identity | None = field(default=None, init=False)
     announced: int = field(default=0, init=False)
-    """The number of sleeps in this case that a driver without a virtual clock announced."""
+    """The number of sleeps that a driver without a virtual clock has announced in this case."""
     start_cost: float = field(default=0.0, init=False)
     """Seconds of processor time until the driver answered `hello`; elapsed time if unknown."""
     _recorder: Recorder | None = field(default=None, init=False)
@@ -73,7 +73,7 @@ class DriverConnection:
     def beckon(
         self, then: Callable[[], None] | None = None, *, advance_ms: float | None = None
     ) -> int:
-        """Send a `wake` that ends no sleep, and return its number for `came_back`.
+        """Send a `wake` that does not end a sleep, and return its number for `came_back`.
 
         The command advances the clock by `advance_ms`. `then` is called on the answer, unless
         `listen` has switched to another trace.
@@ -110,7 +110,7 @@ class DriverConnection:
         return self._process.log.length
 
     def log_since(self, logged: int) -> str:
-        """Return what the driver wrote to its standard error after its first `logged` bytes."""
+        """Return what the driver wrote to its standard error after the first `logged` bytes."""
         self._process.drain_log()
         return self._process.log.since(logged)
 

@@ -32,7 +32,7 @@ class Log:
         del self._last[:-_LAST_BYTES]
 
     def since(self, length: int) -> str:
-        """Return the part of the text after its first `length` bytes, if it was kept."""
+        """Return what is kept of the text after its first `length` bytes."""
         added = min(self.length - length, len(self._last))
         return _text(self._last[len(self._last) - added :])
 

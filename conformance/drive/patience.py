@@ -12,7 +12,7 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""A driver may keep reporting for this many times the patience if nothing reaches the backend."""
+"""While nothing reaches the backend, a driver may report for this many times the patience."""
 _TALK_BESIDE: Final = 10.0
 """Seconds added to the `TALK` limit, because the patience may be too short on a busy machine."""
 _INDULGENCES: Final = 8
@@ -33,10 +33,10 @@ async def patiently(
     """Wait until `done()` is true or nothing more happens; return whether `done()` became true.
 
     The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
-    lines do not count as events. Callbacks and sleeps are only reports of the driver, so traffic or
-    an answer must follow within `TALK` times the patience. A driver that uses the processor may be
-    silent for longer, depending on the number of bytes it was sent. `most` is an absolute limit.
-    All times are in seconds.
+    lines do not count as events. Callbacks and sleeps are known only from the driver's reports, so
+    traffic or an answer must follow within `TALK` times the patience. A driver that uses the
+    processor may be silent for longer, depending on the number of bytes it was sent. `most` is an
+    absolute limit. All times are in seconds.
     """
     began = time.monotonic()
     silence = _Silence(recorder, connection, patience, connection.busy_seconds())

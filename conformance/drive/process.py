@@ -34,7 +34,7 @@ else:
 _GRACE: Final = 0.5
 """Seconds that a driver has to exit after its input was closed."""
 _LOOK: Final = 0.1
-"""Seconds between two checks for a driver's end, if the system cannot notify the kit."""
+"""Seconds between checks of whether a driver has ended, if the system cannot notify the kit."""
 
 
 class DriverUnusable(Exception):
@@ -111,8 +111,7 @@ class DriverProcess:
     def drain(self) -> None:
         """Pass on every complete line that is available now, without waiting.
 
-        The amount is limited, so a driver that writes faster than it is read does not block the
-        kit.
+        The amount is limited, so that a driver that never stops writing does not block the kit.
         """
         for _ in range(_MOST_BLOCKS):
             if self._ended:

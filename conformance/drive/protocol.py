@@ -25,11 +25,11 @@ ENDINGS: Final = ("woken", "aborted", "cancelled")
 MAX_LINE: Final = 16 * 2**20
 """The longest line that a driver may print, in bytes."""
 MAX_LEVELS: Final = 200
-"""The deepest nesting of values in a line; they are read and written recursively."""
+"""The maximum depth of the values in a line, because they are read and written recursively."""
 MAX_LOG: Final = 2_000
-"""The maximum number of characters that are kept of a `log` event."""
+"""The maximum number of characters of a `log` event that are kept."""
 _MOST_DIGITS: Final = 400
-"""Integers with more digits than this become infinity, as where all numbers are doubles."""
+"""Integers with more digits than this become infinity, as in languages with only doubles."""
 _MOST: Final = 2**53
 _SHOWN: Final = 160
 

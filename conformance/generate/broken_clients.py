@@ -32,7 +32,7 @@ async def play(mutants: Sequence[Mutant], cases: Sequence[Case]) -> Sequence[Bro
 
 
 def main(names: Sequence[str]) -> None:
-    """Play the mutants with these names, or all, and write the record."""
+    """Play the mutants with these names (all if there are none), and write the record."""
     chosen = [mutant for mutant in all_mutants() if not names or mutant.name in names]
     cases = load_cases(load_requirements())
     found = anyio.run(play, chosen, cases, backend_options=LOOP)

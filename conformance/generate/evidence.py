@@ -273,7 +273,7 @@ def _load() -> str:
 
 
 def _output(command: Command) -> tuple[str, float]:
-    """Run a command in this environment; return its output and seconds; raises ReadingError."""
+    """Run a command; return its output and its duration in seconds. Raises ReadingError."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     env = {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
     began = time.monotonic()

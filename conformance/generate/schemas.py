@@ -30,7 +30,7 @@ _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _NUMBER: Final[Schema] = {"type": "number", "minimum": 0}
 _TABLE: Final[Schema] = {"type": "object"}
 _PLACEHOLDER: Final = r"<null>|\{[a-z_0-9]+\}"
-"""What a template may have in place of any value or key."""
+"""The placeholders that a template may have in place of any value or key."""
 
 
 def _one_of(words: Sequence[str]) -> Schema:

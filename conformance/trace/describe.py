@@ -113,7 +113,7 @@ def line(event: Event) -> str:
 
 
 def timeline(seq: int, who: str, text: str, longest: int = _LONGEST) -> str:
-    """Return a line of a timeline from the fields that a saved run has, shortened to `longest`."""
+    """Build a timeline entry from the fields of a saved run, cut to `longest` characters."""
     plain = visible(text).replace("\n", " ").replace("\t", " ")
     return cut(f"{seq:>4}  {who:<11}  {plain}", longest)
 

@@ -45,7 +45,7 @@ def _exchange(reference: str, where: str) -> str:
 
 
 EVENT: Final[Shape[str]] = converted(text(), _event)
-"""The name of an event that can occur; `check_operation` checks its operation."""
+"""A valid name of an event; `check_operation` checks that the case calls its operation."""
 EXCHANGE: Final[Shape[str]] = converted(text(), _exchange)
 """The name of a request and its response, such as `stream#2`."""
 

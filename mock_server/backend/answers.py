@@ -79,7 +79,7 @@ Answer = Reply | Follow | Stream | Listing
 
 @frozen
 class Later:
-    """A response that is built after a delay by `make`, which is called with the monotonic time."""
+    """A delayed response; `make` builds it after the delay, and gets the monotonic time."""
 
     seconds: float
     make: Callable[[float], Answer]

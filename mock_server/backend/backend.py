@@ -259,7 +259,7 @@ class Backend:
     def _slots(
         self, request: Request, key: str | None, digest: bytes
     ) -> Sequence[tuple[object, ...]]:
-        """Return the keys in `_keys` for a create, if it has an idempotency key."""
+        """Return the keys under which `_keys` records a create; none without an idempotency key."""
         how = self.plan.idempotency
         if key is None or how is Idempotency.IGNORED:
             return ()

@@ -94,7 +94,7 @@ class Tenants:
         return next((refuse(status, why) for wrong, status, why in problems if wrong), None)
 
     def sees(self, request: Request, job: Job) -> bool:
-        """Return whether a request may access a job, by its token and the project that it names."""
+        """Return whether the request's token and the project that it names give access to a job."""
         tenant = self.tenant(request)
         if tenant is None:
             return True

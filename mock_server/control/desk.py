@@ -76,7 +76,7 @@ class _Fail(_OfJob):
 
 @frozen(kw_only=True)
 class _Drop(_OfJob):
-    how: Cut = needed(choice(Cut), "how the streams are cut")
+    how: Cut = needed(choice(Cut), "how to cut the streams")
 
 
 @frozen(kw_only=True)
@@ -100,7 +100,7 @@ class Desk:
     over: bool = field(default=False, init=False)
     """Whether the parent has sent `bye`."""
     holds: dict[str, list[Hold]] = field(factory=dict[str, list[Hold]], init=False)
-    """Maps the id of a job to its holds that are not yet released."""
+    """Maps the id of a job to the holds on it that have not been released yet."""
 
     def __attrs_post_init__(self) -> None:
         plan = self.server.scenario.backend
@@ -109,7 +109,7 @@ class Desk:
             self.token, self.org, self.project = tenant.token, tenant.org, tenant.projects[0]
 
     async def answer(self, message: Mapping[str, object]) -> Answer:
-        """Carry out one command and return its reply, an object for one line."""
+        """Carry out one command and return its reply, a JSON object."""
         number = message.get("id")
         try:
             return {"re": number, "ok": await self._carry_out(message)}

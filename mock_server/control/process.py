@@ -21,7 +21,7 @@ from mock_server.strict.shapes import is_table
 
 _HELLO: Final = json.dumps({"id": 1, "do": "hello", "protocol": PROTOCOL})
 _LATER: Final = frozenset({"held"})
-"""Commands that wait for something; later commands are carried out meanwhile."""
+"""Commands that wait for something; later commands are carried out while they wait."""
 
 
 async def control(scenario: Scenario) -> None:

@@ -30,7 +30,7 @@ class TakenTls:
             raise ConnectionAbortedError(f"TLS: {error}") from error
 
     def write(self, data: memoryview) -> int:
-        """Encrypt at most one record; return how many bytes of plain text it took."""
+        """Encrypt at most one record; return how many bytes of `data` are in it."""
         return self._tls.send(data)
 
     def take_in(self, records: bytes) -> None:

@@ -1,1 +1,1 @@
-"""Sockets with exact endings, listeners with outages, TLS, and HTTP/1.1 over h11."""
+"""Sockets that can end in any way, listeners that can be down, TLS, and HTTP/1.1 over h11."""

@@ -45,7 +45,7 @@ class Promise:
 
 
 BROKEN: Final = Promise(Framing.CLOSE, 0, keep_alive=False)
-"""The promise of a head that cannot be read: the body ends when the connection closes."""
+"""What is assumed of a head that cannot be read: its body ends when the connection closes."""
 
 
 def announced(
@@ -136,7 +136,7 @@ class Body:
     promise: Promise
     _gzip: _Compressor | None = field(default=None, init=False)
     written: int = field(default=0, init=False)
-    """How many bytes of the body were sent, without chunk framing."""
+    """How many bytes of the body were sent, not counting chunk framing."""
 
     def compress(self) -> None:
         """Compress everything that follows with gzip, flushed after each piece."""

@@ -89,7 +89,7 @@ class ExchangeOnWire:
 
     @property
     def written(self) -> int:
-        """How many bytes of the body were sent, without chunk framing."""
+        """How many bytes of the body were sent, not counting chunk framing."""
         return self._body.written
 
     async def run(self) -> Ended:
@@ -114,7 +114,7 @@ class ExchangeOnWire:
         return head_plan(self._plan.rules, self._arrived.request.route)
 
     async def _answer(self, plan: HeadPlan) -> Answered:
-        """Return the response of the origin or the rules, with the head that the rules ask for."""
+        """Return the response of the origin or of the rules, with the head that the rules ask for."""
         if plan.asks_origin:
             answered = await self._ask(plan)
             if answered.failed:
@@ -223,7 +223,7 @@ class ExchangeOnWire:
                 return ended
         ended = await self._carry_out(plan.finish(source.end))
         if ended is None:
-            raise RuntimeError("the plan finished a stream without an end")
+            raise RuntimeError("the plan does not say how the stream ends")
         return ended
 
     async def _next(self, source: Source, limit: int, *, live: bool) -> Sequence[Frame]:

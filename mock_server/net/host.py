@@ -39,7 +39,7 @@ class Host:
     """How many bytes were sent on connections that have been closed."""
     _accepted: int = field(default=0, init=False)
     _leaving: int = field(default=0, init=False)
-    """How many connections are being refused because there are too many."""
+    """How many connections are being refused because too many are open."""
     _leaked: int = field(default=0, init=False)
     """How many closed connections still count as open (`leak = true`)."""
     _group: TaskGroup | None = field(default=None, init=False)
@@ -132,7 +132,7 @@ class Host:
         return self._sent_before + sum(each.wire.sent for each in self.connections.values())
 
     def _is_full(self, accepted: socket.socket) -> bool:
-        """Return whether too many connections (or files, by the new descriptor) are open."""
+        """Return whether too many connections are open, or too many files to keep `accepted`."""
         if len(self.connections) + self._leaked >= self.service.limits.connections:
             return True
         if MOST_SOCKETS is not None and len(self.connections) >= MOST_SOCKETS:

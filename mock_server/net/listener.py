@@ -19,7 +19,7 @@ _BACKLOG: Final = 1024
 
 @define(eq=False)
 class Listener:
-    """One port of the loopback (or of `host`), from `open` until `close`.
+    """One port of the loopback interface (or of `host`), from `open` until `close`.
 
     A second, bound socket that never listens keeps the port during an outage, so that connections
     are refused and no other process can take the port. If that is not possible (`KEEPS_PORT`), the

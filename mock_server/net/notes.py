@@ -24,14 +24,14 @@ _LONGEST_KEPT: Final = 1 << 20
 
 
 class Journaled(Protocol):
-    """An object with a journal that may be replaced during an exchange."""
+    """An object whose journal may be replaced during an exchange."""
 
     journal: Journal
 
 
 @define(eq=False)
 class ExchangeNotes:
-    """Records one exchange of one connection."""
+    """Records one exchange on one connection."""
 
     _owner: Journaled = field(repr=False)
     _connection: int

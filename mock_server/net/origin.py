@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames and return about `limit` or fewer; returns none at the end of the stream.
+        """Wait for frames; returns about `limit` of them at most, none at the end of the stream.
 
         Without `whole`, a source that knows only bytes may return parts of frames.
         """
@@ -54,14 +54,14 @@ class Source(Protocol):
 
 @frozen
 class Answered:
-    """The response of an origin: a head, and a whole body or a source of frames."""
+    """The response of an origin: a head, and either a whole body or a source of frames."""
 
     head: Head
     body: bytes | Source
     failed: bool = False
     """Whether the response only reports that an upstream failed; rules do not apply to it."""
     first: bytes = b""
-    """The bytes before the first frame of a stream; rules about frames do not see them."""
+    """The bytes before the first frame of a stream; rules about frames do not apply to them."""
     keep_alive: float = math.inf
     """The idle time after which the stream sends a comment, in seconds."""
 
@@ -123,7 +123,7 @@ class JobSource:
     _handoff: Handoff | None = None
     end: Ending = field(default=Ending.EOF, init=False)
     _overdue: Sequence[Frame] = field(default=(), init=False)
-    """Events before the position that are not yet sent, because a rule repeats some of them."""
+    """Events before `_position` that are still to be sent, because a rule repeats some."""
     _follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -166,7 +166,7 @@ class JobSource:
         return [frame for at, frame in numbered if self._job.gets(self._follower, at)]
 
     async def _go_live(self) -> None:
-        """Change once from the replay to the live phase, with the mistakes that a rule asks for."""
+        """Switch once from the replay to the live phase, with the mistakes that a rule asks for."""
         if self._hold is not None:
             await self._hold.pass_by()
             self._hold = None
@@ -194,7 +194,7 @@ class SerialSource:
     _turn: anyio.Semaphore
     _sending: bool = field(default=False, init=False)
     _ready: Sequence[Frame] = field(default=(), init=False)
-    """Frames that wait for the turn to send."""
+    """Frames that are waiting for this follower's turn to send."""
 
     @property
     def end(self) -> Ending:
@@ -244,7 +244,7 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Return the response of an upstream; reads a small body whole. `fields` is the full header."""
+    """Return an upstream's response; reads a small body whole. `fields` has all header fields."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)
@@ -264,10 +264,11 @@ async def answered_by_upstream(
 
 
 def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
-    """Return the response of an upstream to a HEAD request, or a 204 or 304: `head` alone.
+    """Return the response of an upstream that has no body, such as one to a HEAD request.
 
-    The upstream's Content-Length is passed on; it is the length that a GET would have (RFC 9110,
-    8.6). Without a Content-Length, the head announces chunks. A 204 has neither.
+    In a 304 or a response to HEAD, the upstream's Content-Length is passed on: the length that a
+    response to GET would have (RFC 9110, 8.6). Without one, the head announces chunks. A 204 has
+    neither.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")

@@ -65,7 +65,7 @@ class RequestReader:
     _dropped: bool = field(default=False, init=False)
     """Whether bytes of a request were dropped."""
     _used: bool = field(default=False, init=False)
-    """Whether a request was already read on this connection."""
+    """Whether a request has already been read on this connection."""
     asked: Request | None = field(default=None, init=False)
     """The request that is being read, without its body."""
 
@@ -142,7 +142,7 @@ class RequestReader:
                     self._dropped = True
 
     def _hold(self, size: int) -> bool:
-        """Count more bytes, or fewer; returns False if all connections together hold too many."""
+        """Add `size` to the bytes held; returns False if all connections together hold too many."""
         self._held += size
         return self._service.hold(size)
 
@@ -193,7 +193,7 @@ class RequestReader:
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
         """Read the body; returns the body and 0, or b"" and how many bytes were dropped.
 
-        A long body without a valid token is dropped, because any client could send it.
+        A long body is dropped if its request has no valid token, because any client could send one.
         """
         limit = self._service.limits.body_bytes
         keep = limit if self._service.admits(request) else min(_SMALL, limit)
@@ -218,9 +218,8 @@ class RequestReader:
                 if event is h11.NEED_DATA:
                     await self._more(_BLOCK if rate is None else min(rate, _SLOW_BLOCK), rate)
                 elif event is h11.PAUSED or isinstance(event, type):
-                    raise Refused(
-                        HTTPStatus.BAD_REQUEST, "a request arrived before the previous response"
-                    )
+                    why = "a request arrived before the response to the previous one"
+                    raise Refused(HTTPStatus.BAD_REQUEST, why)
                 else:
                     return event
         except h11.RemoteProtocolError as error:

@@ -25,7 +25,7 @@ class Gates:
 
     _gates: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
     waited_at: set[str] = field(factory=set[str], init=False)
-    """The gates that something has waited at."""
+    """The gates at which a stream has waited."""
     opened: set[str] = field(factory=set[str], init=False)
     """The gates that were opened, including those that were shut again."""
     waiting: Counter[str] = field(factory=Counter[str], init=False)
@@ -60,7 +60,7 @@ class Gates:
 
 @define(eq=False)
 class Service:
-    """What a connection needs; its host sets `outage`, which begins an outage of the port."""
+    """What a connection needs; the host sets `outage`, the function that begins an outage."""
 
     rules: Rules
     journal: Journal

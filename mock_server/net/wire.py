@@ -1,4 +1,4 @@
-"""One TCP connection of the server, in plain text or under TLS, with every way to end it.
+"""One TCP connection of the server, in plain text or under TLS, with every way of ending it.
 
 It works on asyncio and trio, with plain non-blocking sockets, because the endings must be exact:
 with unread input, closing an anyio stream sends FIN on one event loop and RST on the other.
@@ -26,7 +26,7 @@ _LINGER: Final = 2.0
 
 @define(eq=False)
 class Wire:
-    """One connected socket: bytes in and out, and its endings.
+    """One connected socket: sends, receives, and closes in every way that a fault needs.
 
     With TLS, callers still send and receive plain text.
     """
@@ -97,8 +97,8 @@ class Wire:
     async def send(self, data: bytes) -> None:
         """Send everything; raises OSError if the peer is gone.
 
-        Yields to the event loop before it writes and not after, so that the caller's next record
-        is in the journal before anything that the peer does in response.
+        Yields to the event loop before it writes but not afterwards, so that the caller's next
+        record is in the journal before anything that the peer does in response.
         """
         if self._tls is None:
             await self._put(data)

@@ -1,1 +1,1 @@
-"""Generate the OpenAPI description of the protocol from the data of the rest of the project."""
+"""Generate the OpenAPI description of the protocol from data in other parts of the project."""

@@ -31,7 +31,7 @@ SPEC: Final = job_spec(
     options={"max_steps": 0, "dry_run": False},
 )
 ID: Final = "{id}"
-"""Stands for a job's id, so that the path of a request is the path of its operation."""
+"""Used as the job's id, so that the path of a request is also the path of its operation."""
 MESSAGE: Final = {"role": "user", "content": "Where is my order?"}
 _EVENTS: Final[tuple[TrainingEvent, ...]] = (
     TrainingStarted(job_id="job-1", timestamp="2026-05-01T10:00:00Z"),

@@ -20,7 +20,7 @@ class Parameter:
     required: bool = True
 
     def described(self, name: str, place: str) -> Schema:
-        """Return the OpenAPI description of the parameter under a name; `place` is its `in`."""
+        """Return the OpenAPI description of this parameter; `place` is path, query or header."""
         return {
             "name": name,
             "in": place,
@@ -64,7 +64,7 @@ PARAMETERS: Final = {
     ),
 }
 ELSEWHERE: Final = frozenset({"Host", "Accept", "Authorization", "Content-Type", "Content-Length"})
-"""Header fields of a request that OpenAPI describes in other places, or not at all."""
+"""Request header fields that OpenAPI describes elsewhere or does not describe."""
 
 
 @frozen

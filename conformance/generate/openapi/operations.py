@@ -39,9 +39,9 @@ class Operation:
     content: Mapping[str, Schema] = field(repr=False)
     """The possible bodies of a 2xx response, by media type."""
     others: Mapping[str, str] = field(repr=False)
-    """The meanings of responses that not every operation has, by status."""
+    """The meanings of the responses that only some operations have, by status."""
     body: str = ""
-    """The name of the schema of the request's body; empty if it has none."""
+    """The name of the schema of the request's body; empty if the request has no body."""
     about: str = field(default="", repr=False)
     status: str = field(default="2XX", kw_only=True)
     """The status of a successful response."""

@@ -9,7 +9,7 @@ class _Dumper(yaml.SafeDumper):
     """Writes YAML without aliases, and with multi-line strings as blocks."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """Return True, so that equal values are written out instead of referenced."""
+        """Return True, so that a repeated value is written out in full each time."""
         del data
         return True
 

@@ -30,7 +30,7 @@ class Addresses:
         return "http://arkor-mock.invalid"
 
     def blackhole_url(self) -> str:
-        """Return a URL where connecting hangs, because its accept queue is full.
+        """Return a URL whose port never accepts a connection, because its accept queue is full.
 
         Raises OSError if the kernel does not ignore connections to a full queue (see GUIDE.md).
         """
@@ -50,9 +50,10 @@ class Addresses:
     def dead_first_url(self, port: int, *, silent: bool = False) -> str:
         """Return a URL whose name has two addresses, the first of them dead; see `resolving`.
 
-        The first address refuses connections, or ignores them if `silent`; the second is
-        127.0.0.1. Raises OSError if the port is in use on all addresses of the loopback interface,
-        if the interface has no second address (macOS), and, if `silent`, as `blackhole_url` does.
+        The first address refuses connections, or ignores them if `silent`; the second is 127.0.0.1.
+        Raises OSError if the port is in use on all addresses of the loopback interface, if the
+        interface has no second address (macOS), or if `silent` is set and `blackhole_url` would
+        raise it.
         """
         if silent:
             check_full_queue()

@@ -43,7 +43,7 @@ def is_loopback(address: str) -> bool:
 
 
 def is_everywhere(address: str) -> bool:
-    """Return whether an address means every address of this machine."""
+    """Return whether an address stands for every address of this machine."""
     return ip_address(address).is_unspecified
 
 
@@ -69,7 +69,7 @@ def checked_name(name: str) -> str:
 
 @frozen
 class HostNames:
-    """The values that the Host of a request may have; the admin refuses any other.
+    """The values that a request's Host may have; the admin API refuses any other.
 
     A web page can make its own name resolve to any address (DNS rebinding) and so reach this
     server, but the browser then sends that name as the Host.

@@ -25,7 +25,7 @@ _SUFFIX: Final = "arkor-mock.invalid"
 
 @frozen
 class _Name:
-    """The result for one name; without addresses, it is a temporary failure."""
+    """The result for one name; if it has no addresses, every lookup fails temporarily."""
 
     addresses: tuple[str, ...]
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""TLS without sockets: plain text on one side, records on the other, with exact endings.
+"""TLS without sockets: plain text on one side, records on the other, and a choice of endings.
 
 It uses the standard library's sans-IO TLS because a wrapped socket decides for itself when to send
 close_notify.
@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from attrs import define, field
 
 DAMAGED: Final = b"\x17\x03\x03\x41\x00" + bytes(0x4100)
-"""A record of the maximum length, which also completes a record that has only partly arrived."""
+"""A damaged record of the maximum length, so that it also completes a record received in part."""
 
 
 class Tls(Protocol):
@@ -25,7 +25,7 @@ class Tls(Protocol):
         ...
 
     def write(self, data: memoryview) -> int:
-        """Encrypt at most one record; return how many bytes of plain text it took."""
+        """Encrypt at most one record; return how many bytes of `data` are in it."""
         ...
 
     def take_in(self, records: bytes) -> None:
@@ -73,7 +73,7 @@ class ServerTls:
             return b""
 
     def write(self, data: memoryview) -> int:
-        """Encrypt at most one record; return how many bytes of plain text it took."""
+        """Encrypt at most one record; return how many bytes of `data` are in it."""
         return self._tls.write(data)
 
     def take_in(self, records: bytes) -> None:
