@@ -7,12 +7,12 @@ LONG = 600
 
 
 def all_of_it(config: pytest.Config) -> bool:
-    """Tell whether nothing is to be left out: with `--thorough`, or when tests are named."""
+    """Return whether nothing is to be left out: with `--thorough`, or when tests are named."""
     return bool(config.getoption("--thorough")) or any("::" in each for each in config.args)
 
 
 def is_whole_suite(config: pytest.Config) -> bool:
-    """Tell whether pytest was started without a choice of tests, of processes or of a debugger."""
+    """Return whether pytest was started without a choice of tests, of processes or of a debugger."""
     chosen = ("keyword", "markexpr", "lf", "stepwise", "collectonly", "usepdb", "trace", "tx")
     return (
         config.args_source is pytest.Config.ArgsSource.TESTPATHS

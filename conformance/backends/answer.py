@@ -98,7 +98,7 @@ class Answer:
 
 
 def is_text(value: str) -> bool:
-    """Tell whether a string can be encoded as UTF-8; one with a lone surrogate cannot."""
+    """Return whether a string can be encoded as UTF-8; one with a lone surrogate cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -241,7 +241,7 @@ class BackendMatrix:
         return [each for each in self.controls if not each.sound]
 
     def is_useful(self, case: BackendCase) -> bool:
-        """Tell whether a case has caught any broken backend."""
+        """Return whether a case has caught any broken backend."""
         return any(case.id in each.caught for each in self.trials)
 
     def idle(self, cases: Sequence[BackendCase]) -> Sequence[BackendCase]:

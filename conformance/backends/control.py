@@ -99,7 +99,7 @@ class Control:
             self._has_read.set()
 
     def has(self, *words: str) -> bool:
-        """Tell whether the control program declares these commands."""
+        """Return whether the control program declares these commands."""
         return set(words) <= self.said.words
 
     async def ask(

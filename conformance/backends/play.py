@@ -425,7 +425,7 @@ class Play:
     # The control program
 
     def controls(self, *words: str) -> bool:
-        """Tell whether the kit may create jobs and the control program declares these commands."""
+        """Return whether the kit may create jobs and the control program declares these commands."""
         return self.control is not None and self.control.has(*words) and not self.supply.followed
 
     async def make(self, do: str, **arguments: Json) -> Mapping[str, Json]:

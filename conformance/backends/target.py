@@ -23,7 +23,7 @@ CLIENT_NAME: Final = "arkor-conformance"
 
 
 def fits_a_header(token: str) -> bool:
-    """Tell whether a token can be sent in a header."""
+    """Return whether a token can be sent in a header."""
     return token.isascii() and (not token or token.isprintable()) and " " not in token
 
 

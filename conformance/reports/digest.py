@@ -165,7 +165,7 @@ def rules_of(result: Table) -> Sequence[str]:
 
 
 def names_its_rule(finding: Table, result: Table) -> bool:
-    """Tell whether the only rule that a finding names is one that the report shows anyway."""
+    """Return whether the only rule that a finding names is one that the report shows anyway."""
     return [finding.text("assertion")] == list(rules_of(result))
 
 

@@ -114,7 +114,7 @@ def answered(*fields: tuple[bytes, bytes]) -> Trainer:
 
 
 def is_read(trainer: Trainer) -> bool:
-    """Tell whether the answer is taken for a stream."""
+    """Return whether the answer is taken for a stream."""
     if not trainer.open_exchanges:
         return False
     return trainer.frame(COMPLETED).result.job.status == "completed"

@@ -77,7 +77,7 @@ def replay(name: str) -> Replayed:
 
 
 def is_found(name: str) -> bool:
-    """Tell whether an input of a target finds something."""
+    """Return whether an input of a target finds something."""
     target = target_of(name)
     return any(replayed(target, [each]).found for each in inputs_of(target))
 

@@ -92,7 +92,7 @@ def run_tests(*options: str) -> int:
 
 
 def is_missed(number: int | None) -> bool:
-    """Tell whether all tests pass in this process, with a mutant or without one."""
+    """Return whether all tests pass in this process, with a mutant or without one."""
     if number is not None:
         [*mutants()][number].apply()
     return run_tests("-x") == pytest.ExitCode.OK

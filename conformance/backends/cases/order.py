@@ -64,7 +64,7 @@ async def ids_are_unique_in_a_long_log(play: Play) -> None:
 
 
 def _is_repeat(follower: Follower, cursor: str) -> bool:
-    """Tell whether all events with the id `cursor` are identical: a repetition, not a clash."""
+    """Return whether all events with the id `cursor` are identical: a repetition, not a clash."""
     found = {block.raw for block in follower.frames if block.id == cursor}
     return len(found) == 1
 

@@ -75,7 +75,7 @@ class Row:
         return any(found is not None for each in self.severities for found in each.values())
 
     def is_broken_on(self, side: int) -> bool:
-        """Tell whether a side breaks a rule that counts."""
+        """Return whether a side breaks a rule that counts."""
         return 2 in self.severities[side].values()  # noqa: PLR2004 - see above
 
     def changes(self) -> Mapping[Change, tuple[str, ...]]:

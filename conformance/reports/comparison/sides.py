@@ -120,7 +120,7 @@ def check_same_side(sides: Sequence[Side]) -> None:
 
 
 def is_history(sides: Sequence[Side]) -> bool:
-    """Tell whether all runs are of the same client, or of the same backend."""
+    """Return whether all runs are of the same client, or of the same backend."""
     return len({side.client for side in sides}) == 1
 
 

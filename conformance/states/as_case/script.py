@@ -142,7 +142,7 @@ class Script:
         return (f"{sleep}.woken",)
 
     def _is_held(self, name: str) -> bool:
-        """Tell whether an exchange or sleep has to wait for a step before it can continue."""
+        """Return whether an exchange or sleep has to wait for a step before it can continue."""
         if not self.drains:
             return name not in self.owners
         held = name in self.waiting

@@ -145,7 +145,7 @@ class Log:
         ).fetchall()
 
     def keeps(self, job: Job, number: int) -> bool:
-        """Tell whether all events after this number are there."""
+        """Return whether all events after this number are there."""
         count = "SELECT COUNT(*) FROM events WHERE job = ? AND number > ?"
         ((kept,),) = self._db.execute(count, (job.id, number))
         return bool(kept == job.last - number)
@@ -155,7 +155,7 @@ class Log:
         return self._jobs("id = ?", ident)[0].last
 
     def is_over(self, ident: str) -> bool:
-        """Tell whether a job has ended."""
+        """Return whether a job has ended."""
         return not self._jobs("id = ? AND completed IS NULL", ident)
 
     def forget(self, ident: str, keep: int) -> None:

@@ -51,7 +51,7 @@ class HalfClosable(H11Protocol):
 
 
 def is_answering(connection: H11Protocol) -> bool:
-    """Tell whether a response is not complete; uvicorn has no cycle before the first request."""
+    """Return whether a response is not complete; uvicorn has no cycle before the first request."""
     cycle: RequestResponseCycle | None = connection.cycle
     return cycle is not None and not cycle.response_complete
 

@@ -189,5 +189,5 @@ class Trainer:
             raise self._reason
 
     def _is_new_job(self) -> bool:
-        """Tell whether the job is so young that a replica may not have it yet (ARK-ERR-5)."""
+        """Return whether the job is so young that a replica may not have it yet (ARK-ERR-5)."""
         return self.options.clock.now() - self._accepted_at <= NEW_JOB_MS

@@ -38,7 +38,7 @@ CALLBACKS: Final = {
 
 
 def is_permanent(profile: str, status: int, *, is_new_job: bool) -> bool:
-    """Tell whether this answer to an open ends the wait immediately."""
+    """Return whether this answer to an open ends the wait immediately."""
     if profile == "2026-05":
         return False
     if profile == "2026-07":

@@ -189,7 +189,7 @@ class Stream:
 
 
 def _is_unreadable(response: httpx.Response) -> bool:
-    """Tell whether the answer is encoded in a way that the request did not ask for."""
+    """Return whether the answer is encoded in a way that the request did not ask for."""
     codings = response.headers.get_list("Content-Encoding", split_commas=True)
     asked = response.request.headers.get_list("Accept-Encoding", split_commas=True)
     return bool({coding.strip().lower() for coding in codings} - {*asked, "identity", ""})

@@ -111,7 +111,7 @@ class Plain(Exchanges):
         return waiter.outcome
 
     def may_call(self) -> bool:
-        """Tell whether the next callback may begin."""
+        """Return whether the next callback may begin."""
         return not self.in_callback
 
     def rest(self) -> None:

@@ -86,7 +86,7 @@ class Plainly:
 
 
 def _is_sendable(cursor: str) -> bool:
-    """Tell whether a header can have this value (RFC 9110, 5.5)."""
+    """Return whether a header can have this value (RFC 9110, 5.5)."""
     raw = cursor.encode()
     text = all(byte == ord("\t") or (byte >= ord(" ") and byte != 0x7F) for byte in raw)
     return text and raw == raw.strip(b" \t") and len(raw) <= _LONGEST_CURSOR
