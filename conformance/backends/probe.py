@@ -3,7 +3,8 @@
 from typing import Final
 
 from conformance.backends.answer import Answer
-from conformance.backends.play import Limited, Play
+from conformance.backends.exchanges import Limited
+from conformance.backends.play import Play
 from conformance.backends.wire import NOT_HTTP, Unreachable
 
 _NO_JOB: Final = "arkor-conformance-no-such-job"

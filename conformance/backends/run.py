@@ -8,12 +8,14 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import define, evolve, field, frozen
 
+from conformance.backends.account import NotReached, Stop
 from conformance.backends.bounds import Amounts, Bounds
 from conformance.backends.control import Control, ControlFailed
 from conformance.backends.declare import BackendCase
 from conformance.backends.ledger import Ledger, OverBudget
-from conformance.backends.play import NotReached, Play, Stop
-from conformance.backends.supply import NoJob, Supply
+from conformance.backends.play import Play
+from conformance.backends.shared_jobs import NoJob, cancel_a_job, create_with_keys, follow_a_job
+from conformance.backends.supply import Once, Supply
 from conformance.backends.target import NOWHERE, Target, fits_a_header
 from conformance.backends.wire import Unreachable, Wire, now
 from conformance.expect.mismatch import Divergence
@@ -132,7 +134,13 @@ class BackendRun:
             self.control = Control(plan.control, patience=plan.bounds.control)
             await self.control.start(group)
             self.plan = plan = evolve(plan, target=_controlled(plan.target, self.control))
-        self.supply = Supply(self._new_play, plan.target, plan.followed, plan.watch)
+        self.supply = Supply(
+            target=plan.target,
+            seen=Once(lambda: follow_a_job(self._new_play(), plan.watch)),
+            cancelled=Once(lambda: cancel_a_job(self._new_play())),
+            keyed=Once(lambda: create_with_keys(self._new_play())),
+            followed=plan.followed,
+        )
         if before is not None:
             await before(self)
         if self.probe is not None:

@@ -4,17 +4,18 @@ from contextlib import suppress
 
 import anyio
 
+from conformance.backends.account import NotReached
 from conformance.backends.blocks import TERMINAL
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import OVER
-from conformance.backends.play import NotReached, Play
+from conformance.backends.play import Play
 from conformance.backends.supply import Cancelled
 
 
 async def _cancelled(play: Play) -> Cancelled:
     found = await play.supply.cancelled()
-    play.adopt(found.play)
+    play.adopt(found.trace)
     return found
 
 

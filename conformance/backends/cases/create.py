@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from conformance.backends.account import NotReached
 from conformance.backends.answer import Answer
 from conformance.backends.declare import case
 from conformance.backends.ledger import OVER
-from conformance.backends.play import NotReached, Play
-from conformance.backends.supply import Keyed, Seen, create_or_fail, unknown_route
+from conformance.backends.play import Play
+from conformance.backends.shared_jobs import create_or_fail, unknown_route
+from conformance.backends.supply import Keyed, Seen
 from conformance.backends.wire import BY_CLOSE, COMPLETE
 from conformance.plain import shortened
 from conformance.strict_data import Json
@@ -79,7 +81,7 @@ async def moves_unfollowed(play: Play) -> None:
 async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
     """Return the creates with keys, and the job ids returned by those that overlapped."""
     keyed = await play.supply.keyed()
-    play.adopt(keyed.play)
+    play.adopt(keyed.trace)
     ids = _ids(keyed.overlapping)
     if not ids:
         raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")

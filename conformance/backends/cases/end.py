@@ -2,11 +2,12 @@
 
 from typing import Final
 
+from conformance.backends.account import NotReached
 from conformance.backends.blocks import TERMINAL
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import OVER
-from conformance.backends.play import NotReached, Play
+from conformance.backends.play import Play
 from conformance.backends.supply import NOT_ENDED, Seen
 from conformance.backends.wire import BY_CLOSE, COMPLETE
 

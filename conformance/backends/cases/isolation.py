@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from conformance.backends.account import NotReached
 from conformance.backends.answer import Answer
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
-from conformance.backends.play import NotReached, Play
+from conformance.backends.play import Play
 
 _UNAUTHORISED: Final = 401
 _REFUSED: Final = (403, 404)

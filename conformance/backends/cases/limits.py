@@ -6,8 +6,10 @@ from urllib.parse import quote
 
 import anyio
 
+from conformance.backends.account import NotReached
 from conformance.backends.declare import case
-from conformance.backends.play import NOTHING_MADE, Limited, NotReached, Play
+from conformance.backends.exchanges import NOTHING_MADE, Limited
+from conformance.backends.play import Play
 from conformance.backends.wire import Unreachable
 
 _SMALL: Final = 4096

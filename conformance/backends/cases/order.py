@@ -1,9 +1,10 @@
 """Order cases: one log, in the same order for every follower."""
 
+from conformance.backends.account import NotReached
 from conformance.backends.blocks import STARTED, Block
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
-from conformance.backends.play import NotReached, Play
+from conformance.backends.play import Play
 from conformance.backends.supply import NOT_ENDED
 
 _MANY = 6

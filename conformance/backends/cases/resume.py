@@ -7,11 +7,12 @@ from typing import Final
 import anyio
 from attrs import define, field
 
+from conformance.backends.account import NotReached
 from conformance.backends.blocks import KNOWN
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import OVER
-from conformance.backends.play import NotReached, Play
+from conformance.backends.play import Play
 from conformance.backends.supply import NOT_ENDED
 from conformance.backends.wire import LEFT, now
 
@@ -426,7 +427,7 @@ async def hand_off_spot_check(play: Play) -> None:
     Without a control program, the case resumes a running job only a few times.
     """
     seen = await play.supply.ended()
-    play.adopt(seen.play)
+    play.adopt(seen.trace)
     log = list(seen.ids)
     tried = [spot for spot in seen.spots if spot.cursor in log]
     if not tried:

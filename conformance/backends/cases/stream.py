@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+from conformance.backends.account import NotReached
 from conformance.backends.blocks import Block
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
-from conformance.backends.play import NotReached, Play
+from conformance.backends.play import Play
 from conformance.backends.supply import Seen
 from conformance.backends.wire import now
 

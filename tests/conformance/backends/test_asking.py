@@ -4,13 +4,13 @@ import os
 import select
 import signal
 import sys
+from typing import NoReturn
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from conformance.backends.play import Play
-from conformance.backends.supply import Supply
+from conformance.backends.supply import Once, Supply
 from conformance.backends.target import Address, Target
 from tests.forked import ROOT
 
@@ -22,9 +22,14 @@ HERE = Target(address=Address.of("http://127.0.0.1:9"))
 SECONDS = 60.0
 
 
-def nothing() -> Play:
-    """Stand for what makes plays, which pacing does not need."""
+async def nothing() -> NoReturn:
+    """Stand for what makes the shared jobs, which pacing does not need."""
     raise NotImplementedError
+
+
+def supply_at(target: Target) -> Supply:
+    """Return what the cases of a run at this target share."""
+    return Supply(target, Once(nothing), Once(nothing), Once(nothing))
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.anyio
 async def test_streams_elsewhere_are_opened_five_a_second(slept: list[float]) -> None:
-    supply = Supply(nothing, ELSEWHERE)
+    supply = supply_at(ELSEWHERE)
     for _ in range(11):
         await supply.pace()
     assert len(slept) == 11
@@ -51,7 +56,7 @@ async def test_streams_elsewhere_are_opened_five_a_second(slept: list[float]) ->
 
 @pytest.mark.anyio
 async def test_streams_here_are_opened_at_once(slept: list[float]) -> None:
-    supply = Supply(nothing, HERE)
+    supply = supply_at(HERE)
     for _ in range(11):
         await supply.pace()
     assert slept == []
