@@ -41,6 +41,14 @@ def one_line(text: object, limit: int = MAX_LINE) -> str:
     return f"{printable(whole[:limit])}… ({len(whole)} characters)"
 
 
+def upgrade_words(current: str | None, supported: str | None, upgrade: str | None) -> str:
+    """Return in one line what a 426 response says; the parts that it leaves out are None."""
+    parts = (("version ", current, " is not supported"), ("supported: ", supported, ""))
+    said = [before + one_line(text) + after for before, text, after in parts if text]
+    said += [one_line(upgrade)] if upgrade else []
+    return "; ".join(said) or "the response does not say which versions are supported"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a suggestion: the known word that was probably meant, or a list of all of them."""
     from difflib import get_close_matches  # noqa: PLC0415 - needed only after a mistake

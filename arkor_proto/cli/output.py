@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 
 from arkor_proto._errors import ArkorError
 from arkor_proto._json import encode_event_data
-from arkor_proto._text import error_words, one_line, printable, words
+from arkor_proto._text import error_words, one_line, printable, upgrade_words, words
 from arkor_proto._types import (
     CallbackFailed,
     CheckpointSaved,
@@ -308,6 +308,6 @@ def _notice_words(notice: Notice) -> str:
         case Deprecated(message, sunset):
             return f"deprecated: {message} (sunset: {sunset or 'not given'})"
         case UpgradeRequired(current, supported, upgrade):
-            return f"upgrade required: {current} is not supported, only {supported} is; {upgrade}"
+            return f"upgrade required: {upgrade_words(current, supported, upgrade)}"
         case never:
             assert_never(never)

@@ -11,7 +11,7 @@ from typing import Final, Generic, Protocol, TypeAlias, TypeVar, assert_never
 from attrs import Attribute, field, frozen
 
 from arkor_proto._checks import check_kind, wrong_kind
-from arkor_proto._text import error_words, one_line
+from arkor_proto._text import error_words, one_line, upgrade_words
 from arkor_proto._types import (
     CallbackFailed,
     CheckpointSaved,
@@ -145,8 +145,7 @@ def log_notice(notice: Notice) -> None:
         case Deprecated(message, sunset):
             until = one_line(sunset or "not given")
             logger.warning("deprecated: %s (sunset: %s)", one_line(message), until)
-        case UpgradeRequired(_, supported, upgrade):
-            said = one_line(supported), one_line(upgrade)
-            logger.warning("upgrade required: %s supported; %s", *said)
+        case UpgradeRequired(current, supported, upgrade):
+            logger.warning("upgrade required: %s", upgrade_words(current, supported, upgrade))
         case never:
             assert_never(never)

@@ -71,6 +71,25 @@ def test_a_clean_end_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == ["the stream ended; reconnecting in 1 s"]
 
 
+@pytest.mark.parametrize(
+    ("notice", "said"),
+    [
+        (
+            ("1.2", ">=2", "pip install -U"),
+            "version 1.2 is not supported; supported: >=2; pip install -U",
+        ),
+        ((None, ">=2", None), "supported: >=2"),
+        (("1.2", None, ""), "version 1.2 is not supported"),
+        ((None, None, None), "the response does not say which versions are supported"),
+    ],
+)
+def test_a_refused_version_is_told_without_what_the_response_leaves_out(
+    caplog: pytest.LogCaptureFixture, notice: tuple[str | None, str | None, str | None], said: str
+) -> None:
+    Callbacks().announced(UpgradeRequired(*notice))
+    assert caplog.messages == [f"upgrade required: {said}"]
+
+
 def test_the_error_of_a_callback_is_told_with_its_trace(caplog: pytest.LogCaptureFixture) -> None:
     Callbacks().announced(CallbackFailed(TrainingLog(step=1), ValueError("bug")))
     assert "the callback for TrainingLog raised" in caplog.text
