@@ -254,7 +254,7 @@ class ExchangeOnWire:
 
     @contextmanager
     def _waiting(self) -> Generator[None, None, None]:
-        """Mark that nothing can be sent; a client that closes meanwhile counts as gone."""
+        """Mark the exchange as idle; a client that closes meanwhile counts as gone."""
         if self.half_closed:
             raise ClientFinished
         self.idle = True
