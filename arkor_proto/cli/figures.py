@@ -62,7 +62,7 @@ class Figures:
 
     @property
     def steps_per_second(self) -> float | None:
-        """The rate of the latest steps, None if there are too few of them."""
+        """The rate of the latest steps; None if there are too few of them."""
         if not self._recent:
             return None
         (then, start), (now, end) = self._recent[0], self._recent[-1]

@@ -81,7 +81,7 @@ class Adapted:
 
 @frozen
 class Timing:
-    """The time of a run: its mode, and the divisor of delays."""
+    """How time passes in a run: its time mode, and the number that delays are divided by."""
 
     mode: TimeMode
     divisor: int = 1
@@ -119,7 +119,7 @@ class Timing:
                 assert_never(self.mode)
 
     def adapt(self, case: Case) -> Adapted:
-        """Return a case reduced to what this time can judge."""
+        """Return a case reduced to what this time mode can judge."""
         if self.mode is TimeMode.VIRTUAL:
             return Adapted(case=case)
         if why := _unplayable(case) or self._too_long(case):
@@ -143,7 +143,7 @@ class Timing:
         )
 
     def waits(self, case: Case) -> float:
-        """Estimate how long a correct client really sleeps in a case, in seconds; 0 if not played."""
+        """Estimate how many seconds a correct client really sleeps in a case; 0 if not played."""
         if self.mode is TimeMode.VIRTUAL or _unplayable(case) or self._too_long(case):
             return 0.0
         kept, _ = self._expectations(case)
