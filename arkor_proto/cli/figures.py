@@ -141,7 +141,7 @@ def artifact_name(artifact: object) -> str:
 
 
 def max_steps_of(config: JsonObject, name: str = "maxSteps") -> int | None:
-    """Return the number of steps in a configuration, None if it is not set."""
+    """Return the number of steps in a configuration; None if it is not set."""
     value = config.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 

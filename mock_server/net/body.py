@@ -53,7 +53,7 @@ def announced(
 ) -> tuple[bytes, Promise]:
     """Return the bytes of the head of a response, and what it promises.
 
-    `length` is the length of the body in bytes, None if it is not known yet.
+    `length` is the length of the body in bytes; None if it is not known yet.
     """
     if plan.raw is not None:
         return plan.raw, _promise_of_raw(plan.raw, arrived)

@@ -85,7 +85,7 @@ def from_json(source: str, read: Callable[[_Data], T]) -> T:
 
 
 def _json_mistake(error: json.JSONDecodeError) -> str:
-    """Explain a JSON error; most files that are no longer JSON were truncated."""
+    """Explain a JSON error; in most cases the file was truncated."""
     end = len(error.doc.rstrip())
     if end == 0:
         return "the file is empty"
