@@ -45,7 +45,7 @@ class Promise:
 
 
 BROKEN: Final = Promise(Framing.CLOSE, 0, keep_alive=False)
-"""What is assumed of a head that cannot be read: its body ends when the connection closes."""
+"""What is assumed about a head that cannot be read: its body ends when the connection closes."""
 
 
 def announced(
