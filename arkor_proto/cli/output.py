@@ -308,6 +308,6 @@ def _notice_words(notice: Notice) -> str:
         case Deprecated(message, sunset):
             return f"deprecated: {message} (sunset: {sunset or 'not given'})"
         case UpgradeRequired(current, supported, upgrade):
-            return f"upgrade required: {current} is not supported; use {supported}: {upgrade}"
+            return f"upgrade required: {current} is not supported (only {supported}); {upgrade}"
         case never:
             assert_never(never)

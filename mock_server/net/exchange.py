@@ -42,7 +42,7 @@ class _ClientGone(Exception):
 
 
 class ClientFinished(OSError):
-    """The client has closed, at least its sending half, and there is nothing to send now."""
+    """The client has closed at least its sending half, and there is nothing to send now."""
 
 
 @frozen
@@ -114,7 +114,7 @@ class ExchangeOnWire:
         return head_plan(self._plan.rules, self._arrived.request.route)
 
     async def _answer(self, plan: HeadPlan) -> Answered:
-        """Return the response of the origin or of the rules, with the head that the rules ask for."""
+        """Return the response of the origin or the rules, with the head that the rules ask for."""
         if plan.asks_origin:
             answered = await self._ask(plan)
             if answered.failed:
