@@ -62,7 +62,7 @@ class Figures:
 
     @property
     def steps_per_second(self) -> float | None:
-        """The rate of the latest steps, None if there are too few of them."""
+        """The rate of the latest steps; None if there are too few of them."""
         if not self._recent:
             return None
         (then, start), (now, end) = self._recent[0], self._recent[-1]
@@ -141,7 +141,7 @@ def artifact_name(artifact: object) -> str:
 
 
 def max_steps_of(config: JsonObject, name: str = "maxSteps") -> int | None:
-    """Return the number of steps in a configuration, None if it is not set."""
+    """Return the number of steps in a configuration; None if it is not set."""
     value = config.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 

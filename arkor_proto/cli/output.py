@@ -158,7 +158,7 @@ class Lines:
         self._print(self.errors, _notice_words(notice))
 
     def end(self, ending: Ending) -> None:
-        """Report how the command ended: a result on standard output, else on standard error."""
+        """Report how the command ended: results on standard output, all else on standard error."""
         self.close()
         out = self.out if ending.kind in _RESULTS else self.errors
         summary = list(ending.details)

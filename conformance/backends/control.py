@@ -42,7 +42,7 @@ class Controlled:
     other_token: str = field(default="", repr=False)
     other_org: str = ""
     other_project: str = ""
-    """The organisation and project in which the other token may create a job."""
+    """The organisation and project in which `other_token` may create a job."""
     org: str = ""
     project: str = ""
     keep: int | None = None

@@ -19,7 +19,7 @@ _Judged = tuple[Mapping[str, Requirement], Sequence[Judging], Sequence[Breaking]
 @click.option("--holes", is_flag=True, help="Show only requirements without a case or a mutant.")
 @click.option("--backend", "of_backends", is_flag=True, help="Show the requirements for backends.")
 def command(*, holes: bool, of_backends: bool) -> int:
-    """Show each requirement with its source and its numbers of cases and mutants.
+    """Show each requirement with its source and how many cases and mutants it has.
 
     The exit status is 1 if a requirement has no case or no mutant.
 

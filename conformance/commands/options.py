@@ -65,7 +65,7 @@ def profiles(function: Callable[_P, int]) -> Callable[_P, int]:
 
 
 def profile(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--profile`, at most once, to a command."""
+    """Add `--profile`, which can be given at most once, to a command."""
     return click.option(
         "--profile",
         type=click.Choice(PROFILE_NAMES),

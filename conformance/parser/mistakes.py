@@ -31,7 +31,7 @@ _MOST: Final = 3
 _UNDECODED: Final = "ARK-SSE-3"
 _BOM: Final = "\ufeff"
 _DIGITS: Final = 20
-"""How many digits of a `retry` time are read; no time that is reported has this many."""
+"""How many digits of a `retry` time are read: more than any reported time has."""
 
 
 def explanations(

@@ -34,10 +34,10 @@ def check_requests(faults: Collection[Fault], opens: int, creates: int) -> None:
     """Check that no more requests were sent than the faults so far explain; raises Violated."""
     again = sum(each.kind in _REOPENS for each in faults)
     if opens > 1 + again:
-        raise Violated(f"the stream was opened {opens} times for {again} faults")
+        raise Violated(f"the stream was opened {opens} times; the faults explain {1 + again}")
     again = sum(each.kind.place == "create" for each in faults)
     if creates > 1 + again:
-        raise Violated(f"the job was submitted {creates} times for {again} faults")
+        raise Violated(f"the job was submitted {creates} times; the faults explain {1 + again}")
 
 
 def check(

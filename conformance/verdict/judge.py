@@ -171,7 +171,7 @@ def _broken(play: Play) -> Iterator[Finding]:
 def _endless(play: Play, shown: tuple[str, ...]) -> Finding:
     """Return the finding that the client did not stop, with the rules that this breaks.
 
-    `shown` are the rules that an event in the trace has already shown to be broken.
+    `shown` are the rules that the trace has already shown to be broken.
     """
     last = play.trace.events[-1]
     missing = Divergence(

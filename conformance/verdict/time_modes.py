@@ -35,9 +35,9 @@ from mock_server.strict.words import changed
 DIVISOR: Final = 10
 """Scaled delays are divided by this; even so, they remain clearly distinguishable from no delay."""
 LONGEST: Final = 10.0
-"""The longest single delay, in seconds, that a case may really take and still be played."""
+"""Without virtual time, a case is played only if no single delay is longer, in seconds."""
 LONGEST_IN_ALL: Final = 60.0
-"""The longest total of delays, in seconds, that a case may really take and still be played."""
+"""Without virtual time, a case is played only if its delays do not add up to more, in seconds."""
 _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK-13"})
 """Rules that only an overlong delay breaks, and rules about default delays (never scaled)."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
@@ -49,7 +49,7 @@ _NO_UPPER: Final = (
 _NO_SPREAD: Final = "not judged: scheduling alone can make delays differ"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
 _NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
-_NO_LENGTH: Final = "judged in part, by the number of delays only: scheduling may change them"
+_NO_LENGTH: Final = "judged in part, by the number of delays only: scheduling may change a delay"
 
 
 class TimeMode(Enum):
@@ -81,7 +81,7 @@ class Adapted:
 
 @frozen
 class Timing:
-    """The time of a run: its mode, and the divisor of delays."""
+    """How time passes in a run: its time mode, and the number that delays are divided by."""
 
     mode: TimeMode
     divisor: int = 1
@@ -119,7 +119,7 @@ class Timing:
                 assert_never(self.mode)
 
     def adapt(self, case: Case) -> Adapted:
-        """Return a case reduced to what this time can judge."""
+        """Return a case reduced to what this time mode can judge."""
         if self.mode is TimeMode.VIRTUAL:
             return Adapted(case=case)
         if why := _unplayable(case) or self._too_long(case):
@@ -143,7 +143,7 @@ class Timing:
         )
 
     def waits(self, case: Case) -> float:
-        """Estimate the seconds that a correct client really sleeps in a case; 0 if not played."""
+        """Estimate how many seconds a correct client really sleeps in a case; 0 if not played."""
         if self.mode is TimeMode.VIRTUAL or _unplayable(case) or self._too_long(case):
             return 0.0
         kept, _ = self._expectations(case)

@@ -183,11 +183,11 @@ class SilencedWriter:
 def take_client(
     io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin
 ) -> tuple[Wire, Callable[[], None]]:
-    """Take over a client from mitmproxy, which stops reading and whose writes are dropped.
+    """Take over a client; mitmproxy stops reading from it, and mitmproxy's writes are dropped.
 
     Returns its wire, and a function that ends the connection for mitmproxy too. `tls` contains the
-    TLS layers of the connection, none for plain text. Raises TypeError if the connection is not
-    TCP, and for TLS within TLS.
+    TLS layers of the connection; it is empty for plain text. Raises TypeError if the connection is
+    not TCP, and for TLS within TLS.
     """
     writer = io.writer
     if not isinstance(writer, asyncio.StreamWriter) or len(tls) > 1:

@@ -45,7 +45,7 @@ class Promise:
 
 
 BROKEN: Final = Promise(Framing.CLOSE, 0, keep_alive=False)
-"""What is assumed of a head that cannot be read: its body ends when the connection closes."""
+"""What is assumed about a head that cannot be read: its body ends when the connection closes."""
 
 
 def announced(
@@ -53,7 +53,7 @@ def announced(
 ) -> tuple[bytes, Promise]:
     """Return the bytes of the head of a response, and what it promises.
 
-    `length` is the length of the body in bytes, None if it is not known yet.
+    `length` is the length of the body in bytes; None if it is not known yet.
     """
     if plan.raw is not None:
         return plan.raw, _promise_of_raw(plan.raw, arrived)

@@ -42,7 +42,7 @@ class _ClientGone(Exception):
 
 
 class ClientFinished(OSError):
-    """The client has closed, at least its sending half, and there is nothing to send now."""
+    """The client has closed at least its sending half, and there is nothing to send now."""
 
 
 @frozen
@@ -114,7 +114,7 @@ class ExchangeOnWire:
         return head_plan(self._plan.rules, self._arrived.request.route)
 
     async def _answer(self, plan: HeadPlan) -> Answered:
-        """Return the response of the origin or of the rules, with the head that the rules ask for."""
+        """Return the response of the origin or the rules, with the head that the rules ask for."""
         if plan.asks_origin:
             answered = await self._ask(plan)
             if answered.failed:
@@ -254,7 +254,7 @@ class ExchangeOnWire:
 
     @contextmanager
     def _waiting(self) -> Generator[None, None, None]:
-        """Mark that nothing can be sent; a client that closes meanwhile counts as gone."""
+        """Mark the exchange as idle; a client that closes meanwhile counts as gone."""
         if self.half_closed:
             raise ClientFinished
         self.idle = True

@@ -132,7 +132,7 @@ class Host:
         return self._sent_before + sum(each.wire.sent for each in self.connections.values())
 
     def _is_full(self, accepted: socket.socket) -> bool:
-        """Return whether too many connections are open, or too many files to keep `accepted`."""
+        """Return whether too many connections or files are open to keep `accepted`."""
         if len(self.connections) + self._leaked >= self.service.limits.connections:
             return True
         if MOST_SOCKETS is not None and len(self.connections) >= MOST_SOCKETS:

@@ -2,8 +2,8 @@
 
 Every response becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same
 request gets the same bytes at the same pace. The mock's own backend answers all other requests. It
-has the events of every recorded job, so a client that resumes at another event gets those strictly
-after its cursor, or 410 if the cursor was not recorded.
+has the events of every recorded job, so a client that resumes from a different event gets those
+strictly after that event, or 410 if the event was not recorded.
 """
 
 import re

@@ -19,7 +19,7 @@ _MOST: Final = 1 << 30
 _HALF: Final = re.compile(r"[A-Za-z0-9.+-]*")
 """Matches an incomplete number or literal at the end of JSON that was cut off."""
 _MOST_LOCATED: Final = 1 << 22
-"""The longest text, in characters, in which lines are looked up: this takes a second per MiB."""
+"""The longest text, in characters, in which lines are looked up; a look-up takes 1 s per MiB."""
 # UTF-32 comes before UTF-16, because its marks begin like those of UTF-16.
 _MARKS: Final = (
     (BOM_UTF8, "UTF-8"),
@@ -85,7 +85,7 @@ def from_json(source: str, read: Callable[[_Data], T]) -> T:
 
 
 def _json_mistake(error: json.JSONDecodeError) -> str:
-    """Explain a JSON error; most files that are no longer JSON were truncated."""
+    """Explain a JSON error; in most cases the file was truncated."""
     end = len(error.doc.rstrip())
     if end == 0:
         return "the file is empty"
@@ -126,7 +126,7 @@ def _located(
 
 
 def text_of(path: Path, most: int = _MOST) -> str:
-    """Return the text of a regular UTF-8 file; raises ScenarioError that does not name the path.
+    """Return the text of a regular UTF-8 file; raises a ScenarioError without the path in it.
 
     The file may have at most `most` bytes. Follows symbolic links. Never waits for a named pipe or
     a device.

@@ -70,7 +70,7 @@ class Desk:
         return float(sample) if isinstance(sample, int | float) else 0.5
 
     async def heard(self, name: str, data: Mapping[str, object]) -> None:
-        """Report a callback, then do what the case wants done in it; may raise Provoked."""
+        """Report a callback, then do what the case asks for inside it; may raise Provoked."""
         self.report(name, data)
         await self.obey(name)
 
@@ -80,7 +80,7 @@ class Desk:
         self._say({"event": "callback", "name": name, "data": data})
 
     async def obey(self, name: str) -> None:
-        """Do what the case wants done in the last reported callback `name`; may raise Provoked."""
+        """Do what the case asks for inside the callback `name`; may raise Provoked."""
         if self._due("abort_in", name) and self.client:
             self.client.abort("the case aborts in a callback")
         if self._due("cancel_in", name) and self.client:

@@ -50,7 +50,7 @@ class _Case:
 
 
 def page(contrast: Contrast) -> str:
-    """Return the page; all texts from the runs are escaped."""
+    """Return the page; all text from the runs is escaped."""
     rows = worth_showing(contrast)
     shown = {row.name for row in rows}
     return rendered(

@@ -88,7 +88,7 @@ def refuse(mistakes: Sequence[ReadingError]) -> None:
 
 
 def check_alike(pieces: Sequence[Piece]) -> None:
-    """Raise ReadingError if the shards are not all from one run; it lists those that differ."""
+    """Raise ReadingError if the shards are not all from one run; the error lists what differs."""
     first = pieces[0]
     found: list[ReadingError] = []
     for piece in pieces[1:]:
