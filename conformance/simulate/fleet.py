@@ -102,7 +102,10 @@ class FleetResult:
     seconds: float = 0.0
 
     def peak(self, window: float, since: float = 0.0) -> int:
-        """Return the most attempts in any `window` seconds (a multiple of 0.1) after `since`."""
+        """Return the maximum number of attempts in any `window` after `since`, both in seconds.
+
+        `window` must be a multiple of 0.1.
+        """
         width = max(1, round(window / TENTH))
         first = int(since / TENTH)
         tenths = [tenth for tenth in self.tries if tenth >= first]

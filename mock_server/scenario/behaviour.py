@@ -19,7 +19,7 @@ class UnknownCursor(Phrased):
 
 
 class AtEnd(Phrased):
-    """What the backend does with a resume at the last event of a job that has ended."""
+    """How the backend responds to a resume at the last event of a job that has ended."""
 
     EMPTY = "empty", "sends nothing after a resume at the last event of a job that has ended"
     END = "end", "sends an `end` frame after a resume at the last event of a job that has ended"

@@ -197,7 +197,7 @@ class _Events:
     _places: dict[words.Event, int] = field(factory=dict[words.Event, int])
 
     def trace(self, told: _Told, entries: Iterable[words.Entry]) -> list[Json]:
-        """Return a trace whose events are indices into this list."""
+        """Return a trace that refers to its events by their indices in `written`."""
         found: list[Json] = []
         for entry in entries:
             place = self._places.setdefault(told.events[entry.place], len(self._places))

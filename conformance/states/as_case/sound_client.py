@@ -102,7 +102,7 @@ class SoundClient:
         return default_name(verb, self._called.get(verb, 0))
 
     def moves(self) -> Iterator[str]:
-        """Yield the moves that are possible now, except calls of the application."""
+        """Yield the moves that are possible now, except calls made by the application."""
         if self.running:
             yield from ("handled", "fails")
         if self.sleeping:

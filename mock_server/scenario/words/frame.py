@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults of frames: what happens to their bytes, number, order and pieces."""
+"""Frame faults, which change the bytes, number or order of frames or cut them into pieces."""
 
 from typing import Final
 
