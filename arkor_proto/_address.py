@@ -93,7 +93,7 @@ def _name(name: str) -> str:
 
 
 def _port(rest: str) -> int | None:
-    """Return the port in `:port`, None (the default) if absent or empty (RFC 9110 §4.2.3)."""
+    """Return the port in `:port`, or None for the default if there is none (RFC 9110 §4.2.3)."""
     digits = rest.removeprefix(":")
     if not digits:
         return None

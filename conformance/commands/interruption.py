@@ -17,7 +17,7 @@ _OTHERS: Final = tuple(each for each in signal.Signals if each.name in _NAMES)
 
 @define
 class Interruption:
-    """The signal that ended the command; SIGINT unless another one arrived."""
+    """The signal that ended the command; SIGINT unless another signal arrived."""
 
     number: signal.Signals = signal.SIGINT
 

@@ -17,7 +17,7 @@ _CONFLICT: Final = 409
 
 
 async def _created(play: Play) -> Answer:
-    """Return the response to a new create or, without a control program, to the run's only create."""
+    """Return the response to a new create, or to the run's only one without a control program."""
     if play.controls("job"):
         return await play.create()
     return (await _created_once(play))[0]
