@@ -55,7 +55,7 @@ class Outage:
 
     clients: int = 10_000
     seconds: float = 30.0
-    """The time, in seconds, without a backend; with 0, only the streams break."""
+    """The length of the outage, in seconds; if it is 0, only the streams break."""
     capacity: float | None = None
     """The connections accepted per second after the outage; None accepts all of them."""
     strategy: str = Jitter.FULL.value

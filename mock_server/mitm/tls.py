@@ -1,6 +1,6 @@
 """Take over mitmproxy's TLS together with the client's socket, after mitmproxy's handshake.
 
-mitmproxy uses pyOpenSSL without I/O, so its connection object can be used as the TLS of a wire.
+mitmproxy uses pyOpenSSL without I/O, so its connection object can serve as the TLS layer of a wire.
 """
 
 from typing import Final

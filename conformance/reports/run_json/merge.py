@@ -175,7 +175,7 @@ def _in_order(pieces: Iterable[Piece], plan: Plan) -> Sequence[_Told]:
 
 
 def _results(told: Iterable[_Told], explained: Explained) -> Mapping[str, Json]:
-    """Return the results as the shards have them, with one shared list of events."""
+    """Return the results of the shards unchanged, except that they share one list of events."""
     events = _Events()
     results: list[Json] = []
     for place, each in enumerate(told):

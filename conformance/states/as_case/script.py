@@ -43,7 +43,10 @@ class Script:
     waiting: set[str] = field(factory=set[str])
     """The exchanges and sleeps that were in progress at the last move; each waits for a step."""
     late: set[str] = field(factory=set[str])
-    """Streams whose response has to wait: gates hold back only frames and the end, not the head."""
+    """Streams whose response has to wait.
+
+    A gate cannot hold back the head, so it holds back the next frame, or the end, instead.
+    """
     closed: tuple[str, ...] = ()
     """The exchanges that the client has to close by the last move."""
     unseen: bool = False
