@@ -62,7 +62,7 @@ def read_origin(url: str) -> Origin:
 
 
 def _bracketed(authority: str) -> tuple[str, str, str]:
-    """Return the address to connect to, the one to display, and the text after the bracket."""
+    """Return the address to connect to, the one to display, and the text after the `]`."""
     from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415 - only for IPv6
     from urllib.parse import unquote  # noqa: PLC0415 - as above
 

@@ -41,7 +41,7 @@ class TakenTls:
             self._ended = True
 
     def records(self) -> bytes:
-        """Return the records to send, each once."""
+        """Return the records to send; each is returned only once."""
         found: list[bytes] = []
         while True:
             try:
@@ -57,7 +57,7 @@ class TakenTls:
 
 @define(eq=False)
 class SilencedTls:
-    """Replaces the TLS connection of mitmproxy's layer, which then cannot reach the client.
+    """Replaces the TLS connection of mitmproxy's layer, so that the layer cannot reach the client.
 
     It accepts only records that mitmproxy read before its transport paused: without them, the
     next record cannot be decrypted. The addon's own wire reads their content.

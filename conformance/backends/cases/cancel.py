@@ -1,4 +1,4 @@
-"""Cancel cases: accepted, carried out, reported to every follower, and idempotent."""
+"""Cancel cases: a cancel is accepted, carried out, reported to all followers, and idempotent."""
 
 from contextlib import suppress
 

@@ -62,7 +62,7 @@ def merge(
     own: Sequence[Case],
     today: date,
 ) -> Merged:
-    """Merge the shards of a run with the cases in `catalogue`; `own` are the kit's own cases.
+    """Merge the shards of a run, whose cases are in `catalogue`; `own` are the kit's own cases.
 
     Raises ReadingError if they are not shards of one run, or if anything is missing or duplicated.
     """
