@@ -23,8 +23,8 @@ _LAST_PORT: Final = 65535
 class Origin(Value):
     """Scheme, host and port of a URL.
 
-    `host` is what to connect to: an IPv6 address without brackets but with its zone, or a name as
-    written. `authority` is the value of the `Host` header, which never has a zone (RFC 6874 §4).
+    `host` is the host to connect to: an IPv6 address without brackets but with its zone, or a name
+    as written. `authority` is the value of the `Host` header, which never has a zone (RFC 6874 §4).
     """
 
     scheme: str

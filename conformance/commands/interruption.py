@@ -31,7 +31,7 @@ class Interruption:
 
     @property
     def status(self) -> int:
-        """The exit status in shell convention: 130 for Ctrl-C, 143 for SIGTERM."""
+        """The exit status by shell convention: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + self.number
 
     def __str__(self) -> str:

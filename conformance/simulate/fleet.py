@@ -57,7 +57,7 @@ class Outage:
     seconds: float = 30.0
     """The length of the outage, in seconds; if it is 0, only the streams break."""
     capacity: float | None = None
-    """The connections accepted per second after the outage; None accepts all of them."""
+    """The number of connections accepted per second after the outage; None accepts them all."""
     strategy: str = Jitter.FULL.value
     initial_delay: float = 1.0
     max_delay: float = 60.0
@@ -115,7 +115,7 @@ class FleetResult:
 
     @property
     def first_peak(self) -> float:
-        """The highest rate of first attempts per second, measured over a tenth of a second."""
+        """The highest rate of first attempts, per second, measured over a tenth of a second."""
         return max(self.first.values()) / TENTH
 
     @property
@@ -210,7 +210,7 @@ class _Fleet:
 
 
 def _connect(session: Session) -> int:
-    """Open a client's stream and give it an event, to reset its budget; return the exchange."""
+    """Open a client's stream and send an event, which resets its budget; return the exchange."""
     session.handle(Follow(), 0.0)
     exchange, _ = _next(session)
     assert exchange is not None

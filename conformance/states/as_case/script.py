@@ -205,7 +205,7 @@ def _check_in_a_callback(move: str) -> None:
     """Reject a move that is impossible while a callback awaits its cancel; raises NotACase."""
     if move in {"handled", "fails"}:
         raise NotACase(
-            "its callback ends before the cancel() it made, but a driver's callback awaits that"
+            "its callback ends before its cancel() does, but a driver's callback awaits cancel()"
         )
     if move in {"cancel refuses", "cancel breaks"}:
         raise NotACase(

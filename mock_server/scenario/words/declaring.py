@@ -46,7 +46,7 @@ class Told:
 
     picks_frames: bool
     point: str
-    """The point of `after`, such as `after 2 frames `; empty without `after`."""
+    """The point that `after` gives, such as `after 2 frames `; empty without `after`."""
     words: Mapping[str, object]
     """Every word of the rule, in the form of a scenario file."""
 
@@ -86,7 +86,7 @@ class Fault(Generic[T]):
     per_frame: bool = False
     """Whether the fault can apply to the frames that the rule picks."""
     at_point: bool = False
-    """Whether the fault happens at the point of `after`."""
+    """Whether the fault happens at the point that `after` gives."""
     one_of: tuple[str, ...] = ()
     """The groups of the word; two words of one group cannot be in the same rule."""
     not_with: tuple[str, ...] = ()
