@@ -126,7 +126,7 @@ async def same_key_raced(play: Play) -> None:
 
 @case("create.same-key-other-body", "7")
 async def same_key_other_body(play: Play) -> None:
-    """Reusing a key with a different body is a bug in the client, so the client must get an error."""
+    """Reusing a key with a different body is a client's bug, so the client must get an error."""
     keyed, _ = await _keyed(play)
     if not keyed.other_body.refuses:
         play.stop("7", "a 4xx, such as 422", keyed.other_body.told, keyed.other_body.event)
