@@ -23,8 +23,8 @@ _LAST_PORT: Final = 65535
 class Origin(Value):
     """Scheme, host and port of a URL.
 
-    `host` is what to connect to: an IPv6 address without brackets but with its zone, or a name as
-    written. `authority` is the value of the `Host` header, which never has a zone (RFC 6874 §4).
+    `host` is the host to connect to: an IPv6 address without brackets but with its zone, or a name
+    as written. `authority` is the value of the `Host` header, which never has a zone (RFC 6874 §4).
     """
 
     scheme: str
@@ -62,7 +62,7 @@ def read_origin(url: str) -> Origin:
 
 
 def _bracketed(authority: str) -> tuple[str, str, str]:
-    """Return the address to connect to, the one to display, and the text after the bracket."""
+    """Return the address to connect to, the one to display, and the text after the `]`."""
     from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415 - only for IPv6
     from urllib.parse import unquote  # noqa: PLC0415 - as above
 
@@ -93,7 +93,7 @@ def _name(name: str) -> str:
 
 
 def _port(rest: str) -> int | None:
-    """Return the port in `:port`, None (the default) if absent or empty (RFC 9110 §4.2.3)."""
+    """Return the port in `:port`, or None for the default if there is none (RFC 9110 §4.2.3)."""
     digits = rest.removeprefix(":")
     if not digits:
         return None

@@ -20,7 +20,7 @@ class NoBackend(Exception):
 
 
 async def probe(play: Play) -> None:
-    """Request a job that does not exist, or the job to follow; raises NoBackend."""
+    """Request the job to follow, or else a job that does not exist; raise NoBackend on failure."""
     followed = play.supply.followed
     url = play.target.url
     try:

@@ -74,7 +74,7 @@ def _numbered(route: str, answers: Sequence[Rule | None]) -> Sequence[Rule | Non
 def _whole(
     answers: Mapping[str, Sequence[Rule | None]], scenario: Scenario, where: str
 ) -> Scenario:
-    """Combine the answers with the scenario; raises ScenarioError with all contradictions."""
+    """Combine the answers with the scenario; raise a ScenarioError that lists all conflicts."""
     rules = [
         (f"{where}.{route} {number}", rule)
         for route, numbered in answers.items()

@@ -98,7 +98,7 @@ def command(*, language: str, directory: Path) -> int:
     for name, text in files.items():
         _put(directory, name, text)
     say(f"Written to {directory}: {', '.join(files)}")
-    say(f"Replace {starter.client}, a stand-in, with your client, and complete the parts of")
+    say(f"Replace the stand-in {starter.client} with your client, and complete the parts of")
     say(f"{starter.driver} that are marked YOURS. Then run:\n")
     driver = f"{_program(starter.program)} {starter.driver}"
     say(f"  cd {shlex.quote(str(directory))}")

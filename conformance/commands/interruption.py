@@ -17,7 +17,7 @@ _OTHERS: Final = tuple(each for each in signal.Signals if each.name in _NAMES)
 
 @define
 class Interruption:
-    """The signal that ended the command; SIGINT unless another one arrived."""
+    """The signal that ended the command; SIGINT unless another signal arrived."""
 
     number: signal.Signals = signal.SIGINT
 
@@ -31,7 +31,7 @@ class Interruption:
 
     @property
     def status(self) -> int:
-        """The exit status in shell convention: 130 for Ctrl-C, 143 for SIGTERM."""
+        """The exit status by shell convention: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + self.number
 
     def __str__(self) -> str:

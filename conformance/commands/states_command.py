@@ -55,7 +55,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     default=MOST,
     type=options.COUNT,
     metavar="STATES",
-    help="The most states to explore per world.",
+    help="The maximum number of states to explore per world.",
 )
 @click.option(
     "-o",

@@ -14,7 +14,7 @@ class Reached:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the event."""
+        """The name of the expectation, including the event."""
         return f"reached {self.reference}"
 
     @property
@@ -37,7 +37,7 @@ class Never:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the event."""
+        """The name of the expectation, including the event."""
         return f"never {self.reference}"
 
     @property
@@ -60,7 +60,7 @@ class Before:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the events."""
+        """The name of the expectation, including the events."""
         return f"before {self.earlier} {self.later}"
 
     @property
@@ -88,7 +88,7 @@ class QuietAfter:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the event."""
+        """The name of the expectation, including the event."""
         return f"quiet_after {self.reference}"
 
     @property
@@ -117,7 +117,7 @@ class ClosedByClient:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the exchange."""
+        """The name of the expectation, including the exchange."""
         return f"closed {self.exchange}"
 
     @property

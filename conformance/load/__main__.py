@@ -1,4 +1,4 @@
-"""`python -m conformance.load`: print where the locustfile is, for `locust -f`."""
+"""`python -m conformance.load`: print the path of the locustfile, for `locust -f`."""
 
 import sys
 from pathlib import Path

@@ -278,7 +278,7 @@ def _sum_up(environment: Environment) -> None:
     rate = TOTAL[_FRAMES] / max(0.001, time.monotonic() - BEGAN)
     sys.stdout.write(
         f"arkor: {TOTAL['jobs']} jobs, {TOTAL[_FRAMES]} frames ({rate:.0f}/s), "
-        f"{TOTAL['lost']} lost, {TOTAL['doubled']} doubled\n"
+        f"{TOTAL['lost']} lost, {TOTAL['doubled']} duplicated\n"
     )
     if TOTAL["lost"] or TOTAL["doubled"]:
         environment.process_exit_code = 1

@@ -45,7 +45,7 @@ class Parsed:
 
 @frozen(kw_only=True)
 class Stream:
-    """A stream, and its expected result, which does not depend on the cuts."""
+    """A stream, and its expected result, which is the same however the stream is cut."""
 
     id: str
     source: str

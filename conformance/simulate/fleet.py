@@ -55,9 +55,9 @@ class Outage:
 
     clients: int = 10_000
     seconds: float = 30.0
-    """The time, in seconds, without a backend; with 0, only the streams break."""
+    """The length of the outage, in seconds; if it is 0, only the streams break."""
     capacity: float | None = None
-    """The connections accepted per second after the outage; None accepts all of them."""
+    """The number of connections accepted per second after the outage; None accepts them all."""
     strategy: str = Jitter.FULL.value
     initial_delay: float = 1.0
     max_delay: float = 60.0
@@ -102,7 +102,10 @@ class FleetResult:
     seconds: float = 0.0
 
     def peak(self, window: float, since: float = 0.0) -> int:
-        """Return the most attempts in any `window` seconds (a multiple of 0.1) after `since`."""
+        """Return the maximum number of attempts in any `window` after `since`, both in seconds.
+
+        `window` must be a multiple of 0.1.
+        """
         width = max(1, round(window / TENTH))
         first = int(since / TENTH)
         tenths = [tenth for tenth in self.tries if tenth >= first]
@@ -112,7 +115,7 @@ class FleetResult:
 
     @property
     def first_peak(self) -> float:
-        """The highest rate of first attempts per second, measured over a tenth of a second."""
+        """The highest rate of first attempts, per second, measured over a tenth of a second."""
         return max(self.first.values()) / TENTH
 
     @property
@@ -207,7 +210,7 @@ class _Fleet:
 
 
 def _connect(session: Session) -> int:
-    """Open a client's stream and give it an event, to reset its budget; return the exchange."""
+    """Open a client's stream and send an event, which resets its budget; return the exchange."""
     session.handle(Follow(), 0.0)
     exchange, _ = _next(session)
     assert exchange is not None

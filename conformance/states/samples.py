@@ -1,4 +1,4 @@
-"""The sample data of the worlds: an endpoint, a job, a short log, a ping and a malformed frame."""
+"""Sample data for the worlds: an endpoint, a job, a short log, a ping and a malformed frame."""
 
 import json
 from collections.abc import Mapping

@@ -23,7 +23,7 @@ class Setting:
     """Whether the backend resumes a stream after the event in `Last-Event-ID`."""
 
     def world(self, profile: Profile, *, filtered: bool = False) -> World:
-        """Return the initial state of this world; set `filtered` if a broken client is planted."""
+        """Return the initial state of this world; set `filtered` if the client is a broken one."""
         job = JOB if self.attached else SPEC
         found = world(profile, job, says=self.says, remembers=self.remembers)
         found.filtered = filtered

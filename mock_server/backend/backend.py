@@ -247,7 +247,7 @@ class Backend:
         slots = self._slots(request, key and shortened(key, _LONGEST_NAME), digest)
         for known, job in (self._keys[slot] for slot in slots if slot in self._keys):
             if known != digest:
-                return refuse(422, "this idempotency key was used with another body")
+                return refuse(422, "this idempotency key was used with a different body")
             return reply_json(200, {"job": job.public()})
         make = partial(self._created, request, body, dict.fromkeys(slots, digest))
         return Later(_GAP, make) if slots and self._is_racy else make(now)

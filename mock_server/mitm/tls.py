@@ -1,6 +1,6 @@
 """Take over mitmproxy's TLS together with the client's socket, after mitmproxy's handshake.
 
-mitmproxy uses pyOpenSSL without I/O, so its connection object can be used as the TLS of a wire.
+mitmproxy uses pyOpenSSL without I/O, so its connection object can serve as the TLS layer of a wire.
 """
 
 from typing import Final
@@ -41,7 +41,7 @@ class TakenTls:
             self._ended = True
 
     def records(self) -> bytes:
-        """Return the records to send, each once."""
+        """Return the records to send; each is returned only once."""
         found: list[bytes] = []
         while True:
             try:
@@ -57,7 +57,7 @@ class TakenTls:
 
 @define(eq=False)
 class SilencedTls:
-    """Replaces the TLS connection of mitmproxy's layer, which then cannot reach the client.
+    """Replaces the TLS connection of mitmproxy's layer, so that the layer cannot reach the client.
 
     It accepts only records that mitmproxy read before its transport paused: without them, the
     next record cannot be decrypted. The addon's own wire reads their content.

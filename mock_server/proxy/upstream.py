@@ -34,7 +34,7 @@ class Failed(Exception):
 
 @frozen
 class Upstream:
-    """The address of the real backend; without `verify`, the system's certificates are trusted."""
+    """The real backend's address; without `verify`, the system's CA certificates are trusted."""
 
     parts: SplitResult
     verify: ssl.SSLContext | None = None

@@ -19,7 +19,7 @@ class UnknownCursor(Phrased):
 
 
 class AtEnd(Phrased):
-    """What the backend does with a resume at the last event of a job that has ended."""
+    """How the backend responds to a resume at the last event of a job that has ended."""
 
     EMPTY = "empty", "sends nothing after a resume at the last event of a job that has ended"
     END = "end", "sends an `end` frame after a resume at the last event of a job that has ended"
@@ -58,7 +58,7 @@ class Idempotency(Phrased):
     KEPT = "kept", "makes one job for each idempotency key"
     IGNORED = "ignored", "ignores idempotency keys"
     RACY = "racy", "makes two jobs if two creates with the same idempotency key overlap"
-    ANY_BODY = "any_body", "makes another job if an idempotency key is used with another body"
+    ANY_BODY = "any_body", "makes another job if an idempotency key is used with a different body"
     BY_BODY = "by_body", "makes one job for two idempotency keys with the same body"
 
 

@@ -37,7 +37,7 @@ _ACTING_WORDS: Final = _wanted(lambda fault: fault.alone)
 
 
 def check_scenario(scenario: Scenario) -> None:
-    """Refuse combinations that make no sense; raises ScenarioError with every such mistake."""
+    """Refuse combinations that make no sense; raise a ScenarioError that lists all of them."""
     mistakes = Mistakes()
     for number, rule in enumerate(scenario.rules, 1):
         for problem in (*_rule_problems(rule), *_pause_problems(rule, scenario.limits)):
@@ -102,7 +102,7 @@ def _rule_problems(rule: Rule) -> list[str]:
 
 
 def _unit(rule: Rule, words: set[str]) -> str | None:
-    """Find a word that cannot be used in a rule about connections or about picked frames."""
+    """Find a word that cannot be used in a rule about connections or one that picks frames."""
     acts = words - _NO_FAULTS
     if acts & _CONNECTION_WORDS or rule.on.connection is not None:
         stray = sorted(acts - _CONNECTION_WORDS) + sorted(

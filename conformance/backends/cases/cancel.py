@@ -1,4 +1,4 @@
-"""Cancel cases: accepted, carried out, reported to every follower, and idempotent."""
+"""Cancel cases: a cancel is accepted, carried out, reported to all followers, and idempotent."""
 
 from contextlib import suppress
 
@@ -133,7 +133,7 @@ async def _keeps(play: Play, word: str, status: str) -> None:
     await play.make(word, job=job)
     before = await play.status_within(job, OVER, play.bounds.agrees)
     if before != status:
-        raise NotReached(f"the job is {before} before the cancel", "ARK-SRV-46")
+        raise NotReached(f"the job was {before} before the cancel", "ARK-SRV-46")
     first = await play.follow(job)
     await first.until(lambda each: each.terminal is not None, play.bounds.event)
     answer = await play.cancel(job)

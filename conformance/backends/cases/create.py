@@ -19,7 +19,7 @@ _CONFLICT: Final = 409
 
 
 async def _created(play: Play) -> Answer:
-    """Return the response to a new create or, without a control program, to the run's only one."""
+    """Return the response to a new create, or to the run's only one without a control program."""
     if play.controls("job"):
         return await play.create()
     return (await _created_once(play))[0]
@@ -128,7 +128,7 @@ async def same_key_raced(play: Play) -> None:
 
 @case("create.same-key-other-body", "7")
 async def same_key_other_body(play: Play) -> None:
-    """Reusing a key with another body is a bug in the client, so the client must get an error."""
+    """Reusing a key with a different body is a client's bug, so the client must get an error."""
     keyed, _ = await _keyed(play)
     if not keyed.other_body.refuses:
         play.stop("7", "a 4xx, such as 422", keyed.other_body.told, keyed.other_body.event)

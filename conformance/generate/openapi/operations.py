@@ -74,7 +74,7 @@ OPERATIONS: Final = (
         {
             **_NO_PLACE,
             "409": "The first create with this key is still in progress (ARK-SRV-6).",
-            "422": "The key was used with another body (ARK-SRV-7).",
+            "422": "The key was used with a different body (ARK-SRV-7).",
         },
         body="NewJob",
         about="The job now runs, whether or not a client follows it. A client never repeats "

@@ -62,7 +62,7 @@ def merge(
     own: Sequence[Case],
     today: date,
 ) -> Merged:
-    """Merge the shards of a run with the cases in `catalogue`; `own` are the kit's own cases.
+    """Merge the shards of a run, whose cases are in `catalogue`; `own` are the kit's own cases.
 
     Raises ReadingError if they are not shards of one run, or if anything is missing or duplicated.
     """
@@ -175,7 +175,7 @@ def _in_order(pieces: Iterable[Piece], plan: Plan) -> Sequence[_Told]:
 
 
 def _results(told: Iterable[_Told], explained: Explained) -> Mapping[str, Json]:
-    """Return the results as the shards have them, with one shared list of events."""
+    """Return the results of the shards unchanged, except that they share one list of events."""
     events = _Events()
     results: list[Json] = []
     for place, each in enumerate(told):
@@ -197,7 +197,7 @@ class _Events:
     _places: dict[words.Event, int] = field(factory=dict[words.Event, int])
 
     def trace(self, told: _Told, entries: Iterable[words.Entry]) -> list[Json]:
-        """Return a trace whose events are indices into this list."""
+        """Return a trace that refers to its events by their indices in `written`."""
         found: list[Json] = []
         for entry in entries:
             place = self._places.setdefault(told.events[entry.place], len(self._places))

@@ -42,7 +42,7 @@ def load(path: Path) -> Mapping[str, Json]:
 
 
 def read_saved(path: Path) -> Saved:
-    """Read a saved run; raises ReadingError with all mistakes in the file."""
+    """Read a saved run; raise a ReadingError that lists all mistakes in the file."""
     if path.is_dir():
         raise ReadingError(str(path), "is a directory; give its run.json")
     text = read_text(path, _MOST)

@@ -39,11 +39,14 @@ class Script:
     before: tuple[str, ...] = ()
     """The events that the next step waits for."""
     owners: frozenset[str] = frozenset()
-    """The exchanges and sleeps of the latest move; they continue without a gate."""
+    """The exchanges and sleeps of the latest move; they need no gate before they continue."""
     waiting: set[str] = field(factory=set[str])
     """The exchanges and sleeps that were in progress at the last move; each waits for a step."""
     late: set[str] = field(factory=set[str])
-    """Streams whose response has to wait: gates hold back only frames and the end, not the head."""
+    """Streams whose response has to wait.
+
+    A gate cannot hold back the head, so it holds back the next frame, or the end, instead.
+    """
     closed: tuple[str, ...] = ()
     """The exchanges that the client has to close by the last move."""
     unseen: bool = False
@@ -202,7 +205,7 @@ def _check_in_a_callback(move: str) -> None:
     """Reject a move that is impossible while a callback awaits its cancel; raises NotACase."""
     if move in {"handled", "fails"}:
         raise NotACase(
-            "its callback ends before the cancel() in it, but a driver's callback awaits that"
+            "its callback ends before its cancel() does, but a driver's callback awaits cancel()"
         )
     if move in {"cancel refuses", "cancel breaks"}:
         raise NotACase(

@@ -82,7 +82,7 @@ class SoundClient:
     _queue: list[int | tuple[Exchange, bool]] = field(
         factory=list[int | tuple[Exchange, bool]], init=False
     )
-    """Positions of events still to deliver; for the end of a stream, (exchange, was it clean)."""
+    """Positions of events still to deliver; a stream's end is (exchange, whether it was clean)."""
     _stream: Exchange | None = field(default=None, init=False)
     _did: list[str] = field(factory=list[str], init=False)
 
@@ -102,7 +102,7 @@ class SoundClient:
         return default_name(verb, self._called.get(verb, 0))
 
     def moves(self) -> Iterator[str]:
-        """Yield the moves that are possible now, except calls of the application."""
+        """Yield the moves that are possible now, except calls made by the application."""
         if self.running:
             yield from ("handled", "fails")
         if self.sleeping:

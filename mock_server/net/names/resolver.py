@@ -29,7 +29,7 @@ class _Name:
 
     addresses: tuple[str, ...]
     seconds: float = 0.0
-    """How long a lookup takes."""
+    """The duration of a lookup."""
 
 
 @define(eq=False)
@@ -40,7 +40,7 @@ class Resolver:
     _released: threading.Event = field(factory=threading.Event, init=False)
 
     def add(self, addresses: Sequence[str], seconds: float = 0.0) -> str:
-        """Make a name with these addresses in this order; each lookup takes this many seconds.
+        """Return a new name for these addresses, in this order; each lookup takes `seconds`.
 
         Without addresses, every lookup ends in EAI_AGAIN, a temporary failure.
         """

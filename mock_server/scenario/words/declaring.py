@@ -4,9 +4,9 @@ The call gives the shape, the meaning, the required capability, an example, a ph
 and what the word cannot be combined with. The reader, the schema, the checks, `explain`, the
 builder and FAULTS.md are derived from it.
 
-A new fault is declared in the file of its phase here, and implemented in the file of the same name
-in `mock_server/faults/`. The code for bytes that reach the socket in a special way is
-in `mock_server/net/`.
+Declare a new fault in this package, in the file for its phase, and implement it in the file of the
+same name in `mock_server/faults/`. The code for bytes that reach the socket in a special way is in
+`mock_server/net/`.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ class Told:
 
     picks_frames: bool
     point: str
-    """The point of `after`, such as `after 2 frames `; empty without `after`."""
+    """The point that `after` gives, such as `after 2 frames `; empty without `after`."""
     words: Mapping[str, object]
     """Every word of the rule, in the form of a scenario file."""
 
@@ -84,9 +84,9 @@ class Fault(Generic[T]):
     alone: bool = True
     """Whether the word has an effect without other words."""
     per_frame: bool = False
-    """Whether the fault can apply to picked frames."""
+    """Whether the fault can apply to the frames that the rule picks."""
     at_point: bool = False
-    """Whether the fault happens at the point of `after`."""
+    """Whether the fault happens at the point that `after` gives."""
     one_of: tuple[str, ...] = ()
     """The groups of the word; two words of one group cannot be in the same rule."""
     not_with: tuple[str, ...] = ()

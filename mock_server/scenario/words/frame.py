@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults of frames: what happens to their bytes, number, order and pieces."""
+"""Frame faults, which change the bytes, number or order of frames or cut them into pieces."""
 
 from typing import Final
 
@@ -28,7 +28,7 @@ class Damage(Phrased):
 
 
 class SliceAt(Phrased):
-    """Where a frame is cut into pieces, other than at every n-th byte."""
+    """Where a frame is cut into pieces, as an alternative to a cut after every n bytes."""
 
     MID_UTF8 = "mid_utf8", "inside its non-ASCII characters"
     MID_CRLF = "mid_crlf", "between CR and LF"

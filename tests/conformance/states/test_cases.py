@@ -101,7 +101,7 @@ def case_after(world: str, *moves: str) -> Case:
         (
             "cancel-wait",
             ("follow", "stream accepts", "stream event", "cancel", "handled"),
-            r"ends before the cancel\(\) in it",
+            r"ends before its cancel\(\) does",
         ),
         (
             "cancel-wait",
