@@ -206,7 +206,7 @@ class Wire:
         return True
 
     async def close(self, *, reset: bool = False) -> None:
-        """Close the connection, with RST if `reset`; `ended` is kept if the response has ended."""
+        """Close the connection, with RST if `reset`; set `ended` unless the response has ended."""
         self.ended = self.ended or LEFT
         if reset:
             raw = self._stream.extra(SocketAttribute.raw_socket, None)

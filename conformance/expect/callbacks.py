@@ -102,7 +102,7 @@ class Result:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the operation."""
+        """The expectation's key in a case file, such as `result.wait`."""
         return f"result.{self.operation}"
 
     @property

@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames; returns about `limit` of them at most, none at the end of the stream.
+        """Wait for frames, and return at most about `limit`; none means the end of the stream.
 
         Without `whole`, a source that knows only bytes may return parts of frames.
         """
@@ -217,7 +217,7 @@ class SerialSource:
             self._turn.release()
 
     async def aclose(self) -> None:
-        """Let the next follower send."""
+        """Let the next follower send, and close the wrapped source."""
         self._yield_turn()
         await self._source.aclose()
 

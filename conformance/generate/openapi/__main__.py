@@ -1,4 +1,4 @@
-"""Write the description: `python -m conformance.generate.openapi` writes `spec/openapi.yaml`."""
+"""Write the OpenAPI description: `python -m conformance.generate.openapi` writes `spec/openapi.yaml`."""
 
 from pathlib import Path
 

@@ -135,7 +135,7 @@ def _of_the_stream(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one
 
 
 def _exceeded(past: Past, case: Case) -> bool:
-    """Return whether more consecutive stream requests than the budget allows received no frame."""
+    """Return whether the stream requests since the last frame or callback exceed the budget."""
     budget = case.config.get("max_attempts")
     marks = [event.seq for event in past.events if isinstance(event.fact, Framed | Called)]
     row = sum(
