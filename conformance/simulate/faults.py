@@ -34,7 +34,7 @@ class Kind(Enum):
     CUT = Source.NETWORK, "cut", "open", "it is cut off after {value:.0f} events"
     SILENCE = Source.NETWORK, "silence", "open", "it goes silent after {value:.0f} events"
     LOST_CREATE = Source.NETWORK, "lost create", "create", "it never arrives"
-    LOST_ANSWER = Source.NETWORK, "lost answer", "create", "its answer is lost"
+    LOST_ANSWER = Source.NETWORK, "lost answer", "create", "its response is lost"
     STATUS = Source.BACKEND, "status", "open", "it is answered with {value:.0f}"
     END = Source.BACKEND, "end", "open", "it ends cleanly after {value:.0f} events"
     GARBAGE = (

@@ -264,11 +264,11 @@ async def answered_by_upstream(
 
 
 def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
-    """Return the response of an upstream that has no body, such as one to a HEAD request.
+    """Return an upstream's response that has no body, such as a response to a HEAD request.
 
     In a 304 or a response to HEAD, the upstream's Content-Length is passed on: the length that a
-    response to GET would have (RFC 9110, 8.6). Without one, the head announces chunks. A 204 has
-    neither.
+    response to GET would have (RFC 9110, 8.6). If there is none, the head announces a chunked body.
+    A 204 has neither.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")

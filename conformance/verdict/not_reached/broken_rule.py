@@ -1,4 +1,4 @@
-"""Find the rule that a client broke from the backend's last action, route by route."""
+"""Infer which rule a client broke, from the backend's last action on each route."""
 
 from collections.abc import Mapping
 from typing import Final
