@@ -29,7 +29,7 @@ class OverBudget(Exception):
 
 @define(eq=False)
 class Ledger:
-    """The ids of the jobs that this run created, taken from the responses to its creates."""
+    """The ids of the jobs that this run created, taken from the create responses."""
 
     most: int
     """The most jobs that the run may create."""

@@ -103,7 +103,7 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
 
 
 def renumbered(faults: Faults) -> Faults:
-    """Return the faults, with their stream requests and creates renumbered to leave no gaps."""
+    """Return the faults, with their stream and create requests renumbered to leave no gaps."""
     numbered: list[Fault] = []
     for place in ("open", "create"):
         here = sorted((each for each in faults if each.kind.place == place), key=_when)
