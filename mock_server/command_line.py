@@ -43,7 +43,7 @@ _PORT: Final = typed(partial(numbers.whole, most=65_535))
 _STATUSES: Final = (
     "success, or the server was stopped",
     "check: a scenario has a mistake or cannot be read",
-    "failure of a port, a package, the output or a recording",
+    "a port is taken, a package is missing, or the output or a recording cannot be written",
 )
 
 

@@ -209,7 +209,7 @@ def _unread_frame(past: Past, case: Case) -> str | None:
 
 
 def unskipped_rule(past: Past) -> str | None:
-    """Return the rule about the frame that a client failed on instead of skipping it, or None."""
+    """Return the rule about a frame that must be skipped but made the client fail, or None."""
     if past.failure in {"gave_up", "aborted", "http", "transport"}:
         return None
     kinds = {frame.kind for frame in past.frames}
