@@ -24,7 +24,7 @@ _BLANK: Final = re.compile(
 
 
 def visible(text: str) -> str:
-    r"""Escape every character that is invisible, reorders text or is illegal in XML, as in `\u202e`.
+    r"""Escape each character that is invisible, reorders text or is illegal in XML, as in `\u202e`.
 
     Line feeds and tabs are kept.
     """

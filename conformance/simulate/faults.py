@@ -77,7 +77,7 @@ def kinds_of(profile: Profile) -> Sequence[Kind]:
     """Return the kinds of faults that a job survives under a profile.
 
     Only under `hardened` do clients notice silence and send an idempotency key, without which a
-    client cannot recover from a create whose response is lost.
+    client cannot recover from a create request whose response is lost.
     """
     needs_hardened = {Kind.SILENCE, Kind.LOST_CREATE, Kind.LOST_ANSWER}
     return [kind for kind in Kind if profile is HARDENED or kind not in needs_hardened]

@@ -78,7 +78,7 @@ def _unheeded_abort(past: Past, case: Case) -> str | None:
 
 
 def _of_a_cancel(past: Past) -> str:
-    """Return the rule that is broken if a cancel was never sent or had the wrong outcome."""
+    """Return the broken rule if a cancel request was never sent or had the wrong outcome."""
     sent = past.count("cancel")
     if past.failure or not sent:
         return "ARK-CAN-2"
