@@ -72,7 +72,7 @@ class Hider:
         return cls(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
 
     def learn(self, secret: str) -> None:
-        """Hide one more secret from now on. Only the eight most recent are kept."""
+        """Hide another secret too. Of those added here, only the eight most recent are kept."""
         if len(secret) >= _LEAST_SECRET:
             others = tuple(each for each in self._learned if each != secret)
             self._learned = (*others, secret)[-_MOST_LEARNED:]

@@ -20,11 +20,11 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Invisible letters and marks (default ignorable) whose Unicode category does not say so."""
+"""Invisible (default ignorable) letters and marks that their Unicode category does not reveal."""
 
 
 def visible(text: str) -> str:
-    r"""Escape characters that are invisible, reorder text or are illegal in XML, as in `\u202e`.
+    r"""Escape each character that is invisible, reorders text or is illegal in XML, as in `\u202e`.
 
     Line feeds and tabs are kept.
     """

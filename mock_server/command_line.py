@@ -43,7 +43,7 @@ _PORT: Final = typed(partial(numbers.whole, most=65_535))
 _STATUSES: Final = (
     "success, or the server was stopped",
     "check: a scenario has a mistake or cannot be read",
-    "failure of a port, a package, the output or a recording",
+    "a port is taken, a package is missing, or the output or a recording cannot be written",
 )
 
 
@@ -117,7 +117,8 @@ def _add_process(command: Parser) -> None:
     )
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
     add("--tls", action="store_true", help="use TLS, with certificates from a throw-away authority")
-    add("--quiet", action="store_true", help="at a terminal, do not print the log of exchanges")
+    text = "turn off the log of exchanges that is printed at a terminal"
+    add("--quiet", action="store_true", help=text)
     text = "exit when the parent process closes standard input"
     add("--exit-on-stdin-eof", action="store_true", help=text)
     text = "exit after this time [default: never]"

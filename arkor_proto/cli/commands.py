@@ -265,7 +265,7 @@ class Command:
     def _interrupted(self) -> int:
         hints = self._hints()
         if self.settings.command == "cancel":
-            words = "interrupted: the cancel may not have reached the backend"
+            words = "interrupted: the cancel request may not have reached the backend"
         elif self.settings.command == "status":
             words = "interrupted"
         elif self._submitting:

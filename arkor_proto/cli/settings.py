@@ -158,7 +158,7 @@ def _work_of(words: Mapping[str, object], about: State) -> _Work:
 
 
 def _submitted(file: StateFile, job: JobFile, saved: State) -> _Work:
-    """Return the work to continue for a job file that was submitted before."""
+    """Return the work that remains for a job file that was already submitted."""
     if saved.job_file != job.digest:
         raise ValueError(
             f"--state {file.path}: belongs to another job file; use another state file"
@@ -173,7 +173,7 @@ def _submitted(file: StateFile, job: JobFile, saved: State) -> _Work:
 
 
 def _followed(file: StateFile, job_id: str, saved: State | None) -> _Work:
-    """Return the work to continue for an existing job."""
+    """Return the work that remains for an existing job."""
     if saved is not None:
         file = evolve(file, about=evolve(file.about, job_file=saved.job_file))
     if saved is None or not saved.job_id:

@@ -36,7 +36,7 @@ class Follower:
     last_at: float | None = field(default=None, init=False)
     ended_at: float | None = field(default=None, init=False)
     silence: float = field(default=0.0, init=False)
-    """The longest time without a byte since the response head, in seconds."""
+    """The longest pause in the arrival of bytes since the response head, in seconds."""
     blocks: list[Block] = field(factory=list[Block], init=False)
     status: int = field(default=0, init=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), init=False)

@@ -29,7 +29,7 @@ class OverBudget(Exception):
 
 @define(eq=False)
 class Ledger:
-    """The ids of the jobs that this run created, taken from the responses to its creates."""
+    """The ids of the jobs that this run created, taken from the create responses."""
 
     most: int
     """The most jobs that the run may create."""
@@ -40,7 +40,7 @@ class Ledger:
     _over: set[str] = field(factory=set[str], init=False)
 
     async def spend(self) -> None:
-        """Count a create; raises OverBudget if the limit is reached."""
+        """Count a create request; raises OverBudget if the limit is reached."""
         if self.spent >= self.most:
             raise OverBudget(f"the limit of {self.most} jobs was reached; raise it with --max-jobs")
         self.spent += 1
@@ -80,7 +80,7 @@ class Ledger:
 
 
 async def _ended(job: str, target: Target) -> bool:
-    """Cancel a job; tell whether it is over, will be over, or does not exist."""
+    """Cancel a job; return True if it is over, will be over, or does not exist."""
     for pause in _PAUSES:
         await anyio.sleep(pause)
         cancel = await _request(target, "POST", target.job(job, "/cancel"))

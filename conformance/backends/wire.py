@@ -96,7 +96,7 @@ class Wire:
         await self._write(self._http.send(_request(method, target, headers)) or b"")
 
     def cork(self) -> None:
-        """Send a request and the half-close after it in one packet; works only on Linux.
+        """Send a request and then half-close, all in one packet; works only on Linux.
 
         This way, a backend that mistakes a half-close for a disconnect does so every time, however
         fast it responds.
@@ -206,7 +206,7 @@ class Wire:
         return True
 
     async def close(self, *, reset: bool = False) -> None:
-        """Close the connection, with RST if `reset`; `ended` is kept if the response has ended."""
+        """Close the connection, with RST if `reset`; set `ended` unless the response has ended."""
         self.ended = self.ended or LEFT
         if reset:
             raw = self._stream.extra(SocketAttribute.raw_socket, None)

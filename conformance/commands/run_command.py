@@ -197,7 +197,7 @@ def command(
 
 
 def concluded(status: int, stale: Sequence[str], problem: str) -> int:
-    """Print the remaining problems, and return the exit status."""
+    """Print the stale lines of the baseline and the problem, if any; return the exit status."""
     for line in stale:
         say(f"stale baseline: {line}", err=True)
     if problem:

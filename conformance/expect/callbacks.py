@@ -65,7 +65,7 @@ class Calls:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the callback."""
+        """The expectation's key in a case file, such as `calls.log`."""
         return f"calls.{self.name}"
 
     @property
@@ -102,7 +102,7 @@ class Result:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the operation."""
+        """The expectation's key in a case file, such as `result.wait`."""
         return f"result.{self.operation}"
 
     @property
@@ -151,7 +151,7 @@ class Equal:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the operations."""
+        """The name of the expectation, followed by the operations."""
         return f"equal({', '.join(self.operations)})"
 
     @property

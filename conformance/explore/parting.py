@@ -27,7 +27,7 @@ class Parting:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The rules that may be the broken one, while the schedule has not been shrunk."""
+        """Every rule that may have been broken, as far as one can tell before shrinking."""
         others = [self.rule]
         if self.rule.startswith("ARK-RES") and self.actual == Step(Does.OPENS, after("")):
             others.append("ARK-RES-2")  # the client may never send a cursor

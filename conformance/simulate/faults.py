@@ -34,7 +34,7 @@ class Kind(Enum):
     CUT = Source.NETWORK, "cut", "open", "it is cut off after {value:.0f} events"
     SILENCE = Source.NETWORK, "silence", "open", "it goes silent after {value:.0f} events"
     LOST_CREATE = Source.NETWORK, "lost create", "create", "it never arrives"
-    LOST_ANSWER = Source.NETWORK, "lost answer", "create", "its answer is lost"
+    LOST_ANSWER = Source.NETWORK, "lost answer", "create", "its response is lost"
     STATUS = Source.BACKEND, "status", "open", "it is answered with {value:.0f}"
     END = Source.BACKEND, "end", "open", "it ends cleanly after {value:.0f} events"
     GARBAGE = (
@@ -77,7 +77,7 @@ def kinds_of(profile: Profile) -> Sequence[Kind]:
     """Return the kinds of faults that a job survives under a profile.
 
     Only under `hardened` do clients notice silence and send an idempotency key, without which a
-    client cannot recover from a create whose response is lost.
+    client cannot recover from a create request whose response is lost.
     """
     needs_hardened = {Kind.SILENCE, Kind.LOST_CREATE, Kind.LOST_ANSWER}
     return [kind for kind in Kind if profile is HARDENED or kind not in needs_hardened]
@@ -103,7 +103,7 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
 
 
 def renumbered(faults: Faults) -> Faults:
-    """Return the faults, with their stream requests and creates renumbered to leave no gaps."""
+    """Return the faults, with their stream and create requests renumbered to leave no gaps."""
     numbered: list[Fault] = []
     for place in ("open", "create"):
         here = sorted((each for each in faults if each.kind.place == place), key=_when)

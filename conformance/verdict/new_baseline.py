@@ -73,7 +73,7 @@ def _left(known: Known, ran: Sequence[CaseResult], names: set[str]) -> Known | N
 
 
 def _new(ran: Sequence[CaseResult], known: Sequence[Known]) -> Iterator[Known]:
-    """Yield entries for unknown failures; profiles under which a case fails alike share one."""
+    """Yield entries for unknown failures: one per case and set of failed assertions."""
     about: dict[str, list[Known]] = {}
     for each in known:
         about.setdefault(each.case, []).append(each)

@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames; returns about `limit` of them at most, none at the end of the stream.
+        """Wait for frames, and return at most about `limit`; none means the end of the stream.
 
         Without `whole`, a source that knows only bytes may return parts of frames.
         """
@@ -217,7 +217,7 @@ class SerialSource:
             self._turn.release()
 
     async def aclose(self) -> None:
-        """Let the next follower send."""
+        """Let the next follower send, and close the wrapped source."""
         self._yield_turn()
         await self._source.aclose()
 
@@ -244,7 +244,7 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Return an upstream's response; reads a small body whole. `fields` has all header fields."""
+    """Return an upstream's response, with a small body read whole. `fields` has all header fields."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)
@@ -264,11 +264,11 @@ async def answered_by_upstream(
 
 
 def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
-    """Return the response of an upstream that has no body, such as one to a HEAD request.
+    """Return an upstream's response that has no body, such as a response to a HEAD request.
 
     In a 304 or a response to HEAD, the upstream's Content-Length is passed on: the length that a
-    response to GET would have (RFC 9110, 8.6). Without one, the head announces chunks. A 204 has
-    neither.
+    response to GET would have (RFC 9110, 8.6). If there is none, the head announces a chunked body.
+    A 204 has neither.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")

@@ -1,4 +1,4 @@
-"""Write the description: `python -m conformance.generate.openapi` writes `spec/openapi.yaml`."""
+"""`python -m conformance.generate.openapi` writes the OpenAPI description, `spec/openapi.yaml`."""
 
 from pathlib import Path
 

@@ -69,7 +69,7 @@ def cancel_before_start_submits() -> None:
 
 @breaks("ARK-CAN-1")
 def remembers_a_cancel_before_start() -> None:
-    """The client keeps a `cancel()` made before `start()` and sends it once the job exists."""
+    """The client remembers a `cancel()` called before `start()` and sends it once the job exists."""
     early = ByObject[bool]()
 
     def remember(client: Client, event: Input) -> None:

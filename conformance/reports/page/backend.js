@@ -25,7 +25,7 @@ const WAITS = {
   cancelled_ms: "until a cancelled job is over (ARK-SRV-48)",
   revoked_ms: "until a revoked token ends an open stream (ARK-SRV-16)",
   job_ms: "for the end of a job that the kit cannot finish itself",
-  control_ms: "for a response of the control program",
+  control_ms: "for an answer from the control program",
 };
 
 function bounds() {

@@ -1,4 +1,4 @@
-"""Find the rule that a client broke from the backend's last action, route by route."""
+"""Infer which rule a client broke, from the backend's last action on each route."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -78,7 +78,7 @@ def _unheeded_abort(past: Past, case: Case) -> str | None:
 
 
 def _of_a_cancel(past: Past) -> str:
-    """Return the rule that is broken if a cancel was never sent or had the wrong outcome."""
+    """Return the broken rule if a cancel request was never sent or had the wrong outcome."""
     sent = past.count("cancel")
     if past.failure or not sent:
         return "ARK-CAN-2"
@@ -135,7 +135,7 @@ def _of_the_stream(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one
 
 
 def _exceeded(past: Past, case: Case) -> bool:
-    """Return whether more consecutive stream requests than the budget allows received no frame."""
+    """Return whether the stream requests since the last frame or callback exceed the budget."""
     budget = case.config.get("max_attempts")
     marks = [event.seq for event in past.events if isinstance(event.fact, Framed | Called)]
     row = sum(
@@ -209,7 +209,7 @@ def _unread_frame(past: Past, case: Case) -> str | None:
 
 
 def unskipped_rule(past: Past) -> str | None:
-    """Return the rule about the frame that a client failed on instead of skipping it, or None."""
+    """Return the rule about a frame that must be skipped but made the client fail, or None."""
     if past.failure in {"gave_up", "aborted", "http", "transport"}:
         return None
     kinds = {frame.kind for frame in past.frames}

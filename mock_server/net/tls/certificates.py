@@ -50,7 +50,7 @@ def _context_of(issued: trustme.LeafCert) -> ssl.SSLContext:
 def _without_key_id(
     authority: trustme.CA, server: trustme.LeafCert, directory: Path
 ) -> ssl.SSLContext:
-    """Sign a certificate once more without its Authority Key Identifier (RFC 5280, 4.2.1.1)."""
+    """Sign a certificate again, without its Authority Key Identifier (RFC 5280, 4.2.1.1)."""
     key = load_pem_private_key(authority.private_key_pem.bytes(), None)
     if not isinstance(key, EllipticCurvePrivateKey):
         raise TypeError("trustme made an authority without an elliptic-curve key")

@@ -72,7 +72,7 @@ class Shift:
 
 @frozen(kw_only=True)
 class Handoff:
-    """A mistake between the replay of a stream and its live phase."""
+    """A mistake at the transition from the replay of a stream to its live phase."""
 
     lose: int = word(integer(0, MANY), "how many of the events are lost", default=0)
     repeat: int = word(integer(0, MANY), "how many of the events are sent twice", default=0)
