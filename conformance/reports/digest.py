@@ -252,7 +252,7 @@ def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
 
 
 def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry], str]:
-    """Return the first loop of a client that loops, and a line about the events after it."""
+    """Return the first round of a client's loop, if it loops, and a line about the other events."""
     total = len(entries) + omitted
     found = _lap(entries, of_requests=True) or _lap(entries, of_requests=False)
     if found is None:

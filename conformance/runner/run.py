@@ -108,14 +108,14 @@ async def run(plan: Plan, on_result: Callable[[CaseResult], None] = lambda _: No
 
 @define
 class Run:
-    """One run; call `outcome` when it is over or was cancelled."""
+    """One run; call `outcome` once it is over or has been cancelled."""
 
     plan: Plan
     on_result: Callable[[CaseResult], None]
     chosen: Sequence[Assignment] = field(init=False)
     queue: Iterator[Assignment] = field(init=False)
     player: Player | None = None
-    """The player of all lanes; created when the first driver answers `hello`."""
+    """The player that all lanes share; created when the first driver answers `hello`."""
     unusable: DriverUnusable | None = None
     stopped: str = ""
     results: dict[int, Played] = field(factory=dict[int, Played])

@@ -35,7 +35,7 @@ _CALLBACKS: Final[Mapping[type, str]] = {
 
 @define
 class JobEvents:
-    """Interprets the events of one job; `result` is what `wait()` returns, None before the end."""
+    """Interprets the events of one job; `result` is what `wait()` returns, or None before the end."""
 
     job_id: str
     result: Mapping[str, object] | None = field(default=None, init=False)

@@ -186,7 +186,7 @@ class Contrast:
 
     @cached_property
     def steps(self) -> "Sequence[Contrast]":
-        """Return comparisons of each run with the previous one; empty if there are only two."""
+        """Return the comparison of each run with the one before; empty if there are only two runs."""
         pairs = list(zip(self.sides, self.sides[1:], strict=False))
         return [Contrast(pair) for pair in pairs] if len(pairs) > 1 else ()
 
