@@ -227,7 +227,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @abstractmethod
     def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
-        """Return the checkpoint of an event from `events`, as passed to `on_checkpoint`."""
+        """Return what `on_checkpoint` would get for this event from `events`."""
 
 
 class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):

@@ -49,7 +49,7 @@ class Plan:
     max_hung: int | None = None
     """The run stops when this many templates have hung; None means that hangs never stop it."""
     only_if_useless: bool = False
-    """Whether a case that ends resets the count of hung templates and raises its limit."""
+    """Whether a case that does not hang resets that count and raises the limit on it."""
     rounds: int = 1
     """Round trips before a sleep ends automatically; more of them expose more faulty clients."""
     time: TimeMode | None = None

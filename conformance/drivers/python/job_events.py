@@ -73,7 +73,7 @@ class JobEvents:
 
 
 def _event_in(data: str) -> TrainingEvent | None:
-    """Return the event in the data; numbers too large for a double are null (ARK-EVT-22)."""
+    """Return the event in the data; numbers too large for a double become null (ARK-EVT-22)."""
     try:
         value: object = json.loads(
             data, parse_int=_whole, parse_float=_finite, parse_constant=_refuse
