@@ -180,7 +180,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
         A cancelled or interrupted start does not lose the job: the next call continues it. Raises
         StatusError, ResponseError, TransportError or the token provider's exception; after any of
-        them, it may be called again.
+        them, `start` may be called again.
         """
 
     @abstractmethod

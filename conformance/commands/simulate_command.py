@@ -99,7 +99,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     default=_ALL,
     type=click.Choice((*STRATEGIES, _ALL)),
     metavar="NAME",
-    help=f"With --fleet: how delays are randomised: {', '.join(STRATEGIES)}, or all of them.",
+    help=f"With --fleet: how delays are randomised ({', '.join(STRATEGIES)}, or all in turn).",
 )
 @click.option(
     "--plot",
@@ -139,7 +139,7 @@ def command(
     Faults are injected into the network, the backend, the callbacks and the clock. The client is
     the library's session and the backend is the mock's; only time and the network are simulated,
     so a day takes milliseconds. If a job breaks a promise of the protocol, this reduces its faults
-    to the fewest that still do so, prints the command that repeats the failure, and exits with
+    to the fewest that still cause the failure, prints the command that repeats it, and exits with
     status 1.
 
     \b
