@@ -54,14 +54,14 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     type=options.NUMBER,
     metavar="J",
     show_default="all",
-    help="Only the job with this number, as printed with a failure.",
+    help="Only the job with this number, from the command that a failure prints.",
 )
 @click.option(
     "--faults",
     "given",
     metavar="JSON",
     show_default="drawn by --seed",
-    help="Inject these faults, as printed with a failure; needs --job and --profile.",
+    help="Inject these faults, from the command that a failure prints; needs --job and --profile.",
 )
 @click.option(
     "--hours", default=24.0, type=options.HOURS, metavar="H", help="How long each job runs."
@@ -162,7 +162,9 @@ def command(
         return _fleets(outages, picture, figures)
     faults = None if given is None else from_text(given)
     if faults is not None and (only is None or profile is None):
-        raise UsageError("--faults", "needs --job and --profile, as printed with the failure")
+        raise UsageError(
+            "--faults", "needs --job and --profile, as in the command that the failure printed"
+        )
     events = max(1, round(hours * 3600 / JobTime().every))
     searches = [
         Search(
