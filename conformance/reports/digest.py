@@ -253,7 +253,7 @@ def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
 
 
 def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry], str]:
-    """Return the first iteration of a client's loop, or the first events; and a line about the rest."""
+    """Return one iteration of the client's loop, or else the first events, and a line on the rest."""
     total = len(entries) + omitted
     found = _lap(entries, of_requests=True) or _lap(entries, of_requests=False)
     if found is None:
