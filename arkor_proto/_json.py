@@ -163,7 +163,7 @@ _MANY: Final = 1_000_000_000
 
 
 def decode_event(source: JsonObject) -> TrainingEvent | None:
-    """Return the event that a frame's data describes, None for a type that this version ignores.
+    """Return the event in a frame's data, or None for a type that this version ignores.
 
     Raises ValueError for values that JSON does not have or that are nested too deeply, and
     TypeError if `source` is not a mapping, for example if it is the JSON text.

@@ -169,7 +169,7 @@ class FrameReader:
 
 
 def _key(cursor: str) -> str | bytes:
-    """Return the key under which an id is kept: a digest if it is long, because 1,024 are kept."""
+    """Return the key under which an id is kept: a digest if the id is long, to save memory."""
     if len(cursor) <= _SHORT_ID:
         return cursor
     from hashlib import blake2b  # noqa: PLC0415 - loads OpenSSL, and long ids are rare

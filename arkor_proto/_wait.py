@@ -302,8 +302,8 @@ class Wait:
     def _advance(self) -> None:
         """Take frames until there is an event to deliver, the wait is over, or no frame is left.
 
-        Between two logs the stream would move to STREAMING and back (HANDLED, FRAME). Neither move
-        affects another machine, so both are skipped.
+        Between two log events, the stream would move to STREAMING and back (HANDLED, FRAME).
+        Neither move affects another machine, so both are skipped.
         """
         machines = self._machines
         while (event := self._reader.take()) is not None:

@@ -57,7 +57,7 @@ class Request:
         return next((value for key, value in self.headers if key == name), None)
 
     def uncompressed(self) -> "Request":
-        """Return the request without Accept-Encoding; rules cannot see compressed frames."""
+        """Return the request without Accept-Encoding, because rules cannot read compressed frames."""
         return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
 
 

@@ -14,8 +14,8 @@ held: unread bytes are still in the kernel, where an idle timer checks for them 
 *Division of work.* `_todo` returns what a waiter has to do next: report a notice, return its
 outcome, run the callback of an event (followers only), or sleep. The first waiter that is not in
 the application's code sleeps until the session's next deadline, the others until they are woken. A
-follower that has run a callback reports that to the session itself, and continues with the next
-event of the same read, without involving another thread. Meanwhile the exchange that received the
+follower that has run a callback tells the session so directly, and continues with the next event
+of the same read, without involving another thread. Meanwhile the exchange that received the
 event pauses, so that a slow callback slows the server; other exchanges continue.
 
 *Waking up.* Each change ends with `_wake`, which wakes every waiter that now has something to do,

@@ -180,7 +180,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
         A cancelled or interrupted start does not lose the job: the next call continues it. Raises
         StatusError, ResponseError, TransportError or the token provider's exception; after any of
-        them, it may be called again.
+        them, `start` may be called again.
         """
 
     @abstractmethod
@@ -227,7 +227,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @abstractmethod
     def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
-        """Return the checkpoint of an event from `events`, as passed to `on_checkpoint`."""
+        """Return what `on_checkpoint` would get for this event from `events`."""
 
 
 class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
@@ -307,8 +307,8 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         """Return a trainer for a new job; nothing is sent before `start` or `wait`.
 
         `options` are the options of ARK-WIR in snake_case, such as `max_steps`; `lora` takes `r`,
-        `alpha`, `max_length` and `load_in_4bit`. An absent option is not sent; None is. Raises
-        ValueError for an unknown option.
+        `alpha`, `max_length` and `load_in_4bit`. An option that is left out is not sent;
+        None is sent as null. Raises ValueError for an unknown option.
         """
         spec = job_spec(name, model=model, dataset=dataset, lora=lora, options=options)
         return self._checked(spec, "", callbacks)
@@ -329,7 +329,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
     @abstractmethod
     def me(self) -> Given[JsonObject]:
-        """Return the account of the token. Raises the same errors as `job`."""
+        """Return the account that the token belongs to. Raises the same errors as `job`."""
 
     @abstractmethod
     def projects(self) -> Given[JsonObject]:

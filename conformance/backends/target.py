@@ -144,7 +144,7 @@ class Target:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The tokens; the longer one first, because it may contain the other."""
+        """The tokens, the longer one first because it may contain the other."""
         found = {token for token in (self.token, self.other_token) if len(token) >= TELLING}
         return tuple(sorted(found, key=len, reverse=True))
 

@@ -102,7 +102,7 @@ REQUIREMENTS: Final = table(_Requirements, "the specification's rules")
 
 
 def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
-    """Read the requirements by id, in the order of the file; raises ReadingError.
+    """Read the requirements, keyed by id, in the order of the file; raises ReadingError.
 
     The published statements that they cite are in `sources.md`, next to the file.
     """

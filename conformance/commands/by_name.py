@@ -8,7 +8,7 @@ from mock_server.strict.shapes import nearest
 
 
 class Named(Protocol):
-    """Anything with the name of a mutant: a broken client or a broken backend."""
+    """A mutant that can be chosen by name: a broken client or a broken backend."""
 
     @property
     def name(self) -> str:

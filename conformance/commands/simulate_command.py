@@ -54,14 +54,14 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     type=options.NUMBER,
     metavar="J",
     show_default="all",
-    help="Only the job with this number, as printed with a failure.",
+    help="Only the job with this number, from the command that a failure prints.",
 )
 @click.option(
     "--faults",
     "given",
     metavar="JSON",
     show_default="drawn by --seed",
-    help="Inject these faults, as printed with a failure; needs --job and --profile.",
+    help="Inject these faults, from the command that a failure prints; needs --job and --profile.",
 )
 @click.option(
     "--hours", default=24.0, type=options.HOURS, metavar="H", help="How long each job runs."
@@ -99,7 +99,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     default=_ALL,
     type=click.Choice((*STRATEGIES, _ALL)),
     metavar="NAME",
-    help=f"With --fleet: how delays are randomised: {', '.join(STRATEGIES)}, or all of them.",
+    help=f"With --fleet: how delays are randomised ({', '.join(STRATEGIES)}, or all in turn).",
 )
 @click.option(
     "--plot",
@@ -139,7 +139,7 @@ def command(
     Faults are injected into the network, the backend, the callbacks and the clock. The client is
     the library's session and the backend is the mock's; only time and the network are simulated,
     so a day takes milliseconds. If a job breaks a promise of the protocol, this reduces its faults
-    to the fewest that still do so, prints the command that repeats the failure, and exits with
+    to the fewest that still cause the failure, prints the command that repeats it, and exits with
     status 1.
 
     \b
@@ -162,7 +162,9 @@ def command(
         return _fleets(outages, picture, figures)
     faults = None if given is None else from_text(given)
     if faults is not None and (only is None or profile is None):
-        raise UsageError("--faults", "needs --job and --profile, as printed with the failure")
+        raise UsageError(
+            "--faults", "needs --job and --profile, as in the command that the failure printed"
+        )
     events = max(1, round(hours * 3600 / JobTime().every))
     searches = [
         Search(

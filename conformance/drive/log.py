@@ -49,7 +49,7 @@ class Log:
 
 
 def excerpt(lines: Sequence[str], later: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the first and the last non-blank lines; `later` are the lines after a gap."""
+    """Yield the first and the last non-blank lines; `later` has the lines after the gap, if any."""
     everything = [each for each in lines if each.strip()]
     end = [each for each in later if each.strip()]
     if not end and len(everything) <= _FIRST_LINES + _LAST_LINES:

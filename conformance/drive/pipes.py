@@ -41,7 +41,7 @@ class OutputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def read(self, most: int) -> bytes:
-        """Return at most `most` bytes, b"" at the end; raises BlockingIOError if none are there."""
+        """Return up to `most` bytes, b"" at the end; raises BlockingIOError if none are ready."""
         descriptor = self._file.fileno()
         if sys.platform == "win32":
             try:

@@ -164,7 +164,7 @@ class Past:
         return Frame(Kind.LOG), 0
 
     def _of_a_delay(self, expected: Step, actual: Step) -> str:
-        """Return the rule on counting failures or computing delays that a wrong delay breaks."""
+        """Return the rule that a wrong delay breaks: one on counting failures or computing delays."""
         wanted = float(expected.what.removesuffix(" ms"))
         found = float(actual.what.removesuffix(" ms")) if actual.does is Does.SLEEPS else 0.0
         progressed = self.prediction.progress[len(self.attempts) - 1]
@@ -264,7 +264,7 @@ class Past:
         return next(named, "ARK-EVT-1")
 
     def _of_an_end(self, expected: Step, actual: Step) -> str:
-        """Return the rule about a wait that should have settled, or settled differently."""
+        """Return the rule about a wait that should have settled, or have settled differently."""
         if expected.what.startswith("http"):
             return "ARK-ERR-2" if self.schedule.profile == "2026-07" else "ARK-ERR-3"
         if expected.what.startswith("resolved") and self.steps[-1].does is Does.ASKS:

@@ -1,7 +1,8 @@
 """Select what a reader should see first about a failure: its cause and the decisive events.
 
 Terminal, Markdown and JUnit reports show the same lines: the events before the first divergence and
-the last events before the case was closed. If the client loops, they show the first loop instead.
+the last events before the case was closed. If the client loops, they show the first iteration
+of the loop instead.
 """
 
 import re
@@ -42,7 +43,7 @@ class Cause:
     values: Table
     results: Sequence[Table]
     total: int
-    """The number of all failures in the run, or of all warnings if the cause is a warning."""
+    """The total number of failures in the run, or of warnings if the cause is a warning."""
     judged: str
     """The side of the protocol that was judged: `client` or `backend`."""
 
@@ -241,7 +242,7 @@ def _entries(result: Table, run: Table) -> Sequence[_Entry]:
 
 
 def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
-    """Return the events up to the end of the case, where the kit closes the client or its own streams."""
+    """Return the events before the kit ends the case by closing the client or the kit's streams."""
     for place, entry in enumerate(entries):
         if entry.kind == "called" and entry.text == "calls close":
             return entries[:place]
@@ -252,7 +253,7 @@ def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
 
 
 def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry], str]:
-    """Return the first loop of a client that loops, and a line about the events after it."""
+    """Return one iteration of the client's loop, or else the first events, and a line on the rest."""
     total = len(entries) + omitted
     found = _lap(entries, of_requests=True) or _lap(entries, of_requests=False)
     if found is None:

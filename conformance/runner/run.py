@@ -49,7 +49,7 @@ class Plan:
     max_hung: int | None = None
     """The run stops when this many templates have hung; None means that hangs never stop it."""
     only_if_useless: bool = False
-    """Whether a case that ends resets the count of hung templates and raises its limit."""
+    """Whether a case that does not hang resets that count and raises the limit on it."""
     rounds: int = 1
     """Round trips before a sleep ends automatically; more of them expose more faulty clients."""
     time: TimeMode | None = None
@@ -108,14 +108,14 @@ async def run(plan: Plan, on_result: Callable[[CaseResult], None] = lambda _: No
 
 @define
 class Run:
-    """One run; call `outcome` when it is over or was cancelled."""
+    """One run; call `outcome` once it is over or has been cancelled."""
 
     plan: Plan
     on_result: Callable[[CaseResult], None]
     chosen: Sequence[Assignment] = field(init=False)
     queue: Iterator[Assignment] = field(init=False)
     player: Player | None = None
-    """The player of all lanes; created when the first driver answers `hello`."""
+    """The player that all lanes share; created when the first driver answers `hello`."""
     unusable: DriverUnusable | None = None
     stopped: str = ""
     results: dict[int, Played] = field(factory=dict[int, Played])

@@ -69,7 +69,7 @@ class _Scale:
 
 
 def plot(results: Sequence[FleetResult]) -> str:
-    """Return the drawing, from the break of the streams until 99 % of the clients are back."""
+    """Return the drawing, from when the streams break until 99 % of the clients are back."""
     scale = _scaled(results)
     height = _TOP + len(results) * (_PANEL + _GAP) + _BOTTOM - _GAP
     title = f"{results[0].outage}: how they reconnect"

@@ -120,7 +120,7 @@ class World:
     facts: Facts
     rest: Idle | Done = Factory(Done)
     filtered: bool = False
-    """Whether a broken client is planted; the session's own promises are then not checked."""
+    """Whether the session has a planted fault; its own promises are then not checked."""
     outputs: list[Output] | None = None
     """The outputs of the latest move; None if they are not recorded."""
 

@@ -158,7 +158,7 @@ class Peer:
             return [each for each in self.requests if each.route == route]
 
     def came(self, route: str, number: int, patience: float) -> bool:
-        """Wait for a route's request with this number, from 1; return whether it arrived."""
+        """Wait until a route has had `number` requests; return whether that happened."""
         return self._until(lambda: len(self.asked(route)) >= number, patience)
 
     def visited(self, patience: float) -> bool:

@@ -78,8 +78,8 @@ _WORDS: Final = (
     ("Illegal target", "the target is malformed"),
     ("illegal chunk header", "the size of a chunk is malformed"),
     ("malformed chunk footer", "a chunk does not end where its size says"),
-    ("peer closed connection", "the connection ended inside the message"),
-    ("peer unexpectedly closed", "the connection ended inside the message"),
+    ("peer closed connection", "the connection ended in the middle of a message"),
+    ("peer unexpectedly closed", "the connection ended in the middle of a message"),
 )
 
 

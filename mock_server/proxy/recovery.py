@@ -91,7 +91,7 @@ def _entry(line: bytes) -> object:
 
 
 def _take(exchanges: dict[object, RecordedExchange], entry: object) -> None:
-    """Apply one line to the exchanges; a damaged one raises KeyError, TypeError or ValueError."""
+    """Apply one line to the exchanges; a damaged line raises KeyError, TypeError or ValueError."""
     if not is_table(entry):
         raise TypeError("not an object")
     number = entry["n"]

@@ -35,7 +35,7 @@ _CALLBACKS: Final[Mapping[type, str]] = {
 
 @define
 class JobEvents:
-    """Interprets the events of one job; `result` is what `wait()` returns, None before the end."""
+    """Interprets the events of one job; `result` is what `wait()` returns, or None before the end."""
 
     job_id: str
     result: Mapping[str, object] | None = field(default=None, init=False)
@@ -73,7 +73,7 @@ class JobEvents:
 
 
 def _event_in(data: str) -> TrainingEvent | None:
-    """Return the event in the data; numbers too large for a double are null (ARK-EVT-22)."""
+    """Return the event in the data; numbers too large for a double become null (ARK-EVT-22)."""
     try:
         value: object = json.loads(
             data, parse_int=_whole, parse_float=_finite, parse_constant=_refuse

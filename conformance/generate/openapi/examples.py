@@ -1,4 +1,4 @@
-"""The data from which the requests and examples of the description are made."""
+"""The data used for the requests and the examples in the OpenAPI description."""
 
 from typing import Final
 

@@ -3,7 +3,7 @@
 Members and their types match the classes in `arkor_proto`. The members that a backend must
 send are listed here; a test compares them with the tables of `spec/protocol.md`.
 
-An object without `additionalProperties` has the listed members; later versions may add some.
+An object without `additionalProperties` has the listed members; later versions may add more.
 """
 
 import types

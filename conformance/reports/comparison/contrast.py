@@ -75,7 +75,7 @@ class Row:
         return any(found is not None for each in self.severities for found in each.values())
 
     def is_broken_on(self, side: int) -> bool:
-        """Return whether a side breaks a rule that counts."""
+        """Return whether a side breaks this rule in a way that counts as a failure."""
         return 2 in self.severities[side].values()  # noqa: PLR2004 - see above
 
     def changes(self) -> Mapping[Change, tuple[str, ...]]:
@@ -181,12 +181,12 @@ class Contrast:
         return next(found, Rule(id=name, level="", text=""))
 
     def broken(self, side: int) -> Sequence[str]:
-        """Return the MUST rules that a side breaks, except those that do not count."""
+        """Return the MUST rules that a side breaks in a way that counts as a failure."""
         return [row.name for row in self.rules if row.is_broken_on(side)]
 
     @cached_property
     def steps(self) -> "Sequence[Contrast]":
-        """Return comparisons of each run with the previous one; empty if there are only two."""
+        """Return the comparison of each run with the one before; empty if there are only two runs."""
         pairs = list(zip(self.sides, self.sides[1:], strict=False))
         return [Contrast(pair) for pair in pairs] if len(pairs) > 1 else ()
 

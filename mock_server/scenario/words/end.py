@@ -95,7 +95,7 @@ def _check_stall(stall: Stall, where: str) -> None:
 
 
 def point_of(after: After | None) -> str:
-    """Describe the point of `after`; returns an empty string without `after`."""
+    """Describe the point that `after` names; return an empty string if there is no `after`."""
     if after is None:
         return ""
     parts = [f"{count_of(after.frames, 'frame')}"] if after.frames or after == After() else []
