@@ -159,7 +159,7 @@ def _by_its_finding(result: CaseResult) -> Beginning:
     """Return how a failure begins if the client takes the same steps as the reference."""
     if not result.findings or _is_of_the_driver(result):
         own = [each.actual for each in result.findings if each.assertion == OF_THE_DRIVER]
-        why = (own or result.reason.strip().splitlines() or ["there is no reason"])[0]
+        why = (own or result.reason.strip().splitlines() or ["no reason was given"])[0]
         return Beginning(kind=f"driver {why}", said=f"could not be fully judged: {why}")
     finding = result.findings[0]
     word, _, operand = finding.assertion.partition(" ")

@@ -46,7 +46,7 @@ class Parting:
     said: str
     """Text to follow "the client", such as "opens the stream again without Last-Event-ID"."""
     occasion: str
-    """When it happened, such as "after the stream broke off"; empty if nothing had happened."""
+    """When it happened, such as "after the stream broke off"; empty if it was the first thing to happen."""
     client: Side
     reference: Side
 
@@ -97,7 +97,7 @@ def _alike(
 
 
 def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | None:
-    """Return the first step, in any lane, that comes after the equal steps of its lane."""
+    """Return the first step that comes after the matching steps of its lane."""
     left = dict(alike)
     for step in steps:
         if not left[step.lane]:

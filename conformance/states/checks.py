@@ -1,4 +1,4 @@
-"""Check the promises: on every output of a session, and on its state after every move."""
+"""Check the promises on every output of a session, and on its state after every move."""
 
 from typing import Final
 

@@ -193,7 +193,7 @@ class RequestReader:
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
         """Read the body; returns the body and 0, or b"" and how many bytes were dropped.
 
-        A long body is dropped if its request has no valid token, because any client could send one.
+        A long body without a valid token is dropped, because any client could send such a request.
         """
         limit = self._service.limits.body_bytes
         keep = limit if self._service.admits(request) else min(_SMALL, limit)
