@@ -2,7 +2,7 @@
 
 Requests and back-offs have a fixed order among themselves, and so do callbacks. How the two are
 interleaved differs between correct clients, so each sequence (a "lane") is compared separately. The
-deviation is the first step of either client that has no equal among the other's steps.
+deviation is the first step of either client that has no match among the other's steps.
 """
 
 import json

@@ -51,7 +51,7 @@ def explored(
     most: int = MOST,
     on_state: Callable[[int], None] = lambda _: None,
 ) -> Explored:
-    """Explore a world; set `filtered` if a broken client is planted in the session."""
+    """Explore a world; set `filtered` if a broken client has been planted in the session."""
     began = time.monotonic()
 
     def make() -> World:

@@ -46,7 +46,7 @@ async def slow_reader_and_another_follower(play: Play) -> None:
 
 @case("limits.slow-reader-and-other-routes", "52", words=("job", "emit"))
 async def slow_reader_and_other_routes(play: Play) -> None:
-    """A replay that does not wait for a slow reader can freeze the whole process."""
+    """A replay that never pauses for a slow reader can freeze the whole process."""
     job = await play.quiet_job()
     await _beside_a_slow_reader(play, job)
     other = await play.quiet_job()
