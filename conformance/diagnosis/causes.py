@@ -1,9 +1,9 @@
 """Group the failures of a run by cause: the step at which the client deviates from the reference.
 
-Failures that begin with the same step have the same cause, whatever they cite; the rule of the
-cause is the one that most of them cite first. This needs no list of known mistakes, so it works for
-unknown ones. The kit's own broken clients serve only as hints, and to separate the consequences
-of a mistake from further mistakes.
+Failures that begin with the same step have the same cause, whatever rules they cite; the rule of
+the cause is the one that most of them cite first. No list of known mistakes is needed, so this
+works for unknown ones. The kit's own broken clients serve only as hints, and to separate the
+consequences of a mistake from further mistakes.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ _DOES: Final[Mapping[str, str]] = {
     "conduct.secret": "shows a secret",
     "request.": "sends a wrong request",
 }
-"""For each expectation, what a client that fails it does wrong even if its steps are right."""
+"""What a client does wrong if it takes the right steps but fails an expectation of this name."""
 
 
 @frozen(kw_only=True)

@@ -26,7 +26,7 @@ _ALWAYS: Final = frozenset({"Authorization", "Last-Event-ID", "delay"})
 
 @frozen(kw_only=True)
 class Side:
-    """One client at the deviation: its step, or None if it does nothing more, and its cell."""
+    """One client at the deviation; `step` is None if the client does nothing more."""
 
     step: Step | None
     cell: Cell

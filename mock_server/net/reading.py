@@ -114,9 +114,9 @@ class RequestReader:
         """Continue to read while a request is answered; returns how the client closed: fin or rst.
 
         Stops reading after `header_bytes`: a client that sends more has to wait for its response
-        first. While `is_idle()`, that could take forever, and unread bytes would hide that the
-        client has closed, so further bytes are read and dropped. Returns None if the server itself
-        has closed the connection.
+        first. While `is_idle()` is true, that wait could last forever, and unread bytes would hide
+        that the client has closed, so further bytes are read and dropped. Returns None if the
+        server itself has closed the connection.
         """
         waiting = len(self._http.trailing_data[0])
         try:
