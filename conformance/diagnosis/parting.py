@@ -134,7 +134,7 @@ def _words(expected: Step | None, actual: Step | None, blamed: Collection[int]) 
 def _difference(
     name: str, expected: Mapping[str, Json], actual: Mapping[str, Json]
 ) -> tuple[str, str]:
-    """Return how one part of a step differs, as text without its values and with them."""
+    """Return how one part of a step differs, as two texts: without its values, and with them."""
     label = name if name[0].isupper() else f"`{name}`"
     before, after = expected.get(name), actual.get(name)
     if name == "delay" and isinstance(before, int | float) and isinstance(after, int | float):
@@ -148,7 +148,7 @@ def _difference(
 
 
 def delayed(*, expected: float, actual: float) -> tuple[str, str]:
-    """Return text to follow "backs off": how a delay differs, without its values and with them."""
+    """Return two texts to follow "backs off": how a delay differs, without values and with them."""
     how = "for too long" if actual > expected else "for too short a time"
     return how, f"for {actual:g} ms instead of {expected:g} ms"
 
