@@ -152,7 +152,9 @@ class PremiseWords:
 class AppliesWords:
     """The shapes that the client's requests must have for a case to apply to it."""
 
-    request: Mapping[str, RequestWords] = word(REQUESTS, "the shapes that requests must have", default=EMPTY)
+    request: Mapping[str, RequestWords] = word(
+        REQUESTS, "the shapes that requests must have", default=EMPTY
+    )
 
 
 def _pair(names: tuple[str, ...], where: str) -> tuple[str, ...]:
@@ -193,7 +195,9 @@ class ExpectWords:
     equal: tuple[tuple[str, ...], ...] = word(
         array(array(text(), least=2)), "operations that return the same result", default=()
     )
-    request: Mapping[str, RequestWords] = word(REQUESTS, "the shapes that requests must have", default=EMPTY)
+    request: Mapping[str, RequestWords] = word(
+        REQUESTS, "the shapes that requests must have", default=EMPTY
+    )
     equal_header: EqualHeader | None = word(
         table(EqualHeader, "{header = name, of = requests}"),
         "a header that has the same value in several requests",

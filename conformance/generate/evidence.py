@@ -208,7 +208,7 @@ def _missed(commands: Sequence[Command], found: Mapping[str, Measurement]) -> st
             figures = found[command.name].figures[promise.name]
             lines += [
                 f"- {promise.text} Measured: {promise.figure.format_map(figures)}; "
-                f"the goal is {each}. {promise.missed}"
+                f"the goal is `{each}`. {promise.missed}"
                 for each in promise.open_goals(figures)
             ]
     return "\n".join(lines if len(lines) > 1 else [*lines, "None."]) + "\n"
