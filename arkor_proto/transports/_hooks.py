@@ -19,7 +19,7 @@ from arkor_proto.transports._callbacks import log_hook_error, log_notice, logger
 MOST_WAITING: Final = 100
 """The maximum number of notices that wait for a hook."""
 MOST_CHARACTERS: Final = 2**20
-"""The maximum number of characters, in total, of the skipped frames in waiting notices."""
+"""The maximum total number of characters in the skipped frames of all waiting notices."""
 
 
 @define(eq=False)

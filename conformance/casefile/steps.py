@@ -134,5 +134,5 @@ def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
         meant = nearest(name, waited_at) if waited_at else "the server has no gate"
         raise ScenarioError(f"{where}: opens the gate {name!r}, but nothing waits at it; {meant}")
     for name in sorted(waited_at - opened):
-        meant = nearest(name, opened) if opened else f"a gate that never opens is called {NEVER!r}"
+        meant = nearest(name, opened) if opened else f"if it should stay closed, name it {NEVER!r}"
         raise ScenarioError(f"{where}: waits at the gate {name!r}, but no step opens it; {meant}")

@@ -260,7 +260,7 @@ class _Page:
         caught = len(found.trials) - len(found.survivors)
         self.console.print(
             f"{caught} of {len(found.trials)} mutants caught for the right reason; "
-            f"{played} cases played, and {checked} with the reference, in {found.seconds:.0f} s"
+            f"{played} cases played, plus {checked} with the reference, in {found.seconds:.0f} s"
         )
         if found.again and idle is not None:
             self.console.print(

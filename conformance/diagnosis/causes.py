@@ -1,9 +1,9 @@
 """Group the failures of a run by cause: the step at which the client deviates from the reference.
 
-Failures that begin with the same step have the same cause, whatever they cite; the rule of the
-cause is the one that most of them cite first. This needs no list of known mistakes, so it works for
-unknown ones. The kit's own broken clients serve only as hints, and to separate the consequences
-of a mistake from further mistakes.
+Failures that begin with the same step have the same cause, whatever rules they cite; the rule of
+the cause is the one that most of them cite first. No list of known mistakes is needed, so this
+works for unknown ones. The kit's own broken clients serve only as hints, and to separate the
+consequences of a mistake from further mistakes.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ _DOES: Final[Mapping[str, str]] = {
     "conduct.secret": "shows a secret",
     "request.": "sends a wrong request",
 }
-"""For each expectation, what a client that fails it does wrong even if its steps are right."""
+"""What a client does wrong if it takes the right steps but fails an expectation of this name."""
 
 
 @frozen(kw_only=True)
@@ -159,7 +159,7 @@ def _by_its_finding(result: CaseResult) -> Beginning:
     """Return how a failure begins if the client takes the same steps as the reference."""
     if not result.findings or _is_of_the_driver(result):
         own = [each.actual for each in result.findings if each.assertion == OF_THE_DRIVER]
-        why = (own or result.reason.strip().splitlines() or ["there is no reason"])[0]
+        why = (own or result.reason.strip().splitlines() or ["no reason was given"])[0]
         return Beginning(kind=f"driver {why}", said=f"could not be fully judged: {why}")
     finding = result.findings[0]
     word, _, operand = finding.assertion.partition(" ")

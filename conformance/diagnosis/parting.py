@@ -2,7 +2,7 @@
 
 Requests and back-offs have a fixed order among themselves, and so do callbacks. How the two are
 interleaved differs between correct clients, so each sequence (a "lane") is compared separately. The
-deviation is the first step of either client that has no equal among the other's steps.
+deviation is the first step of either client that has no match among the other's steps.
 """
 
 import json
@@ -26,7 +26,7 @@ _ALWAYS: Final = frozenset({"Authorization", "Last-Event-ID", "delay"})
 
 @frozen(kw_only=True)
 class Side:
-    """One client at the deviation: its step, or None if it does nothing more, and its cell."""
+    """One client at the deviation; `step` is None if the client does nothing more."""
 
     step: Step | None
     cell: Cell
@@ -46,7 +46,7 @@ class Parting:
     said: str
     """Text to follow "the client", such as "opens the stream again without Last-Event-ID"."""
     occasion: str
-    """When it happened, such as "after the stream broke off"; empty if nothing had happened."""
+    """When it happened, such as "after the stream broke off"; empty if it was the first thing to happen."""
     client: Side
     reference: Side
 
@@ -97,7 +97,7 @@ def _alike(
 
 
 def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | None:
-    """Return the first step, in any lane, that comes after the equal steps of its lane."""
+    """Return the first step that comes after the matching steps of its lane."""
     left = dict(alike)
     for step in steps:
         if not left[step.lane]:
@@ -134,7 +134,7 @@ def _words(expected: Step | None, actual: Step | None, blamed: Collection[int]) 
 def _difference(
     name: str, expected: Mapping[str, Json], actual: Mapping[str, Json]
 ) -> tuple[str, str]:
-    """Return how one part of a step differs, as text without its values and with them."""
+    """Return how one part of a step differs, as two texts: without its values, and with them."""
     label = name if name[0].isupper() else f"`{name}`"
     before, after = expected.get(name), actual.get(name)
     if name == "delay" and isinstance(before, int | float) and isinstance(after, int | float):
@@ -148,7 +148,7 @@ def _difference(
 
 
 def delayed(*, expected: float, actual: float) -> tuple[str, str]:
-    """Return text to follow "backs off": how a delay differs, without its values and with them."""
+    """Return two texts to follow "backs off": how a delay differs, without values and with them."""
     how = "for too long" if actual > expected else "for too short a time"
     return how, f"for {actual:g} ms instead of {expected:g} ms"
 

@@ -32,7 +32,7 @@ if sys.platform == "win32":
 else:
     _NEW_GROUP: Final = 0
 _GRACE: Final = 0.5
-"""Seconds that a driver has to exit after its input was closed."""
+"""How many seconds a driver has to exit after its input is closed."""
 _LOOK: Final = 0.1
 """Seconds between checks of whether a driver has ended, if the system cannot notify the kit."""
 

@@ -156,7 +156,7 @@ class Gaps:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Nothing; the case ends when its operations settle."""
+        """No event: the case ends when its operations settle."""
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:

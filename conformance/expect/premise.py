@@ -88,7 +88,7 @@ class FirstSleeps:
 
 @frozen
 class Carries:
-    """The first call of a callback had a string in one member of its argument."""
+    """In the first call of a callback, a member of the argument was a string."""
 
     callback: str
     member: str

@@ -142,7 +142,7 @@ class PremiseWords:
     )
     carries: Mapping[str, str] = word(
         mapping(text(), keys=_CALLBACK),
-        "callbacks, each with a member of its argument that is a string",
+        "for each callback, a member of its argument whose value is a string",
         default=EMPTY,
     )
     result: Mapping[str, ResultWords] = word(_RESULTS, "how operations settle", default=EMPTY)
@@ -152,7 +152,9 @@ class PremiseWords:
 class AppliesWords:
     """The shapes that the client's requests must have for a case to apply to it."""
 
-    request: Mapping[str, RequestWords] = word(REQUESTS, "the shapes of requests", default=EMPTY)
+    request: Mapping[str, RequestWords] = word(
+        REQUESTS, "the shapes that requests must have", default=EMPTY
+    )
 
 
 def _pair(names: tuple[str, ...], where: str) -> tuple[str, ...]:
@@ -193,7 +195,9 @@ class ExpectWords:
     equal: tuple[tuple[str, ...], ...] = word(
         array(array(text(), least=2)), "operations that return the same result", default=()
     )
-    request: Mapping[str, RequestWords] = word(REQUESTS, "the shapes of requests", default=EMPTY)
+    request: Mapping[str, RequestWords] = word(
+        REQUESTS, "the shapes that requests must have", default=EMPTY
+    )
     equal_header: EqualHeader | None = word(
         table(EqualHeader, "{header = name, of = requests}"),
         "a header that has the same value in several requests",

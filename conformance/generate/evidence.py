@@ -208,7 +208,7 @@ def _missed(commands: Sequence[Command], found: Mapping[str, Measurement]) -> st
             figures = found[command.name].figures[promise.name]
             lines += [
                 f"- {promise.text} Measured: {promise.figure.format_map(figures)}; "
-                f"the goal is {each}. {promise.missed}"
+                f"the goal is `{each}`. {promise.missed}"
                 for each in promise.open_goals(figures)
             ]
     return "\n".join(lines if len(lines) > 1 else [*lines, "None."]) + "\n"
@@ -319,7 +319,7 @@ class _Options(argparse.Namespace):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the commands named in the arguments, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m conformance.generate.evidence")
-    parser.add_argument("name", nargs="*", help="a command of spec/evidence.toml, or all")
+    parser.add_argument("name", nargs="*", help="a command in spec/evidence.toml, or all")
     parser.add_argument("--from", dest="printed", type=Path, help="a file with the earlier output")
     parser.add_argument("--seconds", type=float, help="with --from: how long the command took")
     options = parser.parse_args(arguments, _Options())

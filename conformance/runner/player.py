@@ -41,9 +41,9 @@ FOLLOWS: Final = (
     f"already exist; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
-"""The longest start of a silent driver, which may load a lot, as a multiple of the patience."""
+"""How long a silent driver, which may load a lot, may take to start: a multiple of the patience."""
 _HELLO_MOST: Final = 8
-"""The longest start of any driver, even a busy one, as a multiple of the patience."""
+"""How long any driver, even a busy one, may take to start: a multiple of the patience."""
 
 
 @frozen

@@ -23,7 +23,7 @@ class Line:
 
 @frozen
 class Running:
-    """A running callback; `current` is False if its wait has ended or was aborted."""
+    """A running callback; `current` is False if its wait has ended or been aborted."""
 
     delivery: int
     event: int
@@ -80,7 +80,7 @@ class Facts:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the terminal event was delivered and its callback has ended."""
+        """Whether the terminal event has been delivered and its callback has ended."""
         return self.heard == len(LOG) and not self.is_busy
 
     @property

@@ -51,7 +51,7 @@ def explored(
     most: int = MOST,
     on_state: Callable[[int], None] = lambda _: None,
 ) -> Explored:
-    """Explore a world; set `filtered` if a broken client is planted in the session."""
+    """Explore a world; set `filtered` if a broken client has been planted in the session."""
     began = time.monotonic()
 
     def make() -> World:
@@ -137,7 +137,7 @@ def _stuck(graph: Graph) -> Breach | None:
 def going_round(
     graph: Graph, make: Callable[[], World], spared: frozenset[str] | None
 ) -> Breach | None:
-    """Return the shortest trace to a loop of moves that opens streams without progress."""
+    """Return the shortest trace to a loop of moves that opens streams but makes no progress."""
     if spared is None:
         return None
     edges = without_progress(graph, spared)

@@ -105,7 +105,7 @@ class Client(Protocol):
         ...
 
     def abort(self, reason: object, /) -> None:
-        """End the local `wait` and return at once."""
+        """End the local `wait` and return immediately."""
         ...
 
     def close(self) -> None:

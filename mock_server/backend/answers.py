@@ -52,7 +52,7 @@ class Listing:
     headers: tuple[tuple[str, str], ...] = JSON_TYPE
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the JSON object in pieces; events that are added meanwhile are left out."""
+        """Yield the JSON object in pieces; events added between pieces are left out."""
         yield b'{"job":' + compact(self.job.public()).encode() + b',"events":['
         end, position, comma = len(self.job.log), self.job.forgotten, b""
         while position < end:

@@ -41,7 +41,7 @@ def failed(error: str, step: int) -> Data:
 
 
 def padded(data: Data, length: int, note: str = "") -> Data:
-    """Add a note, padded with `x` until the data has at least `length` bytes as JSON."""
+    """Add a note, padded with `x` until the data is at least `length` bytes of JSON."""
     spare = length - len(compact({**data, "note": note}).encode())
     return {**data, "note": note + "x" * max(0, spare)} if note or spare > 0 else data
 

@@ -205,7 +205,7 @@ class Verify:
         return Requests(self._records, wanted)
 
     def route(self, route: Route | str, **words: object) -> Requests:
-        """Select a route's requests by fields of `Wanted`; an unknown one raises ScenarioError."""
+        """Select a route's requests by fields of `Wanted`; an unknown field raises ScenarioError."""
         return self.requests(WANTED.read({"route": str(route), **words}, "verify"))
 
     def create(self, **words: object) -> Requests:

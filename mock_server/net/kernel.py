@@ -27,7 +27,7 @@ KEEPS_PORT: Final = sys.platform == "linux"
 """Whether a second socket may be bound to the port of a listening socket."""
 
 MOST_SOCKETS: Final = 256 if sys.platform == "win32" else None
-"""The maximum number of connections, half of the sockets of an event loop; None for no limit."""
+"""The maximum number of connections: half as many as the event loop can watch; None: no limit."""
 LOOP: Final[dict[str, object]] = (
     {"loop_factory": asyncio.SelectorEventLoop} if sys.platform == "win32" else {}
 )

@@ -114,9 +114,9 @@ class RequestReader:
         """Continue to read while a request is answered; returns how the client closed: fin or rst.
 
         Stops reading after `header_bytes`: a client that sends more has to wait for its response
-        first. While `is_idle()`, that could take forever, and unread bytes would hide that the
-        client has closed, so further bytes are read and dropped. Returns None if the server itself
-        has closed the connection.
+        first. While `is_idle()` is true, that wait could last forever, and unread bytes would hide
+        that the client has closed, so further bytes are read and dropped. Returns None if the
+        server itself has closed the connection.
         """
         waiting = len(self._http.trailing_data[0])
         try:
@@ -193,7 +193,7 @@ class RequestReader:
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
         """Read the body; returns the body and 0, or b"" and how many bytes were dropped.
 
-        A long body is dropped if its request has no valid token, because any client could send one.
+        A long body without a valid token is dropped, because any client could send such a request.
         """
         limit = self._service.limits.body_bytes
         keep = limit if self._service.admits(request) else min(_SMALL, limit)

@@ -1,7 +1,7 @@
 """Write rules in Python, one call per key: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
 
-The rule is in force after every call of the chain. The keys are those of a scenario file, and are
-read by the same code, which gives the same error messages.
+The rule is in force as soon as it has a fault, and later calls in the chain change it. The keys are
+those of a scenario file, and are read by the same code, which gives the same error messages.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class RuleScript:
         id: str | None = None,  # noqa: A002 - the word of the vocabulary
         event: str | None = None,
     ) -> "RuleScript":
-        """Set the point of the `end` or `stall` that is added next."""
+        """Set the point at which the next `end` or `stall` takes effect."""
         words = {"frames": frames, "bytes": bytes, "id": id, "event": event}
         self._words["after"] = {key: value for key, value in words.items() if value is not None}
         return self

@@ -91,7 +91,8 @@ def _json_mistake(error: json.JSONDecodeError) -> str:
         return "the file is empty"
     ends = error.pos >= end or (error.pos > 0 and _HALF.fullmatch(error.doc, error.pos, end))
     if ends or error.msg.startswith("Unterminated string"):
-        return f"the file is cut off on line {error.lineno}: {error.msg}"
+        why = error.msg.removesuffix(" starting at")
+        return f"the file is cut off on line {error.lineno}: {why}"
     return str(error)
 
 

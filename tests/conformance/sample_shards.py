@@ -60,7 +60,7 @@ def shards() -> Mapping[str, str]:
         "lacking.json": second.replace(f"{own},\n", "").replace(own, ""),
         "overlapping.json": second.replace(own, f"{own},\n{others}"),
         "of-three.json": second.replace('"of":2', '"of":3'),
-        "other-client.json": second.replace('"probe"', '"another"'),
+        "other-client.json": second.replace('"probe"', '"otherlib"'),
         "other-kit.json": first.replace(f'"kit": "{__version__}"', '"kit": "0.0.9"'),
         "other-cases.json": first.replace(digest, "0f" * 32),
     }

@@ -22,7 +22,7 @@ _NO_JOB: Final = "arkor-conformance-no-such-job"
 
 
 async def _beside_a_slow_reader(play: Play, job: str) -> str:
-    """Follow a job without reading, emit megabytes of events, and return the id of the last one."""
+    """Follow a job without reading its stream, emit megabytes of events, and return the id of the last one."""
     await play.follow(job, receive_buffer=_SMALL, read=False)
     ids: list[str] = []
     for _ in range(_ENOUGH // (_BIG * 8)):
@@ -41,20 +41,22 @@ async def slow_reader_and_another_follower(play: Play) -> None:
         ids = await play.emit(job, 1)
         if not await other.until_ids(ids, play.bounds.event):
             within = (
-                f"an event within {play.bounds.event:g} s, while another follower does not read"
+                f"an event within {play.bounds.event:g} s, although another follower is not reading"
             )
             play.stop("52", within, play.got(other))
 
 
 @case("limits.slow-reader-and-other-routes", "52", words=("job", "emit"))
 async def slow_reader_and_other_routes(play: Play) -> None:
-    """A replay that does not wait for a slow reader can freeze the whole process."""
+    """A replay that never pauses for a slow reader can freeze the whole process."""
     job = await play.quiet_job()
     await _beside_a_slow_reader(play, job)
     other = await play.quiet_job()
     answer = await play.look(other)
     if not answer.status:
-        within = f"a response within {play.bounds.answer:g} s, while another follower does not read"
+        within = (
+            f"a response within {play.bounds.answer:g} s, although another follower is not reading"
+        )
         play.stop("52", within, answer.told)
 
 
@@ -115,7 +117,7 @@ async def absolute_form(play: Play) -> None:
         answer = await play.ask("job", f"{scheme}://{play.target.authority}{play.target.job(job)}")
         seen = job
     if answer.status != usual.status or (seen and answer.job_id != seen):
-        play.stop("55", f"{usual.status}, as for the same path alone", answer.told, answer.event)
+        play.stop("55", f"{usual.status}, as for the path alone", answer.told, answer.event)
 
 
 @case("limits.expect-continue", "56")
@@ -150,7 +152,7 @@ async def head_of_the_stream(play: Play) -> None:
     wire = await play.connect()
     answer = await play.ask("stream", play.target.job(job, "/events/stream"), "HEAD", on=wire)
     if not answer.status:
-        play.stop("57", "200, or 405 with Allow, at once", answer.told)
+        play.stop("57", "200, or 405 with Allow, immediately", answer.told)
     if answer.status == 405 and not answer.header("allow"):  # noqa: PLR2004 - HTTP
         play.stop("57", "405 with Allow", "405 without it", answer.event)
     if answer.status not in {200, 405}:

@@ -96,7 +96,7 @@ def _effect(status: str) -> str:
         if status.isdigit() and int(status) in each.permanent_statuses
     ]
     if not ending:
-        return "The client counts a failure and reopens the stream later."
+        return "The client counts this as a failure and reopens the stream later."
     late = (
         f", if the create was more than {HARDENED.not_found_grace:g} s ago"
         if status == "404"

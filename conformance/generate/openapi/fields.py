@@ -64,7 +64,7 @@ PARAMETERS: Final = {
     ),
 }
 ELSEWHERE: Final = frozenset({"Host", "Accept", "Authorization", "Content-Type", "Content-Length"})
-"""Request header fields that OpenAPI describes elsewhere or does not describe."""
+"""Request header fields that OpenAPI describes elsewhere or not at all."""
 
 
 @frozen

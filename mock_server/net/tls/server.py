@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from attrs import define, field
 
 DAMAGED: Final = b"\x17\x03\x03\x41\x00" + bytes(0x4100)
-"""A damaged record of the maximum length, so that it also completes a record received in part."""
+"""A damaged record, long enough to complete any record that was received only in part."""
 
 
 class Tls(Protocol):

@@ -101,7 +101,7 @@ def test_a_missed_goal_is_listed_first_with_its_reason(tmp_path: Path) -> None:
     command = one(tmp_path)
     text = page([command], found(command, "1,999 of 2,000 in 2.1 s"))
     assert (
-        "- All are counted. Measured: 1,999 of 2,000; the goal is counted = all. It was night."
+        "- All are counted. Measured: 1,999 of 2,000; the goal is `counted = all`. It was night."
         in text
     )
     assert "| 1,999 of 2,000 | counted = all (**missed**), seconds ≤ 2 (**missed**) |" in text
