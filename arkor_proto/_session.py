@@ -121,8 +121,8 @@ class Session:
     `random` returns floats in [0, 1), which randomise the delays; without it they are nominal.
     `json_loads` is a faster decoder for the data of frames. It need not be strict: the core's own
     decoder reads any text that this one refuses or may misread. Raises ValueError if the profile
-    needs an idempotency key and the configuration has none, TypeError for arguments of the wrong
-    type.
+    needs an idempotency key and the configuration has none, or TypeError if an argument has the
+    wrong type.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Session:
     def hide(self, secret: str) -> None:
         """Remove `secret` from what the backend echoes, as is done with the endpoint's token.
 
-        This is for tokens renewed during the session. Only the eight added last are removed.
+        This is for tokens renewed during the session. Only the eight most recent are removed.
         """
         check_kind("secret", secret, str, "a str")
         self._outbox.hider.learn(secret)

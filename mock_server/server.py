@@ -206,7 +206,7 @@ class MockServer:
 
     @property
     def gate_names(self) -> frozenset[str]:
-        """The names of the gates that rules, frames and jobs of the scenario wait or waited at."""
+        """The names of the gates that the scenario's rules, frames and jobs use or have used."""
         return frozenset(self._gate_names)
 
     @property

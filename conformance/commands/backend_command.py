@@ -348,7 +348,7 @@ def _play(
 
 
 async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None:
-    """Ask before creating jobs that may cost money; raises UsageError and NoBackend."""
+    """Ask before creating jobs that may cost money; raises UsageError or NoBackend."""
     text = (
         f"This creates up to {amounts.jobs} jobs in {target.org}/{target.project} at {target.url} "
         f"({len(cases)} cases), and cancels them at the end. A broken backend may create up to 10 more, "

@@ -33,7 +33,7 @@ _SIDES: Final = ("left", "right")
 
 @frozen
 class Played:
-    """What one client does where it differs from the other, and the rules that it breaks."""
+    """What one client does differently from the other, and the rules that it breaks."""
 
     seen: str
     broken: tuple[Broken, ...]

@@ -121,7 +121,7 @@ class Job:
         return None if found is None or found < self.forgotten else found + 1
 
     def pull(self, position: int, limit: int, now: float) -> list[Frame]:
-        """Return at most `limit` events from `position` on; without an interval, emit them now."""
+        """Return up to `limit` events from `position` on; without an interval, emit them first."""
         if self.plan.interval:
             self.advance(now)
         else:
@@ -171,7 +171,7 @@ class Job:
         return follower
 
     def leave(self, follower: Follower, position: int) -> None:
-        """Remove a closed stream that was sent the log up to `position`."""
+        """Remove a closed stream, to which the log was sent up to `position`."""
         self._followers.remove(follower)
         unfinished = not self.over or position < len(self.log)
         if self.backend.follower is Following.OWNER and follower is self._owner and unfinished:
