@@ -171,7 +171,7 @@ class Session:
 
     @property
     def job_state(self) -> Job:
-        """What is known about the job on the backend."""
+        """Whether the job is unsubmitted, is being created, or was accepted by the backend."""
         return self._machines.job
 
     @property

@@ -273,7 +273,7 @@ def _bounds(factor: float, *, own_mock: bool) -> Bounds:
 
 
 def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path | None) -> Target:
-    """Return the target to judge; raises UsageError and ReadingError."""
+    """Return the target to judge; raises UsageError or ReadingError."""
     body = JOB_BODY
     if job_file is not None:
         body = read_toml(job_file.name, read_text(job_file), _job_body)

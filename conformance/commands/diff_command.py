@@ -159,7 +159,7 @@ class _Search:
     passing: PassingOver
 
     async def profiles(self, wanted: str | None) -> tuple[str, ...]:
-        """Return the profiles that both drivers declare; raises DriverUnusable if there is none."""
+        """Return the profiles that both drivers declare; raises DriverUnusable if none."""
         declared = [
             await _declared(side, each, self.plan.patience)
             for side, each in zip(_SIDES, self.commands, strict=True)
@@ -176,7 +176,7 @@ class _Search:
         return (wanted,) if wanted is not None else tuple(shared)
 
     async def first(self, schedules: Sequence[Schedule]) -> Difference | None:
-        """Return the first schedule on which the clients differ, and count known failures."""
+        """Return the first new difference between the clients; known ones are only counted."""
         for start in range(0, len(schedules), BATCH):
             found = await self._first_of(schedules[start : start + BATCH], start, counts=True)
             if found is not None:

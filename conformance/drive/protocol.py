@@ -79,7 +79,7 @@ def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> byt
 
 
 def parse_message(line: bytes) -> Message:
-    """Parse one line of a driver; raises DriveError with the line and the problem."""
+    """Parse one line from a driver; raises DriveError with the line and the problem."""
     try:
         message = _parsed(line)
     except ReadingError as error:

@@ -116,7 +116,7 @@ class Job:
         return bool(self._followers)
 
     def position_after(self, cursor: str) -> int | None:
-        """Return the position after the event with the id `cursor`, or None if there is none."""
+        """Return the position after the event with the id `cursor`, or None if the log lacks it."""
         found = self._where.get(cursor)
         return None if found is None or found < self.forgotten else found + 1
 

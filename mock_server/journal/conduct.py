@@ -49,7 +49,7 @@ class _Opening:
 
     @property
     def terminal(self) -> bool:
-        """Whether the client has certainly received the terminal event of the job."""
+        """Whether it is certain that the client received the terminal event of the job."""
         return (self._whole or self.left) and any(
             frame.event == "end" or frame.type in _TERMINAL_TYPES for frame in self.frames
         )

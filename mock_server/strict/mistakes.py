@@ -1,4 +1,4 @@
-"""Mistakes in data, each with its place, and all reported at once."""
+"""Mistakes in data, each with its place, and all reported together."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
