@@ -198,7 +198,7 @@ class Session:
         return self.poll()
 
     def handled(self, delivery: int, now: float) -> Output:
-        """Do the same as `step(Handled(delivery), now)`, the most frequent input, but faster."""
+        """Do the same as `step(Handled(delivery), now)`, but faster: no input is more frequent."""
         wait = self._wait
         if type(now) is not float or not wait.now <= now < inf:
             return self.step(Handled(delivery), now)

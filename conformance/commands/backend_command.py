@@ -45,7 +45,7 @@ from mock_server.net.kernel import LOOP
 MOCK: Final = (sys.executable, "-P", "-m", "mock_server", "control")
 """The control program of the mock, which is judged if no other backend is given."""
 _MOCK_SILENCE: Final = 2.0
-"""Seconds; the mock sends a comment every half second, so a short limit is enough."""
+"""A limit in seconds; the mock sends a comment every half second, so a short one is enough."""
 _NOTHING: Final = (
     "arkor-conformance: no case was selected, so nothing was judged; "
     "`arkor-conformance list --backend` lists the cases"

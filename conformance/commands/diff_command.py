@@ -151,7 +151,7 @@ def told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
 
 @frozen
 class _Search:
-    """Searches for a schedule on which two clients differ, apart from known failures."""
+    """Searches for a schedule on which two clients differ, ignoring known failures."""
 
     plan: Plan
     commands: tuple[Sequence[str], Sequence[str]]

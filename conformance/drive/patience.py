@@ -12,7 +12,7 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""While nothing reaches the backend, a driver may report for this many times the patience."""
+"""How long a driver may report while nothing reaches the backend, in multiples of the patience."""
 _TALK_BESIDE: Final = 10.0
 """Seconds added to the `TALK` limit, because the patience may be too short on a busy machine."""
 _INDULGENCES: Final = 8

@@ -239,7 +239,7 @@ class Job:
         return found
 
     def event_texts(self, start: int, stop: int) -> list[str]:
-        """Return the JSON data of the events between two positions; skips data without a type."""
+        """Return the JSON data of the events between two positions; omit data without a type."""
         frames = self.log[start:stop]
         return [fields_of(frame.raw).data or "" for frame in frames if frame.type is not None]
 

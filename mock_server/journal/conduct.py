@@ -158,7 +158,7 @@ def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> lis
         if before.terminal:
             found.append(
                 f"job {job}: stream {after.request.attempt} was opened after the end of the job, "
-                f"which stream {before.request.attempt} had sent (ARK-STR)"
+                f"which had been sent on stream {before.request.attempt} (ARK-STR)"
             )
         elif before.status in profile.permanent_statuses - {404}:
             found.append(
