@@ -17,7 +17,7 @@ from mock_server.strict.shapes import ScenarioError, Shape, anything, array, map
 from mock_server.strict.words import EMPTY, needed, table, word
 
 ALL: Final = "*"
-"""Instead of a number (`stream#*`), all requests of the route; alone, all requests."""
+"""In place of a number (`stream#*`): all requests of the route. On its own: all requests."""
 
 
 _ANY_TABLE: Final = mapping(anything())
@@ -171,7 +171,7 @@ class NotElsewhere:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Nothing; a client that sends nothing to another origin passes."""
+        """Nothing is awaited, because a client that sends nothing to another origin passes."""
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:

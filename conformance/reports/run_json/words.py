@@ -238,7 +238,7 @@ class Unjudged:
 
 @frozen
 class Entry:
-    """An event of a trace: its number (from 1), its time in milliseconds, its index in `events`."""
+    """An event of a trace: its number (from 1), time in milliseconds, and index in `events`."""
 
     number: int
     ms: float
