@@ -306,8 +306,8 @@ class MockServer:
     def load(self, scenario: Scenario) -> None:
         """Start over with another scenario on the same port: new backend, rules and counts.
 
-        Empties the journal, resets open connections and ends an outage. Raises ScenarioError
-        before it changes anything.
+        Empties the journal, resets open connections and ends an outage. If it raises
+        ScenarioError, nothing has changed.
         """
         self._check(scenario)
         # The last records of the old connections must not get into the new journal.

@@ -34,7 +34,7 @@ async def patiently(
 
     The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
     lines do not count as events. Callbacks and sleeps are known only from the driver's reports, so
-    traffic or an answer must follow within `TALK` times the patience. A driver that uses the
+    traffic or an answer must follow within `TALK` times the patience. A driver that is using the
     processor may be silent for longer, depending on the number of bytes it was sent. `most` is an
     absolute limit. All times are in seconds.
     """
