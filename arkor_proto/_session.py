@@ -121,8 +121,8 @@ class Session:
     `random` returns floats in [0, 1), which randomise the delays; without it they are nominal.
     `json_loads` is a faster decoder for the data of frames. It need not be strict: the core's own
     decoder reads any text that this one refuses or may misread. Raises ValueError if the profile
-    needs an idempotency key and the configuration has none, TypeError for arguments of the wrong
-    type.
+    needs an idempotency key and the configuration has none, or TypeError if an argument has the
+    wrong type.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Session:
 
     @property
     def job_state(self) -> Job:
-        """What is known about the job on the backend."""
+        """Whether the job is unsubmitted, is being created, or was accepted by the backend."""
         return self._machines.job
 
     @property
@@ -187,7 +187,7 @@ class Session:
     def hide(self, secret: str) -> None:
         """Remove `secret` from what the backend echoes, as is done with the endpoint's token.
 
-        This is for tokens renewed during the session. Only the eight added last are removed.
+        This is for tokens renewed during the session. Only the eight most recent are removed.
         """
         check_kind("secret", secret, str, "a str")
         self._outbox.hider.learn(secret)
@@ -198,7 +198,7 @@ class Session:
         return self.poll()
 
     def handled(self, delivery: int, now: float) -> Output:
-        """Do the same as `step(Handled(delivery), now)`, the most frequent input, but faster."""
+        """Do the same as `step(Handled(delivery), now)`, but faster: no input is more frequent."""
         wait = self._wait
         if type(now) is not float or not wait.now <= now < inf:
             return self.step(Handled(delivery), now)

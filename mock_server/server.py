@@ -97,7 +97,7 @@ class MockServer:
     """Decides which requests are meant for this server; None accepts all of them.
 
     It is called on the event loop with every whole request, credentials included, before the
-    request is counted. Return False for a request of another process that reached this port by
+    request is counted. Return False for a request from another process that reached this port by
     chance: it gets a 421, its connection is closed, and the journal has a `RequestRejected`. It
     uses up no attempt number, rule or job. TCP connections are numbered as they are accepted,
     before their first request, so an unclaimed connection also counts for `on.connection`.
@@ -206,7 +206,7 @@ class MockServer:
 
     @property
     def gate_names(self) -> frozenset[str]:
-        """The names of the gates that rules, frames and jobs of the scenario wait or waited at."""
+        """The names of the gates that the scenario's rules, frames and jobs use or have used."""
         return frozenset(self._gate_names)
 
     @property
@@ -306,8 +306,8 @@ class MockServer:
     def load(self, scenario: Scenario) -> None:
         """Start over with another scenario on the same port: new backend, rules and counts.
 
-        Empties the journal, resets open connections and ends an outage. Raises ScenarioError
-        before it changes anything.
+        Empties the journal, resets open connections and ends an outage. If it raises
+        ScenarioError, nothing has changed.
         """
         self._check(scenario)
         # The last records of the old connections must not get into the new journal.
@@ -324,7 +324,7 @@ class MockServer:
 
     @property
     def record_book(self) -> Journal:
-        """The journal itself, to listen to it or to read it from a given record."""
+        """The journal itself, for callers that listen to it or read it from a given record on."""
         return self._journal
 
     async def wait_until(

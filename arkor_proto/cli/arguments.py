@@ -20,7 +20,7 @@ _COMMANDS: Final = {
 }
 """The description and the example of each command."""
 _STATUSES: Final = (
-    "the job completed (status: or is running; cancel: or is being stopped)",
+    "the job completed (status: or it is running; cancel: or it is being stopped)",
     "the job failed or was cancelled (cancel: the backend refused the request)",
     "gave up on the backend or the network: the outcome of the job is unknown",
 )
@@ -65,7 +65,7 @@ def parsed(given: Sequence[str]) -> Namespace:
 
 def _add_progress(command: Parser) -> None:
     text = (
-        "save the id of the job and of the last event shown in this file. If the file exists, "
+        "save in this file the ids of the job and of the last event shown. If the file exists, "
         "continue from it, no matter how the last command ended: the job is submitted once, no "
         "event is lost, and at most one is shown twice [default: none]"
     )

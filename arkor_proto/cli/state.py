@@ -45,7 +45,7 @@ class StateFile:
     """The initial state of the job, before anything is known about it."""
 
     def read(self) -> State | None:
-        """Return the state, None without a file; raises ValueError if it is not for this job."""
+        """Return the state, or None if there is no file; raises ValueError for an unusable file."""
         try:
             with self.path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)

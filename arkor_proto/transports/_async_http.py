@@ -110,7 +110,7 @@ class Connector:
     _closed: bool = field(init=False, default=False)
 
     async def aclose(self) -> None:
-        """Close the idle connections, and stop keeping connections."""
+        """Close the idle connections, and keep no more connections open for reuse."""
         self._closed = True
         self._disown()
         while self._idle:

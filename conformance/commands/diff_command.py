@@ -33,7 +33,7 @@ _SIDES: Final = ("left", "right")
 
 @frozen
 class Played:
-    """What one client does where it differs from the other, and the rules that it breaks."""
+    """What one client does differently from the other, and the rules that it breaks."""
 
     seen: str
     broken: tuple[Broken, ...]
@@ -151,7 +151,7 @@ def told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
 
 @frozen
 class _Search:
-    """Searches for a schedule on which two clients differ, apart from known failures."""
+    """Searches for a schedule on which two clients differ, ignoring known failures."""
 
     plan: Plan
     commands: tuple[Sequence[str], Sequence[str]]
@@ -159,7 +159,7 @@ class _Search:
     passing: PassingOver
 
     async def profiles(self, wanted: str | None) -> tuple[str, ...]:
-        """Return the profiles that both drivers declare; raises DriverUnusable if there is none."""
+        """Return the profiles that both drivers declare; raises DriverUnusable if none."""
         declared = [
             await _declared(side, each, self.plan.patience)
             for side, each in zip(_SIDES, self.commands, strict=True)
@@ -176,7 +176,7 @@ class _Search:
         return (wanted,) if wanted is not None else tuple(shared)
 
     async def first(self, schedules: Sequence[Schedule]) -> Difference | None:
-        """Return the first schedule on which the clients differ, and count known failures."""
+        """Return the first new difference between the clients; known ones are only counted."""
         for start in range(0, len(schedules), BATCH):
             found = await self._first_of(schedules[start : start + BATCH], start, counts=True)
             if found is not None:

@@ -12,7 +12,7 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""While nothing reaches the backend, a driver may report for this many times the patience."""
+"""How long a driver may report while nothing reaches the backend, in multiples of the patience."""
 _TALK_BESIDE: Final = 10.0
 """Seconds added to the `TALK` limit, because the patience may be too short on a busy machine."""
 _INDULGENCES: Final = 8
@@ -34,7 +34,7 @@ async def patiently(
 
     The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
     lines do not count as events. Callbacks and sleeps are known only from the driver's reports, so
-    traffic or an answer must follow within `TALK` times the patience. A driver that uses the
+    traffic or an answer must follow within `TALK` times the patience. A driver that is using the
     processor may be silent for longer, depending on the number of bytes it was sent. `most` is an
     absolute limit. All times are in seconds.
     """

@@ -25,7 +25,7 @@ ENDINGS: Final = ("woken", "aborted", "cancelled")
 MAX_LINE: Final = 16 * 2**20
 """The longest line that a driver may print, in bytes."""
 MAX_LEVELS: Final = 200
-"""The maximum depth of the values in a line, because they are read and written recursively."""
+"""The maximum depth of a line's values, limited because reading and writing are recursive."""
 MAX_LOG: Final = 2_000
 """The maximum number of characters of a `log` event that are kept."""
 _MOST_DIGITS: Final = 400
@@ -79,7 +79,7 @@ def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> byt
 
 
 def parse_message(line: bytes) -> Message:
-    """Parse one line of a driver; raises DriveError with the line and the problem."""
+    """Parse one line from a driver; raises DriveError with the line and the problem."""
     try:
         message = _parsed(line)
     except ReadingError as error:

@@ -17,7 +17,7 @@ from mock_server.strict.shapes import ScenarioError, Shape, anything, array, map
 from mock_server.strict.words import EMPTY, needed, table, word
 
 ALL: Final = "*"
-"""Instead of a number (`stream#*`), all requests of the route; alone, all requests."""
+"""In place of a number (`stream#*`): all requests of the route. On its own: all requests."""
 
 
 _ANY_TABLE: Final = mapping(anything())
@@ -171,7 +171,7 @@ class NotElsewhere:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Nothing; a client that sends nothing to another origin passes."""
+        """Nothing is awaited, because a client that sends nothing to another origin passes."""
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -194,7 +194,7 @@ def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
 
 
 def _header_difference(name: str, want: Json, request: Requested) -> str | None:
-    """Match a header with a pattern: `*` is any text, which must not be empty at the start."""
+    """Match a header with a pattern: `*` matches any text, but at the start not an empty one."""
     value = request.header(name)
     if value is None:
         return f"header {name} is absent"

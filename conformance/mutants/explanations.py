@@ -76,7 +76,7 @@ class Explanation:
 
     @property
     def hint(self) -> str:
-        """A judgement of the first cause's hint: the recorded client that the cause resembles.
+        """Whether the first cause's hint is right; the hint is the client that the cause resembles.
 
         "right" if that client breaks one of the same rules, otherwise "wrong"; "unknown" if there
         is no hint.

@@ -56,7 +56,7 @@ class Recording:
     the mock's journal keeps requests with possible secrets removed."""
     _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
     _held: set[int] = field(factory=set[int], init=False)
-    """Connections that are left out of the trace until they have a request of the case."""
+    """Connections that are left out of the trace until they carry a request of the case."""
     _idle: int = field(default=0, init=False)
     """The number of closed connections that carried no request of the case."""
     _strange: int = field(default=0, init=False)

@@ -115,7 +115,7 @@ class Backend:
             job.size += size
 
     def _make_room(self) -> None:
-        """Forget the jobs that ended first, if another job would exceed `limits.jobs`."""
+        """Forget the jobs that ended earliest if another job would exceed `limits.jobs`."""
         excess = len(self.jobs) + 1 - self.scenario.limits.jobs
         if excess > 0:
             idle = (job for job in self._ended.values() if not job.is_followed)

@@ -116,12 +116,12 @@ class Job:
         return bool(self._followers)
 
     def position_after(self, cursor: str) -> int | None:
-        """Return the position after the event with the id `cursor`, or None if there is none."""
+        """Return the position after the event with the id `cursor`, or None if the log lacks it."""
         found = self._where.get(cursor)
         return None if found is None or found < self.forgotten else found + 1
 
     def pull(self, position: int, limit: int, now: float) -> list[Frame]:
-        """Return at most `limit` events from `position` on; without an interval, emit them now."""
+        """Return up to `limit` events from `position` on; without an interval, emit them first."""
         if self.plan.interval:
             self.advance(now)
         else:
@@ -171,7 +171,7 @@ class Job:
         return follower
 
     def leave(self, follower: Follower, position: int) -> None:
-        """Remove a closed stream that was sent the log up to `position`."""
+        """Remove a closed stream, to which the log was sent up to `position`."""
         self._followers.remove(follower)
         unfinished = not self.over or position < len(self.log)
         if self.backend.follower is Following.OWNER and follower is self._owner and unfinished:
@@ -239,7 +239,7 @@ class Job:
         return found
 
     def event_texts(self, start: int, stop: int) -> list[str]:
-        """Return the JSON data of the events between two positions; skips data without a type."""
+        """Return the JSON data of the events between two positions; omit data without a type."""
         frames = self.log[start:stop]
         return [fields_of(frame.raw).data or "" for frame in frames if frame.type is not None]
 

@@ -49,7 +49,7 @@ class _Opening:
 
     @property
     def terminal(self) -> bool:
-        """Whether the client has certainly received the terminal event of the job."""
+        """Whether it is certain that the client received the terminal event of the job."""
         return (self._whole or self.left) and any(
             frame.event == "end" or frame.type in _TERMINAL_TYPES for frame in self.frames
         )
@@ -158,7 +158,7 @@ def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> lis
         if before.terminal:
             found.append(
                 f"job {job}: stream {after.request.attempt} was opened after the end of the job, "
-                f"which stream {before.request.attempt} had sent (ARK-STR)"
+                f"which had been sent on stream {before.request.attempt} (ARK-STR)"
             )
         elif before.status in profile.permanent_statuses - {404}:
             found.append(

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Read a verification from JSON, for the HTTP admin, and run its checks."""
+"""Read a verification from JSON, for the admin API, and run its checks."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

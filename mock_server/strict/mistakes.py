@@ -1,4 +1,4 @@
-"""Mistakes in data, each with its place, and all reported at once."""
+"""Mistakes in data, each with its place, and all reported together."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -49,13 +49,13 @@ class Mistakes:
         self._found: list[ScenarioError] = []
 
     def add(self, error: ScenarioError) -> None:
-        """Keep the mistakes of an error; raises ScenarioError when there are many."""
+        """Keep the mistakes of an error; raises ScenarioError beyond a limit."""
         self._found += error.each
         if len(self._found) >= _MOST_MISTAKES:
             raise together(self._found[:_MOST_MISTAKES]) from None
 
     def collected(self) -> "Mistakes":
-        """Collect the mistakes raised inside a `with`; raises ScenarioError when there are many."""
+        """Collect the mistakes raised inside a `with`; raises ScenarioError beyond a limit."""
         return self
 
     def __enter__(self) -> None:

@@ -44,7 +44,7 @@ class Span:
 
 
 def span() -> Shape[Span]:
-    """Describe a count from 1 or a range of them: `1`, `"2-4"`, `"3-"`."""
+    """Describe a count, from 1, or a range of counts: `1`, `"2-4"`, `"3-"`."""
     says = "a count from 1 or a range such as '2-4' or '3-'"
 
     def read(value: object, where: str) -> Span:

@@ -152,7 +152,7 @@ def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None
 def _read_words(
     value: Mapping[str, object], where: str, words: Mapping[str, Word], required: Sequence[str]
 ) -> dict[str, dict[str, object]]:
-    """Read the words of a table into attributes by group; words without a group are under ""."""
+    """Read a table's words; return attributes by group, under "" for words without a group."""
     found: dict[str, dict[str, object]] = defaultdict(dict, {"": {}})
     mistakes = Mistakes()
     for key in required:

@@ -60,7 +60,7 @@ class Client:
 
 @frozen(kw_only=True)
 class Backend:
-    """The backend that was judged: where it was, and what the run did there."""
+    """The backend that was judged: its address, and the jobs that the run used there."""
 
     address: str = needed(_TEXT, "the URL of the backend at the end of the run")
     org: str = needed(_TEXT, "the organisation")
@@ -89,7 +89,7 @@ class Partial:
 
 @frozen(kw_only=True)
 class Part:
-    """Which part of a run a shard is, and all that a merge needs to know about it."""
+    """The part of a run that one shard played, and all that a merge needs to know about it."""
 
     number: int = needed(integer(1, MOST), "the number of the shard")
     of: int = needed(integer(1, MOST), "how many shards there are")
@@ -238,7 +238,7 @@ class Unjudged:
 
 @frozen
 class Entry:
-    """An event of a trace: its number (from 1), its time in milliseconds, its index in `events`."""
+    """An event of a trace: its number (from 1), time in milliseconds, and index in `events`."""
 
     number: int
     ms: float

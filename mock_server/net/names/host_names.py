@@ -1,4 +1,4 @@
-"""Hosts: which address to bind, how to write it in a URL, which Host headers to accept."""
+"""Hosts: which address to bind, how to write it in a URL, and which Host headers to accept."""
 
 import re
 import socket

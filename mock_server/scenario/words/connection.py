@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults of a connection, before its first request."""
+"""Faults that happen on a connection before its first request."""
 
 from attrs import frozen
 
