@@ -99,7 +99,7 @@ class Recorder:
         self._logs, self._logged, self._cut = self._logs + 1, self._logged + len(text), full
 
     def _weigh(self, size: int) -> bool:
-        """Add `size` bytes to the size of the trace; return whether there was room for them."""
+        """Count `size` more bytes as part of the trace; return whether there was room for them."""
         self._bytes += size
         if self._bytes > MOST_BYTES and not self.overfull:
             self.overfull = True

@@ -60,7 +60,7 @@ class Kill:
 class Trial:
     """The result of one mutant.
 
-    `wrong_reason` has the kills whose findings cite no rule that the mutant breaks.
+    `wrong_reason` lists the kills whose findings cite no rule that the mutant breaks.
     """
 
     mutant: Mutant

@@ -122,7 +122,7 @@ class World:
     heard: list[tuple[str, object]] = field(factory=list[tuple[str, object]])
     outcomes: list[object] = field(factory=list[object])
     happened: set[Fault] = field(factory=set[Fault])
-    """The faults that were injected; a job may end before others are due."""
+    """The faults that were injected; others may not be due before the job ends."""
     backend: Backend = field(init=False)
     _random: Random = field(init=False)
     _session: Session = field(init=False)

@@ -163,7 +163,7 @@ class ConnectionFailed:
 
 @frozen
 class RuleFired:
-    """A rule fired; `rule` counts from 1."""
+    """A rule fired; `rule` is its number, counted from 1."""
 
     seq: int
     at: float

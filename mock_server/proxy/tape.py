@@ -60,7 +60,7 @@ class Tape(RecordingListener):
         return tape
 
     def asked(self, exchange: RecordedExchange) -> None:
-        """Write the request, which begins an exchange."""
+        """Write the request that begins an exchange."""
         self._asked += 1
         self._numbers[id(exchange)] = self._asked
         request = exchange.request
@@ -79,7 +79,7 @@ class Tape(RecordingListener):
         self._note(exchange, {"early": status})
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Write the head of the response, and its body if it was passed on whole."""
+        """Write the head of the response, and its body if that was passed on in full."""
         head = exchange.head
         if head is None:
             return

@@ -99,7 +99,7 @@ def a_large_create_is_sent_whole(bench: Bench) -> None:
 
 @check("T9", "ARK-CRE-7")
 def an_answer_before_the_request_was_read_is_heard(bench: Bench) -> None:
-    """A refusal that arrives before the peer has read the body is reported at once."""
+    """A refusal that arrives before the peer has read the request body is reported immediately."""
     heard = threading.Event()
 
     def refuse(visit: Visit) -> None:
