@@ -12,7 +12,7 @@ from arkor_proto._value import Value
 
 
 class Progress(Enum):
-    """What counts as progress, which resets the failure count and makes a clean end no failure."""
+    """What counts as progress. It resets the failure count; a clean end after it is no failure."""
 
     ANY_FRAME = "any frame from the server"
     JSON_FRAME = "a frame whose data is valid JSON, except a ping"

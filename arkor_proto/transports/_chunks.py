@@ -1,8 +1,8 @@
 """Merges many small chunks of a chunked body into a few large ones before h11 parses them.
 
-h11 needs more time for a chunk than a session needs for the event in it. Only plain chunks are
-merged; anything unusual is passed on unchanged, and h11 decides whether it is valid. The body stays
-the same, and no byte of it is delayed.
+h11 takes longer to parse a chunk than a session does to handle the event in it. Only plain chunks
+are merged; anything unusual is passed on unchanged, and h11 decides whether it is valid. The body
+stays the same, and no byte of it is delayed.
 """
 
 import re

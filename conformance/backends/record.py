@@ -35,7 +35,7 @@ class Asked:
     job: str = ""
     ca_file: str = ""
     control: Sequence[str] = ()
-    """The command that starts the control program; empty if there is none, or for the mock."""
+    """The command that starts the control program; empty for the mock, or if no program is used."""
 
     def rerun(self, result: CaseResult, seed: int) -> str:
         """Return the command that plays only this case."""

@@ -9,7 +9,7 @@ from conformance.strict_data import Json
 
 
 def of_search(result: Searched) -> Mapping[str, Json]:
-    """Return the result of a search; `shrunk` contains the fewest faults that break a promise."""
+    """Return the result of a search; `shrunk` has as few faults as still break a promise."""
     found = result.found
     return {
         "profile": result.search.profile.name,

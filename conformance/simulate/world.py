@@ -305,7 +305,7 @@ class World:
         self._report(Finished(number))
 
     def _report(self, event: Responded | Received | Finished | Broken) -> None:
-        """Pass an event to the client, unless it has closed that exchange."""
+        """Pass an event to the client, unless the client has closed that exchange."""
         if event.exchange not in self._gone:
             if isinstance(event, _LAST):
                 self._gone.add(event.exchange)

@@ -113,7 +113,7 @@ class Tape(RecordingListener):
         self._note(exchange, {"end": end, "silence": exchange.silence})
 
     def dropped(self, exchange: RecordedExchange) -> None:
-        """Write that an exchange is not part of the recording."""
+        """Write an entry which says that an exchange is not part of the recording."""
         self._note(exchange, {"dropped": True})
         del self._numbers[id(exchange)]
 

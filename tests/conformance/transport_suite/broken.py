@@ -133,7 +133,7 @@ class FillsItsBuffer(Plain):
 
 
 class IgnoresClose(Plain):
-    """Leaves a connection open that the session has closed."""
+    """Leaves open a connection that the session has closed."""
 
     def do(self, output: Output) -> None:
         """Do anything but close."""
