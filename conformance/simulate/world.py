@@ -367,7 +367,7 @@ class World:
         self._at(max(wait, 0.001), partial(self._pump, number))
 
     def _due(self, link: _Link) -> Sequence[Frame]:
-        """Return the frames to send now, but no more than the fault of the stream allows."""
+        """Return the frames to send now, but no more than the stream's fault allows."""
         limit = _AT_ONCE
         if link.fault is not None and link.fault.kind in _AFTER:
             limit = min(limit, int(link.fault.value) - link.sent)

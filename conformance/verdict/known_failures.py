@@ -47,7 +47,7 @@ DATE: Final = restricted(converted(text(), _date), {"format": "date"})
 class Known:
     """One known failure: of a case, or of a rule on random schedules.
 
-    If `profile` or `assertion` is set, it covers only those profiles or assertions.
+    If `profile` or `assertion` is set, the entry covers only those profiles or assertions.
     """
 
     case: str = word(text(), "the case, or its template", default="")

@@ -45,7 +45,7 @@ class Capability(StrEnum):
     TLS_RAW = "tls_raw"
     """The carrier controls the bytes below TLS."""
     FULL_QUEUE = "full_queue"
-    """The carrier's kernel ignores connections if the accept queue is full; only Linux does so."""
+    """A full accept queue makes the carrier's kernel ignore connections; only Linux does so."""
 
 
 class Route(StrEnum):

@@ -305,7 +305,7 @@ class LogsRequests(Plain):
 
 
 class QuotesThePeer(Plain):
-    """Quotes in its error a response that it could not parse."""
+    """Quotes an unparsable response in its error."""
 
     def why(self, error: Exception) -> str:
         """Quote it."""
