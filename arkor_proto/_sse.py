@@ -203,7 +203,7 @@ class EventStreamParser:
         return events
 
     def _end_of_blocks(self, data: bytes | bytearray) -> int:
-        """Return the position after the last blank line in `data`, 0 if there is none."""
+        """Return the position after the last blank line in `data`, or 0 if there is none."""
         last = data.rfind(b"\n")  # a search for a single byte is far faster, so it is done first
         blank = data.rfind(b"\n\n", 0, last + 1)
         if blank >= 0:

@@ -20,9 +20,9 @@ class ChunkMerger:
     """Takes a chunked body as it arrives; `feed` returns an equivalent encoding of it."""
 
     _owed: int = field(default=0, init=False)
-    """The number of bytes of the current chunk, including its CRLF, that have not arrived yet."""
+    """How many bytes of the current chunk, including its CRLF, have not arrived yet."""
     _held: bytes = field(default=b"", init=False)
-    """The start of a chunk's head. It is held until the rest arrives; no body byte is in it."""
+    """The start of a chunk's head. It is held until the rest arrives; it contains no byte of the body."""
     _gone: bytes = field(default=b"", init=False)
     """The part of an unfinished chunk head that was already passed on."""
     _plain: bool = field(default=True, init=False)

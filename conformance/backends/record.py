@@ -149,7 +149,7 @@ def _groups(
 
 
 def _missing(result: CaseResult, outcome: Outcome) -> Sequence[tuple[str, str]]:
-    """Return what kept a case from being judged: a name and an explanation for each thing."""
+    """Return the names and explanations of the obstacles that kept a case from being judged."""
     if not result.lacking:
         return [("other", result.reason)]
     if not outcome.words:

@@ -93,7 +93,7 @@ class FrameSent:
     event: str | None
     type: str | None
     data: bytes = field(default=b"", repr=False, eq=False, metadata=_FOR_LISTENERS)
-    """The frame without chunk framing; only listeners get it, the journal does not keep it."""
+    """The frame without chunk framing; only listeners get it; the journal does not keep it."""
 
 
 @frozen

@@ -97,7 +97,7 @@ class Tape(RecordingListener):
         self._note(exchange, entry)
 
     def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
-        """Write a frame of an event stream; pieces of another body are written when it ends."""
+        """Write a frame of an event stream; pieces of other bodies are written when they end."""
         if exchange.is_event_stream:
             self._piece(exchange, hidden(frame))
 
@@ -158,7 +158,7 @@ class Tape(RecordingListener):
 
 
 def rescue_file(out: Path, text: str) -> Path:
-    """Write a recording to a temporary directory because its target is full; raises OSError."""
+    """Write a recording to a temporary directory if its target has no room; raises OSError."""
     directory = Path(tempfile.mkdtemp(prefix="arkor-recording-"))
     try:
         write_whole(directory / out.name, text)

@@ -167,7 +167,7 @@ class Select:
 
     @property
     def picks_frames(self) -> bool:
-        """Whether the unit of the rule is a frame."""
+        """Whether the rule applies to single frames."""
         return (
             self.frame is not None
             or self.id is not None
