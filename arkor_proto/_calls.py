@@ -202,7 +202,7 @@ class ChatReader:
             raise self._failure
 
     def finish(self) -> list[str]:
-        """Return the text that is left at the end; raises ResponseError if it is incomplete."""
+        """Return the text that is left; raises ResponseError if the response is incomplete."""
         self.check()
         if self._parser is None:
             piece = _whole(self._content(self._body, "message"))

@@ -317,7 +317,7 @@ def _as_bytes(data: bytes | memoryview) -> bytes:
 
 
 def _without_cr(data: bytes | bytearray) -> bytes | bytearray:
-    """Return `data` with each CR LF replaced by LF; b"" if a CR is not followed by an LF."""
+    """Return `data` with each CR LF replaced by LF; or b"" if any CR lacks its LF."""
     return b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
 
 

@@ -99,7 +99,7 @@ def interrupt(number: int, _: FrameType | None) -> None:
 
 
 def signal_of(error: KeyboardInterrupt) -> signal.Signals:
-    """Return the signal that caused `error`, SIGINT if it is not recorded."""
+    """Return the signal that caused `error`, or SIGINT if it is not recorded."""
     number: object = error.args[0] if error.args else None
     return number if isinstance(number, signal.Signals) else signal.SIGINT
 

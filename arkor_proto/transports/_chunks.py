@@ -22,7 +22,7 @@ class ChunkMerger:
     _owed: int = field(default=0, init=False)
     """How many bytes of the current chunk, including its CRLF, have not arrived yet."""
     _held: bytes = field(default=b"", init=False)
-    """The start of a chunk's head. It is held until the rest arrives; it contains no byte of the body."""
+    """The start of a chunk's head, held until the rest arrives. It has no bytes of the body."""
     _gone: bytes = field(default=b"", init=False)
     """The part of an unfinished chunk head that was already passed on."""
     _plain: bool = field(default=True, init=False)

@@ -20,7 +20,7 @@ class Broken:
     assertion: str
     said: str
     rules: tuple[str, ...] = ()
-    """The rules that may be the broken one, if there are several."""
+    """The rules that may have been broken, if it is uncertain which one was."""
 
 
 def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:

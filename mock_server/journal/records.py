@@ -23,7 +23,7 @@ _FOR_LISTENERS: Final = {"for listeners": True}
 
 @frozen
 class ConnectionOpened:
-    """A client connected; `connection` counts from 1."""
+    """A client connected; `connection` is its number, counted from 1."""
 
     seq: int
     at: float
