@@ -12,7 +12,10 @@ from arkor_proto._value import Value
 
 
 class Progress(Enum):
-    """What counts as progress. It resets the failure count; a clean end after it is no failure."""
+    """What counts as progress.
+
+    Progress resets the failure count, and a clean end that follows it is not a failure.
+    """
 
     ANY_FRAME = "any frame from the server"
     JSON_FRAME = "a frame whose data is valid JSON, except a ping"
@@ -40,7 +43,7 @@ class Profile(Value):
     permanent_statuses: frozenset[int] = field(repr=False)
     """Statuses that end the wait at once instead of spending the failure budget."""
     not_found_grace: float
-    """How long after a create request a 404 for the stream is retried and does not end the wait."""
+    """How long a 404 for the stream is retried after the create, instead of ending the wait."""
     stream_statuses: frozenset[int] = field(repr=False)
     """Statuses of responses that are read as a stream."""
     requires_event_stream: bool

@@ -43,7 +43,7 @@ _LARGE: Final = 1024
 _FEW_LINES: Final = 4
 """If a large text starts with fewer lines than this, finding its lines one by one is faster."""
 _PAUSE: Final = 64
-"""After a text that did not match the shape, this many are read without trying to match it."""
+"""After a text that did not match the shape, this many texts are read without trying the shape."""
 
 _FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n){1,3})\n")
 _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
@@ -317,7 +317,7 @@ def _as_bytes(data: bytes | memoryview) -> bytes:
 
 
 def _without_cr(data: bytes | bytearray) -> bytes | bytearray:
-    """Return `data` with each CR LF replaced by LF; or b"" if any CR lacks its LF."""
+    """Return `data` with each CR LF replaced by LF, or b"" if any CR has no LF after it."""
     return b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
 
 

@@ -190,7 +190,7 @@ class _Trials:
                 yield partial(self._control, family, families[family])
 
     def doubtful(self, mutants: Sequence[Mutant]) -> Sequence[Case]:
-        """Return the cases that could have caught a mutant but did not; if there are many, none."""
+        """Return the cases that could have caught a mutant but did not; empty if there are many."""
         idle = list(_about_any(mutants, _idle(self.cases, self.trials.values())))
         return idle if len(idle) <= _FEW else ()
 

@@ -385,7 +385,7 @@ class World:
                 self._report(Received(link.number, piece))
 
     def _ends(self, link: _Link, fault: Fault) -> bool:
-        """Inject the fault of a stream when it is due; return whether it ends the stream."""
+        """Inject a stream's fault when it is due; return whether the fault ends the stream."""
         if fault.kind not in _AFTER or link.sent < fault.value:
             return False
         if fault.kind is Kind.END and link.job.over and not link.sent:

@@ -28,7 +28,7 @@ from mock_server.strict.words import given, table, word
 MANY: Final = 1_000_000
 _WHOLE: Final = frozenset({"raw", "bytes_hex", "comment"})
 _FORMS: Final = _WHOLE | {"data", "json"}
-"""A frame has at most one of these words; one of `_WHOLE` rules out fields such as `id`."""
+"""A frame has at most one of these words; those in `_WHOLE` exclude fields such as `id`."""
 
 
 class Capability(StrEnum):
