@@ -85,7 +85,7 @@ class CallAnswer:
     _refusal: bytearray = field(init=False, factory=bytearray)
 
     def take(self, report: Report) -> bytes | None:
-        """Return the next piece of a 2xx response's body, b"" at its end; None for anything else.
+        """Return the next piece of a 2xx response's body, or b"" at its end; otherwise None.
 
         Raises StatusError once a refusal has been read to its end or up to the bound.
         """
@@ -132,7 +132,7 @@ class WholeBody:
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, b"" at its end; returns False, which means "keep reading".
+        """Take a piece of the body, or b"" at its end; returns False: the caller keeps reading.
 
         Raises ResponseError for a response that is too large, compressed or a web page.
         """

@@ -63,7 +63,7 @@ class PassingOver:
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Return the filter for a baseline; an entry without a rule covers all its case's rules."""
+        """Return the filter for a baseline; entries without a rule cover all rules of their case."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:
