@@ -63,7 +63,7 @@ class PassingOver:
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Return the filter for a baseline; entries without a rule cover all rules of their case."""
+        """Return the filter for a baseline; entries without a rule cover all their case's rules."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:
