@@ -85,7 +85,7 @@ class CallAnswer:
     _refusal: bytearray = field(init=False, factory=bytearray)
 
     def take(self, report: Report) -> bytes | None:
-        """Return the next piece of a 2xx response's body, b"" at its end; None for anything else.
+        """Return the next piece of a 2xx response's body, or b"" at its end; otherwise None.
 
         Raises StatusError once a refusal has been read to its end or up to the bound.
         """
@@ -132,7 +132,7 @@ class WholeBody:
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, b"" at its end; returns False, which means "keep reading".
+        """Take a piece of the body, or b"" at its end; returns False: the caller keeps reading.
 
         Raises ResponseError for a response that is too large, compressed or a web page.
         """
@@ -149,7 +149,7 @@ class WholeBody:
 
 @define(eq=False, repr=False)
 class ChatReader:
-    """Reads the response to an inference; `feed` returns text as it arrives, `text` is all of it.
+    """Reads the response to an inference; `feed` returns new text, and `text` is all text so far.
 
     `max_size` limits one event of a stream, in bytes, and the whole text, in characters. `hider`
     removes secrets from the backend's error messages. `done` is set once a streamed response is
@@ -202,7 +202,7 @@ class ChatReader:
             raise self._failure
 
     def finish(self) -> list[str]:
-        """Return the text that is left at the end; raises ResponseError if it is incomplete."""
+        """Return the text that is left; raises ResponseError if the response is incomplete."""
         self.check()
         if self._parser is None:
             piece = _whole(self._content(self._body, "message"))

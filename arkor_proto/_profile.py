@@ -12,7 +12,10 @@ from arkor_proto._value import Value
 
 
 class Progress(Enum):
-    """What counts as progress, which resets the failure count and makes a clean end no failure."""
+    """What counts as progress.
+
+    Progress resets the failure count, and a clean end that follows it is not a failure.
+    """
 
     ANY_FRAME = "any frame from the server"
     JSON_FRAME = "a frame whose data is valid JSON, except a ping"
@@ -40,7 +43,7 @@ class Profile(Value):
     permanent_statuses: frozenset[int] = field(repr=False)
     """Statuses that end the wait at once instead of spending the failure budget."""
     not_found_grace: float
-    """How long after the create a 404 for the stream is retried instead of ending the wait."""
+    """How long a 404 for the stream is retried after the create, instead of ending the wait."""
     stream_statuses: frozenset[int] = field(repr=False)
     """Statuses of responses that are read as a stream."""
     requires_event_stream: bool
@@ -57,9 +60,9 @@ class Profile(Value):
     """Whether the client requests the job after a stream that had nothing new, or whose terminal
     frame was not JSON."""
     idempotency_key: bool
-    """Whether the create has an `Idempotency-Key`, which retries of the same start reuse."""
+    """Whether a create request has an `Idempotency-Key`, which retries of the same start reuse."""
     refreshes_token: bool
-    """Whether a request is sent once more after a 401, with a new token from the token provider."""
+    """Whether a request is repeated once after a 401, with a new token from the token provider."""
 
     @classmethod
     def named(cls, name: str) -> "Profile":

@@ -43,7 +43,7 @@ _LARGE: Final = 1024
 _FEW_LINES: Final = 4
 """If a large text starts with fewer lines than this, finding its lines one by one is faster."""
 _PAUSE: Final = 64
-"""After a text that did not match the shape, this many texts are read without looking for one."""
+"""After a text that did not match the shape, this many texts are read without trying the shape."""
 
 _FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n){1,3})\n")
 _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
@@ -52,7 +52,7 @@ _VALUES: Final = {"id": r"([^\n\0]*)", "event": "(.+)", "data": "(.*)"}
 
 @frozen(repr=False, eq=False)
 class _Shape(Value):
-    """The field names of a block's lines: `data`, and optionally `id` and `event`, never repeated.
+    """The field names of a block's lines: `data` and optionally `id` and `event`, each only once.
 
     `event`, `data` and `id` are group numbers, 0 for an absent field.
     """
@@ -203,7 +203,7 @@ class EventStreamParser:
         return events
 
     def _end_of_blocks(self, data: bytes | bytearray) -> int:
-        """Return the position after the last blank line in `data`, 0 if there is none."""
+        """Return the position after the last blank line in `data`, or 0 if there is none."""
         last = data.rfind(b"\n")  # a search for a single byte is far faster, so it is done first
         blank = data.rfind(b"\n\n", 0, last + 1)
         if blank >= 0:
@@ -251,7 +251,7 @@ class EventStreamParser:
         return self._read_lines(text.split("\n"))
 
     def _read_columns(self, shape: _Shape, parts: list[str], step: int) -> list[ServerSentEvent]:
-        """Return the events of a text that was split by its shape."""
+        """Return the events of a text that a shape has split into parts."""
         kinds: Iterable[str] = parts[shape.event :: step] if shape.event else repeat("message")
         cursors: Iterable[str] = parts[shape.id :: step] if shape.id else repeat(self._cursor)
         if shape.id:
@@ -317,7 +317,7 @@ def _as_bytes(data: bytes | memoryview) -> bytes:
 
 
 def _without_cr(data: bytes | bytearray) -> bytes | bytearray:
-    """Return `data` with each CR LF replaced by LF; b"" if a CR is not followed by an LF."""
+    """Return `data` with each CR LF replaced by LF, or b"" if any CR has no LF after it."""
     return b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
 
 
@@ -329,7 +329,7 @@ def _lines_one_by_one(text: str) -> Iterator[str]:
 
 
 def _shape_of(text: str) -> _Shape | None:
-    """Return the shape of the first block, None if it has other fields or repeats a field."""
+    """Return the shape of the first block, or None if it has other fields or repeats a field."""
     first = _FIRST_BLOCK.match(text)
     return None if first is None else _shape(tuple(_FIELD.findall(first[1])))
 

@@ -162,7 +162,7 @@ Row: TypeAlias = Mapping[Signal, Cell]
 
 @frozen(repr=False, eq=False)
 class Joint(Value):
-    """If the signal `when` moves a machine while another is in `given`, the other takes `then`."""
+    """If the signal `when` moves a machine while another is in `given`, the other gets `then`."""
 
     when: Signal
     given: State

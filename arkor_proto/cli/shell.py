@@ -5,7 +5,8 @@ has the same exit status in each of them, and users never see a traceback:
 
     0     the command did what was asked, and the result is good
     1     the command did what was asked, and the result is bad; nothing else has this status
-    2     the command line, or a file that it names, is wrong; nothing was done (the kit: 3 for a file)
+    2     the command line, or a file that it names, is wrong; nothing was done (for a file, the
+          kit's status is 3)
     3     the command failed, or something it needs did: a port, a backend, its output, a package
     128+n a signal ended it: 130 Ctrl-C, 143 SIGTERM, 141 a closed pipe
 """
@@ -98,7 +99,7 @@ def interrupt(number: int, _: FrameType | None) -> None:
 
 
 def signal_of(error: KeyboardInterrupt) -> signal.Signals:
-    """Return the signal that caused `error`, SIGINT if it is not recorded."""
+    """Return the signal that caused `error`, or SIGINT if it is not recorded."""
     number: object = error.args[0] if error.args else None
     return number if isinstance(number, signal.Signals) else signal.SIGINT
 

@@ -1,8 +1,8 @@
 """Merges many small chunks of a chunked body into a few large ones before h11 parses them.
 
-h11 needs more time for a chunk than a session needs for the event in it. Only plain chunks are
-merged; anything unusual is passed on unchanged, and h11 decides whether it is valid. The body stays
-the same, and no byte of it is delayed.
+h11 takes longer to parse a chunk than a session does to handle the event in it. Only plain chunks
+are merged; anything unusual is passed on unchanged, and h11 decides whether it is valid. The body
+stays the same, and no byte of it is delayed.
 """
 
 import re
@@ -20,9 +20,9 @@ class ChunkMerger:
     """Takes a chunked body as it arrives; `feed` returns an equivalent encoding of it."""
 
     _owed: int = field(default=0, init=False)
-    """The number of bytes of the current chunk, including its CRLF, that have not arrived yet."""
+    """How many bytes of the current chunk, including its CRLF, have not arrived yet."""
     _held: bytes = field(default=b"", init=False)
-    """The start of a chunk's head. It is held until the rest arrives; no body byte is in it."""
+    """The start of a chunk's head, held until the rest arrives. It has no bytes of the body."""
     _gone: bytes = field(default=b"", init=False)
     """The part of an unfinished chunk head that was already passed on."""
     _plain: bool = field(default=True, init=False)

@@ -1,4 +1,4 @@
-"""Turns a run against a backend into plain data with the shape of a client's `run.json`."""
+"""Turns a run against a backend into plain data in the format of a client's `run.json`."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -35,7 +35,7 @@ class Asked:
     job: str = ""
     ca_file: str = ""
     control: Sequence[str] = ()
-    """The command that starts the control program; empty if there is none, or for the mock."""
+    """The command that starts the control program; empty for the mock, or if no program is used."""
 
     def rerun(self, result: CaseResult, seed: int) -> str:
         """Return the command that plays only this case."""
@@ -149,7 +149,7 @@ def _groups(
 
 
 def _missing(result: CaseResult, outcome: Outcome) -> Sequence[tuple[str, str]]:
-    """Return what kept a case from being judged: a name and an explanation for each thing."""
+    """Return the names and explanations of the obstacles that kept a case from being judged."""
     if not result.lacking:
         return [("other", result.reason)]
     if not outcome.words:

@@ -119,7 +119,7 @@ async def _play(plan: Plan, known: Mapping[str, Requirement]) -> Outcome:
 
 
 def _case_for(capabilities: Collection[str]) -> str:
-    """Return the text of a case file without the commands that the driver does not declare."""
+    """Return the text of a case file that uses only commands that the driver declares."""
     tried = [each for each in _RESULTS if each not in _OPTIONAL or each in capabilities]
     return _CASE.format(
         steps=", ".join(f'{{ do = "{each}" }}' for each in tried),

@@ -29,7 +29,7 @@ MOST_BYTES: Final = 32 * 2**20
 """The maximum size in bytes of a driver's messages in a trace: two lines of maximum length."""
 MOST_LOGS: Final = 500
 MOST_LOGGED: Final = 2**16
-"""The maximum number of characters in the log lines of a trace; `MOST_LOGS` limits the lines."""
+"""The maximum number of characters in the log lines of a trace; `MOST_LOGS` limits their number."""
 
 
 @define
@@ -99,7 +99,7 @@ class Recorder:
         self._logs, self._logged, self._cut = self._logs + 1, self._logged + len(text), full
 
     def _weigh(self, size: int) -> bool:
-        """Add `size` bytes to the size of the trace; return whether there was room for them."""
+        """Count `size` more bytes as part of the trace; return whether there was room for them."""
         self._bytes += size
         if self._bytes > MOST_BYTES and not self.overfull:
             self.overfull = True

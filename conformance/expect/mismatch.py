@@ -37,7 +37,7 @@ class Assertion(Protocol):
 
 
 def difference(expected: Json, actual: Json, where: str = "") -> str | None:
-    """Return a description of the first difference of `actual` from `expected`, or None.
+    """Return a description of the first difference between `actual` and `expected`, or None.
 
     In tables, only the keys of `expected` are compared. Lists are compared item by item, and
     numbers by value.

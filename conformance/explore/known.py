@@ -20,7 +20,7 @@ class Broken:
     assertion: str
     said: str
     rules: tuple[str, ...] = ()
-    """The rules that may be the broken one, if there are several."""
+    """The rules that may have been broken, if it is uncertain which one was."""
 
 
 def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
@@ -63,7 +63,7 @@ class PassingOver:
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Return the filter for a baseline; an entry without a rule covers all its case's rules."""
+        """Return the filter for a baseline; entries without a rule cover all their case's rules."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:

@@ -60,7 +60,7 @@ class Kill:
 class Trial:
     """The result of one mutant.
 
-    `wrong_reason` has the kills whose findings cite no rule that the mutant breaks.
+    `wrong_reason` lists the kills whose findings cite no rule that the mutant breaks.
     """
 
     mutant: Mutant
@@ -190,7 +190,7 @@ class _Trials:
                 yield partial(self._control, family, families[family])
 
     def doubtful(self, mutants: Sequence[Mutant]) -> Sequence[Case]:
-        """Return the cases that could have caught a mutant but did not, or none if there are many."""
+        """Return the cases that could have caught a mutant but did not; empty if there are many."""
         idle = list(_about_any(mutants, _idle(self.cases, self.trials.values())))
         return idle if len(idle) <= _FEW else ()
 

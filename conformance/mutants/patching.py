@@ -122,7 +122,7 @@ class ByObject(dict[object, T]):
 
 
 _undo: Final = list[Callable[[], None]]()
-"""Functions that undo the changes that mutants have made in this process, the latest change last."""
+"""Functions that undo the changes that mutants have made in this process, most recent last."""
 _ABSENT: Final = object()
 
 

@@ -122,7 +122,7 @@ class World:
     heard: list[tuple[str, object]] = field(factory=list[tuple[str, object]])
     outcomes: list[object] = field(factory=list[object])
     happened: set[Fault] = field(factory=set[Fault])
-    """The faults that were injected; a job may end before others are due."""
+    """The faults that were injected; others may not be due before the job ends."""
     backend: Backend = field(init=False)
     _random: Random = field(init=False)
     _session: Session = field(init=False)
@@ -305,7 +305,7 @@ class World:
         self._report(Finished(number))
 
     def _report(self, event: Responded | Received | Finished | Broken) -> None:
-        """Pass an event to the client, unless it has closed that exchange."""
+        """Pass an event to the client, unless the client has closed that exchange."""
         if event.exchange not in self._gone:
             if isinstance(event, _LAST):
                 self._gone.add(event.exchange)
@@ -367,7 +367,7 @@ class World:
         self._at(max(wait, 0.001), partial(self._pump, number))
 
     def _due(self, link: _Link) -> Sequence[Frame]:
-        """Return the frames to send now, but no more than the fault of the stream allows."""
+        """Return the frames to send now, but no more than the stream's fault allows."""
         limit = _AT_ONCE
         if link.fault is not None and link.fault.kind in _AFTER:
             limit = min(limit, int(link.fault.value) - link.sent)
@@ -385,7 +385,7 @@ class World:
                 self._report(Received(link.number, piece))
 
     def _ends(self, link: _Link, fault: Fault) -> bool:
-        """Inject the fault of a stream when it is due; return whether it ends the stream."""
+        """Inject a stream's fault when it is due; return whether the fault ends the stream."""
         if fault.kind not in _AFTER or link.sent < fault.value:
             return False
         if fault.kind is Kind.END and link.job.over and not link.sent:

@@ -24,7 +24,7 @@ from conformance.states.world import World
 MOVES: Final = {
     "start": "the application calls start()",
     "follow": "the application calls wait()",
-    "leave": "the application leaves the wait",
+    "leave": "the application stops waiting",
     "cancel": "the application calls cancel()",
     "abort": "the application calls abort()",
     "handled": "the callback returns",

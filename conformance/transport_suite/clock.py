@@ -11,8 +11,8 @@ from arkor_proto import Timer
 class VirtualClock:
     """Virtual time, in seconds; any thread may use it.
 
-    A wait for a timer in `passing` takes no time; any other lasts until something else ends the
-    wait.
+    Waiting for a timer in `passing` takes no time. The other timers never expire: such a wait lasts
+    until something else ends it.
     """
 
     passing: frozenset[Timer] = frozenset({Timer.RECONNECT})
@@ -47,7 +47,10 @@ class VirtualClock:
             return [round(delay, 6) for each, _, delay in self._waits if each is timer]
 
     def waits_for(self, timer: Timer, patience: float) -> bool:
-        """Block until the transport waits for `timer`; return False after `patience` seconds."""
+        """Block until the transport is waiting on `timer`, for at most `patience` seconds.
+
+        Returns False if that does not happen.
+        """
         with self._changed:
             return self._changed.wait_for(
                 lambda: any(each is timer for each, _, _ in self._waits), patience

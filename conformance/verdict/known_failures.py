@@ -47,7 +47,7 @@ DATE: Final = restricted(converted(text(), _date), {"format": "date"})
 class Known:
     """One known failure: of a case, or of a rule on random schedules.
 
-    If `profile` or `assertion` is set, it covers only those profiles or assertions.
+    If `profile` or `assertion` is set, the entry covers only those profiles or assertions.
     """
 
     case: str = word(text(), "the case, or its template", default="")
@@ -131,7 +131,7 @@ BASELINE: Final = table(_Baseline, "known failures")
 
 
 def read_baseline(path: Path, rules: Mapping[str, Requirement]) -> tuple[Known, ...]:
-    """Read a baseline file; raises ReadingError if it is unreadable, or with all its mistakes."""
+    """Read a baseline file; raises ReadingError, which lists all mistakes, if it is invalid."""
 
     def read(file: Mapping[str, Json]) -> tuple[Known, ...]:
         known, mistakes = BASELINE.read(file, "").known, Mistakes()

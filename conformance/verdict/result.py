@@ -13,7 +13,7 @@ from conformance.verdict.statuses import Exit, Verdict
 from conformance.verdict.time_modes import Unjudged
 
 OF_THE_DRIVER: Final = "driver"
-"""The `assertion` of findings about the driver instead of its client."""
+"""The `assertion` of findings about the driver rather than its client."""
 SETTLES: Final = "ARK-ERR-10"
 """The rule that every operation must settle; cited in cases that test another rule."""
 

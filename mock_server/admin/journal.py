@@ -54,7 +54,7 @@ class Polls:
 async def journal(book: Journal, request: Request, polls: Polls, *, tail: bool) -> Reply | Answered:
     """Return the records: immediately, after waiting for a new one, or as an event stream (`tail`).
 
-    Raises Refusal.
+    Raises Refusal for invalid parameters, or if too many requests are already waiting.
     """
     after = number_of(request, "after", 0)
     if tail:

@@ -111,7 +111,7 @@ class Tenants:
             self._reached[tenant.token].add((org, slug))
 
     def _overlooks(self, request: Request) -> bool:
-        """Return whether the request is a resume whose token is not checked."""
+        """Return whether the request resumes a stream and its token is therefore not checked."""
         return (
             self._plan.tenancy is Tenancy.FIRST_OPEN
             and request.route is Route.STREAM

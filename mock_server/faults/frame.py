@@ -1,4 +1,4 @@
-"""Faults of a frame: how they change its bytes."""
+"""Faults in a frame, and how they change its bytes."""
 
 import random
 import re

@@ -23,7 +23,7 @@ _FOR_LISTENERS: Final = {"for listeners": True}
 
 @frozen
 class ConnectionOpened:
-    """A client connected; `connection` counts from 1."""
+    """A client connected; `connection` is its number, counted from 1."""
 
     seq: int
     at: float
@@ -93,7 +93,7 @@ class FrameSent:
     event: str | None
     type: str | None
     data: bytes = field(default=b"", repr=False, eq=False, metadata=_FOR_LISTENERS)
-    """The frame without chunk framing; only listeners get it, the journal does not keep it."""
+    """The frame without chunk framing; listeners get it, but the journal does not keep it."""
 
 
 @frozen
@@ -115,7 +115,7 @@ class UpstreamFailed:
 
 @frozen
 class ExchangeEnded:
-    """An exchange ended: `how`, and `by` which side (server or client)."""
+    """An exchange ended in the way `how`, and `by` one side (server or client)."""
 
     seq: int
     at: float
@@ -128,7 +128,7 @@ class ExchangeEnded:
 
 @frozen
 class ConnectionClosed:
-    """A connection ended: `how` (fin, rst, …), and `by` which side (server or client)."""
+    """A connection ended in the way `how` (fin, rst, …), and `by` one side (server or client)."""
 
     seq: int
     at: float
@@ -163,7 +163,7 @@ class ConnectionFailed:
 
 @frozen
 class RuleFired:
-    """A rule fired; `rule` counts from 1."""
+    """A rule fired; `rule` is its number, counted from 1."""
 
     seq: int
     at: float

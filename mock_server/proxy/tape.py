@@ -60,7 +60,7 @@ class Tape(RecordingListener):
         return tape
 
     def asked(self, exchange: RecordedExchange) -> None:
-        """Write the request, which begins an exchange."""
+        """Write the request that begins an exchange."""
         self._asked += 1
         self._numbers[id(exchange)] = self._asked
         request = exchange.request
@@ -79,7 +79,7 @@ class Tape(RecordingListener):
         self._note(exchange, {"early": status})
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Write the head of the response, and its body if it was passed on whole."""
+        """Write the head of the response, and its body if that was passed on in full."""
         head = exchange.head
         if head is None:
             return
@@ -97,7 +97,7 @@ class Tape(RecordingListener):
         self._note(exchange, entry)
 
     def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
-        """Write a frame of an event stream; pieces of another body are written when it ends."""
+        """Write a frame of an event stream; pieces of other bodies are written when they end."""
         if exchange.is_event_stream:
             self._piece(exchange, hidden(frame))
 
@@ -113,7 +113,7 @@ class Tape(RecordingListener):
         self._note(exchange, {"end": end, "silence": exchange.silence})
 
     def dropped(self, exchange: RecordedExchange) -> None:
-        """Write that an exchange is not part of the recording."""
+        """Write an entry which says that an exchange is not part of the recording."""
         self._note(exchange, {"dropped": True})
         del self._numbers[id(exchange)]
 
@@ -158,7 +158,7 @@ class Tape(RecordingListener):
 
 
 def rescue_file(out: Path, text: str) -> Path:
-    """Write a recording to a temporary directory because its target is full; raises OSError."""
+    """Write a recording to a temporary directory if its target has no room; raises OSError."""
     directory = Path(tempfile.mkdtemp(prefix="arkor-recording-"))
     try:
         write_whole(directory / out.name, text)

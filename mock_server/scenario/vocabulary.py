@@ -28,7 +28,7 @@ from mock_server.strict.words import given, table, word
 MANY: Final = 1_000_000
 _WHOLE: Final = frozenset({"raw", "bytes_hex", "comment"})
 _FORMS: Final = _WHOLE | {"data", "json"}
-"""A frame has at most one of these words; one of `_WHOLE` rules out fields such as `id`."""
+"""A frame has at most one of these words; those in `_WHOLE` exclude fields such as `id`."""
 
 
 class Capability(StrEnum):
@@ -45,7 +45,7 @@ class Capability(StrEnum):
     TLS_RAW = "tls_raw"
     """The carrier controls the bytes below TLS."""
     FULL_QUEUE = "full_queue"
-    """The carrier's kernel ignores connections if the accept queue is full; only Linux does so."""
+    """A full accept queue makes the carrier's kernel ignore connections; only Linux does so."""
 
 
 class Route(StrEnum):
@@ -167,7 +167,7 @@ class Select:
 
     @property
     def picks_frames(self) -> bool:
-        """Whether the unit of the rule is a frame."""
+        """Whether the rule applies to single frames."""
         return (
             self.frame is not None
             or self.id is not None

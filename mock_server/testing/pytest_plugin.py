@@ -62,9 +62,9 @@ class Mocks:
 
     @staticmethod
     def cut_traceback(failure: pytest.ExceptionInfo[BaseException]) -> None:
-        """End the traceback at the test's call of the mock if the error is meant for the test.
+        """End the traceback at the test's call to the mock if the error is meant for the test.
 
-        Other errors keep their traceback, because they may be bugs of the mock.
+        Other errors keep their traceback, because they may be bugs in the mock.
         `__tracebackhide__` would leave the frames of the portal between the test and the server.
         """
         frames = list(_linked(failure.tb))

@@ -112,7 +112,7 @@ def _server(script: Script, setting: Setting) -> Mapping[str, Json]:
 
 
 def _plainer(steps: Sequence[dict[str, Json]]) -> Sequence[Json]:
-    """Remove `detach` from steps where it has no effect: the next step waits, or there is none."""
+    """Remove `detach` from a step if the next one waits for it, and from the last step."""
     earlier: Counter[str] = Counter()
     for step, following in zip(steps, [*islice(steps, 1, None), None], strict=True):
         verb = str(step["do"])

@@ -77,7 +77,7 @@ def a_body_cut_between_chunks_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3")
 def a_chunk_size_that_is_none_is_broken(bench: Bench) -> None:
-    """Invalid chunked framing is reported as Broken, after the complete events before it."""
+    """Invalid chunked framing is reported as Broken, after the complete events that precede it."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY), b"xyz\r\n")
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
@@ -104,7 +104,7 @@ def a_reset_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-1", "ARK-BUD-6", "ARK-BUD-7")
 def a_stream_that_cannot_be_opened_spends_the_budget(bench: Bench) -> None:
-    """Each connection reset before the response is reported as Broken once, and is one failure."""
+    """If a connection is reset before the response, Broken is reported once, as one failure."""
     with bench.play(Scene(streams=[then_reset], max_attempts=3)) as play:
         same("failures", play.waiting().error(GaveUp).attempts, 4)
         same("opens", len(play.peer.asked("stream")), 4)

@@ -147,7 +147,7 @@ def what_arrives_during_a_callback_is_not_lost(bench: Bench) -> None:
 
 @check("T5", "ARK-RES-13", "ARK-BUD-5")
 def an_end_during_a_callback_waits_for_it(bench: Bench) -> None:
-    """If a stream ends while a callback runs, its remaining events are delivered before its end."""
+    """If a stream ends during a callback, the end is reported after all remaining events."""
     hold = Hold()
 
     def script(visit: Visit) -> None:

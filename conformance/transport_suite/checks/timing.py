@@ -189,7 +189,7 @@ def an_open_stream_has_no_limit(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-1")
 def a_refused_connection_is_broken(bench: Bench) -> None:
-    """A refused connection is a TransportError that names the address."""
+    """A refused connection raises a TransportError that names the address."""
     addresses = MockServer().addresses
     try:
         url = addresses.refused_url()

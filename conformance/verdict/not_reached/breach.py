@@ -93,10 +93,11 @@ def went_on(case: Case, trace: Trace) -> Breach | None:
 def left_early(case: Case, trace: Trace) -> Event | None:
     """Return the event with which an operation settled too early for the case, or None.
 
-    The following do not count as too early: an operation whose result the case judges itself; an
-    operation that gave up, which the number of stream requests explains; a wait that received
-    the end of the job or mistook something for it; a wait that had survived the same thing before;
-    and a wait that failed with `protocol` if only the case knows whether the stream was at fault.
+    The following do not count as too early: an operation whose result the case itself judges; an
+    operation that gave up (the number of stream requests shows whether that was too early); a wait
+    that received the end of the job or mistook something for it; a wait that had earlier survived
+    the same kind of failure; and a wait that failed with `protocol` where only the case knows
+    whether the stream was at fault.
     """
     settled = _unexpected(case, trace)
     if settled is None or not isinstance(settled.fact, Settled) or _has_given_up(settled):

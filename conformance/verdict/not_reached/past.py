@@ -105,7 +105,7 @@ class Past:
         return sum(fact.operation.partition("#")[0] in verbs for fact in self.facts(Called))
 
     def all_answered(self, route: str) -> bool:
-        """Return whether a route was requested and the backend has answered all its requests."""
+        """Return whether a route was requested and the backend has answered all requests to it."""
         own = {request.attempt for request in self.requests if request.route == route}
         ends = (fact for fact in self.facts(Ended) if fact.by == "server")
         return bool(own) and own <= {fact.attempt for fact in ends if fact.route == route}

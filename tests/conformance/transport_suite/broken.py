@@ -133,7 +133,7 @@ class FillsItsBuffer(Plain):
 
 
 class IgnoresClose(Plain):
-    """Leaves a connection open that the session has closed."""
+    """Leaves open a connection that the session has closed."""
 
     def do(self, output: Output) -> None:
         """Do anything but close."""
@@ -305,7 +305,7 @@ class LogsRequests(Plain):
 
 
 class QuotesThePeer(Plain):
-    """Quotes in its error a response that it could not parse."""
+    """Quotes an unparsable response in its error."""
 
     def why(self, error: Exception) -> str:
         """Quote it."""
