@@ -128,7 +128,7 @@ def rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
 
 @frozen
 class _Found:
-    """A schedule on which the client was wrong, and the broken rule, if one can be cited."""
+    """A schedule that made the client misbehave, and the rule it broke, if one can be cited."""
 
     place: int
     schedule: Schedule

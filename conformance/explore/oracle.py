@@ -60,7 +60,7 @@ _NO_JSON: Final = frozenset({Kind.PING, Kind.MALFORMED, Kind.NAN, Kind.NOT_AN_OB
 
 @frozen
 class Frame:
-    """One frame of a stream; without an id, it does not move the cursor."""
+    """One frame of a stream; a frame without an id does not move the cursor."""
 
     kind: Kind
     id: str | None = None

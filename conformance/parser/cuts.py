@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 _FEW_BYTES: Final = 400
-"""Only streams of at most this many bytes are cut into bytes, and in two at every position."""
+"""Longer streams are not cut into single bytes, nor in two at every position."""
 _MOST_CUTS: Final = 8
 
 

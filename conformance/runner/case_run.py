@@ -1,8 +1,8 @@
 """Play one case: take its steps with the client while the backend is recorded.
 
-This module takes the steps, ends the sleeps, and decides when a case is over: because everything
-has settled, because the client went silent, or because it does not stop. `verdict.judge` then
-judges the trace.
+This module takes the steps, ends the sleeps, and decides when a case is over: when everything
+has settled, when the client has gone silent, or when it has gone on for too long. `verdict.judge`
+then judges the trace.
 """
 
 from collections.abc import Callable
@@ -56,7 +56,7 @@ class CaseRun:
     recorder: Recorder
     patience: float
     rounds: int = 1
-    """Round trips between a sleep and its automatic end; they expose clients that do not wait."""
+    """How many round trips precede the automatic end of a sleep; they expose clients that do not wait."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _waited: bool = field(default=False, init=False)

@@ -73,7 +73,7 @@ class Journal:
             listener(record)
 
     def _keep(self, record: R) -> R:
-        """Append a record and make room for it; return the record as stored."""
+        """Append a record, dropping older data if there is no room; return the record as stored."""
         record = with_short_texts(record)
         if len(self.records) >= self.limit:
             self._drop_records(max(1, self.limit // 10))

@@ -77,7 +77,7 @@ class Wire:
                 await anyio.wait_readable(self._socket)
                 continue
             if not data and (error := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
-                raise OSError(error, "the peer closed the connection before it had read everything")
+                raise OSError(error, "the peer closed the connection before reading everything")
             return data
 
     async def _exchange_records(self, tls: Tls) -> None:

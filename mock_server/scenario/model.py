@@ -137,7 +137,8 @@ class BackendPlan:
         choice(FanOut),
         "how the backend sends new events: to all followers of the job; each event to only one "
         "follower, in turn; to the followers one after another, so that one that does not read "
-        "delays the others; or likewise, but such a follower also delays every other request",
+        "delays the others; or in that way, with a follower that does not read also delaying "
+        "every other request",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )

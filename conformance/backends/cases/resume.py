@@ -334,7 +334,7 @@ async def hand_off_of_the_terminal_event(play: Play) -> None:
 
 
 def amiss(ids: Sequence[str], rest: Sequence[str]) -> str:
-    """Describe the first error in a resumed stream, which should send `rest`; "" if none."""
+    """Describe the first error in a resumed stream that should send `rest`; "" if there is none."""
     for place, came in enumerate(ids):
         if place < len(rest) and came == rest[place]:
             continue

@@ -22,7 +22,7 @@ class Addresses:
     _resolver: Resolver = field(factory=Resolver, init=False)
 
     def refused_url(self) -> str:
-        """Return a URL whose port refuses connections, because it is bound but does not listen."""
+        """Return a URL whose port refuses connections: it is bound, but nothing listens on it."""
         return _url(self._hold())
 
     def dns_url(self) -> str:
@@ -40,7 +40,7 @@ class Addresses:
         return _url(listening)
 
     def slow_dns_url(self, port: int, seconds: float) -> str:
-        """Return a URL whose name takes this many seconds to resolve; see `resolving`."""
+        """Return a URL whose host name takes this many seconds to resolve; see `resolving`."""
         return f"http://{self._resolver.add([_LIVE], seconds)}:{port}"
 
     def failing_dns_url(self, port: int = 80) -> str:
