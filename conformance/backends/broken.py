@@ -115,12 +115,15 @@ _FILE: Final[Shape[_File]] = table(_File, "the mutants of the backend kit")
 
 
 def broken_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
-    """Return the broken backends; raises ReadingError."""
+    """Return the broken backends; raises ReadingError if `mutants.toml` is invalid."""
     return _read(requirements).mutants
 
 
 def benign_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
-    """Return the benign variants and the conforming scenario itself; raises ReadingError."""
+    """Return the benign variants and the conforming scenario itself.
+
+    Raises ReadingError if `mutants.toml` is invalid.
+    """
     itself = BrokenBackend(name="conforming.itself", what="The conforming scenario.")
     return (itself, *_read(requirements).benign)
 

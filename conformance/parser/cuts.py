@@ -25,7 +25,7 @@ def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
 
 
 def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[tuple[int, ...]]:
-    """Yield sets of places to cut: none, those of `chunks`, all, each alone, then random ones."""
+    """Yield sets of cut positions: none, those of `chunks`, all, each alone, then random ones."""
     data = b"".join(chunks)
     yield ()
     if given := places_of(chunks):

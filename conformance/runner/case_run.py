@@ -56,7 +56,7 @@ class CaseRun:
     recorder: Recorder
     patience: float
     rounds: int = 1
-    """How many round trips precede the automatic end of a sleep; they expose clients that do not wait."""
+    """How many round trips pass before a sleep is ended; they expose clients that do not wait."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _waited: bool = field(default=False, init=False)
@@ -268,7 +268,7 @@ class CaseRun:
                 pass
 
     def _quiet_after(self, rounds: int) -> None:
-        """Record `Quiet` when all data sent before a wait settled is certain to have arrived.
+        """Record `Quiet` once all data that was sent before a wait settled must have arrived.
 
         Bytes on the loopback interface arrive as soon as they are sent, but the backend needs a few
         round trips to accept, read and record them.

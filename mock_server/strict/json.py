@@ -44,7 +44,7 @@ def _finite(digits: str) -> float:
 def compact(value: object) -> str:
     """Write JSON on one line, without spaces and without escaping non-ASCII characters.
 
-    All of them are escaped if there is a lone surrogate, which UTF-8 cannot encode.
+    If there is a lone surrogate, which UTF-8 cannot encode, all non-ASCII characters are escaped.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:
