@@ -146,7 +146,7 @@ class _Over(Exception):
 
 @define
 class _Broke(Exception):
-    """A callback failed, and under the profile the client reopens the stream."""
+    """A callback failed, after which this profile makes the client reopen the stream."""
 
 
 @define

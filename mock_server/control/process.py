@@ -78,7 +78,7 @@ class _Conversation:
 
 
 def _message_in(line: bytes) -> Mapping[str, object] | str:
-    """Parse a line; returns the command, or a message if the line is not a command."""
+    """Parse a line; return the command, or a message if the line is not a command."""
     if len(line) > LONGEST:
         return f"the line is longer than {LONGEST >> 20} MiB"
     try:

@@ -18,7 +18,7 @@ from mock_server.journal.records import (
 
 R = TypeVar("R", bound=Record)
 _HEAVY: Final = 1024
-"""A body with more bytes than this is heavy: heavy bodies are dropped before whole records."""
+"""A body with more bytes than this is heavy; heavy bodies are dropped before whole records are."""
 
 
 @define

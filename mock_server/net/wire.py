@@ -109,7 +109,7 @@ class Wire:
         await self._flush(self._tls)
 
     async def send_beneath(self, data: bytes) -> None:
-        """Send bytes to the socket unencrypted, even under TLS; raises OSError."""
+        """Send bytes to the socket unencrypted, even under TLS; raises OSError if that fails."""
         if self._tls is not None:
             await self._flush(self._tls)
         await self._put(data)
@@ -198,9 +198,9 @@ class Wire:
         return "fin"
 
     async def until_peer_closes_unread(self) -> str:
-        """Wait until the peer closes, without reading; returns how: fin or rst.
+        """Wait, without reading, until the peer closes; return how it closed: `fin` or `rst`.
 
-        The kernel has no event for a FIN after unread bytes, so this polls its state.
+        The kernel has no event for a FIN after unread bytes, so this polls the socket's state.
         """
         while (peer := self._peer()) is Peer.THERE:  # noqa: ASYNC110 - see above
             await anyio.sleep(_LOOK_EVERY)

@@ -29,7 +29,7 @@ from mock_server.strict.words import group, table, word
 
 @frozen(kw_only=True)
 class JobPlan:
-    """What one job will do. The n-th create uses the n-th plan; later creates use the last plan."""
+    """What one job will do. The n-th create uses the n-th plan; once all are used, the last one."""
 
     id: str | None = word(
         text(1000),

@@ -26,7 +26,7 @@ class Addresses:
         return _url(self._hold())
 
     def dns_url(self) -> str:
-        """Return a URL whose name does not exist (RFC 6761)."""
+        """Return a URL whose host name does not exist (RFC 6761)."""
         return "http://arkor-mock.invalid"
 
     def blackhole_url(self) -> str:
@@ -48,7 +48,7 @@ class Addresses:
         return f"http://{self._resolver.add([])}:{port}"
 
     def dead_first_url(self, port: int, *, silent: bool = False) -> str:
-        """Return a URL whose name has two addresses, the first of them dead; see `resolving`.
+        """Return a URL whose host name has two addresses, the first one dead; see `resolving`.
 
         The first address refuses connections, or ignores them if `silent`; the second is 127.0.0.1.
         Raises OSError if the port is in use on all addresses of the loopback interface, if the
