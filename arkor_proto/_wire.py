@@ -192,7 +192,7 @@ def foreign_codings(headers: Headers) -> tuple[str, ...]:
 
 
 def coding_problem(headers: Headers) -> str:
-    """Return what is wrong with a response's content codings, "" if nothing is (ARK-WIR-9)."""
+    """Return what is wrong with a response's content codings, or "" if nothing is (ARK-WIR-9)."""
     codings = ", ".join(foreign_codings(headers))
     return f"content coding {codings!r}; only identity was accepted" if codings else ""
 

@@ -53,7 +53,7 @@ class DriverConnection:
     _stopped: anyio.Event = field(factory=anyio.Event, init=False)
 
     def start(self) -> None:
-        """Start the process; raises DriverUnusable."""
+        """Start the process; raises DriverUnusable if that fails."""
         self._process = DriverProcess.start(self.command, self._hear, self._end)
 
     def listen(self, recorder: Recorder) -> None:

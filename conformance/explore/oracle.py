@@ -86,7 +86,7 @@ class Trigger:
 
 @frozen(kw_only=True)
 class Schedule:
-    """The backend's and the application's actions during one wait; the last attempt repeats.
+    """The backend's and the application's actions during one wait; the last attempt is repeated.
 
     `job` is the status that the backend reports when the client requests the job.
     """

@@ -189,7 +189,7 @@ class Wire:
         self.close()
 
     async def until_peer_closes(self) -> str:
-        """Read and discard until the peer closes; returns how: fin or rst."""
+        """Read and discard until the peer closes; return how it closed: `fin` or `rst`."""
         try:
             while await self._take():
                 await checkpoint()

@@ -310,7 +310,7 @@ async def _signals(play: Play, *followers: Follower) -> None:
 
 @case("stream.retry", "30", passive=True)
 async def retry(play: Play) -> None:
-    """Clients obey `retry`: a long delay keeps them waiting, a short one floods the backend."""
+    """Clients obey `retry`: a long delay keeps them waiting, and a short one floods the backend."""
     for each, place, block in await _blocks(play):
         value = block.retry
         if value is not None and not (
