@@ -156,7 +156,7 @@ def redirected(endpoint: Endpoint, request: Request, location: str) -> Request |
 
 
 def header(headers: Headers, name: bytes) -> str | None:
-    """Return the value of the header called `name` (lower case), None if there is none.
+    """Return the value of the header called `name` (lower case), or None if there is none.
 
     Repeated fields are equivalent to one field with the values joined by commas (RFC 9110 §5.3).
     """
@@ -198,7 +198,7 @@ def coding_problem(headers: Headers) -> str:
 
 
 def page_problem(headers: Headers, body: bytes) -> str:
-    """If a response is a web page, return a text that quotes its title or first words, else ""."""
+    """Return a text that quotes a web page's title or first words; "" for other responses."""
     types = [
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")

@@ -58,7 +58,7 @@ class Amounts:
     jobs: int = 4
     """The most jobs that a run may create, including refused creates."""
     streams: int = 8
-    """The most streams open at once."""
+    """The largest number of streams that may be open at the same time."""
     resumes: int = 400
     """How many resumes test the hand-off from replay to live events."""
     drops: int = 20

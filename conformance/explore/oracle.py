@@ -296,7 +296,7 @@ def predict(schedule: Schedule) -> Prediction:
             cancels=wait.cancels,
             questions=wait.questions,
         )
-    raise ValueError("the schedule never ends; put a terminal frame into its last attempt")
+    raise ValueError("the schedule never ends; put a terminal frame in its last attempt")
 
 
 def _served(schedule: Schedule) -> Iterator[Attempt]:

@@ -46,7 +46,7 @@ _FIN_SOON: Final = 0.01
 
 @define(eq=False)
 class ServerConnection:
-    """One accepted connection; call `run` once. It always closes its wire."""
+    """One accepted connection; call `run` once, which always closes the wire."""
 
     _service: Service
     wire: Wire

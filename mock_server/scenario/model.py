@@ -144,8 +144,8 @@ class BackendPlan:
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it restarts the ids "
-        "of new events at 1; or it loses the two newest events of every unfinished job",
+        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it makes the ids "
+        "of new events start over at 1; or it loses the two newest events of every unfinished job",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )

@@ -180,7 +180,7 @@ async def _at_the_end(play: Play, job: str, cursor: str) -> None:
 
 @case("resume.at-the-end-without-a-word", "60", passive=True)
 async def at_the_end_without_a_word(play: Play) -> None:
-    """An empty 200 counts as a failure; with an unlimited budget a client reconnects for ever."""
+    """An empty 200 is a failure, so with an unlimited budget a client reconnects for ever."""
     seen = await play.supply.ended()
     follower = await play.follow(seen.job, seen.ids[-1])
     if follower.status in {_NO_CONTENT, _GONE}:

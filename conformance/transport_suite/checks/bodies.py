@@ -104,7 +104,7 @@ def a_reset_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-1", "ARK-BUD-6", "ARK-BUD-7")
 def a_stream_that_cannot_be_opened_spends_the_budget(bench: Bench) -> None:
-    """Each connection reset before the response is reported as Broken once, and is one failure."""
+    """A connection that is reset before the response is reported once, as Broken: one failure."""
     with bench.play(Scene(streams=[then_reset], max_attempts=3)) as play:
         same("failures", play.waiting().error(GaveUp).attempts, 4)
         same("opens", len(play.peer.asked("stream")), 4)
