@@ -46,7 +46,7 @@ def _to_json(value: object) -> bytes:
 
 
 def cursor_problem(cursor: str) -> str | None:
-    """Return why `cursor` cannot be sent as a `Last-Event-ID` header, None if it can (ARK-RES)."""
+    """Return why `cursor` cannot be sent as a `Last-Event-ID` header, or None if it can."""
     if cursor != cursor.strip(" \t"):
         return "it begins or ends with white space, which a header does not preserve"
     if any((char < " " and char != "\t") or char == "\x7f" for char in cursor):
@@ -87,7 +87,7 @@ def request_to(
 
 
 def authorized(request: Request, token: str) -> Request:
-    """Return `request` with a token added; its endpoint had none."""
+    """Return `request`, which was built without a token, with `token` added."""
     bearer = (b"Authorization", b"Bearer " + token.encode())
     return Request(request.method, request.target, (*request.headers, bearer), request.body)
 
@@ -156,7 +156,7 @@ def redirected(endpoint: Endpoint, request: Request, location: str) -> Request |
 
 
 def header(headers: Headers, name: bytes) -> str | None:
-    """Return the value of the header called `name` (lower case), None if there is none.
+    """Return the value of the header called `name` (lower case), or None if there is none.
 
     Repeated fields are equivalent to one field with the values joined by commas (RFC 9110 §5.3).
     """
@@ -177,7 +177,7 @@ def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Return whether there is a `Content-Type` and each is `text/event-stream`."""
+    """Return whether there is a `Content-Type` and every one is `text/event-stream`."""
     types = {
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")
@@ -192,13 +192,13 @@ def foreign_codings(headers: Headers) -> tuple[str, ...]:
 
 
 def coding_problem(headers: Headers) -> str:
-    """Return what is wrong with a response's content codings, "" if nothing is (ARK-WIR-9)."""
+    """Return what is wrong with a response's content codings, or "" if nothing is (ARK-WIR-9)."""
     codings = ", ".join(foreign_codings(headers))
     return f"content coding {codings!r}; only identity was accepted" if codings else ""
 
 
 def page_problem(headers: Headers, body: bytes) -> str:
-    """If a response is a web page, return a text that quotes its title or first words, else ""."""
+    """Return a text that quotes a web page's title or first words; "" for other responses."""
     types = [
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")

@@ -36,7 +36,7 @@ class UsageError(ReadingError):
 
 
 _MOST_DIGITS: Final = 400
-"""Integers with more digits exceed every float; they are refused before Python's limit applies."""
+"""Integers with more digits are too large for a float; Python's own limit is never reached."""
 _PLAIN: Final = mapping(anything())
 
 

@@ -58,7 +58,7 @@ class Amounts:
     jobs: int = 4
     """The most jobs that a run may create, including refused creates."""
     streams: int = 8
-    """The most streams open at once."""
+    """The largest number of streams that may be open at the same time."""
     resumes: int = 400
     """How many resumes test the hand-off from replay to live events."""
     drops: int = 20
@@ -68,6 +68,6 @@ class Amounts:
 
 
 CAREFUL: Final = Amounts()
-"""What a run may use if the backend is on another machine."""
+"""The limits of a run against a backend on another machine."""
 GENEROUS: Final = Amounts(jobs=40, streams=64, resumes=2000, drops=1000, races=20)
-"""What a run may use if the backend is on this machine, where jobs cost nothing."""
+"""The limits of a run against a backend on this machine, where jobs cost nothing."""

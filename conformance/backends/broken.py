@@ -115,12 +115,15 @@ _FILE: Final[Shape[_File]] = table(_File, "the mutants of the backend kit")
 
 
 def broken_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
-    """Return the broken backends; raises ReadingError."""
+    """Return the broken backends; raises ReadingError if `mutants.toml` is invalid."""
     return _read(requirements).mutants
 
 
 def benign_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
-    """Return the benign variants and the conforming scenario itself; raises ReadingError."""
+    """Return the benign variants and the conforming scenario itself.
+
+    Raises ReadingError if `mutants.toml` is invalid.
+    """
     itself = BrokenBackend(name="conforming.itself", what="The conforming scenario.")
     return (itself, *_read(requirements).benign)
 
@@ -260,7 +263,7 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play every case against benign backends; against a broken one, those for rules it breaks.
+    """Play cases against benign backends, and against broken ones those for the rules they break.
 
     `enough` saves time. Once a broken backend has been caught, the cases that have already caught
     another one are skipped for it. Only the first benign backend is tested with every case; the

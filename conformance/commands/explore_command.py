@@ -128,7 +128,7 @@ def rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
 
 @frozen
 class _Found:
-    """A schedule on which the client was wrong, and the broken rule, if one can be cited."""
+    """A schedule that made the client misbehave, and the rule it broke, if one can be cited."""
 
     place: int
     schedule: Schedule
@@ -161,7 +161,7 @@ class _Search:
         return tried, None
 
     async def smallest(self, found: _Found) -> _Found:
-        """Reduce a schedule, step by step, while the client still goes wrong on it."""
+        """Reduce a schedule step by step, as long as the client still goes wrong on it."""
         while True:
             steps = list(smaller(found.schedule))
             smaller_one = await self._first_of(steps) if steps else None

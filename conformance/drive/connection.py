@@ -53,7 +53,7 @@ class DriverConnection:
     _stopped: anyio.Event = field(factory=anyio.Event, init=False)
 
     def start(self) -> None:
-        """Start the process; raises DriverUnusable."""
+        """Start the process; raises DriverUnusable if that fails."""
         self._process = DriverProcess.start(self.command, self._hear, self._end)
 
     def listen(self, recorder: Recorder) -> None:
@@ -75,8 +75,8 @@ class DriverConnection:
     ) -> int:
         """Send a `wake` that does not end a sleep, and return its number for `came_back`.
 
-        The command advances the clock by `advance_ms`. `then` is called on the answer, unless
-        `listen` has switched to another trace.
+        The command advances the clock by `advance_ms`. `then` is called when the answer
+        arrives, unless `listen` has switched to another trace.
         """
         self._number += 1
         self._beckoned[self._number] = then

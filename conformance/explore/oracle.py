@@ -60,7 +60,7 @@ _NO_JSON: Final = frozenset({Kind.PING, Kind.MALFORMED, Kind.NAN, Kind.NOT_AN_OB
 
 @frozen
 class Frame:
-    """One frame of a stream; without an id, it does not move the cursor."""
+    """One frame of a stream; a frame without an id does not move the cursor."""
 
     kind: Kind
     id: str | None = None
@@ -86,7 +86,7 @@ class Trigger:
 
 @frozen(kw_only=True)
 class Schedule:
-    """The backend's and the application's actions during one wait; the last attempt repeats.
+    """The backend's and the application's actions during one wait; the last attempt is repeated.
 
     `job` is the status that the backend reports when the client requests the job.
     """
@@ -146,7 +146,7 @@ class _Over(Exception):
 
 @define
 class _Broke(Exception):
-    """A callback failed, and under the profile the client reopens the stream."""
+    """A callback failed, after which this profile makes the client reopen the stream."""
 
 
 @define
@@ -296,7 +296,7 @@ def predict(schedule: Schedule) -> Prediction:
             cancels=wait.cancels,
             questions=wait.questions,
         )
-    raise ValueError("the schedule never ends; put a terminal frame into its last attempt")
+    raise ValueError("the schedule never ends; put a terminal frame in its last attempt")
 
 
 def _served(schedule: Schedule) -> Iterator[Attempt]:

@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 _FEW_BYTES: Final = 400
-"""Only streams of at most this many bytes are cut into bytes, and in two at every position."""
+"""Longer streams are not cut into single bytes, nor in two at every position."""
 _MOST_CUTS: Final = 8
 
 
@@ -25,7 +25,7 @@ def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
 
 
 def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[tuple[int, ...]]:
-    """Yield sets of places to cut: none, those of `chunks`, all, each alone, then random ones."""
+    """Yield sets of cut positions: none, those of `chunks`, all, each alone, then random ones."""
     data = b"".join(chunks)
     yield ()
     if given := places_of(chunks):

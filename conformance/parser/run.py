@@ -29,7 +29,7 @@ class Failure:
     actual: Parsed | None
     """The parser's result; None if the parser ended or went silent."""
     rules: tuple[str, ...] = ()
-    """The broken rules, which are known at the end of the run."""
+    """The rules that were broken; complete only at the end of the run."""
 
     @property
     def chunks(self) -> tuple[bytes, ...]:

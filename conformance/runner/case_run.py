@@ -1,8 +1,8 @@
 """Play one case: take its steps with the client while the backend is recorded.
 
-This module takes the steps, ends the sleeps, and decides when a case is over: because everything
-has settled, because the client went silent, or because it does not stop. `verdict.judge` then
-judges the trace.
+This module takes the steps, ends the sleeps, and decides when a case is over: when everything
+has settled, when the client has gone silent, or when it has gone on for too long. `verdict.judge`
+then judges the trace.
 """
 
 from collections.abc import Callable
@@ -56,7 +56,7 @@ class CaseRun:
     recorder: Recorder
     patience: float
     rounds: int = 1
-    """Round trips between a sleep and its automatic end; they expose clients that do not wait."""
+    """How many round trips pass before a sleep is ended; they expose clients that do not wait."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _waited: bool = field(default=False, init=False)
@@ -268,7 +268,7 @@ class CaseRun:
                 pass
 
     def _quiet_after(self, rounds: int) -> None:
-        """Record `Quiet` when all data sent before a wait settled is certain to have arrived.
+        """Record `Quiet` once all data that was sent before a wait settled must have arrived.
 
         Bytes on the loopback interface arrive as soon as they are sent, but the backend needs a few
         round trips to accept, read and record them.

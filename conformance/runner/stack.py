@@ -16,7 +16,7 @@ _ABILITY: Final = "tell a truncated body from a complete one"
 class Sight(Enum):
     """Whether a client can detect a truncated body; the values are written to `run.json`."""
 
-    TOLD = "told from a clean end"
+    TOLD = "distinguished from a clean end"
     MISSED = "taken for a clean end"
     UNKNOWN = "not found out"
 

@@ -25,7 +25,10 @@ _LATER: Final = frozenset({"held"})
 
 
 async def control(scenario: Scenario) -> None:
-    """Serve a scenario until `bye`, the end of stdin or a signal; raises OSError."""
+    """Serve a scenario until `bye`, the end of stdin or a signal.
+
+    Raises OSError if the server cannot listen, or if a reply cannot be written.
+    """
     async with until_ended(Process()) as ended, MockServer(scenario) as server:
         if sys.stdin is not None and sys.stdin.isatty():
             say(
@@ -78,7 +81,7 @@ class _Conversation:
 
 
 def _message_in(line: bytes) -> Mapping[str, object] | str:
-    """Parse a line; returns the command, or a message if the line is not a command."""
+    """Parse a line; return the command, or a message if the line is not a command."""
     if len(line) > LONGEST:
         return f"the line is longer than {LONGEST >> 20} MiB"
     try:

@@ -18,7 +18,7 @@ from mock_server.journal.records import (
 
 R = TypeVar("R", bound=Record)
 _HEAVY: Final = 1024
-"""A body with more bytes than this is heavy: heavy bodies are dropped before whole records."""
+"""A body with more bytes than this is heavy; heavy bodies are dropped before whole records are."""
 
 
 @define
@@ -73,7 +73,7 @@ class Journal:
             listener(record)
 
     def _keep(self, record: R) -> R:
-        """Append a record and make room for it; return the record as stored."""
+        """Append a record, dropping older data if there is no room; return the record as stored."""
         record = with_short_texts(record)
         if len(self.records) >= self.limit:
             self._drop_records(max(1, self.limit // 10))

@@ -1,4 +1,4 @@
-"""Serve one connection: read requests and answer them one after another until it ends.
+"""Serve one connection: read and answer one request after another until the connection ends.
 
 Any error ends this connection and nothing else. The journal records the kind and place of the
 error, never what the peer sent. h11 only reads requests; `exchange.py` writes responses itself,
@@ -46,7 +46,7 @@ _FIN_SOON: Final = 0.01
 
 @define(eq=False)
 class ServerConnection:
-    """One accepted connection; call `run` once. It always closes its wire."""
+    """One accepted connection; call `run` once, which always closes the wire."""
 
     _service: Service
     wire: Wire
@@ -126,7 +126,7 @@ class ServerConnection:
             journal.add(ConnectionFailed(*journal.stamp(), self.number, *where))
 
     async def _apologise(self) -> None:
-        """Send the client an error, or RST if it already has part of a response."""
+        """Send the client an error response, or an RST if part of a response was already sent."""
         with suppress(OSError):
             if self._exchanging is not None and self._exchanging.begun:
                 self._closed_by = ("server", "rst")

@@ -77,7 +77,7 @@ class Wire:
                 await anyio.wait_readable(self._socket)
                 continue
             if not data and (error := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
-                raise OSError(error, "the peer closed the connection before it had read everything")
+                raise OSError(error, "the peer closed the connection before reading everything")
             return data
 
     async def _exchange_records(self, tls: Tls) -> None:
@@ -109,7 +109,7 @@ class Wire:
         await self._flush(self._tls)
 
     async def send_beneath(self, data: bytes) -> None:
-        """Send bytes to the socket unencrypted, even under TLS; raises OSError."""
+        """Send bytes to the socket unencrypted, even under TLS; raises OSError if that fails."""
         if self._tls is not None:
             await self._flush(self._tls)
         await self._put(data)
@@ -189,7 +189,7 @@ class Wire:
         self.close()
 
     async def until_peer_closes(self) -> str:
-        """Read and discard until the peer closes; returns how: fin or rst."""
+        """Read and discard until the peer closes; return how it closed: `fin` or `rst`."""
         try:
             while await self._take():
                 await checkpoint()
@@ -198,9 +198,9 @@ class Wire:
         return "fin"
 
     async def until_peer_closes_unread(self) -> str:
-        """Wait until the peer closes, without reading; returns how: fin or rst.
+        """Wait, without reading, until the peer closes; return how it closed: `fin` or `rst`.
 
-        The kernel has no event for a FIN after unread bytes, so this polls its state.
+        The kernel has no event for a FIN after unread bytes, so this polls the socket's state.
         """
         while (peer := self._peer()) is Peer.THERE:  # noqa: ASYNC110 - see above
             await anyio.sleep(_LOOK_EVERY)

@@ -40,7 +40,7 @@ ANSWER_TIME: Final = 300.0
 
 @define(eq=False)
 class UpstreamSource:
-    """The body of a response: frames of an uncompressed event stream, else bytes as they arrive."""
+    """The body of a response: the frames of an uncompressed event stream, or else raw bytes."""
 
     _exchange: UpstreamExchange
     _framed: bool

@@ -52,7 +52,7 @@ class RecordingOrigin:
     )
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Ask the real origin, uncompressed, since compression would hide frames and secrets."""
+        """Ask the origin for uncompressed responses; compression would hide frames and secrets."""
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
         exchange = RecordedExchange(request, attempt)

@@ -29,7 +29,7 @@ from mock_server.strict.words import group, table, word
 
 @frozen(kw_only=True)
 class JobPlan:
-    """What one job will do. The n-th create uses the n-th plan; later creates use the last plan."""
+    """What one job will do. The n-th create uses the n-th plan; once all are used, the last one."""
 
     id: str | None = word(
         text(1000),
@@ -137,14 +137,15 @@ class BackendPlan:
         choice(FanOut),
         "how the backend sends new events: to all followers of the job; each event to only one "
         "follower, in turn; to the followers one after another, so that one that does not read "
-        "delays the others; or likewise, but such a follower also delays every other request",
+        "delays the others; or in that way, with a follower that does not read also delaying "
+        "every other request",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it restarts the ids "
-        "of new events at 1; or it loses the two newest events of every unfinished job",
+        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it makes the ids "
+        "of new events start over at 1; or it loses the two newest events of every unfinished job",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )

@@ -14,7 +14,7 @@ _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def parsed_json(text: str) -> object:
-    """Parse JSON as RFC 8259 defines it; raises ValueError.
+    """Parse JSON as RFC 8259 defines it; raises ValueError for anything else.
 
     NaN, Infinity and numbers too large for a double are not JSON. Arrays and objects may be nested
     `DEEPEST` levels deep (section 9 allows a limit), so that code that walks the value cannot
@@ -44,7 +44,7 @@ def _finite(digits: str) -> float:
 def compact(value: object) -> str:
     """Write JSON on one line, without spaces and without escaping non-ASCII characters.
 
-    All of them are escaped if there is a lone surrogate, which UTF-8 cannot encode.
+    If there is a lone surrogate, which UTF-8 cannot encode, all non-ASCII characters are escaped.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:

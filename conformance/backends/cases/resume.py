@@ -181,7 +181,7 @@ async def _at_the_end(play: Play, job: str, cursor: str) -> None:
 
 @case("resume.at-the-end-without-a-word", "60", passive=True)
 async def at_the_end_without_a_word(play: Play) -> None:
-    """An empty 200 counts as a failure; with an unlimited budget a client reconnects for ever."""
+    """An empty 200 is a failure, so with an unlimited budget a client reconnects for ever."""
     seen = await play.supply.ended()
     follower = await play.follow(seen.job, seen.ids[-1])
     if follower.status in {_NO_CONTENT, _GONE}:
@@ -335,7 +335,7 @@ async def hand_off_of_the_terminal_event(play: Play) -> None:
 
 
 def amiss(ids: Sequence[str], rest: Sequence[str]) -> str:
-    """Describe the first error in a resumed stream, which should send `rest`; "" if none."""
+    """Describe the first error in a resumed stream that should send `rest`; "" if there is none."""
     for place, came in enumerate(ids):
         if place < len(rest) and came == rest[place]:
             continue

@@ -75,7 +75,7 @@ async def first_bytes(play: Play) -> None:
 
 @case("stream.first-bytes-of-a-quiet-job", "21", words=("job",))
 async def first_bytes_of_a_quiet_job(play: Play) -> None:
-    """Some proxies hold the head back until the body begins, and a new job has no event yet."""
+    """Some proxies hold back the head until the body begins, but a new job has no events yet."""
     job = await play.quiet_job()
     follower = await play.follow(job)
     play.streams(follower)
@@ -311,7 +311,7 @@ async def _signals(play: Play, *followers: Follower) -> None:
 
 @case("stream.retry", "30", passive=True)
 async def retry(play: Play) -> None:
-    """Clients obey `retry`: a long delay keeps them waiting, a short one floods the backend."""
+    """Clients obey `retry`: a long delay keeps them waiting, and a short one floods the backend."""
     for each, place, block in await _blocks(play):
         value = block.retry
         if value is not None and not (

@@ -24,7 +24,7 @@ _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$])")
 
 
 def markdown(contrast: Contrast) -> str:
-    """Return a comparison in Markdown: the sentence, the verdicts, then rules and cases."""
+    """Return a comparison in Markdown: a summary, the verdicts, then rules and cases."""
     return "\n".join(_lines(contrast)) + "\n"
 
 

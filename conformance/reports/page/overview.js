@@ -132,7 +132,7 @@ const CUT = {
   "truncation.length": "bodies shorter than their Content-Length",
 };
 const SIGHTS = {
-  "told from a clean end": "are recognised",
+  "distinguished from a clean end": "are recognised",
   "taken for a clean end": "look complete to the client",
   "not found out": "may or may not be recognised",
 };

@@ -23,7 +23,8 @@ from conformance.words import PROBED, VIRTUAL_CLOCK
 def groups(outcome: Outcome, tallies: Mapping[str, Tally]) -> Iterator[Json]:
     """Yield the groups, largest first, for the profiles that the driver declares.
 
-    A case with two reasons is in two groups. A group counts a case once, whatever its profiles.
+    A case with two reasons is in two groups. A group counts each case once, even if the
+    case has several profiles.
     """
     found: dict[str, list[CaseResult]] = {}
     for result in outcome.results:

@@ -33,7 +33,7 @@ class _Lines(logging.Handler):
         self.setFormatter(logging.Formatter("%(name)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a log record as text."""
+        """Format a log record and keep the text."""
         self.lines.append(self.format(record))
 
 

@@ -22,11 +22,11 @@ class Addresses:
     _resolver: Resolver = field(factory=Resolver, init=False)
 
     def refused_url(self) -> str:
-        """Return a URL whose port refuses connections, because it is bound but does not listen."""
+        """Return a URL whose port refuses connections: it is bound, but nothing listens on it."""
         return _url(self._hold())
 
     def dns_url(self) -> str:
-        """Return a URL whose name does not exist (RFC 6761)."""
+        """Return a URL whose host name does not exist (RFC 6761)."""
         return "http://arkor-mock.invalid"
 
     def blackhole_url(self) -> str:
@@ -40,15 +40,15 @@ class Addresses:
         return _url(listening)
 
     def slow_dns_url(self, port: int, seconds: float) -> str:
-        """Return a URL whose name takes this many seconds to resolve; see `resolving`."""
+        """Return a URL whose host name takes this many seconds to resolve; see `resolving`."""
         return f"http://{self._resolver.add([_LIVE], seconds)}:{port}"
 
     def failing_dns_url(self, port: int = 80) -> str:
-        """Return a URL whose name temporarily fails to resolve (EAI_AGAIN); see `resolving`."""
+        """Return a URL whose host name fails to resolve for now (EAI_AGAIN); see `resolving`."""
         return f"http://{self._resolver.add([])}:{port}"
 
     def dead_first_url(self, port: int, *, silent: bool = False) -> str:
-        """Return a URL whose name has two addresses, the first of them dead; see `resolving`.
+        """Return a URL whose host name has two addresses, the first one dead; see `resolving`.
 
         The first address refuses connections, or ignores them if `silent`; the second is 127.0.0.1.
         Raises OSError if the port is in use on all addresses of the loopback interface, if the
