@@ -60,7 +60,7 @@ class Stream(_Named):
     OPENING = "opening"
     REFUSED = "refused"
     STREAMING = "streaming"
-    ASKING = "asking for the job"
+    ASKING = "requesting the job"
     DELIVERING = "delivering"
     BACKING_OFF = "backing off"
     CONCLUDING = "concluding"

@@ -137,8 +137,8 @@ def _read(requirements: Mapping[str, Requirement]) -> _File:
                     check_known(rule, tuple(requirements), each.name)
                 each.scenario()
         names = [each.name for each in (*found.mutants, *found.benign)]
-        if doubled := [name for name in names if names.count(name) > 1]:
-            raise ScenarioError(f"{doubled[0]}: appears twice")
+        if duplicated := [name for name in names if names.count(name) > 1]:
+            raise ScenarioError(f"{duplicated[0]}: appears twice")
         mistakes.settle()
         return found
 

@@ -31,7 +31,7 @@ _ROUTES: Final[Mapping[str, tuple[str, str]]] = {
     "create": ("submits the job", "submitting the job"),
     "stream": ("opens the stream", "opening the stream"),
     "cancel": ("cancels the job", "cancelling the job"),
-    "job": ("asks for the job", "asking for the job"),
+    "job": ("requests the job", "requesting the job"),
 }
 _NOT_A_CALL: Final = frozenset({"open", "close", "hello"})
 _LONGER: Final = (1 + SPREAD) / (1 - SPREAD)

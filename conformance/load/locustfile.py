@@ -41,7 +41,7 @@ from mock_server.strict.shapes import is_table
 
 _R = TypeVar("_R")
 _FRAMES: Final = "frames"
-_COUNTS: Final = (_FRAMES, "lost", "doubled", "jobs")
+_COUNTS: Final = (_FRAMES, "lost", "duplicated", "jobs")
 _MILLI: Final = 1000.0
 _SERVE: Final = (sys.executable, "-m", "mock_server", "serve", "--exit-on-stdin-eof")
 RANDOM: Final = Random(os.environ.get("ARKOR_SEED") or None)  # noqa: S311 - a sample, no secret
@@ -182,11 +182,11 @@ class Follower(User):
         with self.client.attach(job).events() as again:
             log = [_told(event) for event in again]
         lost = sum((Counter(log) - Counter(heard.events)).values())
-        doubled = sum((Counter(heard.events) - Counter(log)).values())
-        HERE.update(lost=lost, doubled=doubled)
+        duplicated = sum((Counter(heard.events) - Counter(log)).values())
+        HERE.update(lost=lost, duplicated=duplicated)
         self._count("lost", lost, len(log))
-        self._count("doubled", doubled, len(log))
-        swapped = heard.events != log and not lost and not doubled
+        self._count("duplicated", duplicated, len(log))
+        swapped = heard.events != log and not lost and not duplicated
         amiss = Amiss("the events arrived in a different order") if swapped else None
         self._report("log", 0.0, len(log), amiss)
 
@@ -278,7 +278,7 @@ def _sum_up(environment: Environment) -> None:
     rate = TOTAL[_FRAMES] / max(0.001, time.monotonic() - BEGAN)
     sys.stdout.write(
         f"arkor: {TOTAL['jobs']} jobs, {TOTAL[_FRAMES]} frames ({rate:.0f}/s), "
-        f"{TOTAL['lost']} lost, {TOTAL['doubled']} duplicated\n"
+        f"{TOTAL['lost']} lost, {TOTAL['duplicated']} duplicated\n"
     )
-    if TOTAL["lost"] or TOTAL["doubled"]:
+    if TOTAL["lost"] or TOTAL["duplicated"]:
         environment.process_exit_code = 1

@@ -62,7 +62,7 @@ class Call(Enum):
     CREATE = "create"
     STREAM = "stream"
     CANCEL = "cancel"
-    ASK = "ask for the job"
+    ASK = "request the job"
 
 
 @define(eq=False)

@@ -104,7 +104,7 @@ MOVES: Final = frozenset(
         *("stream event", "stream burst", "job runs", "job refuses", "job is over"),
     }
 )
-"""The moves of all worlds."""
+"""Every move that a world can make."""
 
 
 class NotPossible(Exception):

@@ -93,7 +93,7 @@ def _act() -> int:
     from conformance.strict_data import ReadingError  # noqa: PLC0415
     from conformance.sweep.sweep import (  # noqa: PLC0415
         Sweep,
-        missing_or_doubled,
+        missing_or_duplicated,
         row,
         swept,
         table,
@@ -110,7 +110,7 @@ def _act() -> int:
             when = len(tasks) // 3 if options.kill_one else None
             rows = swept(client, tasks, partial(_kill, client, when))
         seconds = time.monotonic() - began
-        missing, doubled = missing_or_doubled(tasks, rows)
+        missing, duplicated = missing_or_duplicated(tasks, rows)
         wrong = 0
         if options.check:
             wrong = sum(mine != theirs for mine, theirs in zip(map(row, tasks), rows, strict=True))
@@ -123,10 +123,10 @@ def _act() -> int:
     page.print(
         f"sweep: {len(tasks)} fleets of {options.clients:,} clients on {workers} workers"
         f"{', one killed' if options.kill_one else ''}, {seconds:.1f} s: "
-        f"{missing} rows missing, {doubled} doubled"
+        f"{missing} rows missing, {duplicated} duplicated"
         f"{f', {wrong} different from a serial run' if options.check else ''}"
     )
-    return shell.BAD if missing or doubled or wrong else shell.OK
+    return shell.BAD if missing or duplicated or wrong else shell.OK
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def swept(
     return [rows[future.key] for future in futures]
 
 
-def missing_or_doubled(tasks: Sequence[Outage], rows: Sequence[Row]) -> tuple[int, int]:
+def missing_or_duplicated(tasks: Sequence[Outage], rows: Sequence[Row]) -> tuple[int, int]:
     """Return the number of tasks without a row, and the number of duplicate rows."""
     due = Counter(f"{task.strategy} {task.seconds} {task.seed}" for task in tasks)
     here = Counter("{strategy} {outage_seconds} {seed}".format_map(each) for each in rows)

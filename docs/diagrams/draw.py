@@ -1,6 +1,7 @@
 """Draw the Mermaid diagrams of the specification: `draw.py node_modules/mermaid/dist/mermaid.min.js`.
 
 It needs `npm install mermaid` and Chromium; the colours become those of the page, light or dark.
+To draw a diagram again, remove its drawing first.
 """
 
 import html
@@ -117,10 +118,14 @@ def readable(width: re.Match[str]) -> str:
 
 
 def main() -> None:
-    """Draw every diagram, and remove the drawings that no diagram has."""
-    [library] = sys.argv[1:]
+    """Draw every diagram that has no drawing yet, and remove the drawings that no diagram has."""
+    library = "".join(sys.argv[1:2])
+    if not Path(library).is_file():
+        sys.exit(__doc__)
     files = sorted((HERE.parents[1] / "spec").glob("*.md"))
-    found = [each for file in files for each in DIAGRAM.findall(file.read_text("utf-8"))]
+    texts = [each for file in files for each in DIAGRAM.findall(file.read_text("utf-8"))]
+    known = {name_of(each) for each in texts}
+    found = [each for each in texts if not (HERE / name_of(each)).exists()]
     names = [name_of(each) for each in found]
     values = {"SETTINGS": SETTINGS, "DIAGRAMS": found, "NAMES": names}
     data = "".join(f"const {name} = {json.dumps(value)};" for name, value in values.items())
@@ -141,7 +146,8 @@ def main() -> None:
         )
     drawn = json.loads(html.unescape(done.stdout).split("DRAWN")[1])
     for old in HERE.glob("*.svg"):
-        old.unlink()
+        if old.name not in known:
+            old.unlink()
     for name, svg in zip(names, drawn, strict=True):
         coloured = re.sub("#0[1-5]0[1-5]0[1-5]", lambda found: COLOURS[found[0]], svg)
         (HERE / name).write_text(WIDTH.sub(readable, coloured, count=1) + "\n", "utf-8")

@@ -1,1 +1,1 @@
-"""A soak: many followers, random faults, for minutes; what is lost, doubled or never freed shows."""
+"""A soak: many followers, random faults, for minutes; what is lost, duplicated or never freed shows."""

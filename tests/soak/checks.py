@@ -1,4 +1,4 @@
-"""What the followers count: events that are lost, doubled or repeated, job by job.
+"""What the followers count: events that are lost, duplicated or repeated, job by job.
 
 The events of a job are numbered, because the mock's log of a job is known: it starts, logs step 1, 2, …,
 saves a checkpoint and completes. So a follower needs no list of them, and takes no memory of its own.
@@ -91,7 +91,7 @@ class JobCheck:
             self.tally.add("repeated")
             return
         if number < self.expected:
-            self.tally.add("doubled")
+            self.tally.add("duplicated")
             return
         self.tally.add("lost", number - self.expected)
         self.expected = number + 1

@@ -4,7 +4,7 @@
 
 The mock runs in a process of its own, with random faults. Each follower takes a job, follows it to its
 end, and takes the next; some jobs are cancelled, some waits are aborted and resumed. Nothing may be lost
-or doubled, memory must be flat, and all descriptors, tasks and threads must be gone at the end.
+or duplicated, memory must be flat, and all descriptors, tasks and threads must be gone at the end.
 """
 
 import argparse

@@ -51,7 +51,7 @@ class Report:
     @property
     def broken(self) -> list[str]:
         """Return the promises that were broken."""
-        found = [f"{self.count(each)} events {each}" for each in ("lost", "doubled")]
+        found = [f"{self.count(each)} events {each}" for each in ("lost", "duplicated")]
         found = [each for each in found if not each.startswith("0 ")]
         repeated, sent = self.count("repeated"), self.fired.get("frame twice", 0)
         if self.is_whole and repeated > sent:
@@ -85,7 +85,7 @@ class Report:
             f"{self.carrier}: {whom}",
             f"  jobs        {count('jobs'):,} ({ends}; {count('aborted'):,} waits aborted)",
             f"  frames      {count('frames'):,} ({rate:,.0f}/s), {count('reconnects'):,} reconnects",
-            f"  events      {count('lost'):,} lost, {count('doubled'):,} doubled, {repeated}",
+            f"  events      {count('lost'):,} lost, {count('duplicated'):,} duplicated, {repeated}",
             f"  faults      {_listed(self.fired)}",
             f"  memory      change in an hour with its 95 % interval; flat is below {FLAT:.0%}",
             *(f"              {_slope(*each)}" for each in self.memory),
@@ -104,7 +104,7 @@ class Report:
             "seed": self.seed,
             **self.counts,
             "lost": self.count("lost"),
-            "doubled": self.count("doubled"),
+            "duplicated": self.count("duplicated"),
             "frames_per_second": round(self.count("frames") / max(self.seconds, 0.001), 1),
             "faults": dict(self.fired),
             "memory": {

@@ -101,15 +101,15 @@ def test_an_event_that_did_not_come_is_lost() -> None:
     assert heard(0, None, *range(3, LAST + 1))["lost"] == 2
 
 
-def test_an_event_that_comes_again_over_another_stream_is_doubled() -> None:
-    assert heard(0, 1, None, 1, *range(2, LAST + 1))["doubled"] == 1
-    assert heard(0, 1, 0, *range(2, LAST + 1))["doubled"] == 1
+def test_an_event_that_comes_again_over_another_stream_is_duplicated() -> None:
+    assert heard(0, 1, None, 1, *range(2, LAST + 1))["duplicated"] == 1
+    assert heard(0, 1, 0, *range(2, LAST + 1))["duplicated"] == 1
 
 
 def test_an_event_that_comes_twice_over_one_stream_may_be_the_backends_doing() -> None:
     found = heard(0, 1, 1, *range(2, LAST + 1))
     assert found["repeated"] == 1
-    assert "doubled" not in found
+    assert "duplicated" not in found
 
 
 def test_what_is_missing_before_a_cancel_is_lost() -> None:
@@ -138,7 +138,7 @@ def test_a_short_soak_keeps_every_promise_on_each_carrier(tmp_path: Path) -> Non
     found = runs_of(figures)
     assert [each["carrier"] for each in found] == ["asyncio", "trio", "threads"]
     for each in found:
-        assert (each["lost"], each["doubled"], each["broken"]) == (0, 0, [])
+        assert (each["lost"], each["duplicated"], each["broken"]) == (0, 0, [])
         assert each["followers"] == 20
         assert isinstance(each["jobs"], int)
         assert each["jobs"] >= 20
@@ -155,7 +155,7 @@ def test_promises_that_are_broken_on_purpose_are_noticed() -> None:
     output, errors = run.communicate()
     assert run.returncode == 1, output + errors
     broken = output.partition("BROKEN: ")[2]
-    for each in ("events lost", "events doubled", "descriptors at the end"):
+    for each in ("events lost", "events duplicated", "descriptors at the end"):
         assert each in broken
 
 

@@ -46,9 +46,11 @@ async def ids_are_unique(play: Play) -> None:
     seen = await play.seen()
     for each in (seen.first, seen.second):
         ids = list(each.ids)
-        doubled = next((one for one in ids if ids.count(one) > 1), None)
-        if doubled is not None and not _is_repeat(each, doubled):
-            play.stop("28", "each id once", f"{doubled!r} for two different events", play.at(each))
+        duplicated = next((one for one in ids if ids.count(one) > 1), None)
+        if duplicated is not None and not _is_repeat(each, duplicated):
+            play.stop(
+                "28", "each id once", f"{duplicated!r} for two different events", play.at(each)
+            )
 
 
 @case("order.ids-are-unique-in-a-long-log", "28", words=("job", "emit"))
@@ -60,8 +62,8 @@ async def ids_are_unique_in_a_long_log(play: Play) -> None:
     await follower.until(lambda each: len(each.frames) >= len(ids), play.bounds.event)
     for seen in (ids, list(follower.ids)):
         if len(set(seen)) < len(seen):
-            doubled = next(each for each in seen if seen.count(each) > 1)
-            play.stop("28", f"{len(seen)} ids for {len(seen)} events", f"{doubled!r} twice")
+            duplicated = next(each for each in seen if seen.count(each) > 1)
+            play.stop("28", f"{len(seen)} ids for {len(seen)} events", f"{duplicated!r} twice")
 
 
 def _is_repeat(follower: Follower, cursor: str) -> bool:

@@ -174,13 +174,13 @@ def _missing(numbers: Sequence[int], of: int) -> str:
 def _check_cases(piece: Piece, needed: set[tuple[str, str]]) -> Iterator[ReadingError]:
     """Yield an error for each kind of mistake in a shard's cases: repeated, foreign, missing."""
     counted = Counter((result.case, result.profile) for result in piece.run.results)
-    doubled = [key for key, number in counted.items() if number > 1]
+    duplicated = [key for key, number in counted.items() if number > 1]
     foreign = [key for key in counted if key not in needed]
     declared = piece.run.client.profiles
     missing = [key for key in sorted(needed - set(counted)) if key[1] in declared]
     left = 0 if piece.run.partial is None else piece.run.partial.left
-    if doubled:
-        yield ReadingError(piece.where, f"has repeated cases: {_named(doubled)}")
+    if duplicated:
+        yield ReadingError(piece.where, f"has repeated cases: {_named(duplicated)}")
     if foreign:
         yield ReadingError(
             piece.where, f"has cases that do not belong to {piece.shard}: {_named(foreign)}"

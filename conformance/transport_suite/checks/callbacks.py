@@ -63,7 +63,7 @@ def a_failed_job_is_a_result(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-2")
 def callbacks_do_not_overlap(bench: Bench) -> None:
-    """Even with two waits, a callback starts only when the previous one has returned."""
+    """Even with two concurrent waits, a callback starts only after the previous one has returned."""
     second = threading.Event()
 
     def hear(play: Play, _: object) -> None:

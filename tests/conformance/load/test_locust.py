@@ -18,7 +18,7 @@ from tests.forked import ROOT
 # To import it here would patch the sockets of all tests.
 pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="needs the load extra")
 LOAD = ROOT / "conformance" / "load"
-SUMMARY = re.compile(r"arkor: (\d+) jobs, (\d+) frames \((\d+)/s\), (\d+) lost, (\d+) doubled")
+SUMMARY = re.compile(r"arkor: (\d+) jobs, (\d+) frames \((\d+)/s\), (\d+) lost, (\d+) duplicated")
 SECONDS = "5"
 
 
@@ -51,11 +51,11 @@ def locust(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
 
 
 def counted(output: str) -> tuple[int, int, int, int]:
-    """Return jobs, frames, lost and doubled of the summary."""
+    """Return jobs, frames, lost and duplicated of the summary."""
     found = SUMMARY.search(output)
     assert found is not None, output
-    jobs, frames, _, lost, doubled = map(int, found.groups())
-    return jobs, frames, lost, doubled
+    jobs, frames, _, lost, duplicated = map(int, found.groups())
+    return jobs, frames, lost, duplicated
 
 
 def test_the_module_tells_where_the_locustfile_is() -> None:
@@ -79,11 +79,11 @@ def test_a_master_and_two_workers_follow_jobs_whose_streams_break() -> None:
     output, _ = master.communicate(timeout=100)
     told = [worker.communicate(timeout=30)[0] for worker in workers]
     assert master.returncode == 0, output + "\n".join(told)
-    jobs, frames, lost, doubled = counted(output)
-    assert (lost, doubled) == (0, 0)
+    jobs, frames, lost, duplicated = counted(output)
+    assert (lost, duplicated) == (0, 0)
     assert jobs >= 5
     assert frames > jobs
-    names = ("create", "first frame", "resume gap", "wait", "log", "lost", "doubled")
+    names = ("create", "first frame", "resume gap", "wait", "log", "lost", "duplicated")
     assert [name for name in names if not re.search(rf"arkor +{name} ", output)] == []
     assert "Traceback" not in output
     mock = re.search(r"the target is arkor-mock at http://127.0.0.1:(\d+)", output)

@@ -226,7 +226,7 @@ def test_a_shard_that_was_stopped_makes_the_whole_partial(tmp_path: Path) -> Non
     assert last.text("rank") == "not judged in full"
 
 
-def test_a_shard_that_is_missing_or_doubled_is_named(tmp_path: Path) -> None:
+def test_a_shard_that_is_missing_or_duplicated_is_named(tmp_path: Path) -> None:
     first, second, third = World().shards()
     lacks = "report merge: shard 2 of 3 is missing; run it with --shard 2/3"
     assert refused([first, third], tmp_path) == [lacks]
@@ -250,7 +250,7 @@ def result_lines(text: str) -> list[str]:
     return [line for line in text.splitlines(keepends=True) if line.startswith('{"case":')]
 
 
-def test_a_case_that_is_missing_or_doubled_is_named(tmp_path: Path) -> None:
+def test_a_case_that_is_missing_or_duplicated_is_named(tmp_path: Path) -> None:
     first, second, third = World().shards()
     one_of_them = result_lines(second)[0]
     name = json.loads(one_of_them.rstrip(",\n"))["case"]

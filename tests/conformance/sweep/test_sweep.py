@@ -35,7 +35,7 @@ def test_a_sweep_whose_worker_is_killed_has_every_row_once_and_right(tmp_path: P
 
     from conformance.sweep.sweep import (  # noqa: PLC0415
         Sweep,
-        missing_or_doubled,
+        missing_or_duplicated,
         row,
         swept,
     )
@@ -65,18 +65,18 @@ def test_a_sweep_whose_worker_is_killed_has_every_row_once_and_right(tmp_path: P
     assert running > 0
     assert pid not in now
     assert len(rows) == len(tasks) == 20
-    assert missing_or_doubled(tasks, rows) == (0, 0)
+    assert missing_or_duplicated(tasks, rows) == (0, 0)
     assert rows == [row(task) for task in tasks]
 
 
 @NEEDED
-def test_a_row_that_is_missing_or_doubled_is_counted() -> None:
-    from conformance.sweep.sweep import Sweep, missing_or_doubled, row  # noqa: PLC0415
+def test_a_row_that_is_missing_or_duplicated_is_counted() -> None:
+    from conformance.sweep.sweep import Sweep, missing_or_duplicated, row  # noqa: PLC0415
 
     tasks = Sweep(clients=5, outages=(0.0,), seeds=1, strategies=("none", "full")).tasks()
     rows = [row(task) for task in tasks]
-    assert missing_or_doubled(tasks, rows) == (0, 0)
-    assert missing_or_doubled(tasks, [rows[0], rows[0]]) == (1, 1)
+    assert missing_or_duplicated(tasks, rows) == (0, 0)
+    assert missing_or_duplicated(tasks, [rows[0], rows[0]]) == (1, 1)
 
 
 @NEEDED
@@ -90,7 +90,7 @@ def test_the_command_kills_a_worker_and_compares_with_a_serial_run(tmp_path: Pat
     assert (found.returncode, found.stderr) == (0, "")
     assert re.search(
         r"sweep: 10 fleets of 50 clients on 2 workers, one killed, [\d.]+ s: "
-        r"0 rows missing, 0 doubled, 0 different from a serial run",
+        r"0 rows missing, 0 duplicated, 0 different from a serial run",
         found.stdout,
     )
     assert where.read_text("utf-8").count('"strategy"') == 10
