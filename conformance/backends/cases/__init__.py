@@ -1,11 +1,22 @@
-"""The cases that judge a backend, one file per family."""
+"""The cases that judge a backend, in files by family; the family `resume` has three."""
 
 from collections.abc import Mapping
 
-from conformance.backends.cases import cancel, create, end, isolation, limits, order, resume, stream
+from conformance.backends.cases import (
+    cancel,
+    create,
+    end,
+    handoff,
+    isolation,
+    limits,
+    order,
+    restart,
+    resume,
+    stream,
+)
 from conformance.backends.declare import BackendCase, declared
 
-_FAMILIES = (create, stream, order, resume, end, cancel, isolation, limits)
+_FAMILIES = (create, stream, order, resume, handoff, restart, end, cancel, isolation, limits)
 
 
 def backend_cases() -> Mapping[str, BackendCase]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.backends.cases.resume import amiss
+from conformance.backends.cases.handoff import amiss
 
 
 @pytest.mark.parametrize(
