@@ -66,7 +66,7 @@ class Profile(Value):
 
     @classmethod
     def named(cls, name: str) -> "Profile":
-        """Return the profile called `name`; raises a ValueError that lists the known names."""
+        """Return the profile called `name`, or raise a ValueError that lists the known names."""
         for profile in PROFILES:
             if profile.name == name:
                 return profile

@@ -82,7 +82,7 @@ def redacted_target(target: str) -> str:
 
 
 def _encoded(part: str) -> str:
-    """Hide percent-encoded secrets; returns a part without secrets unchanged."""
+    """Hide percent-encoded secrets; return a part without secrets unchanged."""
     plain = unquote_plus(part) if "%" in part else part
     shown = redacted_text(plain)
     return part if shown == plain else shown
@@ -212,7 +212,7 @@ def redacted_body(body: bytes, kind: str) -> bytes:
 
 
 def _form(text: str, kind: str) -> str:
-    """Hide the secrets in a form; raises ValueError if the text is not a form."""
+    """Hide the secrets in a form, or raise ValueError if the text is not a form."""
     found = "&".join(map(_pair, redacted_text(text).split("&")))
     if "form-urlencoded" not in kind.lower() or names_a_secret(found):
         raise ValueError("neither JSON nor a form")

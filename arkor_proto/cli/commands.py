@@ -30,7 +30,7 @@ _Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
 
 def carry_out(settings: Settings) -> int:
-    """Carry out the command and return the exit status; raises CommandError."""
+    """Carry out the command and return the exit status, or raise CommandError."""
     # The report already shows what the client logs.
     logging.getLogger("arkor_proto").addHandler(logging.NullHandler())
     report = _report(settings)
@@ -61,7 +61,7 @@ def carry_out(settings: Settings) -> int:
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | None:
-    """Return the TLS context to verify the server with; raises ValueError for a bad file."""
+    """Return the TLS context to verify the server with, or raise ValueError for a bad file."""
     file = settings.ca_file
     try:
         return ssl.create_default_context(cafile=file) if file else None
@@ -112,7 +112,7 @@ class Command:
         self._trainer = self._new_trainer()
 
     def carry_out(self) -> int:
-        """Run the command and return the exit status; raises OSError if it cannot write output."""
+        """Run the command and return the exit status; raise OSError if output cannot be written."""
         try:
             match self.settings.command:
                 case "cancel":

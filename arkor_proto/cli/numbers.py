@@ -9,7 +9,7 @@ _LARGEST: Final = 10**18 - 1
 
 
 def whole(text: str, *, least: int = 0, most: int = _LARGEST) -> int:
-    """Read a whole number written in plain digits; raises ValueError."""
+    """Read a whole number written in plain digits, or raise ValueError."""
     found = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
     if found is None or not least <= found <= most:
         raise ValueError(f"{text!r} is not a whole number{_limits(least, most)}")
@@ -19,7 +19,7 @@ def whole(text: str, *, least: int = 0, most: int = _LARGEST) -> int:
 def seconds(
     text: str, *, least: float = 0.0, most: float = math.inf, what: str = "a number of seconds"
 ) -> float:
-    """Read a number (of seconds, unless `what` names another unit); raises ValueError."""
+    """Read a number (of seconds, unless `what` names another unit), or raise ValueError."""
     try:
         found = float(text)
     except ValueError:

@@ -91,7 +91,7 @@ class Settings:
 
 
 def settings_of(given: Namespace, environment: Mapping[str, str]) -> Settings:
-    """Return the settings for these arguments; raises ValueError for invalid ones."""
+    """Return the settings for these arguments, or raise ValueError if they are invalid."""
     words: Mapping[str, object] = vars(given)
     base_url = _setting(words, environment, "base_url")
     if not base_url:

@@ -48,7 +48,7 @@ class Connection:
     """The id of the process that opened the connection; no other process may use it."""
 
     async def send(self, data: bytes) -> None:
-        """Send all of `data`; raises TransportError."""
+        """Send all of `data`, or raise TransportError."""
         check_owner(self.owner)
         try:
             await self.stream.send(data)
@@ -98,7 +98,7 @@ class Connector:
     """Runs exchanges with one address and keeps a few connections for reuse.
 
     `provider`, if any, is called for a token before each request. `refreshes` says whether a
-    request is sent once more, with another token, after a 401.
+    request that gets a 401 is repeated once, with a new token.
     """
 
     address: Address

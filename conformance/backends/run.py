@@ -106,7 +106,7 @@ class BackendRun:
     _ended: float = field(default=0.0, init=False)
 
     async def play(self, before: Callable[["BackendRun"], Awaitable[None]] | None = None) -> None:
-        """Play every case; raises ControlFailed, or what `probe` raises, if nothing can be judged.
+        """Play every case, or raise ControlFailed or what `probe` raises if nothing can be judged.
 
         `before` is called when the target is known, before any request is sent.
         """

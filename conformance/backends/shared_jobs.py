@@ -1,4 +1,4 @@
-"""Plays the jobs and creates that several cases share: the followed, the cancelled, and those with keys."""
+"""Plays what several cases share: a followed job, a cancelled job, and creates with keys."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -29,7 +29,7 @@ class NoJob(Exception):
 
 
 async def follow_a_job(play: Play, watch: float) -> Seen:
-    """Follow a job from its start to its end, or for `watch` seconds if it exists already."""
+    """Follow a job from its start to its end, or for `watch` seconds if it already exists."""
     driven = play.controls("job", "emit", "finish")
     created: Answer | None = None
     unknown_to = ""
@@ -195,7 +195,7 @@ async def _spot(play: Play, job: str, cursor: str) -> Spot:
 
 
 async def unknown_route(play: Play, job: str) -> str:
-    """Return the route that still does not know a new job after the bound; "" if both know it."""
+    """Return the route on which a new job is still unknown after the bound; "" if there is none."""
     until = now() + play.bounds.known
     for route in ("job", "stream"):
         while True:
@@ -214,7 +214,7 @@ async def unknown_route(play: Play, job: str) -> str:
 
 
 async def create_or_fail(play: Play) -> Answer:
-    """Submit a job; raises NotReached, or NoJob if a control program cannot create one either."""
+    """Submit a job; on failure raise NotReached, or NoJob if no control program can create one."""
     answer = await play.create()
     if not answer.ok:
         if not play.controls("job"):

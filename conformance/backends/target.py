@@ -44,7 +44,7 @@ class Address:
 
     @classmethod
     def of(cls, url: str, ca_file: str = "") -> "Address":
-        """Parse a URL; raises UsageError."""
+        """Parse a URL, or raise UsageError."""
         where = f"--base-url {url}"
         try:
             parts = urlsplit(url)
@@ -95,7 +95,7 @@ class Target:
     """The body of a create."""
 
     def at(self, url: str) -> "Target":
-        """Return the target with another address; raises UsageError."""
+        """Return the target with another address, or raise UsageError."""
         return evolve(self, address=Address.of(url))
 
     @property
@@ -138,7 +138,7 @@ class Target:
         return self.jobs(f"/{as_segment(job)}{rest}", org, project)
 
     def headers(self, token: str | None) -> list[tuple[str, str]]:
-        """Return the headers of every request; without Authorization if `token` is None."""
+        """Return the headers of every request, without Authorization if `token` is None."""
         found = [("Host", self.authority), ("X-Arkor-Client", f"{CLIENT_NAME}/1")]
         return found if token is None else [*found, ("Authorization", f"Bearer {token}")]
 

@@ -78,7 +78,7 @@ class Requirement:
 
 
 def specification_directory() -> Path:
-    """Return the directory of the specification; raises FileNotFoundError if there is none."""
+    """Return the directory of the specification, or raise FileNotFoundError if there is none."""
     package = Path(__file__).parents[1]
     for candidate in (package / "_spec", package.parent / "spec"):
         if (candidate / "requirements.toml").is_file():
@@ -102,7 +102,7 @@ REQUIREMENTS: Final = table(_Requirements, "the specification's rules")
 
 
 def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
-    """Read the requirements, keyed by id, in the order of the file; raises ReadingError.
+    """Return the requirements by id, in the order of the file, or raise ReadingError.
 
     The published statements that they cite are in `sources.md`, next to the file.
     """
@@ -129,7 +129,7 @@ def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
 
 
 def specification_version(path: Path | None = None) -> str:
-    """Return the version of the specification; raises ReadingError."""
+    """Return the version of the specification, or raise ReadingError."""
     file = path or specification_directory() / "requirements.toml"
     top = read_toml(file.name, read_text(file), lambda document: REQUIREMENTS.read(document, ""))
     return top.version

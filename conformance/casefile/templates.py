@@ -22,7 +22,7 @@ EACH: Final[Shape[Mapping[str, tuple[Json, ...]] | tuple[Mapping[str, Json], ...
 
 
 def expand(where: str, values: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
-    """Yield the cases that a table of a case file expands to; raises ScenarioError."""
+    """Yield the cases that a table of a case file expands to, or raise ScenarioError."""
     if "each" not in values:
         yield {key: _substitute(value, {}) for key, value in values.items()}
         return

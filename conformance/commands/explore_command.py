@@ -138,7 +138,7 @@ class _Found:
 
 @define
 class _Search:
-    """Searches for a schedule on which a client is wrong, apart from known failures."""
+    """Searches for a schedule on which a client fails in a way that is not yet known."""
 
     plan: Plan
     rules: Mapping[str, Requirement]
@@ -172,7 +172,7 @@ class _Search:
     async def _first_of(
         self, schedules: Sequence[Schedule], tried: int | None = None
     ) -> _Found | None:
-        """Return the first schedule on which the client is wrong in a new way.
+        """Return the first schedule on which the client fails in a way that is not yet known.
 
         `tried` is the number of earlier schedules; if it is None, known failures are not counted.
         """

@@ -38,7 +38,7 @@ class Recorder:
 
     `heard` is the time of the last activity of the driver or its client, other than log lines.
     `proven` is the time of the last activity that the kit saw itself: traffic, or an answer. Both
-    are monotonic times in seconds. A bare connection or a request from another program changes
+    times are monotonic, in seconds. A bare connection or a request from another program changes
     neither.
     """
 

@@ -29,7 +29,7 @@ class Delay:
 
     @classmethod
     def nominal(cls, delay: float, cap: float) -> "Delay":
-        """Return the bounds of a nominal delay with the published jitter; `cap` limits it."""
+        """Return the bounds of a nominal delay with the published jitter, but at most `cap`."""
         return cls(delay * (1 - SPREAD), min(delay * (1 + SPREAD), max(cap, 0.0)))
 
     def holds(self, delay: float) -> bool:

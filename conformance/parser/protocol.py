@@ -50,7 +50,7 @@ def parse(stream: Stream, chunks: Sequence[bytes]) -> bytes:
 
 
 def introduction(line: bytes) -> Introduction:
-    """Read the answer to `hello`; raises NotAnAnswer."""
+    """Read the answer to `hello`, or raise NotAnAnswer."""
     table = _table(line)
     try:
         reports = table.texts("reports") if table.has("reports") else ()
@@ -70,7 +70,7 @@ def introduction(line: bytes) -> Introduction:
 
 
 def parsed(line: bytes, reports: frozenset[str]) -> Parsed:
-    """Read the answer to `parse`; raises NotAnAnswer if it lacks what `hello` declared."""
+    """Read the answer to `parse`, or raise NotAnAnswer if it lacks what `hello` declared."""
     table = _table(line)
     try:
         cursor = table.text("last_event_id") if "last_event_id" in reports else None

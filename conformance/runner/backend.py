@@ -39,7 +39,7 @@ _FILES_EACH: Final = 2
 _FILES_BESIDE: Final = 256
 """Open files needed for everything but backends: drivers, connections of running cases, reports."""
 _FILES_WANTED: Final = 1024
-"""The number of open files to keep for everything except backends; enough for many drivers."""
+"""The number of open files to reserve for everything except backends; enough for many drivers."""
 _PORT: Final = "{port}"
 _PORTS_TRIED: Final = 5
 
@@ -127,7 +127,7 @@ class Backends:
     async def open(
         self, case: Case, nonces: Nonces, recorder: Recorder, drain: Callable[[], None]
     ) -> CaseBackend:
-        """Open the backend of a case; raises ScenarioError for a fault that the mock cannot inject.
+        """Open the backend of a case; raise ScenarioError for a fault that the mock cannot inject.
 
         `drain` is called before an action of the client is recorded, so that messages that the
         driver sent earlier come first in the trace.

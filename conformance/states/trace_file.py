@@ -95,7 +95,7 @@ def _read(found: object) -> TraceFile:
 
 
 def read_trace(path: Path) -> TraceFile:
-    """Read a trace file; raises UsageError if it is not valid."""
+    """Read a trace file, or raise UsageError if it is not valid."""
     try:
         return read_json(path, _read)
     except ScenarioError as error:

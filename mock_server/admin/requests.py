@@ -28,7 +28,7 @@ def no_route(method: str, segments: Sequence[str], where: str = "") -> Refusal:
 
 
 def body_table(request: Request) -> dict[str, object]:
-    """Return the JSON object in a body, or an empty one if there is no body; raises Refusal."""
+    """Return the JSON object in a body (empty if there is no body), or raise Refusal."""
     if not request.body:
         return {}
     found = json_of(request.body)
@@ -38,13 +38,13 @@ def body_table(request: Request) -> dict[str, object]:
 
 
 def whole_number(text: str) -> int | None:
-    """Read a whole number of at most 15 digits; returns None for anything else."""
+    """Read a whole number of at most 15 digits; return None for anything else."""
     right = text.isascii() and text.isdigit() and len(text) <= _DIGITS
     return int(text) if right else None
 
 
 def number_of(request: Request, name: str, default: int) -> int:
-    """Read a whole number from the query, or return `default`; raises Refusal."""
+    """Return a whole number from the query, `default` if it is absent, or raise Refusal."""
     given = request.query.get(name)
     found = default if given is None else whole_number(given)
     if found is None:

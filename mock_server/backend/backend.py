@@ -92,7 +92,7 @@ class Backend:
         return self.scenario.backend
 
     def add_job(self, plan: JobPlan, now: float, org: str = "", project: str = "") -> Job:
-        """Add a job without a create request; raises BackendFull."""
+        """Add a job without a create request, or raise BackendFull."""
         self._make_room()
         size = _JOB_SIZE + weight_of(plain(plan))
         self.charge(size)
@@ -413,7 +413,7 @@ class Backend:
 
 
 def _table_in(body: bytes) -> Mapping[str, object]:
-    """Read a JSON object; returns an empty one for anything else."""
+    """Read a JSON object; return an empty one for anything else."""
     found = json_of(body)
     return found if is_table(found) else {}
 

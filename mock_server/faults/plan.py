@@ -165,7 +165,7 @@ class ExchangePlan:
         return self._emit_all(outgoing)
 
     def comment(self, data: bytes) -> list[Action]:
-        """Return the actions for a comment from the server, which rules neither count nor pick."""
+        """Return the actions for a server's comment; rules neither count nor pick comments."""
         return [] if self.ended else self._write(data, ())
 
     def finish(self, how: Ending = Ending.EOF) -> list[Action]:

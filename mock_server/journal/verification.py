@@ -63,7 +63,7 @@ VERIFICATION: Final[Shape[Verification]] = table(Verification, "a verification")
 
 
 def problems_of(verification: Verification, verify: Verify) -> list[str]:
-    """Return all problems that the checks find; raises ValueError for an unknown profile."""
+    """Return all problems that the checks find, or raise ValueError for an unknown profile."""
     checks: list[Callable[[], object]] = []
     for each in verification.requests:
         matching = verify.requests(each.request)

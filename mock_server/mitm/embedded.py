@@ -72,7 +72,7 @@ def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embe
 
 @asynccontextmanager
 async def _running(addon: ArkorAddon, mode: str, directory: str) -> AsyncGenerator[str, None]:
-    """Run mitmproxy for the duration of a `with`; yields its URL, or raises NotStarted."""
+    """Run mitmproxy for the duration of a `with`; yield its URL, or raise NotStarted."""
     matched = options.Options(confdir=directory, mode=[mode])
     master, server = Master(matched), proxyserver.Proxyserver()
     master.addons.add(core.Core(), server, next_layer.NextLayer(), tlsconfig.TlsConfig(), addon)

@@ -18,9 +18,9 @@ ADDON_CAPABILITIES: Final = frozenset({Capability.FRAME, Capability.RAW})
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Read a scenario for mitmdump; raises ScenarioError naming the file.
+    """Read a scenario for mitmdump, or raise a ScenarioError that names the file.
 
-    Refuses gates, because only a process that embeds mitmproxy can open them.
+    Gates are refused, because only a process that embeds mitmproxy can open them.
     """
     scenario = scenario_from_file(path)
     try:
@@ -46,7 +46,7 @@ def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
 
 
 def check_carried(scenario: Scenario) -> None:
-    """Check that mitmproxy supports a scenario; raises ScenarioError naming the rule."""
+    """Check that mitmproxy supports a scenario, or raise a ScenarioError that names the rule."""
     check_capabilities(scenario, ADDON_CAPABILITIES, "mitmproxy")
     if scenario.jobs:
         raise ScenarioError("job: mitmproxy cannot add jobs; create them in the real backend")
@@ -59,7 +59,7 @@ def check_carried(scenario: Scenario) -> None:
 
 
 def check_gates(scenario: Scenario) -> None:
-    """Refuse gates other than `never`; raises ScenarioError naming the rule."""
+    """Raise a ScenarioError that names the rule if it has a gate other than `never`."""
     for number, rule in enumerate(scenario.rules, 1):
         gates = [name for name in gates_of_rule(rule) if name != NEVER]
         if gates:

@@ -49,13 +49,13 @@ class Mistakes:
         self._found: list[ScenarioError] = []
 
     def add(self, error: ScenarioError) -> None:
-        """Keep the mistakes of an error; raises ScenarioError beyond a limit."""
+        """Keep the mistakes of an error; raise ScenarioError once there are too many."""
         self._found += error.each
         if len(self._found) >= _MOST_MISTAKES:
             raise together(self._found[:_MOST_MISTAKES]) from None
 
     def collected(self) -> "Mistakes":
-        """Collect the mistakes raised inside a `with`; raises ScenarioError beyond a limit."""
+        """Collect mistakes raised inside a `with`; raise ScenarioError once there are too many."""
         return self
 
     def __enter__(self) -> None:
