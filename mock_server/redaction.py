@@ -131,7 +131,7 @@ def _without_value(match: re.Match[str]) -> str:
 def redacted_json(text: str) -> str:
     """Hide the value of every secret name in JSON text; no other character changes.
 
-    Includes duplicate members and JSON inside strings. Raises ValueError if the text is not JSON
+    Covers duplicate members and JSON inside strings. Raises ValueError if the text is not JSON
     (RFC 8259) or is nested too deeply.
     """
     parsed_json(text)
@@ -264,7 +264,7 @@ def _is_data(line: bytes) -> bool:
 
 
 def names_a_secret(text: str) -> bool:
-    """Return whether text of an unknown format gives a value to a secret name."""
+    """Return whether text of an unknown format assigns a value to a secret name."""
     plain = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
     plain = NOT_SECRET.sub("", re.sub(r"[-_.]", "", plain.replace(REDACTED, "").casefold()))
     return _NAMED.search(plain) is not None

@@ -92,7 +92,7 @@ class BackendRun:
     plan: BackendPlan
     on_played: Callable[[Played], None] = lambda _: None
     probe: Callable[[Play], Awaitable[None]] | None = None
-    """Checks that there is a backend; raises if there is none."""
+    """Checks that there is a backend; raises an exception if there is none."""
     played: dict[str, Played] = field(factory=dict[str, Played], init=False)
     stopped: str = field(default="", init=False)
     ledger: Ledger = field(init=False)

@@ -83,7 +83,7 @@ def specification_directory() -> Path:
     for candidate in (package / "_spec", package.parent / "spec"):
         if (candidate / "requirements.toml").is_file():
             return candidate
-    msg = f"specification: not found in {package / '_spec'} nor in {package.parent / 'spec'}"
+    msg = f"specification: not found in {package / '_spec'} or {package.parent / 'spec'}"
     raise FileNotFoundError(msg)
 
 

@@ -73,7 +73,7 @@ def _substitute(value: Json, parameters: Mapping[str, Json]) -> Json:
 
 
 def _fill(text: str, parameters: Mapping[str, Json]) -> Json:
-    """Fill in the known parameters; other braces stay, because JSON has many."""
+    """Fill in the known parameters; leave other braces alone, because JSON contains many."""
     whole = _PLACE.fullmatch(text)
     if whole and whole[1] in parameters:
         return parameters[whole[1]]

@@ -29,7 +29,7 @@ MOST_BYTES: Final = 32 * 2**20
 """The maximum size in bytes of a driver's messages in a trace: two lines of maximum length."""
 MOST_LOGS: Final = 500
 MOST_LOGGED: Final = 2**16
-"""The maximum number of characters in the log lines of a trace; `MOST_LOGS` limits their number."""
+"""The maximum number of characters in a trace's log lines; `MOST_LOGS` limits the line count."""
 
 
 @define

@@ -1,4 +1,4 @@
-"""Read the bodies and queries of requests to the admin, and refuse requests."""
+"""Read the bodies and queries of requests to the admin API, and refuse invalid ones."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +14,7 @@ _DIGITS: Final = 15
 
 
 class Refusal(Exception):
-    """A request to the admin is refused; `reply` is the response."""
+    """A request to the admin API is refused; `reply` is the response."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)

@@ -115,7 +115,7 @@ class UpstreamFailed:
 
 @frozen
 class ExchangeEnded:
-    """An exchange ended in the way `how`, and `by` one side (server or client)."""
+    """An exchange ended: `how` it ended, and `by` which side (server or client)."""
 
     seq: int
     at: float
@@ -128,7 +128,7 @@ class ExchangeEnded:
 
 @frozen
 class ConnectionClosed:
-    """A connection ended in the way `how` (fin, rst, …), and `by` one side (server or client)."""
+    """A connection ended: `how` it ended (fin, rst, …), and `by` which side (server or client)."""
 
     seq: int
     at: float

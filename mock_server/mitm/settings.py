@@ -1,4 +1,4 @@
-"""The addon's two options: the scenario and the journal file. Does not import mitmproxy."""
+"""The addon's two options: the scenario and the journal file. Here, mitmproxy is not imported."""
 
 import json
 from collections.abc import Callable

@@ -69,7 +69,7 @@ class Service:
     tls: TlsSettings | None = None
     serving: ServingPlan = field(factory=ServingPlan)
     claims: Claims | None = None
-    """Called with every whole request before it is counted; None accepts all of them."""
+    """Called with every complete request before it is counted; if None, all are accepted."""
     outage: Callable[[Outage, float], None] = field(init=False)
     gates: Gates = field(factory=Gates)
     clock: Callable[[], float] = time.monotonic

@@ -1,4 +1,4 @@
-"""Mistakes in data, each with its place, and all reported together."""
+"""Mistakes in data: each names its place, and all of them are reported together."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
