@@ -132,7 +132,7 @@ class Driver:
                     return todo
 
     def abort(self, reason: object) -> None:
-        """Abort the follow. Takes no lock, so it may be called from a signal handler."""
+        """Stop following. This takes no lock, so it may be called from a signal handler."""
         self._aborts.append(msg.Abort(reason))
         for waiter in list(self._waiters):
             waiter.bell.ring()

@@ -90,7 +90,7 @@ def command(
             say(f"{said}{search.otherwise}")
             return Exit.OK if tried else Exit.NOTHING_RAN
         number = ours[tried - 1] + 1
-        say(f"{which}: on schedule {number} the client was wrong{search.otherwise}")
+        say(f"{which}: the client failed on schedule {number}{search.otherwise}")
         if shrink:
             say("minimising it …")
             found = anyio.run(search.smallest, found, backend_options=LOOP)
@@ -151,7 +151,7 @@ class _Search:
         return " in another way" if self.passing.is_used else ""
 
     async def first(self, schedules: Iterator[Schedule]) -> tuple[int, _Found | None]:
-        """Return how many schedules were tried, and the first on which the client was wrong."""
+        """Return how many schedules were tried, and the first on which the client failed."""
         tried = 0
         while batch := list(itertools.islice(schedules, BATCH)):
             found = await self._first_of(batch, tried)
@@ -194,7 +194,7 @@ class _Search:
                 found[place] = _Found(place, schedule, rule, seen[0].said)
 
         def wanted(case: Case) -> bool:
-            """Return whether a case could still be the first on which the client is wrong."""
+            """Return whether a case could still be the first on which the client fails."""
             return all(places[case.id] < place for place in found)
 
         outcome = await run(evolve(self.plan, cases=cases, wanted=wanted), hear)

@@ -176,14 +176,13 @@ def test_the_shards_of_a_seed_play_what_one_run_plays(tmp_path: Path) -> None:
         return done.status, done.out.partition("\n")[0]
 
     status, said = explored("whole.toml")
-    number = re.fullmatch(r"seed 4: on schedule (\d+) the client was wrong", said)
+    number = re.fullmatch(r"seed 4: the client failed on schedule (\d+)", said)
     assert (status, bool(number)) == (1, True), said
     place = int(number[1]) if number else 0
     shard = f"{(place - 1) % 3 + 1}/3"
     status, said = explored("part.toml", "--shard", shard)
     assert (
-        said
-        == f"seed 4, shard {shard.replace('/', ' of ')}: on schedule {place} the client was wrong"
+        said == f"seed 4, shard {shard.replace('/', ' of ')}: the client failed on schedule {place}"
     )
     whole, part = (
         (tmp_path / name).read_text().replace(name, "") for name in ("whole.toml", "part.toml")
