@@ -223,7 +223,7 @@ def redacted_answer(body: bytes, kind: str = "") -> bytes:
     """Return a body for a replay: the same bytes, unless it contains a secret.
 
     In text that is neither JSON nor a form, secrets are hidden where they are recognised. If the
-    text still gives a value to a secret name, it is replaced by a note with its length.
+    text still assigns a value to a secret name, it is replaced by a note with its length.
     """
     try:
         return redacted_json(body.decode()).encode()

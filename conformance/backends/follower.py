@@ -66,7 +66,7 @@ class Follower:
 
     @property
     def problem(self) -> str:
-        """What was wrong with the response as HTTP; empty if nothing was."""
+        """How the response violated HTTP; empty if it did not."""
         return self._wire.problem
 
     @property

@@ -148,7 +148,7 @@ def is_newer(since: str, version: str) -> bool:
 def _check(where: str, rule: Requirement, version: str) -> None:
     if is_newer(rule.since, version):
         raise ScenarioError(
-            f"{where}: {rule.id}: 'since' is {rule.since}, but the specification is {version}"
+            f"{where}: {rule.id}: 'since' is {rule.since}, but this is version {version}"
         )
     match rule.source.kind:
         case SourceKind.OBSERVED if rule.level is Level.MUST:

@@ -76,7 +76,7 @@ def extra_of(rules: Iterable[Rule]) -> bytes:
 
 
 def idle_end_of(rules: Iterable[Rule]) -> tuple[IdleEnd, float] | None:
-    """Return how a rule ends an idle kept-alive connection, and after how many seconds, or None."""
+    """Return how a rule ends an idle keep-alive connection, and after how many seconds, or None."""
     return next(((how, rule.end.idle) for rule in rules if (how := rule.end.idle_end)), None)
 
 

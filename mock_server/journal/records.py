@@ -32,7 +32,7 @@ class ConnectionOpened:
 
 @frozen
 class RequestReceived:
-    """A whole request arrived. Header names are lower case; credentials are redacted."""
+    """A complete request arrived. Header names are lower case; credentials are redacted."""
 
     seq: int
     at: float
@@ -189,7 +189,7 @@ R = TypeVar("R", bound=Record)
 
 
 def with_short_texts(record: R) -> R:
-    """Return a record in which long texts that a peer chose are shortened."""
+    """Return a record in which long text chosen by a peer is shortened."""
     match record:
         case RequestReceived() if _any_long(record.method, record.target, *chain(*record.headers)):
             return evolve(
