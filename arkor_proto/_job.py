@@ -73,7 +73,7 @@ def job_spec(
 ) -> JobSpec:
     """Return the job to train; `lora` and `options` take the snake_case names of ARK-WIR.
 
-    An absent key is not sent; None, 0 and False are. A dataset is sent unchanged. Raises ValueError
+    An absent key is not sent; None, 0 and False are. A dataset is sent unchanged. Raise ValueError
     for an unknown option or type of dataset and for values that JSON cannot hold, and TypeError for
     arguments and options of the wrong type.
     """

@@ -131,7 +131,7 @@ def _without_value(match: re.Match[str]) -> str:
 def redacted_json(text: str) -> str:
     """Hide the value of every secret name in JSON text; no other character changes.
 
-    Covers duplicate members and JSON inside strings. Raises ValueError if the text is not JSON
+    This covers duplicate members and JSON inside strings. Raise ValueError if the text is not JSON
     (RFC 8259) or is nested too deeply.
     """
     parsed_json(text)

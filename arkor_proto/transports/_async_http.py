@@ -128,7 +128,7 @@ class Connector:
         """Send `request` and let `carry` read the reports; a failure is reported as `Broken`.
 
         `hide` is called with each token before it is sent. `reuse` allows an idle connection; use
-        it only for requests that may be sent twice. Returns whether an idle connection was used.
+        it only for requests that may be sent twice. Return whether an idle connection was used.
         """
         provider, refused = self.provider, False
         if provider is None:

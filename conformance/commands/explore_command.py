@@ -161,7 +161,7 @@ class _Search:
         return tried, None
 
     async def smallest(self, found: _Found) -> _Found:
-        """Reduce a schedule step by step, as long as the client still goes wrong on it."""
+        """Reduce a schedule step by step, as long as the client still fails on it."""
         while True:
             steps = list(smaller(found.schedule))
             smaller_one = await self._first_of(steps) if steps else None

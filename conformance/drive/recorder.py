@@ -112,5 +112,5 @@ class Recorder:
         self._grown = anyio.Event()
 
     async def growth(self) -> None:
-        """Wait for the next event or `poke`."""
+        """Wait for the next event, or for a call to `poke`."""
         await self._grown.wait()

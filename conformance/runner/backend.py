@@ -177,7 +177,7 @@ class Backends:
 def _affordable(count: int) -> tuple[int, int]:
     """Raise this process's limit on open files as far as necessary and possible.
 
-    Returns how many backends fit, and how many open files they leave for other uses.
+    Return how many backends fit, and how many open files they leave for other uses.
     """
     if MOST_SOCKETS is not None:
         return min(count, MOST_SOCKETS), MOST_SOCKETS // 2

@@ -103,7 +103,7 @@ class Backend:
     def charge(self, size: int, job: Job | None = None) -> None:
         """Count memory that stays in use until a reset, or until `job` is forgotten.
 
-        Raises BackendFull if the total would exceed `limits.job_bytes`.
+        Raise BackendFull if the total would exceed `limits.job_bytes`.
         """
         if self._size + size > self.scenario.limits.job_bytes:
             raise BackendFull(

@@ -46,7 +46,7 @@ class Embedded:
     def open_gate(self, name: str) -> None:
         """Open a gate, for streams that are waiting at it and for later ones.
 
-        Raises ScenarioError if no rule waits at a gate with this name.
+        Raise ScenarioError if no rule waits at a gate with this name.
         """
         rules = (self._addon.scenario or Scenario()).rules
         check_gate(name, [gate for rule in rules for gate in gates_of_rule(rule)])
@@ -57,7 +57,7 @@ class Embedded:
 def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embedded, None, None]:
     """Run mitmproxy in front of `upstream` for the duration of a `with`.
 
-    Raises ScenarioError if mitmproxy does not support the scenario, and NotStarted if it does not
+    Raise ScenarioError if mitmproxy does not support the scenario, and NotStarted if it does not
     open a port in time.
     """
     addon = ArkorAddon(scenario)

@@ -34,7 +34,7 @@ def read_scenario(path: Path) -> Scenario:
 def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
     """Write every future record to a file as a line of JSON; return a function that stops this.
 
-    The file is emptied first. Raises OSError.
+    The file is emptied first. Raise OSError if that fails.
     """
     path.write_text("", encoding="utf-8")
 

@@ -84,7 +84,7 @@ class Service:
     def hold(self, size: int) -> bool:
         """Count bytes of requests that are being read or answered; a negative size releases them.
 
-        Returns False if all connections together hold more than `open_bytes`.
+        Return False if all connections together hold more than `open_bytes`.
         """
         self._open_bytes += size
         return size <= 0 or self._open_bytes <= self.limits.open_bytes

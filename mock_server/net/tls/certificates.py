@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from mock_server.net.tls.settings import TlsSettings
 from mock_server.scenario.words.connection import TlsFault
 
-# Needs an RSA key, but the certificates have elliptic-curve keys, so no client can negotiate it.
+# This needs an RSA key, but the certificates have elliptic-curve keys, so no client can negotiate it.
 _FOR_OTHER_KEYS: Final = "ECDHE-RSA-AES128-GCM-SHA256"
 
 
