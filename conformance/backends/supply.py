@@ -39,7 +39,7 @@ class Look:
 
 @frozen(kw_only=True, eq=False)
 class Spot:
-    """A resume of a job that runs on its own: the cursor, and the ids that arrived."""
+    """A resume of a job that the kit does not control: the cursor, and the ids that arrived."""
 
     cursor: str
     ids: Sequence[str]
@@ -114,7 +114,7 @@ class Cancelled:
     """The job's status just before the cancel."""
     answer: Answer
     status: str
-    """The job's status when it was over, or at the time limit."""
+    """The job's status when the job ended or the time limit was reached."""
     again: Answer
     after: str
     """The job's status after the second cancel."""
@@ -165,7 +165,7 @@ class Supply:
     cancelled: Once[Cancelled]
     """Returns the cancelled job; raises NotReached."""
     keyed: Once[Keyed]
-    """Returns the creates with keys; raises NotReached."""
+    """Returns the creates that have an idempotency key; raises NotReached."""
     followed: str = ""
     """The id of an existing job to follow; if given, the kit creates and cancels nothing."""
     limits: list[Answer] = field(factory=list[Answer], init=False)
@@ -184,7 +184,7 @@ class Supply:
         self.target = self.target.at(url)
 
     async def ended(self) -> Seen:
-        """Return the followed job; raises NotReached unless it ended with at least 3 event ids."""
+        """Return the followed job; raise NotReached unless it ended with at least 3 event ids."""
         seen = await self.seen()
         if seen.terminal is None:
             raise NotReached(NOT_ENDED)

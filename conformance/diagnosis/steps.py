@@ -61,7 +61,7 @@ class Step:
 
 
 def until_closed(events: Sequence[Event]) -> Sequence[Event]:
-    """Return the events from before the kit closed the case."""
+    """Return the events recorded before the kit closed the case."""
     for place, event in enumerate(events):
         if isinstance(event.fact, Called) and event.fact.operation == "close":
             return events[:place]

@@ -76,7 +76,7 @@ class Outcome:
     results: Sequence[CaseResult]
     seconds: float
     stopped: str = ""
-    """Why the run ended early; empty if it is complete."""
+    """Why the run ended early; empty if the run is complete."""
     left: int = 0
     """The number of cases not played because the run ended early, under the declared profiles."""
     interrupted: bool = False

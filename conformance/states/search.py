@@ -51,7 +51,7 @@ def explored(
     most: int = MOST,
     on_state: Callable[[int], None] = lambda _: None,
 ) -> Explored:
-    """Explore a world; set `filtered` if a broken client has been planted in the session."""
+    """Explore a world; set `filtered` if the session has a planted fault."""
     began = time.monotonic()
 
     def make() -> World:

@@ -88,7 +88,7 @@ class Timing:
 
     @classmethod
     def of(cls, asked: TimeMode | None, identity: Identity) -> "Timing":
-        """Choose the time for a driver; raises DriverUnusable if it does not support `asked`."""
+        """Choose the time for a driver; raise DriverUnusable if it does not support `asked`."""
         virtual = VIRTUAL_CLOCK in identity.capabilities
         mode = asked or (TimeMode.VIRTUAL if virtual else TimeMode.SCALED)
         if virtual and mode is not TimeMode.VIRTUAL:
@@ -244,6 +244,6 @@ def _shorter_hint(part: object) -> object:
 
 
 def _shorter(milliseconds: float, divisor: int) -> float:
-    """Divide a delay; return whole milliseconds if possible, because some clients need them."""
+    """Divide a delay; return an int if possible, because some clients need whole numbers."""
     exact = milliseconds / divisor
     return int(exact) if math.isclose(exact, round(exact)) else exact

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Check which requests the client sent, how often and in which order.
+"""Check which requests the client sent, how often and in what order.
 
 A check uses the records so far and never waits. `conduct.py` checks the rules of the protocol.
 """

@@ -46,7 +46,7 @@ _FIN_SOON: Final = 0.01
 
 @define(eq=False)
 class ServerConnection:
-    """One accepted connection; call `run` once, which always closes the wire."""
+    """One accepted connection; call `run` once, and it always closes the wire."""
 
     _service: Service
     wire: Wire
@@ -147,7 +147,7 @@ class ServerConnection:
             self._closed_by = ("client", await self.wire.until_peer_closes())
 
     async def _secure(self, fault: TlsFault | None) -> bool:
-        """Do the TLS handshake, if any; returns False if a fault ended the connection."""
+        """Do the TLS handshake, if any; return False if a fault ended the connection."""
         settings = self._service.tls
         if settings is None:
             return True

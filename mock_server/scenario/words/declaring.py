@@ -94,7 +94,7 @@ class Fault(Generic[T]):
     leaves_no_place: str = ""
     """Why other words cannot be combined with this one; `{}` stands for the other word."""
     rewrites: bool = False
-    """Whether the fault may change the bytes of the body, or their number."""
+    """Whether the fault may change the body's bytes or its length."""
     paces: bool = False
     """Whether the fault depends on when the body is written and in which pieces."""
 
