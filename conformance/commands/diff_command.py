@@ -59,7 +59,7 @@ class Difference:
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)
 @options.baseline
-@options.out("parted.toml", "the smallest schedule on which the clients differ, as a case file")
+@options.out("parted.toml", "the smallest schedule where the clients differ, as a case file")
 @click.option(
     "--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps first."
 )

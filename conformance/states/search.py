@@ -76,7 +76,7 @@ def explored(
 def played(make: Callable[[], World], trace: Breach) -> Breach | None:
     """Repeat the moves of a trace; return the breach that they cause now, or None.
 
-    Raises NotPossible with the first move that is no longer possible.
+    Raise NotPossible with the first move that is no longer possible.
     """
     world = make()
     keys: list[object] = []

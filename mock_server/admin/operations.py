@@ -121,7 +121,7 @@ OPERATIONS: Final = (
             requests=array(_OPERATION),
         ),
     ),
-    Operation("GET", "/openapi.json", "Describe the admin as OpenAPI 3.1", ANY),
+    Operation("GET", "/openapi.json", "Describe the admin API in OpenAPI 3.1", ANY),
     Operation(
         "GET", "/health", "Check that the mock is running", table(ok={"const": True}, servers=COUNT)
     ),
@@ -129,7 +129,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         "/failures",
-        "List the errors of the admin itself",
+        "List the admin API's own errors",
         table(failures=array(shared("Record"))),
     ),
     Operation("POST", "/shutdown", "End the process", DONE, status=HTTPStatus.ACCEPTED),

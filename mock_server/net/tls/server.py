@@ -20,7 +20,7 @@ class Tls(Protocol):
     def read(self, limit: int) -> bytes | None:
         """Return plain text; b"" after a clean end; None if more records are needed first.
 
-        Raises OSError.
+        Raise OSError if the TLS session has failed.
         """
         ...
 
