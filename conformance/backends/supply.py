@@ -63,7 +63,7 @@ class Seen:
     by_itself: bool
     """True if the job ran on its own, without a control program."""
     unknown_to: str = ""
-    """The route that did not know the new job within the time limit; empty if both routes did."""
+    """The route that did not know the new job by the time limit; empty if both routes knew it."""
 
     @property
     def streams(self) -> Sequence[Follower]:

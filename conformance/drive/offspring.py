@@ -40,8 +40,8 @@ def adopt_orphans() -> None:
 def end_driver(pid: int, mark: str) -> None:
     """End the driver that leads the process group `pid`, and every process that carries its mark.
 
-    Call this before waiting for the driver itself: until then its process id cannot be reused. Does
-    nothing on Windows.
+    Call this before waiting for the driver itself: until then its process id cannot be reused.
+    This does nothing on Windows.
     """
     if sys.platform == "win32":
         return

@@ -1,6 +1,6 @@
 """Play one case with one driver and return its result.
 
-The player gives a case its nonces, its backend and its verdict, or skips it if it does not apply.
+The player provides a case's nonces, backend and verdict, or skips a case that does not apply.
 """
 
 import time
@@ -62,7 +62,7 @@ class Rules:
     known: Mapping[str, Requirement] = field(factory=load_requirements)
     strict: bool = False
     version: str = ""
-    """Rules newer than this version of the specification do not count; if empty, all count."""
+    """Rules newer than this specification version do not count; if it is empty, all rules count."""
 
     def judged(self, result: CaseResult, play: Play) -> CaseResult:
         """Return `result` with the verdict and the findings of a play under these rules."""

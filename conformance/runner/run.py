@@ -57,7 +57,7 @@ class Plan:
     strict: bool = False
     """Whether proposals count under every profile, not only under `hardened`."""
     version: str = ""
-    """Rules newer than this version of the specification do not count; if empty, all count."""
+    """Rules newer than this specification version do not count; if it is empty, all rules count."""
     attached: bool = False
     """Whether cases are played in attached form, even though the client can create jobs."""
     draw: Draw = draw

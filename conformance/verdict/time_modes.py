@@ -62,7 +62,7 @@ class TimeMode(Enum):
 
 @frozen
 class Unjudged:
-    """An expectation that is not judged, or only in part; `word` is its name."""
+    """An expectation that is not judged, or is judged only in part; `word` is its name."""
 
     word: str
     why: str

@@ -1,4 +1,4 @@
-"""Every operation of the admin: its path, what it does, its parameters and its response.
+"""Every operation of the admin API: its path, what it does, its parameters and its response.
 
 Requests that are not in this table are refused, and the OpenAPI description is generated from it,
 so the two cannot differ.

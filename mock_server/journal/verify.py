@@ -241,7 +241,7 @@ class Verify:
         _raise(self.idle_rules())
 
     def idle_rules(self) -> list[str]:
-        """List the rules that never fired, with the number of requests of their route."""
+        """List the rules that never fired, with the number of requests to each one's route."""
         return [
             f"{_named(index, rule)}: never fired{self._seen(rule)}"
             for index, rule, fired in self._rules
