@@ -1,7 +1,7 @@
 """The `--state` file: the id of a job and the cursor, so that a later command can resume.
 
 The file is replaced as a whole, so that a killed process leaves either the old file or the new one.
-After a power failure it may be a few events old.
+After a power failure it may be a few events behind.
 """
 
 import json

@@ -23,7 +23,7 @@ from conformance.trace.events import Trace
 _S = TypeVar("_S")
 NOT_ENDED: Final = "the followed job did not end in the time allowed"
 _OPENS: Final = 5
-"""The most streams that are opened per second if the backend is on another machine."""
+"""The maximum number of streams opened per second if the backend is on another machine."""
 _LEAST: Final = 3
 
 
@@ -141,7 +141,7 @@ class Once(Generic[_S]):
     _failed: Exception | None = field(default=None, init=False)
 
     async def __call__(self) -> _S:
-        """Return the result, or raise what computing it has raised."""
+        """Return the result, or raise the exception that computing it raised."""
         async with self._lock:
             if self._failed is not None:
                 raise self._failed

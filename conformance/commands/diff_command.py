@@ -41,7 +41,7 @@ class Played:
 
 @frozen
 class Difference:
-    """A schedule on which two clients differ: where they differ, and what each client did."""
+    """A schedule that two clients handle differently: where they differ, and what each one did."""
 
     place: int
     schedule: Schedule

@@ -156,7 +156,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/rules",
-        "List the rules in force and how often each has acted",
+        "List the active rules and how often each has acted",
         table(rules=array(_RULE)),
     ),
     Operation(

@@ -237,7 +237,7 @@ class Verify:
         return list(self._unopened)
 
     def rules_fired(self) -> None:
-        """Require that every rule in force fired at least once."""
+        """Require that every active rule fired at least once."""
         _raise(self.idle_rules())
 
     def idle_rules(self) -> list[str]:

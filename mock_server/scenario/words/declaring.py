@@ -48,7 +48,7 @@ class Told:
     point: str
     """The point that `after` gives, such as `after 2 frames `; empty without `after`."""
     words: Mapping[str, object]
-    """Every word of the rule, in the form of a scenario file."""
+    """Every word of the rule, as it is written in a scenario file."""
 
     @property
     def unit(self) -> str:
