@@ -265,8 +265,8 @@ class ServerConnection:
         """End the exchange if the client leaves while it is being answered.
 
         A client that only closed its sending half looks the same until the server writes to it.
-        Such a client still gets its response while sending makes progress, up to the first point
-        where a stream or a rule makes it wait. It gets none if the scenario drops half-closed
+        Such a client still gets its response while sending makes progress, up to the first pause
+        that a stream or a rule causes. It gets no response if the scenario drops half-closed
         connections.
         """
         how = await self._reader.watch(lambda: exchange.idle)

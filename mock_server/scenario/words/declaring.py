@@ -5,7 +5,7 @@ and what the word cannot be combined with. The reader, the schema, the checks, `
 builder and FAULTS.md are derived from it.
 
 Declare a new fault in this package, in the file for its phase, and implement it in the file of the
-same name in `mock_server/faults/`. The code for bytes that reach the socket in a special way is in
+same name in `mock_server/faults/`. The code that controls how bytes reach the socket is in
 `mock_server/net/`.
 """
 
