@@ -144,7 +144,7 @@ class _Show:
                 pass
 
     def finish(self) -> int:
-        """Print how the job ended and return the exit status; raises OSError if it cannot print."""
+        """Print how the job ended and return the exit status; raise OSError if it cannot print."""
         whole = self._steps == list(range(1, len(self._steps) + 1))
         told = "each once and in order" if whole else "some missing, repeated or out of order"
         self._print(

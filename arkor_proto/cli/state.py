@@ -1,7 +1,7 @@
 """The `--state` file: the id of a job and the cursor, so that a later command can resume.
 
 The file is replaced as a whole, so that a killed process leaves either the old file or the new one.
-After a power failure it may be a few events old.
+After a power failure it may be a few events behind.
 """
 
 import json
@@ -45,7 +45,7 @@ class StateFile:
     """The initial state of the job, before anything is known about it."""
 
     def read(self) -> State | None:
-        """Return the state, or None if there is no file; raises ValueError for an unusable file."""
+        """Return the state, or None if there is no file; raise ValueError for an unusable file."""
         try:
             with self.path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
@@ -61,7 +61,7 @@ class StateFile:
         return state
 
     def write(self, job_id: str, last_event_id: str = "") -> None:
-        """Replace the state file; raises an OSError that names the file."""
+        """Replace the state file; raise an OSError that names the file."""
         state = evolve(self.about, job_id=job_id, last_event_id=last_event_id)
         values = {camel(name): getattr(state, name) for name in _NAMES}
         text = json.dumps({_MARK: _VERSION, **values})

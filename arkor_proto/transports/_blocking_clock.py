@@ -30,8 +30,8 @@ class Clock(Protocol):
     ) -> Ready:
         """Call `select` so that it returns by `deadline`, and return its result.
 
-        `select(seconds)` waits for at most that many seconds, for ever if None, and returns whether
-        the wait was successful. `timer` says what a deadline of the session is for; it is None for
+        `select(seconds)` waits for at most that many seconds, or for ever if `seconds` is None,
+        and returns whether the wait was successful. `timer` says what a deadline of the session is for; it is None for
         a deadline of a connection.
         """
         ...
@@ -72,7 +72,7 @@ class Bell:
             return  # it was already rung, and the thread has not woken up yet
 
     def clear(self) -> None:
-        """Discard a ring that has not ended a wait."""
+        """Discard a ring that has not yet ended a wait."""
         self._lock.acquire(blocking=False)
 
     def wait(self, seconds: float | None) -> bool:
@@ -84,7 +84,7 @@ class Bell:
 
 
 def wait_for_socket(waited: socket.socket, events: int, seconds: float | None) -> bool:
-    """Wait up to `seconds` for one of `events` (flags of `selectors`); return whether it came."""
+    """Wait up to `seconds` for one of `events` (flags of `selectors`); return whether one occurred."""
     return _in_slices(partial(is_ready, waited, events), seconds)
 
 

@@ -23,7 +23,7 @@ from conformance.trace.events import Trace
 _S = TypeVar("_S")
 NOT_ENDED: Final = "the followed job did not end in the time allowed"
 _OPENS: Final = 5
-"""The most streams that are opened per second if the backend is on another machine."""
+"""The maximum number of streams opened per second if the backend is on another machine."""
 _LEAST: Final = 3
 
 
@@ -39,7 +39,7 @@ class Look:
 
 @frozen(kw_only=True, eq=False)
 class Spot:
-    """A resume of a job that runs on its own: the cursor, and the ids that arrived."""
+    """A resume of a job that the kit does not control: the cursor, and the ids that arrived."""
 
     cursor: str
     ids: Sequence[str]
@@ -63,7 +63,7 @@ class Seen:
     by_itself: bool
     """True if the job ran on its own, without a control program."""
     unknown_to: str = ""
-    """The route that did not know the new job within the time limit; empty if both routes did."""
+    """The route that did not know the new job by the time limit; empty if both routes knew it."""
 
     @property
     def streams(self) -> Sequence[Follower]:
@@ -114,7 +114,7 @@ class Cancelled:
     """The job's status just before the cancel."""
     answer: Answer
     status: str
-    """The job's status when it was over, or at the time limit."""
+    """The job's status when the job ended or the time limit was reached."""
     again: Answer
     after: str
     """The job's status after the second cancel."""
@@ -141,7 +141,7 @@ class Once(Generic[_S]):
     _failed: Exception | None = field(default=None, init=False)
 
     async def __call__(self) -> _S:
-        """Return the result, or raise what computing it has raised."""
+        """Return the result, or raise the exception that computing it raised."""
         async with self._lock:
             if self._failed is not None:
                 raise self._failed
@@ -165,7 +165,7 @@ class Supply:
     cancelled: Once[Cancelled]
     """Returns the cancelled job; raises NotReached."""
     keyed: Once[Keyed]
-    """Returns the creates with keys; raises NotReached."""
+    """Returns the creates that have an idempotency key; raises NotReached."""
     followed: str = ""
     """The id of an existing job to follow; if given, the kit creates and cancels nothing."""
     limits: list[Answer] = field(factory=list[Answer], init=False)
@@ -184,7 +184,7 @@ class Supply:
         self.target = self.target.at(url)
 
     async def ended(self) -> Seen:
-        """Return the followed job; raises NotReached unless it ended with at least 3 event ids."""
+        """Return the followed job; raise NotReached unless it ended with at least 3 event ids."""
         seen = await self.seen()
         if seen.terminal is None:
             raise NotReached(NOT_ENDED)

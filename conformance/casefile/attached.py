@@ -38,7 +38,7 @@ class NeedsCreate(Exception):
 
 
 def attached(case: Case) -> Case:
-    """Return the attached form of a case; raises NeedsCreate if it has none.
+    """Return the attached form of a case; raise NeedsCreate if it has none.
 
     A case about an existing job is its own attached form.
     """

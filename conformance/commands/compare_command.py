@@ -16,7 +16,7 @@ from conformance.reports.run_json.saved import load
 from conformance.reports.screen import Page
 from conformance.verdict.statuses import Exit
 
-_NOTHING = "the runs have no case under the same profile in common, so nothing was compared"
+_NOTHING = "the runs share no case under the same profile, so nothing was compared"
 
 
 @click.command()

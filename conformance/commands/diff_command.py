@@ -41,7 +41,7 @@ class Played:
 
 @frozen
 class Difference:
-    """A schedule on which two clients differ: where they differ, and what each client did."""
+    """A schedule that two clients handle differently: where they differ, and what each one did."""
 
     place: int
     schedule: Schedule
@@ -59,7 +59,7 @@ class Difference:
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)
 @options.baseline
-@options.out("parted.toml", "the smallest schedule on which the clients differ, as a case file")
+@options.out("parted.toml", "the smallest schedule where the clients differ, as a case file")
 @click.option(
     "--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps first."
 )
@@ -107,7 +107,7 @@ def command(
             say("minimising it …")
             found = anyio.run(search.smallest, found, backend_options=LOOP)
     except DriverUnusable as error:
-        say(f"arkor-conformance: no comparison: {error}", err=True)
+        say(f"arkor-conformance: cannot compare: {error}", err=True)
         return Exit.UNUSABLE
     for line in told(found, known):
         say(line)
@@ -159,7 +159,7 @@ class _Search:
     passing: PassingOver
 
     async def profiles(self, wanted: str | None) -> tuple[str, ...]:
-        """Return the profiles that both drivers declare; raises DriverUnusable if none."""
+        """Return the profiles that both drivers declare; raise DriverUnusable if there are none."""
         declared = [
             await _declared(side, each, self.plan.patience)
             for side, each in zip(_SIDES, self.commands, strict=True)

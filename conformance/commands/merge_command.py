@@ -43,7 +43,7 @@ def command(*, shards: Sequence[Path], files: Sequence[Path], reports: Sequence[
 
 
 def _read(paths: Sequence[Path]) -> Sequence[Saved]:
-    """Read the shards; raises ReadingError with the mistakes in all of them."""
+    """Read the shards; raise ReadingError with the mistakes in all of them."""
     read: list[Saved] = []
     wrong: list[ReadingError] = []
     for path in paths:

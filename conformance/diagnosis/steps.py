@@ -61,7 +61,7 @@ class Step:
 
 
 def until_closed(events: Sequence[Event]) -> Sequence[Event]:
-    """Return the events from before the kit closed the case."""
+    """Return the events recorded before the kit closed the case."""
     for place, event in enumerate(events):
         if isinstance(event.fact, Called) and event.fact.operation == "close":
             return events[:place]
@@ -69,7 +69,7 @@ def until_closed(events: Sequence[Event]) -> Sequence[Event]:
 
 
 def steps(events: Sequence[Event], nonces: Nonces | None, *, delays: bool = True) -> Iterator[Step]:
-    """Yield the steps of a trace until the case was closed, with the nonces removed.
+    """Yield the steps of a trace before the case was closed, with the nonces removed.
 
     Without `delays`, back-offs are left out, because not every client announces them.
     """

@@ -40,8 +40,8 @@ def adopt_orphans() -> None:
 def end_driver(pid: int, mark: str) -> None:
     """End the driver that leads the process group `pid`, and every process that carries its mark.
 
-    Call this before waiting for the driver itself: until then its process id cannot be reused. Does
-    nothing on Windows.
+    Call this before waiting for the driver itself: until then its process id cannot be reused.
+    This does nothing on Windows.
     """
     if sys.platform == "win32":
         return
@@ -58,7 +58,7 @@ def end_driver(pid: int, mark: str) -> None:
 
 
 def memory_of(pid: int) -> int | None:
-    """Return the memory of a process and its descendants in bytes; None if unknown."""
+    """Return the memory use of a process and its descendants in bytes, or None if it is unknown."""
     if sys.platform != "linux":
         return None
     return sum(_resident(each) for each in _tree(pid)) * os.sysconf("SC_PAGE_SIZE") or None

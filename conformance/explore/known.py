@@ -24,7 +24,7 @@ class Broken:
 
 
 def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
-    """Return the breaches of a client on a schedule; empty if it follows every rule.
+    """Return a client's breaches on a schedule; empty if the client follows every rule.
 
     The first wrong step comes first, followed by breaches of conduct. Other findings are left out,
     because they follow from the first wrong step.

@@ -46,7 +46,7 @@ _FEW: Final = 12
 
 @frozen
 class Kill:
-    """One case under one profile that catches a mutant.
+    """A case that, under one profile, catches a mutant.
 
     `right` means that the finding cites a rule that the mutant breaks.
     """
@@ -280,7 +280,7 @@ async def _run(plan: Plan, note: Callable[[CaseResult], None] = lambda _: None) 
 def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:
     """Return the first finding for the right reason, or else the first finding.
 
-    Returns None for a case that did not fail.
+    Return None for a case that did not fail.
     """
     if result.verdict not in {Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE}:
         return None

@@ -139,7 +139,7 @@ def planted(mutant: Mutant) -> Generator[None]:
 
 
 def replace(owner: object, name: str, new: object) -> None:
-    """Replace an attribute; raises AttributeError if there is no such attribute."""
+    """Replace an attribute; raise AttributeError if there is no such attribute."""
     if not hasattr(owner, name):
         raise AttributeError(f"{owner!r} has no {name}: the mutant is out of date")
     own: object = vars(owner).get(name, _ABSENT)  # keeps a static method wrapped

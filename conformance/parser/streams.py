@@ -69,7 +69,7 @@ class Stream:
 
 
 def load_streams() -> tuple[Stream, ...]:
-    """Read the vectors; raises ReadingError if the file is invalid."""
+    """Read the vectors; raise ReadingError if the file is invalid."""
     text = (specification_directory() / "vectors" / FILE).read_bytes()
     document = Table.of(FILE, parse_json(text))
     return tuple(map(_stream, document.tables("vectors")))

@@ -1,6 +1,6 @@
 """Play one case with one driver and return its result.
 
-The player gives a case its nonces, its backend and its verdict, or skips it if it does not apply.
+The player provides a case's nonces, backend and verdict, or skips a case that does not apply.
 """
 
 import time
@@ -41,9 +41,9 @@ FOLLOWS: Final = (
     f"already exist; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
-"""How long a silent driver, which may load a lot, may take to start: a multiple of the patience."""
+"""Start-up limit for a silent driver, which may have a lot to load, as a multiple of the patience."""
 _HELLO_MOST: Final = 8
-"""How long any driver, even a busy one, may take to start: a multiple of the patience."""
+"""Start-up limit for any driver, even on a busy machine, as a multiple of the patience."""
 
 
 @frozen
@@ -62,7 +62,7 @@ class Rules:
     known: Mapping[str, Requirement] = field(factory=load_requirements)
     strict: bool = False
     version: str = ""
-    """Rules newer than this version of the specification do not count; if empty, all count."""
+    """Rules newer than this specification version do not count; if it is empty, all rules count."""
 
     def judged(self, result: CaseResult, play: Play) -> CaseResult:
         """Return `result` with the verdict and the findings of a play under these rules."""
@@ -206,7 +206,7 @@ def _undeclared(lacking: Sequence[str]) -> str:
 async def driver_of(
     command: Sequence[str], patience: float, mode: TimeMode | None
 ) -> AsyncGenerator[DriverConnection, None]:
-    """Start a driver and send it `hello`; raises DriverUnusable if that fails."""
+    """Start a driver and send it `hello`; raise DriverUnusable if that fails."""
     connection = DriverConnection(command)
     connection.start()
     failure: DriverUnusable | None = None

@@ -41,7 +41,7 @@ def worth_probing(cases: Iterable[Case]) -> bool:
 
 
 async def probe(player: Player, connection: DriverConnection, profiles: Sequence[str]) -> Stack:
-    """Probe a client whose driver has just started; never fails, but the result may be unknown."""
+    """Probe a client whose driver has just started. The result may be unknown; this never fails."""
     declared = player.identity.profiles
     profile = next((name for name in declared if name in profiles), declared[0])
     if "config.backoff" not in player.identity.capabilities:

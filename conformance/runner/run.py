@@ -57,7 +57,7 @@ class Plan:
     strict: bool = False
     """Whether proposals count under every profile, not only under `hardened`."""
     version: str = ""
-    """Rules newer than this version of the specification do not count; if empty, all count."""
+    """Rules newer than this specification version do not count; if it is empty, all rules count."""
     attached: bool = False
     """Whether cases are played in attached form, even though the client can create jobs."""
     draw: Draw = draw
@@ -76,7 +76,7 @@ class Outcome:
     results: Sequence[CaseResult]
     seconds: float
     stopped: str = ""
-    """Why the run ended early; empty if it is complete."""
+    """Why the run ended early; empty if the run is complete."""
     left: int = 0
     """The number of cases not played because the run ended early, under the declared profiles."""
     interrupted: bool = False

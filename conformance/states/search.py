@@ -51,7 +51,7 @@ def explored(
     most: int = MOST,
     on_state: Callable[[int], None] = lambda _: None,
 ) -> Explored:
-    """Explore a world; set `filtered` if a broken client has been planted in the session."""
+    """Explore a world; set `filtered` if the session has a planted fault."""
     began = time.monotonic()
 
     def make() -> World:
@@ -76,7 +76,7 @@ def explored(
 def played(make: Callable[[], World], trace: Breach) -> Breach | None:
     """Repeat the moves of a trace; return the breach that they cause now, or None.
 
-    Raises NotPossible with the first move that is no longer possible.
+    Raise NotPossible with the first move that is no longer possible.
     """
     world = make()
     keys: list[object] = []

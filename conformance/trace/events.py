@@ -123,7 +123,7 @@ class Settled:
 
 @frozen
 class CallbackRan:
-    """A callback of the driver's application ran; `data` uses the names of the wire."""
+    """A callback of the driver's application ran; `data` uses the wire names."""
 
     name: str
     data: Json

@@ -34,7 +34,7 @@ class Check:
         return self.name
 
     def run(self, transport: Open, *, patience: float = PATIENCE) -> None:
-        """Check a transport; raises ContractBroken if it fails or a call exceeds `patience` seconds."""
+        """Check a transport; raise ContractBroken if it fails or a call exceeds `patience` seconds."""
         try:
             self._body(Bench(transport, patience))
         except Exception as error:

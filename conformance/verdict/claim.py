@@ -75,7 +75,7 @@ class Judged:
     musts: frozenset[str]
     """The MUST rules that count under the profile."""
     stopped: str = ""
-    """Why the run ended early; empty if it is complete."""
+    """Why the run ended early; empty if the run is complete."""
 
     @property
     def surface(self) -> tuple[str, ...]:

@@ -35,9 +35,9 @@ from mock_server.strict.words import changed
 DIVISOR: Final = 10
 """Scaled delays are divided by this; even so, they remain clearly distinguishable from no delay."""
 LONGEST: Final = 10.0
-"""Without virtual time, a case is played only if no single delay is longer, in seconds."""
+"""Without virtual time, a case is played only if no single delay exceeds this, in seconds."""
 LONGEST_IN_ALL: Final = 60.0
-"""Without virtual time, a case is played only if its delays do not add up to more, in seconds."""
+"""Without virtual time, a case is played only if its delays add up to at most this, in seconds."""
 _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK-13"})
 """Rules that only an overlong delay breaks, and rules about default delays (never scaled)."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
@@ -62,7 +62,7 @@ class TimeMode(Enum):
 
 @frozen
 class Unjudged:
-    """An expectation that is not judged, or only in part; `word` is its name."""
+    """An expectation that is not judged, or is judged only in part; `word` is its name."""
 
     word: str
     why: str
@@ -88,7 +88,7 @@ class Timing:
 
     @classmethod
     def of(cls, asked: TimeMode | None, identity: Identity) -> "Timing":
-        """Choose the time for a driver; raises DriverUnusable if it does not support `asked`."""
+        """Choose the time mode for a driver; raise DriverUnusable if it does not support `asked`."""
         virtual = VIRTUAL_CLOCK in identity.capabilities
         mode = asked or (TimeMode.VIRTUAL if virtual else TimeMode.SCALED)
         if virtual and mode is not TimeMode.VIRTUAL:
@@ -143,7 +143,7 @@ class Timing:
         )
 
     def waits(self, case: Case) -> float:
-        """Estimate how many seconds a correct client really sleeps in a case; 0 if not played."""
+        """Estimate how many seconds a correct client really sleeps in a case; 0 if it is not played."""
         if self.mode is TimeMode.VIRTUAL or _unplayable(case) or self._too_long(case):
             return 0.0
         kept, _ = self._expectations(case)
@@ -244,6 +244,6 @@ def _shorter_hint(part: object) -> object:
 
 
 def _shorter(milliseconds: float, divisor: int) -> float:
-    """Divide a delay; return whole milliseconds if possible, because some clients need them."""
+    """Divide a delay; return an int if possible, because some clients need whole numbers."""
     exact = milliseconds / divisor
     return int(exact) if math.isclose(exact, round(exact)) else exact

@@ -1,4 +1,4 @@
-"""Every operation of the admin: its path, what it does, its parameters and its response.
+"""Every operation of the admin API: its path, what it does, its parameters and its response.
 
 Requests that are not in this table are refused, and the OpenAPI description is generated from it,
 so the two cannot differ.
@@ -121,7 +121,7 @@ OPERATIONS: Final = (
             requests=array(_OPERATION),
         ),
     ),
-    Operation("GET", "/openapi.json", "Describe the admin as OpenAPI 3.1", ANY),
+    Operation("GET", "/openapi.json", "Describe the admin API in OpenAPI 3.1", ANY),
     Operation(
         "GET", "/health", "Check that the mock is running", table(ok={"const": True}, servers=COUNT)
     ),
@@ -129,7 +129,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         "/failures",
-        "List the errors of the admin itself",
+        "List the admin API's own errors",
         table(failures=array(shared("Record"))),
     ),
     Operation("POST", "/shutdown", "End the process", DONE, status=HTTPStatus.ACCEPTED),
@@ -156,7 +156,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/rules",
-        "List the rules in force and how often each has acted",
+        "List the active rules and how often each has acted",
         table(rules=array(_RULE)),
     ),
     Operation(

@@ -112,7 +112,7 @@ class LiveLog:
     _gates: dict[str, int] = field(factory=dict[str, int], init=False)
 
     def follow(self, name: str, server: MockServer) -> None:
-        """Print the exchanges of a server from now on, with its name unless it is the first."""
+        """Print a server's exchanges from now on, with the server's name unless it is the first."""
         lines = ExchangeLines(server.rule_told)
         before = f"server {name}  " if self._followed else ""
         self._followed[name] = (server, lines)
@@ -134,7 +134,7 @@ class LiveLog:
             self._left_out += 1
 
     async def run(self) -> None:
-        """Write lines until cancelled; returns silently if the terminal is gone."""
+        """Write lines until cancelled; return silently if the terminal is gone."""
         while True:
             await anyio.sleep(_PACE)
             self._look()
@@ -170,7 +170,7 @@ class LiveLog:
 
 
 def _written(text: str) -> bool:
-    """Write to the terminal; returns False if it is gone."""
+    """Write to the terminal; return False if it is gone."""
     with suppress(OSError, ValueError):
         sys.stdout.write(text)
         sys.stdout.flush()

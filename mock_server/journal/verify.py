@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Check which requests the client sent, how often and in which order.
+"""Check which requests the client sent, how often and in what order.
 
 A check uses the records so far and never waits. `conduct.py` checks the rules of the protocol.
 """
@@ -237,11 +237,11 @@ class Verify:
         return list(self._unopened)
 
     def rules_fired(self) -> None:
-        """Require that every rule in force fired at least once."""
+        """Require that every active rule fired at least once."""
         _raise(self.idle_rules())
 
     def idle_rules(self) -> list[str]:
-        """List the rules that never fired, with the number of requests of their route."""
+        """List the rules that never fired, with the number of requests to each one's route."""
         return [
             f"{_named(index, rule)}: never fired{self._seen(rule)}"
             for index, rule, fired in self._rules

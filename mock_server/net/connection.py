@@ -46,7 +46,7 @@ _FIN_SOON: Final = 0.01
 
 @define(eq=False)
 class ServerConnection:
-    """One accepted connection; call `run` once, which always closes the wire."""
+    """One accepted connection; call `run` once, and it always closes the wire."""
 
     _service: Service
     wire: Wire
@@ -147,7 +147,7 @@ class ServerConnection:
             self._closed_by = ("client", await self.wire.until_peer_closes())
 
     async def _secure(self, fault: TlsFault | None) -> bool:
-        """Do the TLS handshake, if any; returns False if a fault ended the connection."""
+        """Do the TLS handshake, if any; return False if a fault ended the connection."""
         settings = self._service.tls
         if settings is None:
             return True
@@ -265,8 +265,8 @@ class ServerConnection:
         """End the exchange if the client leaves while it is being answered.
 
         A client that only closed its sending half looks the same until the server writes to it.
-        Such a client still gets its response while sending makes progress, up to the first point
-        where a stream or a rule makes it wait. It gets none if the scenario drops half-closed
+        Such a client still gets its response while sending makes progress, up to the first pause
+        that a stream or a rule causes. It gets no response if the scenario drops half-closed
         connections.
         """
         how = await self._reader.watch(lambda: exchange.idle)

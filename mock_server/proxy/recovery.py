@@ -30,7 +30,7 @@ class FoundTape:
     exchanges: list[RecordedExchange] = field(repr=False)
 
     def replace_by(self, text: str) -> None:
-        """Write the scenario, then remove the partial file; raises TapeError if either fails."""
+        """Write the scenario, then remove the partial file; raise TapeError if either fails."""
         try:
             if (odd := kind_of_file(self.out)) is not None:
                 raise TapeError(f"{self.out}: {odd}; remove it, and try again")
@@ -43,7 +43,7 @@ class FoundTape:
 def read_tape(given: Path) -> FoundTape:
     """Read an unfinished recording, given the path of the partial file or of its target.
 
-    An incomplete last line is left out, with a note on stderr. Raises TapeError.
+    An incomplete last line is left out, with a note on stderr. Raise TapeError if the recording cannot be used.
     """
     partial = given if given.name.endswith(SUFFIX) else partial_of(given)
     out = partial.with_name(partial.name.removesuffix(SUFFIX))
@@ -146,7 +146,7 @@ def _items(value: object) -> list[object]:
 
 
 def _of(kind: type[_T], value: object) -> _T:
-    """Return the value if it has this type; raises TypeError otherwise."""
+    """Return the value if it has this type; raise TypeError otherwise."""
     if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(f"not a {kind.__name__}")
     return value

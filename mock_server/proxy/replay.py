@@ -233,7 +233,7 @@ def _scripted(frame: Frame) -> ScriptedFrame:
 
 
 def _table_in(data: str) -> Mapping[str, object] | None:
-    """Return the JSON object, or None if it is not an object or would be hard to read as TOML."""
+    """Return the object in `data`, or None if there is none or it would be hard to read as TOML."""
     if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
         return None
     value = json_of(data.encode())

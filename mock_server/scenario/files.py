@@ -27,7 +27,7 @@ _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
 
 
 def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
-    """Read a scenario from plain tables; raises ScenarioError, which names the place."""
+    """Read a scenario from plain tables; raise ScenarioError with the place of each mistake."""
     try:
         found = SCENARIO.read(data, "")
         check_scenario(found)
@@ -41,24 +41,24 @@ def _readable(error: ScenarioError) -> str:
 
 
 def scenario_from_toml(source: str) -> Scenario:
-    """Read a scenario from TOML; raises ScenarioError with the line and place of each mistake."""
+    """Read a scenario from TOML; raise ScenarioError with the line and place of each mistake."""
     return from_toml(source, scenario_from_dict)
 
 
 def scenario_from_json(source: str) -> Scenario:
-    """Read a scenario from JSON; raises ScenarioError with the line and place of each mistake."""
+    """Read a scenario from JSON; raise ScenarioError with the line and place of each mistake."""
     return from_json(source, scenario_from_dict)
 
 
 def scenario_from_file(path: Path) -> Scenario:
-    """Read a `.toml` or `.json` file; raises ScenarioError, naming the file first."""
+    """Read a `.toml` or `.json` file; raise a ScenarioError that names the file first."""
     return checked_file(path)[0]
 
 
 def checked_file(path: Path) -> tuple[Scenario, bool]:
     """Read a file; return the scenario, and whether the file states its `schema` version.
 
-    Raises ScenarioError; each of its mistakes begins with the name of the file.
+    Raise ScenarioError; each of its mistakes begins with the name of the file.
     """
     if path.suffix not in {".toml", ".json"} and path.is_file():
         given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
@@ -97,7 +97,7 @@ def check_capabilities(
     *,
     lacking: frozenset[Capability] = frozenset(),
 ) -> None:
-    """Refuse a scenario that a carrier does not support; raises ScenarioError naming the rule.
+    """Refuse a scenario that a carrier does not support; raise ScenarioError naming the rule.
 
     `lacking` are the capabilities that this platform lacks; the message then names the platform.
     """

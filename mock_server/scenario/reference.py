@@ -66,7 +66,7 @@ def _meaning(described: Word) -> str:
 
 
 def publish(root: Path) -> Sequence[Path]:
-    """Write the generated files of a checkout; returns their paths."""
+    """Write the generated files of a checkout and return their paths."""
     schema = root / "spec" / "schemas" / "scenario.schema.json"
     faults = root / "mock_server" / "FAULTS.md"
     schema.parent.mkdir(parents=True, exist_ok=True)

@@ -31,15 +31,15 @@ _MARKS: Final = (
 
 
 def read_toml(path: Path, read: Callable[[_Data], T]) -> T:
-    """Parse a TOML file, and return the result of `read` for its content.
+    """Parse a TOML file and return the result of calling `read` on its content.
 
-    Raises ScenarioError; each mistake begins with the path and ends with its line.
+    Raise ScenarioError for mistakes; each message begins with the path and ends with the line.
     """
     return _read_file(path, from_toml, read)
 
 
 def read_json(path: Path, read: Callable[[_Data], T]) -> T:
-    """Do the same as `read_toml` for the object in a JSON file; raises ScenarioError."""
+    """Do the same as `read_toml` for the object in a JSON file; raise ScenarioError."""
     return _read_file(path, from_json, read)
 
 
@@ -55,7 +55,7 @@ def _read_file(
 
 
 def from_toml(source: str, read: Callable[[_Data], T]) -> T:
-    """Parse TOML; return the result of `read`. Raises ScenarioError with line numbers."""
+    """Parse TOML and return the result of `read`; raise ScenarioError with line numbers."""
     try:
         data = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -68,7 +68,7 @@ def from_toml(source: str, read: Callable[[_Data], T]) -> T:
 
 
 def from_json(source: str, read: Callable[[_Data], T]) -> T:
-    """Parse a JSON object; return the result of `read`. Raises ScenarioError with line numbers."""
+    """Parse a JSON object and return the result of `read`; raise ScenarioError with line numbers."""
     try:
         data: object = json.loads(source, object_pairs_hook=_once_each)
     except ScenarioError:
@@ -97,7 +97,7 @@ def _json_mistake(error: json.JSONDecodeError) -> str:
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make a table; raises ScenarioError for a duplicate key, because a value would be lost."""
+    """Make a table; raise ScenarioError for a duplicate key, because a value would be lost."""
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
@@ -127,10 +127,10 @@ def _located(
 
 
 def text_of(path: Path, most: int = _MOST) -> str:
-    """Return the text of a regular UTF-8 file; raises a ScenarioError without the path in it.
+    """Return the text of a regular UTF-8 file; raise a ScenarioError without the path in it.
 
-    The file may have at most `most` bytes. Follows symbolic links. Never waits for a named pipe or
-    a device.
+    The file may have at most `most` bytes. Follow symbolic links, but never wait for a named pipe
+    or a device.
     """
     try:
         content = read_regular(path, most)

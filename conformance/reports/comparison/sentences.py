@@ -236,7 +236,7 @@ def sections(contrast: Contrast) -> Iterator[Section]:
         if rows:
             said = f"Some {contrast.judged}s pass these cases and others do not."
             yield Section(
-                f"Cases on which the {contrast.judged}s differ", said, _by_rule(contrast, rows)
+                f"Cases where the {contrast.judged}s differ", said, _by_rule(contrast, rows)
             )
         return
     whole = contrast.whole

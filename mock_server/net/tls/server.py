@@ -20,7 +20,7 @@ class Tls(Protocol):
     def read(self, limit: int) -> bytes | None:
         """Return plain text; b"" after a clean end; None if more records are needed first.
 
-        Raises OSError.
+        Raise OSError if the TLS session has failed.
         """
         ...
 
@@ -56,7 +56,7 @@ class ServerTls:
         self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
     def shake(self) -> bool:
-        """Continue the handshake; return whether it is done. Raises ssl.SSLError."""
+        """Continue the handshake and return whether it is done; raise ssl.SSLError if it fails."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:

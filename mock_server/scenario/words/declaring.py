@@ -5,7 +5,7 @@ and what the word cannot be combined with. The reader, the schema, the checks, `
 builder and FAULTS.md are derived from it.
 
 Declare a new fault in this package, in the file for its phase, and implement it in the file of the
-same name in `mock_server/faults/`. The code for bytes that reach the socket in a special way is in
+same name in `mock_server/faults/`. The code that controls how bytes reach the socket is in
 `mock_server/net/`.
 """
 
@@ -42,13 +42,13 @@ class Phrased(StrEnum):
 
 @frozen
 class Told:
-    """What the phrase of a word may depend on: properties of the whole rule."""
+    """The properties of the whole rule that the phrase of a word may depend on."""
 
     picks_frames: bool
     point: str
     """The point that `after` gives, such as `after 2 frames `; empty without `after`."""
     words: Mapping[str, object]
-    """Every word of the rule, in the form of a scenario file."""
+    """Every word of the rule, as it is written in a scenario file."""
 
     @property
     def unit(self) -> str:
@@ -78,7 +78,7 @@ class Fault(Generic[T]):
     phrase: Callable[[T, Told], str] | None = None
     """Returns what the fault does, in plain words; None if the phrase of another word covers it."""
     name: str = ""
-    """The word in a scenario file, if it is not the name of the attribute."""
+    """The word used in a scenario file, if it differs from the attribute's name."""
     needs: Capability | None = None
     """The capability that a carrier must have; None if every carrier supports the fault."""
     alone: bool = True
@@ -88,15 +88,15 @@ class Fault(Generic[T]):
     at_point: bool = False
     """Whether the fault happens at the point that `after` gives."""
     one_of: tuple[str, ...] = ()
-    """The groups of the word; two words of one group cannot be in the same rule."""
+    """The word's groups; two words of the same group cannot be in one rule."""
     not_with: tuple[str, ...] = ()
     """Words that this one cannot be combined with; their `leaves_no_place` gives the reason."""
     leaves_no_place: str = ""
     """Why other words cannot be combined with this one; `{}` stands for the other word."""
     rewrites: bool = False
-    """Whether the fault may change the bytes of the body, or their number."""
+    """Whether the fault may change the body's bytes or its length."""
     paces: bool = False
-    """Whether the fault depends on when the body is written and in which pieces."""
+    """Whether the fault depends on when the body is written and in what pieces."""
 
     def optional(self) -> T | None:
         """Declare an attribute that is None if a rule does not have the word."""
