@@ -19,7 +19,7 @@ BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
 
 @frozen(eq=False)
 class _Call:
-    """A request, the reader of its 2xx response, the hider of its tokens, and its silence limit."""
+    """A request, with what reads a 2xx response to it, what hides its tokens, and a silence limit."""
 
     what: str
     request: Request

@@ -40,7 +40,7 @@ class Ledger:
     _over: set[str] = field(factory=set[str], init=False)
 
     async def spend(self) -> None:
-        """Count a create request; raises OverBudget if the limit is reached."""
+        """Count a create request; raise OverBudget if the limit is reached."""
         if self.spent >= self.most:
             raise OverBudget(f"the limit of {self.most} jobs was reached; raise it with --max-jobs")
         self.spent += 1

@@ -41,7 +41,7 @@ class Shard:
         return tuple(each for each in things if self.has(name_of(each)))
 
     def places(self, count: int) -> range:
-        """Return the shard's indices in a series of `count`, such as the schedules of a seed."""
+        """Return the indices below `count`, for example of a seed's schedules, that the shard plays."""
         return range(self.number - 1, count, self.of)
 
     def __str__(self) -> str:

@@ -39,7 +39,7 @@ class ParserProcess:
     async def started(
         cls, command: Sequence[str], patience: float
     ) -> AsyncGenerator["ParserProcess", None]:
-        """Start a parser and send it `hello`; raises DriverUnusable if it does not answer."""
+        """Start a parser and send it `hello`; raise DriverUnusable if it does not answer."""
         parser = cls(patience)
         parser._process = process = DriverProcess.start(
             command, parser._take, parser._end, role="parser"

@@ -153,7 +153,7 @@ class World:
                 self._at(each.at, partial(self._fire_early, each))
 
     def run(self) -> "World":
-        """Simulate the job to its end; raises Violated if a promise is broken."""
+        """Simulate the job to its end; raise Violated if a promise is broken."""
         self._take(Follow())
         latest = self._latest()
         while isinstance(rest := self._drain(), Idle):

@@ -93,7 +93,7 @@ class ExchangeOnWire:
         return self._body.written
 
     async def run(self) -> Ended:
-        """Answer the request; raises OSError if the client leaves meanwhile."""
+        """Answer the request; raise OSError if the client leaves early."""
         loss = loss_of(self._plan.rules)
         if loss is not None and loss[0] is Lost.REQUEST:
             return await self._end(loss[1])
@@ -264,7 +264,7 @@ class ExchangeOnWire:
             self.idle = False
 
     async def _act_on(self, frames: Sequence[Frame]) -> Ended | None:
-        """Apply the rules to frames; consecutive writes are sent in one piece."""
+        """Apply the rules to frames. If they result only in writes, send these in one piece."""
         plan = self._plan
         if not plan.steady:
             for frame in frames:
@@ -337,7 +337,7 @@ class ExchangeOnWire:
         return self._done(end.how, reusable=False)
 
     async def _hang(self) -> Ended:
-        """Send nothing more; the connection cancels this when the client leaves."""
+        """Send nothing more; if the client leaves, the connection cancels this call."""
         self.hanging = True
         with self._waiting():
             await anyio.sleep(self._service.limits.stall_time)

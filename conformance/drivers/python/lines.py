@@ -80,7 +80,7 @@ def _as_json(value: object, depth: int) -> object:
 
 
 async def commands() -> AsyncGenerator[Mapping[str, Json], None]:
-    """Yield the commands from standard input until it ends; raises NotACommand for other lines."""
+    """Yield the commands from standard input until it ends; raise NotACommand for other lines."""
     partial = b""
     number = 0
     while block := await _block():

@@ -116,7 +116,7 @@ class Past:
         return begun > sum(fact.operation == operation for fact in self.facts(Settled))
 
     def awaits(self, verb: str) -> bool:
-        """Return whether an operation of this kind was called and has not settled."""
+        """Return whether an operation of this kind has been called but has not settled."""
         settled = (fact.operation.partition("#")[0] for fact in self.facts(Settled))
         return self.calls(verb) > sum(each == verb for each in settled)
 
