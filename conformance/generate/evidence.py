@@ -48,7 +48,7 @@ edit.
 
 This page lists each promise of the project with a command that proves it and the figure that the
 command printed. To run a command yourself, start in the root of a clean checkout, after
-`pip install -e '.[EXTRA]'` with the extra that it needs. To measure all figures of this page again,
+`pip install -e '.[EXTRA]'` with the extra that it needs. To measure all figures on this page again,
 run `python -m conformance.generate.evidence all`.
 """
 
@@ -273,7 +273,7 @@ def _load() -> str:
 
 
 def _output(command: Command) -> tuple[str, float]:
-    """Run a command; return its output and its duration in seconds. Raises ReadingError."""
+    """Run a command; return its output and duration in seconds, or raise ReadingError."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     env = {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
     began = time.monotonic()

@@ -133,7 +133,7 @@ class ExchangeOnWire:
         return evolve(answered, head=Head(status, reason, headers))
 
     async def _ask(self, plan: HeadPlan) -> Answered:
-        """Ask the origin; refuse a compressed stream if a rule needs to see its frames."""
+        """Get the origin's response; refuse a compressed stream if a rule needs to see its frames."""
         request = self._arrived.request
         request = request.uncompressed() if self._plan.rules else request
         try:

@@ -73,7 +73,7 @@ FAULTS: Final[Mapping[str, Fault[object]]] = {
 
 
 def faults_in(value: attrs.AttrsInstance) -> Iterator[tuple[Fault[object], object]]:
-    """Yield the faults that a rule, or a group of its words, sets, with their values."""
+    """Yield the faults set by a rule or by a group of its words, with their values."""
     for each, item in given(value):
         if is_fault(each.about):
             yield each.about, item

@@ -162,7 +162,7 @@ OPERATIONS: Final = (
     Operation(
         "me",
         "account",
-        "Get the user of the token",
+        "Get the user whose token is used",
         me_request(ENDPOINT),
         "The user, and the user's organisations.",
         _json("Me"),
