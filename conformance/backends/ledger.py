@@ -80,7 +80,7 @@ class Ledger:
 
 
 async def _ended(job: str, target: Target) -> bool:
-    """Cancel a job; return True if it is over, will be over, or does not exist."""
+    """Cancel a job; return True if it has ended, will end, or does not exist."""
     for pause in _PAUSES:
         await anyio.sleep(pause)
         cancel = await _request(target, "POST", target.job(job, "/cancel"))

@@ -1,7 +1,7 @@
 """Shards: parts of the cases, so that several machines can share one run.
 
 The shard of a case depends only on its id and the number of shards. So every machine divides the
-cases in the same way, and a new case leaves the others in their shards.
+cases in the same way, and a new case does not move the others to other shards.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class Shard:
 
     @classmethod
     def read(cls, written: str) -> Self | None:
-        """Parse a shard such as `2/4`; None if the text is not a shard."""
+        """Parse a shard such as `2/4`; return None if the text is not a shard."""
         found = _WRITTEN.fullmatch(written)
         if found is None or int(found[1]) > int(found[2]):
             return None

@@ -152,7 +152,7 @@ class ExchangeOnWire:
         return await refused_as_compressed(answered, why, self)
 
     async def early(self, head: Head) -> None:
-        """Pass on an informational head, or hold it back until the rules are applied."""
+        """Forward an informational head, or hold it back until the rules are applied."""
         if not self._arrived.chunks_allowed:
             return  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
         if self._plan.rules:

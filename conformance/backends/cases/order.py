@@ -42,7 +42,7 @@ async def steps_rise(play: Play) -> None:
 
 @case("order.ids-are-unique", "28", passive=True)
 async def ids_are_unique(play: Play) -> None:
-    """If two events have the same id, a resume from it skips the events between them."""
+    """If two events have the same id, a resume from that id skips the events between them."""
     seen = await play.seen()
     for each in (seen.first, seen.second):
         ids = list(each.ids)

@@ -155,7 +155,7 @@ class Past:
 
     @property
     def sent(self) -> list[str]:
-        """The names of the callbacks of all training events sent, stream by stream."""
+        """For every training event sent, stream by stream, the name of its callback."""
         return [CALLBACK_OF[f.type] for f in frames_of(self.events) if f.kind is Kind.EVENT]
 
     @property
