@@ -49,7 +49,7 @@ class Tape(RecordingListener):
         try:
             odd = kind_of_file(out)
             if odd is not None:
-                raise TapeError(f"{out}: {odd}; use a new or a regular file")
+                raise TapeError(f"{out}: {odd}; use a new file or a regular file")
             file = AppendOnly.create(partial)
         except FileExistsError:
             raise TapeError(_unfinished(out, partial)) from None
