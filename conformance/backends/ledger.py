@@ -24,7 +24,7 @@ _LONGEST_BODY: Final = 1 << 16
 
 
 class OverBudget(Exception):
-    """The run has reached its limit of jobs."""
+    """The run has reached its limit on the number of jobs."""
 
 
 @define(eq=False)
@@ -56,7 +56,7 @@ class Ledger:
         self._over.add(job)
 
     async def settle(self, target: Target) -> list[str]:
-        """Cancel every job that is not over; return shell commands to cancel those that are left.
+        """Cancel every job that is not over; return shell commands that cancel the remaining ones.
 
         `target` is the backend's current address, which a restart may have changed. A backend that
         is unreachable has a few seconds to come back.

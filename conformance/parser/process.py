@@ -66,7 +66,7 @@ class ParserProcess:
     async def parse(self, stream: Stream, chunks: Sequence[bytes]) -> Parsed:
         """Let the parser parse a stream, and return its result.
 
-        Raises ParserFailed if the parser ends or goes silent, and DriverUnusable if its answer is
+        Raise ParserFailed if the parser ends or goes silent, and DriverUnusable if its answer is
         invalid.
         """
         line = await self._ask(protocol.parse(stream, chunks), self.patience)

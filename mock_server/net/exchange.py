@@ -114,7 +114,7 @@ class ExchangeOnWire:
         return head_plan(self._plan.rules, self._arrived.request.route)
 
     async def _answer(self, plan: HeadPlan) -> Answered:
-        """Return the response of the origin or the rules, with the head that the rules ask for."""
+        """Return the origin's or the rules' response, with the head that the rules ask for."""
         if plan.asks_origin:
             answered = await self._ask(plan)
             if answered.failed:

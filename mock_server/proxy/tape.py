@@ -130,7 +130,7 @@ class Tape(RecordingListener):
     def finish(self, text: str) -> None:
         """Write the scenario and remove the partial file.
 
-        Raises TapeError if it cannot be written; the message says where the recording was kept.
+        Raise TapeError if it cannot be written; the message says where the recording was kept.
         """
         try:
             write_whole(self.out, text)
