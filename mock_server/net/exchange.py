@@ -264,7 +264,7 @@ class ExchangeOnWire:
             self.idle = False
 
     async def _act_on(self, frames: Sequence[Frame]) -> Ended | None:
-        """Apply the rules to frames. If the plan is steady and only writes, send one piece."""
+        """Apply the rules to frames. If a steady plan only writes, send all frames in one piece."""
         plan = self._plan
         if not plan.steady:
             for frame in frames:
