@@ -100,7 +100,7 @@ class FrameReader:
             self.too_large = error
 
     def take(self) -> Meaning | None:
-        """Move the cursor to the next frame and return what it means; None if no frame is left.
+        """Move the cursor to the next frame and return what it means, or None if no frame is left.
 
         The meaning depends on the type in the frame's data, not on its `event` line.
         """

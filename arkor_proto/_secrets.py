@@ -32,7 +32,7 @@ def masked_repr(value: object) -> str:
 
 
 def hidden_repr(_: object) -> str:
-    """Return the repr of a value that is never shown."""
+    """Return a repr that does not show the value."""
     return "'***'"
 
 

@@ -19,7 +19,7 @@ BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
 
 @frozen(eq=False)
 class _Call:
-    """A request, the reader of its 2xx response, the hider of its tokens, and its silence limit."""
+    """A request, with what reads a 2xx response to it, what hides its tokens, and a silence limit."""
 
     what: str
     request: Request
@@ -42,7 +42,7 @@ class Caller:
         return bytes(whole.body)
 
     def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Let `body_reader` read the response to an inference, within the time limits."""
+        """Let `body_reader` read the response to an inference request, within the time limits."""
         timeouts = self.connector.timeouts
         call = _Call("inference", request, body_reader, hider, timeouts.chat_silence)
         self._make(call, timeouts.chat)

@@ -24,7 +24,7 @@ _LONGEST_BODY: Final = 1 << 16
 
 
 class OverBudget(Exception):
-    """The run has reached its limit of jobs."""
+    """The run has reached its limit on the number of jobs."""
 
 
 @define(eq=False)
@@ -40,7 +40,7 @@ class Ledger:
     _over: set[str] = field(factory=set[str], init=False)
 
     async def spend(self) -> None:
-        """Count a create request; raises OverBudget if the limit is reached."""
+        """Count a create request; raise OverBudget if the limit is reached."""
         if self.spent >= self.most:
             raise OverBudget(f"the limit of {self.most} jobs was reached; raise it with --max-jobs")
         self.spent += 1
@@ -56,7 +56,7 @@ class Ledger:
         self._over.add(job)
 
     async def settle(self, target: Target) -> list[str]:
-        """Cancel every job that is not over; return shell commands to cancel those that are left.
+        """Cancel every job that is not over; return shell commands that cancel the remaining ones.
 
         `target` is the backend's current address, which a restart may have changed. A backend that
         is unreachable has a few seconds to come back.
@@ -80,7 +80,7 @@ class Ledger:
 
 
 async def _ended(job: str, target: Target) -> bool:
-    """Cancel a job; return True if it is over, will be over, or does not exist."""
+    """Cancel a job; return True if it has ended, will end, or does not exist."""
     for pause in _PAUSES:
         await anyio.sleep(pause)
         cancel = await _request(target, "POST", target.job(job, "/cancel"))

@@ -1,7 +1,7 @@
 """Shards: parts of the cases, so that several machines can share one run.
 
 The shard of a case depends only on its id and the number of shards. So every machine divides the
-cases in the same way, and a new case leaves the others in their shards.
+cases in the same way, and a new case does not move the others to other shards.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class Shard:
 
     @classmethod
     def read(cls, written: str) -> Self | None:
-        """Parse a shard such as `2/4`; None if the text is not a shard."""
+        """Parse a shard such as `2/4`; return None if the text is not a shard."""
         found = _WRITTEN.fullmatch(written)
         if found is None or int(found[1]) > int(found[2]):
             return None
@@ -41,7 +41,7 @@ class Shard:
         return tuple(each for each in things if self.has(name_of(each)))
 
     def places(self, count: int) -> range:
-        """Return the shard's indices in a series of `count`, such as the schedules of a seed."""
+        """Return the indices below `count`, for example of a seed's schedules, that the shard plays."""
         return range(self.number - 1, count, self.of)
 
     def __str__(self) -> str:

@@ -54,7 +54,7 @@ STEP: Final[Shape[Step]] = evolve(_STEP, read=_read)
 
 
 def named(steps: Sequence[Step], where: str) -> tuple[Step, ...]:
-    """Return the steps with a name for every operation; raises ScenarioError with all mistakes.
+    """Return the steps with every operation named; raise ScenarioError, which lists all mistakes.
 
     A step can refer only to operations of earlier steps.
     """

@@ -25,9 +25,9 @@ _N = TypeVar("_N", bound=Named)
 
 
 def named(mutants: Sequence[_N], names: Sequence[str]) -> Sequence[_N]:
-    """Return the mutants with these names or families; all if no names are given.
+    """Return the mutants with these names or families; all of them if no names are given.
 
-    Raises UsageError for an unknown name.
+    Raise UsageError for an unknown name.
     """
     known = {name for mutant in mutants for name in (mutant.name, mutant.family)}
     for name in names:

@@ -11,7 +11,7 @@ from conformance.verdict.result import CaseResult
 
 
 class Judging:
-    """Shows a progress bar while cases are judged; enter its `bar` as a context manager."""
+    """Shows a progress bar while cases are judged; use its `bar` as a context manager."""
 
     def __init__(self, total: int, console: Console, *, shown: bool) -> None:
         self.bar = Progress(

@@ -248,7 +248,7 @@ def _replayed(path: Path, case: Path | None) -> int:
             found = played(lambda: setting.world(profile, filtered=filtered), trace.breach)
         except NotPossible as error:
             what = MOVES[str(error)]
-            say(f"the trace no longer fails: '{what}' is not possible at that point any more")
+            say(f"the trace no longer fails: '{what}' is no longer possible at that point")
             return Exit.OK
         if found is None:
             say(f"the trace no longer fails: {trace.breach.promise.rule} holds after these moves")

@@ -22,7 +22,7 @@ _LANES: Final = 2
 
 
 async def play(mutants: Sequence[Mutant], cases: Sequence[Case]) -> Sequence[BrokenClient]:
-    """Play these mutants and return how they fail; raises DriverUnusable."""
+    """Play these mutants and return how they fail, or raise DriverUnusable."""
     explainer = await Explainer.prepared(cases, load_requirements(), _PATIENCE, _LANES)
     found: list[BrokenClient] = []
     for number, mutant in enumerate(mutants, 1):

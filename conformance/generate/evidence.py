@@ -3,7 +3,7 @@
 `spec/evidence.toml` declares the promises. `python -m conformance.generate.evidence NAME …` runs
 the commands with these names in this checkout, reads the figures from their output, and stores them
 in `spec/evidence.json` with the date and the machine; `all` runs every command. `--from FILE` reads
-the output of an earlier run. Without a name, it only writes `spec/evidence.md` again.
+the output of an earlier run. Without a name, the command only rewrites `spec/evidence.md`.
 
 Exit status 1: a command failed, or its output does not contain its figures.
 """
@@ -48,7 +48,7 @@ edit.
 
 This page lists each promise of the project with a command that proves it and the figure that the
 command printed. To run a command yourself, start in the root of a clean checkout, after
-`pip install -e '.[EXTRA]'` with the extra that it needs. To measure all figures of this page again,
+`pip install -e '.[EXTRA]'` with the extra that it needs. To measure all figures on this page again,
 run `python -m conformance.generate.evidence all`.
 """
 
@@ -65,14 +65,14 @@ class Goal:
 
     @classmethod
     def read(cls, text: str, where: str) -> "Goal":
-        """Read `seconds ≤ 20` or `caught = mutants`; raises ReadingError."""
+        """Read `seconds ≤ 20` or `caught = mutants`, or raise ReadingError."""
         found = _GOAL.fullmatch(text)
         if found is None:
             raise ReadingError(where, f"{text!r} is not a goal such as 'seconds ≤ 20'")
         return cls(*found.groups())
 
     def is_met(self, figures: Figures) -> bool:
-        """Return whether the figures meet the goal; raises KeyError if one is missing."""
+        """Return whether the figures meet the goal; raise KeyError if one is missing."""
         limit = self.limit if self.limit[0].isdigit() else figures[self.limit]
         return _COMPARED[self.sign](_number(figures[self.name]), _number(limit))
 
@@ -93,7 +93,7 @@ class Promise:
 
     @classmethod
     def of(cls, table: Table) -> "Promise":
-        """Read one promise; raises ReadingError."""
+        """Read one promise, or raise ReadingError."""
         read = re.compile(table.text("read"), re.DOTALL | re.MULTILINE)
         promise = cls(
             table.text("name"),
@@ -127,7 +127,7 @@ class Command:
 
     @classmethod
     def of(cls, table: Table) -> "Command":
-        """Read one command with its promises; raises ReadingError."""
+        """Read one command with its promises, or raise ReadingError."""
         return cls(
             table.text("name"),
             table.text("section"),
@@ -151,7 +151,7 @@ class Measurement:
 
     @classmethod
     def of(cls, table: Table) -> "Measurement":
-        """Read one measurement; raises ReadingError."""
+        """Read one measurement, or raise ReadingError."""
         figures = table.table("figures")
         return cls(
             table.text("run"),
@@ -163,19 +163,19 @@ class Measurement:
 
 
 def declared(path: Path = DECLARED) -> Sequence[Command]:
-    """Read the commands and their promises; raises ReadingError."""
+    """Read the commands and their promises, or raise ReadingError."""
     text = path.read_text(encoding="utf-8")
     return read_toml(path.name, text, lambda file: _commands(Table(path.name, file)))
 
 
 def measured(path: Path = MEASURED) -> dict[str, Measurement]:
-    """Read the measurements, by the name of the command; raises ReadingError."""
+    """Read the measurements by command name, or raise ReadingError."""
     file = Table.of(path.name, parse_json(path.read_bytes()))
     return {name: Measurement.of(file.table(name)) for name in file.values}
 
 
 def measure(command: Command, printed: str, seconds: float, machine: str) -> Measurement:
-    """Read the figures from the output of a command; raises ReadingError if one is missing."""
+    """Read the figures from the output of a command; raise ReadingError if one is missing."""
     figures: dict[str, Figures] = {}
     for promise in command.promises:
         found = promise.read.search(printed)
@@ -273,7 +273,7 @@ def _load() -> str:
 
 
 def _output(command: Command) -> tuple[str, float]:
-    """Run a command; return its output and its duration in seconds. Raises ReadingError."""
+    """Run a command; return its output and duration in seconds, or raise ReadingError."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     env = {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
     began = time.monotonic()
@@ -350,7 +350,7 @@ def _known() -> dict[str, Measurement]:
 
 
 def _taken(command: Command, printed: Path | None, seconds: float) -> Measurement:
-    """Run a command, or read its earlier output, and return the figures; raises ReadingError."""
+    """Run a command or read its earlier output; return the figures, or raise ReadingError."""
     if printed is not None:
         return measure(command, printed.read_text(encoding="utf-8"), seconds, _machine())
     machine = _machine() + _load()  # before the command adds load

@@ -39,7 +39,7 @@ class ParserProcess:
     async def started(
         cls, command: Sequence[str], patience: float
     ) -> AsyncGenerator["ParserProcess", None]:
-        """Start a parser and send it `hello`; raises DriverUnusable if it does not answer."""
+        """Start a parser and send it `hello`; raise DriverUnusable if it does not answer."""
         parser = cls(patience)
         parser._process = process = DriverProcess.start(
             command, parser._take, parser._end, role="parser"
@@ -66,7 +66,7 @@ class ParserProcess:
     async def parse(self, stream: Stream, chunks: Sequence[bytes]) -> Parsed:
         """Let the parser parse a stream, and return its result.
 
-        Raises ParserFailed if the parser ends or goes silent, and DriverUnusable if its answer is
+        Raise ParserFailed if the parser ends or goes silent, and DriverUnusable if its answer is
         invalid.
         """
         line = await self._ask(protocol.parse(stream, chunks), self.patience)

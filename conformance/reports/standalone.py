@@ -10,7 +10,7 @@ _HERE: Final = Path(__file__).parent
 
 
 def rendered(template: str, styles: str, *, folder: Path = _HERE, **values: object) -> str:
-    """Return the page of a template in `folder` that extends `standalone.html`.
+    """Return the page made from a template in `folder`, which extends `standalone.html`.
 
     Every value is escaped, except Markup and `styles`, which must be CSS of this project.
     """

@@ -134,7 +134,7 @@ class World:
     _gone: set[int] = field(factory=set[int], init=False)
     _asleep: list[Fault] = field(init=False)
     _raised: list[Exception] = field(factory=list[Exception], init=False)
-    """Exceptions that callbacks raised and the client has not yet reported to the application."""
+    """Exceptions that callbacks raised and that the client has not yet reported to the application."""
     _starts: int = field(default=0, init=False)
     _idle_ticks: int = field(default=0, init=False)
     """The number of times in a row that a timer fired immediately."""
@@ -153,7 +153,7 @@ class World:
                 self._at(each.at, partial(self._fire_early, each))
 
     def run(self) -> "World":
-        """Simulate the job to its end; raises Violated if a promise is broken."""
+        """Simulate the job to its end; raise Violated if a promise is broken."""
         self._take(Follow())
         latest = self._latest()
         while isinstance(rest := self._drain(), Idle):
@@ -182,7 +182,7 @@ class World:
         return self.time.seconds + spent + _SPARE
 
     def _pass(self, at: float) -> None:
-        """Set the clock; a machine that is asleep then notices everything late."""
+        """Set the clock; every sleep of the machine that is due by then sets it further ahead."""
         self.now = max(self.now, at)
         while self._asleep and self._asleep[0].at <= self.now:
             fault = self._asleep.pop(0)

@@ -5,7 +5,7 @@ from typing import Final
 from attrs import frozen
 
 OWN: Final = "the session's own"
-"""The `rule` of a promise that the session makes to its driver; no rule id covers these."""
+"""The `rule` of a promise that the session makes to its driver; such promises have no rule id."""
 
 
 @frozen

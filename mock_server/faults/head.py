@@ -1,7 +1,7 @@
 """Faults of a head: the status, headers and body that the rules of an exchange ask for.
 
-The plan also decides whether the origin (the mock's backend, or the real one behind a proxy) is
-asked.
+The plan also decides whether the origin (the mock's backend, or the real one behind a proxy) gets
+the request.
 """
 
 import re

@@ -93,7 +93,7 @@ class ExchangeOnWire:
         return self._body.written
 
     async def run(self) -> Ended:
-        """Answer the request; raises OSError if the client leaves meanwhile."""
+        """Answer the request; raise OSError if the client leaves early."""
         loss = loss_of(self._plan.rules)
         if loss is not None and loss[0] is Lost.REQUEST:
             return await self._end(loss[1])
@@ -114,7 +114,7 @@ class ExchangeOnWire:
         return head_plan(self._plan.rules, self._arrived.request.route)
 
     async def _answer(self, plan: HeadPlan) -> Answered:
-        """Return the response of the origin or the rules, with the head that the rules ask for."""
+        """Return the origin's or the rules' response, with the head that the rules ask for."""
         if plan.asks_origin:
             answered = await self._ask(plan)
             if answered.failed:
@@ -133,7 +133,7 @@ class ExchangeOnWire:
         return evolve(answered, head=Head(status, reason, headers))
 
     async def _ask(self, plan: HeadPlan) -> Answered:
-        """Ask the origin; refuse a compressed stream if a rule needs to see its frames."""
+        """Get the origin's response; refuse a compressed stream if a rule needs to see its frames."""
         request = self._arrived.request
         request = request.uncompressed() if self._plan.rules else request
         try:
@@ -152,7 +152,7 @@ class ExchangeOnWire:
         return await refused_as_compressed(answered, why, self)
 
     async def early(self, head: Head) -> None:
-        """Pass on an informational head, or hold it back until the rules are applied."""
+        """Forward an informational head, or hold it back until the rules are applied."""
         if not self._arrived.chunks_allowed:
             return  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
         if self._plan.rules:
@@ -264,7 +264,7 @@ class ExchangeOnWire:
             self.idle = False
 
     async def _act_on(self, frames: Sequence[Frame]) -> Ended | None:
-        """Apply the rules to frames; consecutive writes are sent in one piece."""
+        """Apply the rules to frames. If a steady plan only writes, send all frames in one piece."""
         plan = self._plan
         if not plan.steady:
             for frame in frames:
@@ -337,7 +337,7 @@ class ExchangeOnWire:
         return self._done(end.how, reusable=False)
 
     async def _hang(self) -> Ended:
-        """Send nothing more; the connection cancels this when the client leaves."""
+        """Send nothing more; if the client leaves, the connection cancels this call."""
         self.hanging = True
         with self._waiting():
             await anyio.sleep(self._service.limits.stall_time)

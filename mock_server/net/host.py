@@ -73,7 +73,7 @@ class Host:
                 await group.__aexit__(None, None, None)
 
     def serve_instead(self, service: Service) -> None:
-        """Replace the service; resets connections and ends an outage."""
+        """Replace the service, reset all connections and end any outage."""
         if self._outage_scope is not None:
             self._outage_scope.cancel()
         self.listener.bring_back()

@@ -86,7 +86,7 @@ def _peer_in(state: int, *, there: set[int], close_wait: int) -> Peer:
 def reusing(unbound: socket.socket) -> None:
     """Let a socket bind a port whose previous connections are still in TIME_WAIT.
 
-    Windows allows this anyway; there SO_REUSEADDR would let it take another process's port.
+    Windows always allows this, and SO_REUSEADDR there lets a socket take another process's port.
     """
     if sys.platform != "win32":
         unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -44,12 +44,12 @@ class Tape(RecordingListener):
 
     @classmethod
     def begin(cls, out: Path) -> "Tape":
-        """Create the partial file next to its target; raises TapeError."""
+        """Create the partial file next to its target, or raise TapeError."""
         partial = partial_of(out)
         try:
             odd = kind_of_file(out)
             if odd is not None:
-                raise TapeError(f"{out}: {odd}; use a new or a regular file")
+                raise TapeError(f"{out}: {odd}; use a new file or a regular file")
             file = AppendOnly.create(partial)
         except FileExistsError:
             raise TapeError(_unfinished(out, partial)) from None
@@ -113,7 +113,7 @@ class Tape(RecordingListener):
         self._note(exchange, {"end": end, "silence": exchange.silence})
 
     def dropped(self, exchange: RecordedExchange) -> None:
-        """Write an entry which says that an exchange is not part of the recording."""
+        """Write an entry that marks an exchange as left out of the recording."""
         self._note(exchange, {"dropped": True})
         del self._numbers[id(exchange)]
 
@@ -130,7 +130,7 @@ class Tape(RecordingListener):
     def finish(self, text: str) -> None:
         """Write the scenario and remove the partial file.
 
-        Raises TapeError if it cannot be written; the message says where the recording was kept.
+        Raise TapeError if it cannot be written; the message says where the recording was kept.
         """
         try:
             write_whole(self.out, text)
@@ -158,7 +158,7 @@ class Tape(RecordingListener):
 
 
 def rescue_file(out: Path, text: str) -> Path:
-    """Write a recording to a temporary directory if its target has no room; raises OSError."""
+    """Save a recording in a temporary directory (its target has no room), or raise OSError."""
     directory = Path(tempfile.mkdtemp(prefix="arkor-recording-"))
     try:
         write_whole(directory / out.name, text)

@@ -75,7 +75,7 @@ class Restart(Phrased):
 
     KEPT = "kept", "keeps everything across a restart"
     IDS_AGAIN = "ids_again", "numbers new events from 1 again after a restart"
-    LOST = "lost", "loses the two newest events of every unfinished job in a restart"
+    LOST = "lost", "loses the two newest events of every unfinished job when it restarts"
 
 
 @frozen(kw_only=True)

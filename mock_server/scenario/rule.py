@@ -69,11 +69,11 @@ WORDS: Final[Mapping[str, Word]] = words_of(Rule)
 FAULTS: Final[Mapping[str, Fault[object]]] = {
     name: each.about for name, each in WORDS.items() if is_fault(each.about)
 }
-"""The declaration of every fault, by its word, in the same order."""
+"""The declaration of every fault, by its word, in the order in which the faults happen."""
 
 
 def faults_in(value: attrs.AttrsInstance) -> Iterator[tuple[Fault[object], object]]:
-    """Yield the faults that a rule, or a group of its words, sets, with their values."""
+    """Yield the faults set by a rule or by a group of its words, with their values."""
     for each, item in given(value):
         if is_fault(each.about):
             yield each.about, item

@@ -1,4 +1,4 @@
-"""Write all JSON Schemas (2020-12): the schemas of shapes, as documents with a name and an id."""
+"""Write the JSON Schemas (2020-12) of shapes, as documents with a name and an id."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -42,7 +42,7 @@ async def steps_rise(play: Play) -> None:
 
 @case("order.ids-are-unique", "28", passive=True)
 async def ids_are_unique(play: Play) -> None:
-    """If two events have the same id, a resume from it skips the events between them."""
+    """If two events have the same id, a resume from that id skips the events between them."""
     seen = await play.seen()
     for each in (seen.first, seen.second):
         ids = list(each.ids)
@@ -55,7 +55,7 @@ async def ids_are_unique(play: Play) -> None:
 
 @case("order.ids-are-unique-in-a-long-log", "28", words=("job", "emit"))
 async def ids_are_unique_in_a_long_log(play: Play) -> None:
-    """Ids from a small counter or from a clock repeat in a long log."""
+    """In a long log, ids that come from a small counter or from a clock are not unique."""
     job = await play.quiet_job()
     ids = [each for _ in range(3) for each in await play.emit(job, 200)]
     follower = await play.follow(job)

@@ -16,7 +16,7 @@ from conformance.strict_data import Json, parse_json
 _BLOCK: Final = 1 << 16
 _STDIN: Final = 0
 _DEEPEST: Final = 64
-"""How many levels of a value that JSON cannot express are printed."""
+"""The number of nested levels that are printed of a value that JSON cannot express."""
 
 
 class NotACommand(Exception):
@@ -80,7 +80,7 @@ def _as_json(value: object, depth: int) -> object:
 
 
 async def commands() -> AsyncGenerator[Mapping[str, Json], None]:
-    """Yield the commands from standard input until it ends; raises NotACommand for other lines."""
+    """Yield the commands from standard input until it ends; raise NotACommand for other lines."""
     partial = b""
     number = 0
     while block := await _block():

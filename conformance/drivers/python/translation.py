@@ -134,7 +134,7 @@ def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> T
 
 
 def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
-    """Return a callback's argument with members named as on the wire; a checkpoint has its adapter.
+    """Return a callback's argument, members named as on the wire; a checkpoint includes its adapter.
 
     Members that the frame lacks or that have the wrong type are null, as they are for the callback.
     """

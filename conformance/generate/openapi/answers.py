@@ -87,7 +87,7 @@ def _reference(operation: Operation, status: str) -> Schema:
 
 
 def _effect(status: str) -> str:
-    """Return how a client that waits reacts to a response to its stream request."""
+    """Return how a waiting client reacts to this response to its stream request."""
     if status == "3XX":
         return "The client follows the redirect."
     ending = [

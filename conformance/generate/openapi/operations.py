@@ -46,7 +46,7 @@ class Operation:
     status: str = field(default="2XX", kw_only=True)
     """The status of a successful response."""
     public: bool = field(default=False, kw_only=True)
-    """Whether the operation needs no token."""
+    """Whether the operation works without a token."""
 
 
 def _json(schema: str) -> Mapping[str, Schema]:
@@ -162,7 +162,7 @@ OPERATIONS: Final = (
     Operation(
         "me",
         "account",
-        "Get the user of the token",
+        "Get the user whose token is used",
         me_request(ENDPOINT),
         "The user, and the user's organisations.",
         _json("Me"),

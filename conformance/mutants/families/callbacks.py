@@ -58,7 +58,7 @@ def ignores_errors_of_callbacks() -> None:
 
 @breaks("ARK-EVT-28")
 def asks_again_for_the_event_whose_callback_failed() -> None:
-    """After an exception in a callback, the client asks for the same event again."""
+    """After an exception in a callback, the client requests the same event again."""
     heard, before, back = ByObject[str](), ByObject[str](), ByObject[str]()
 
     def deliver(client: Client, output: Output) -> Iterable[Output]:

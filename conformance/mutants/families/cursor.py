@@ -98,5 +98,5 @@ def keeps_the_greatest_id() -> None:
 
 @breaks("ARK-RES-10")
 def sends_ids_as_ascii() -> None:
-    """The client replaces non-ASCII characters of the cursor with question marks."""
+    """The client replaces non-ASCII characters in the cursor with question marks."""
     _send(lambda cursor: cursor.encode("ascii", "replace").decode())

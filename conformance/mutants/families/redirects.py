@@ -96,7 +96,7 @@ def goes_elsewhere_without_the_token() -> None:
 
 @breaks("ARK-SEC-1")
 def goes_elsewhere_without_credentials() -> None:
-    """The client follows a redirect to another origin, but without the token and the cursor."""
+    """The client follows a redirect to another origin, but without the token or the cursor."""
     _goes_anywhere(b"authorization", b"last-event-id")
 
 

@@ -194,7 +194,7 @@ def looks_behind_the_colon_of_comments() -> None:
 
 @breaks("ARK-SSE-9")
 def ends_the_block_at_a_comment() -> None:
-    """A comment discards the data of its block so far."""
+    """A comment discards the data that its block has so far."""
     speak(Dialect(throws_away=lambda name: not name))
 
 
@@ -247,7 +247,7 @@ def _spoilt_without_a_colon(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-10")
 def gives_a_block_up_at_a_line_without_a_colon() -> None:
-    """A line without a colon discards the data of its block so far."""
+    """A line without a colon discards the data that its block has so far."""
     spoils = "\0".__eq__
     speak(Dialect(field=_spoilt_without_a_colon, throws_away=spoils))
 
@@ -291,7 +291,7 @@ def knows_another_name_of_the_id() -> None:
 
 @breaks("ARK-SSE-11")
 def ends_the_block_at_unknown_fields() -> None:
-    """An unknown field discards the data of its block so far."""
+    """An unknown field discards the data that its block has so far."""
     speak(Dialect(throws_away=is_unknown))
 
 

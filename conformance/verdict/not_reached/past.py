@@ -116,7 +116,7 @@ class Past:
         return begun > sum(fact.operation == operation for fact in self.facts(Settled))
 
     def awaits(self, verb: str) -> bool:
-        """Return whether an operation of this kind was called and has not settled."""
+        """Return whether an operation of this kind has been called but has not settled."""
         settled = (fact.operation.partition("#")[0] for fact in self.facts(Settled))
         return self.calls(verb) > sum(each == verb for each in settled)
 
@@ -155,7 +155,7 @@ class Past:
 
     @property
     def sent(self) -> list[str]:
-        """The names of the callbacks of all training events sent, stream by stream."""
+        """For every training event sent, stream by stream, the name of its callback."""
         return [CALLBACK_OF[f.type] for f in frames_of(self.events) if f.kind is Kind.EVENT]
 
     @property

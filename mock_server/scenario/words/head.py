@@ -56,7 +56,7 @@ class Gzip(Phrased):
 
 
 class Resume(Phrased):
-    """What the backend does with `Last-Event-ID`, other than overlapping or skipping."""
+    """What the backend does with `Last-Event-ID`. A `Shift` overlaps or skips instead."""
 
     HONOUR = "honour", "resumes strictly after Last-Event-ID"
     IGNORE = "ignore", "ignores Last-Event-ID and sends everything again"
