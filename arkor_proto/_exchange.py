@@ -107,7 +107,7 @@ class Outbox:
     def note(self, report: Report) -> Pending | None:
         """Apply a report to its exchange; return the exchange, or None if it was already over.
 
-        Raises LocalProtocolError for an impossible report, which changes nothing.
+        Raise LocalProtocolError for an impossible report, without changing anything.
         """
         number = report.exchange
         pending = self.pending.get(number)
@@ -137,7 +137,7 @@ class Outbox:
             self.outputs.append(Close(pending.number))
 
     def keep(self, pending: Pending, data: bytes) -> bool:
-        """Add to the body of a short response; return whether it is now too large.
+        """Add to the body of a short response; return whether the body is now too large.
 
         If it is, the exchange is closed.
         """

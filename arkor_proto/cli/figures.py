@@ -44,7 +44,7 @@ class Figures:
     )
 
     def take(self, event: TrainingEvent, now: float) -> None:
-        """Take an event that arrived at `now`."""
+        """Update the figures with an event that arrived at `now`."""
         if isinstance(event, TrainingCompleted):
             self.completed = event
         if not isinstance(event, TrainingLog):

@@ -63,7 +63,7 @@ class Report(Protocol):
         ...
 
     def notice(self, notice: Notice) -> None:
-        """Report a notice of the client."""
+        """Report a notice from the client."""
         ...
 
     def end(self, ending: "Ending") -> None:
@@ -150,7 +150,7 @@ class Lines:
         self._print(self.out, line)
 
     def notice(self, notice: Notice) -> None:
-        """Report a notice of the client."""
+        """Report a notice from the client."""
         if isinstance(notice, Reconnecting):
             self._attempt += 1
             if self.panel is not None:
@@ -227,7 +227,7 @@ class JsonLines:
         self._say({**data, "attempt": self._attempt, "lastEventId": cursor})
 
     def notice(self, notice: Notice) -> None:
-        """Report a notice of the client."""
+        """Report a notice from the client."""
         more: dict[str, object] = {}
         if isinstance(notice, Reconnecting):
             self._attempt += 1

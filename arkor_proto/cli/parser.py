@@ -63,7 +63,7 @@ class Commands:
     _top: Parser = field(alias="top")
 
     def parse(self, given: Sequence[str]) -> argparse.Namespace:
-        """Parse the arguments; raises CommandError, and SystemExit after printing help."""
+        """Parse the arguments; raise CommandError for bad ones, SystemExit after printing help."""
         first = given[0] if given else ""
         if not given:
             known = ", ".join(self.parsers)

@@ -26,7 +26,7 @@ class Selectable(Protocol):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """The rules that the case judges."""
+        """The rules that the case tests."""
         ...
 
 

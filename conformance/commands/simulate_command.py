@@ -183,7 +183,7 @@ def command(
 
 
 def _become(name: str) -> None:
-    """Replace the session in this process with the mutant's; raises UsageError if there is none."""
+    """Replace the session in this process with the mutant's; raise UsageError if none exists."""
     known = {mutant.name: mutant for mutant in all_mutants()}
     if name not in known:
         raise UsageError(f"--mutant {name}", f"no such mutant; {nearest(name, known)}")
@@ -201,7 +201,7 @@ def _check_mode(context: click.Context, fleet: int | None) -> None:
 
 
 def _check_size(outages: Sequence[Outage]) -> None:
-    """Refuse a fleet that would take hours to simulate; raises UsageError."""
+    """Raise UsageError for a fleet that would take hours to simulate."""
     attempts, strategy = max((outage.expected_attempts, outage.strategy) for outage in outages)
     if attempts > MOST_ATTEMPTS:
         raise UsageError(

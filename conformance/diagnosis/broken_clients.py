@@ -1,6 +1,6 @@
 """The failures of the kit's own broken clients, as hints about what may be wrong with others.
 
-`python -m conformance.generate.broken_clients` writes the record. For each broken client, it has
+`python -m conformance.generate.broken_clients` writes the record. For each broken client, it gives
 the mistake, the rules that it breaks, and the plays that fail. A play is one case under one
 profile; for each, the record also says how the client first deviates from the reference.
 """
@@ -94,12 +94,12 @@ def resembling(
 
 @cache
 def broken_clients() -> tuple[BrokenClient, ...]:
-    """Return the recorded clients; raises ReadingError if the file is incomplete."""
+    """Return the recorded clients; raise ReadingError if the file is incomplete."""
     return read(RECORD.read_text("utf-8"))
 
 
 def read(text: str) -> tuple[BrokenClient, ...]:
-    """Parse the output of `written`; raises ReadingError."""
+    """Parse the output of `written`; raise ReadingError if it is invalid."""
     whole = Table.of(RECORD.name, parse_json(text))
     return tuple(map(_client, whole.tables("clients")))
 

@@ -58,7 +58,7 @@ class Callbacks:
 
 @frozen
 class Calls:
-    """Expects exactly these calls of one callback, in this order; ignores other callbacks."""
+    """Expects exactly these calls to one callback, in this order; ignores other callbacks."""
 
     name: str
     expected: tuple[Mapping[str, Json], ...]

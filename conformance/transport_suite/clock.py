@@ -49,7 +49,7 @@ class VirtualClock:
     def waits_for(self, timer: Timer, patience: float) -> bool:
         """Block until the transport is waiting on `timer`, for at most `patience` seconds.
 
-        Returns False if that does not happen.
+        Return False if that does not happen.
         """
         with self._changed:
             return self._changed.wait_for(

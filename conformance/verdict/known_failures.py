@@ -131,7 +131,7 @@ BASELINE: Final = table(_Baseline, "known failures")
 
 
 def read_baseline(path: Path, rules: Mapping[str, Requirement]) -> tuple[Known, ...]:
-    """Read a baseline file; raises ReadingError, which lists all mistakes, if it is invalid."""
+    """Read a baseline file; if it is invalid, raise a ReadingError that lists all mistakes."""
 
     def read(file: Mapping[str, Json]) -> tuple[Known, ...]:
         known, mistakes = BASELINE.read(file, "").known, Mistakes()

@@ -106,7 +106,7 @@ class CaseResult:
     nonces: Nonces | None = None
     """The values of the case's placeholders."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Texts that no report may show, besides the secrets of the case."""
+    """Texts, other than the case's secrets, that no report may show."""
     endless: bool = False
     """Whether the client did not stop; the start of its trace then tells more than the end."""
 

@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames, and return at most about `limit`; none means the end of the stream.
+        """Wait for frames, and return at most about `limit`; an empty result means the end.
 
         Without `whole`, a source that knows only bytes may return parts of frames.
         """
@@ -104,7 +104,7 @@ def answered_with(reply: Reply | Listing) -> Answered:
 
 
 async def refused_as_compressed(answered: Answered, why: str, reports: Reports) -> Answered:
-    """Drop a compressed response whose content is needed; returns a 502 with `why`."""
+    """Drop a compressed response whose content is needed; return a 502 with `why`."""
     if not isinstance(answered.body, bytes):
         await answered.body.aclose()
     failure = Failure(Reason.COMPRESSED, why)
@@ -166,7 +166,7 @@ class JobSource:
         return [frame for at, frame in numbered if self._job.gets(self._follower, at)]
 
     async def _go_live(self) -> None:
-        """Switch once from the replay to the live phase, with the mistakes that a rule asks for."""
+        """Switch from replay to the live phase, once, making the mistakes that a rule asks for."""
         if self._hold is not None:
             await self._hold.pass_by()
             self._hold = None

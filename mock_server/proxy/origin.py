@@ -120,7 +120,7 @@ class ProxyOrigin:
 
 @contextmanager
 def _in_time(seconds: float, what: str) -> Generator[None, None, None]:
-    """Limit how long the upstream may take; raises Failed after `seconds`."""
+    """Limit how long the upstream may take; raise Failed after `seconds`."""
     try:
         with anyio.fail_after(seconds):
             yield

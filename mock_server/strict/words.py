@@ -76,7 +76,7 @@ def needed(shape: Shape[T], says: str, *, name: str = "", secret: bool = False) 
 
 
 def group(cls: type[R]) -> R:
-    """Declare an attribute whose words are in the table of the class around it."""
+    """Declare an attribute whose words belong to the table of the enclosing class."""
     return field(default=cls(), metadata={_WORD: cls})
 
 

@@ -22,7 +22,7 @@ _MANY: Final = 10
 
 
 async def _streams(play: Play) -> Seen:
-    """Return the followed job; raises NotReached if its first stream got no response."""
+    """Return the followed job; raise NotReached if its first stream got no response."""
     seen = await play.seen()
     if not seen.first.status:
         raise NotReached("the stream got no response", "ARK-SRV-20")

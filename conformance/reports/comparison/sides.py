@@ -78,7 +78,7 @@ class Side:
     kit: str
     specification: str
     cases: str
-    """The hash of all cases that were in force."""
+    """The hash of all cases that were active."""
     time: str
     strict: bool
     partial: str
