@@ -70,7 +70,7 @@ class Pending:
     _body: bytearray = field(factory=bytearray, init=False)
 
     def take(self, report: Report) -> None:
-        """Apply a report. Raises LocalProtocolError if the report is impossible in this state."""
+        """Apply a report; raise LocalProtocolError if it is impossible in this state."""
         to = next_state(self.state, _SIGNAL_OF[type(report)])
         assert isinstance(to, Exchange), "the table ignores a report only if the exchange is over"
         self.state = to

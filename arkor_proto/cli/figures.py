@@ -81,7 +81,7 @@ class Figures:
             self._stride *= 2
 
     def summary(self, job: TrainingJob, elapsed: float) -> list[str]:
-        """Return the lines of the summary; `elapsed` is used if the job states no times."""
+        """Return the lines of the summary; `elapsed` is used if the job reports no times."""
         lines = [("duration", f"{duration(_duration_of(job, elapsed))}")]
         if self.first is not None and self.last is not None:
             lines.append(("loss", f"{_at(self.first)}, {_at(self.last)}"))

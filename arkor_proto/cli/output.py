@@ -39,7 +39,7 @@ from arkor_proto.cli.figures import Figures, figure
 _RESULTS: Final = frozenset({"result", "status"})
 
 Stamp: TypeAlias = Callable[[], str]
-"""Returns the time as text."""
+"""A function that returns the time as text."""
 
 
 def local_time() -> str:
@@ -104,7 +104,7 @@ class Live(Protocol):
         ...
 
     def above(self) -> AbstractContextManager[None]:
-        """Make room for lines that are printed in this block."""
+        """Make room above the panel for lines printed in this block."""
         ...
 
     def take(self, event: TrainingEvent) -> None:
@@ -208,7 +208,7 @@ class Quiet:
 
 @define
 class JsonLines:
-    """Prints one JSON object per line, each with a `type`; names are as on the wire."""
+    """Prints one JSON object per line, each with a `type`; names are the same as on the wire."""
 
     out: TextIO
     stamp: Stamp | None = field(kw_only=True, default=None)

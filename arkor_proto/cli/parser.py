@@ -35,7 +35,7 @@ _WORDED: Final = {
     r"expected one argument$": "needs a value",
     r"ignored explicit argument .*": "takes no value",  # the argument may be a secret
 }
-"""Our wording for each of these messages of argparse."""
+"""Our wording for each of these argparse messages."""
 
 
 class Parser(argparse.ArgumentParser):

@@ -111,7 +111,7 @@ class Conversation:
         return reports
 
     def broken(self, why: str, kind: type[TransportError] = TransportError) -> Broken:
-        """Return the report that this exchange failed."""
+        """Return a report saying that this exchange failed."""
         self.over = True
         return Broken(self.exchange, kind(f"connection: {why}"))
 

@@ -156,7 +156,7 @@ class Equal:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The ends of all operations."""
+        """The end of every operation."""
         return tuple(f"{operation}.settled" for operation in self.operations)
 
     def judge(self, trace: Trace) -> Divergence | None:

@@ -88,7 +88,7 @@ class FirstSleeps:
 
 @frozen
 class Carries:
-    """In the first call of a callback, a member of the argument was a string."""
+    """In the first call to a callback, a member of the argument was a string."""
 
     callback: str
     member: str
@@ -96,7 +96,7 @@ class Carries:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The first call of the callback."""
+        """The first call to the callback."""
         return (f"callback.{self.callback}#1",)
 
     def judge(self, trace: Trace) -> Divergence | None:

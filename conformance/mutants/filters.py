@@ -157,7 +157,7 @@ def as_no_stream(head: Responded) -> Responded:
 
 
 def change_bodies(call: Call, change: Callable[[Client, Exchange, bytes], bytes]) -> None:
-    """Change the bodies of 2xx responses to a call; a body is passed on once it is complete."""
+    """Change the bodies of 2xx responses to a call; a body is delivered once it is complete."""
     held = ByObject[bytes]()
 
     def changed(client: Client, event: Input) -> Iterable[Input]:

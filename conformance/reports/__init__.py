@@ -57,7 +57,7 @@ def check_reports(paths: Sequence[Path]) -> None:
 
 
 def check_file(path: Path, what: str) -> None:
-    """Raise ReadingError if a file cannot be written; leaves no file behind."""
+    """Raise ReadingError if a file cannot be written; leave no file behind."""
     try:
         exists = path.exists()
         if exists and not path.is_file():

@@ -49,7 +49,7 @@ class Plan:
     max_hung: int | None = None
     """The run stops when this many templates have hung; None means that hangs never stop it."""
     only_if_useless: bool = False
-    """Whether a case that does not hang resets that count and raises the limit on it."""
+    """Whether a case that does not hang resets the count of hung templates and raises its limit."""
     rounds: int = 1
     """Round trips before a sleep ends automatically; more of them expose more faulty clients."""
     time: TimeMode | None = None
@@ -300,7 +300,7 @@ class _Lane:
     async def _play_with(
         self, player: Player, connection: DriverConnection, assignment: Assignment
     ) -> Assignment | None:
-        """Play with one driver as long as possible; return the assignment for the next driver."""
+        """Use one driver for as long as possible; return the next driver's first assignment."""
         following: Assignment | None = assignment
         while following is not None:
             self.course.keep(following, await player.play(following, connection))

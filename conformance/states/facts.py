@@ -65,7 +65,7 @@ class Facts:
 
     @property
     def job_known(self) -> bool:
-        """Whether the job exists: its create was accepted, or it existed from the start."""
+        """Whether the job exists: its create request was accepted, or it existed from the start."""
         return self.accepted or self.attached
 
     @property

@@ -108,7 +108,7 @@ class CaseResult:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts, other than the case's secrets, that no report may show."""
     endless: bool = False
-    """Whether the client did not stop; the start of its trace then tells more than the end."""
+    """Whether the client failed to stop; its trace then tells more at the start than at the end."""
 
     @property
     def name(self) -> str:

@@ -70,7 +70,7 @@ class Reports(Protocol):
     """What an origin reports before or during its response."""
 
     async def early(self, head: Head) -> None:
-        """Pass on an informational head that arrived before the response (RFC 9110, 15.2)."""
+        """Forward an informational head that arrived before the response (RFC 9110, 15.2)."""
         ...
 
     def failed(self, failure: Failure) -> None:
@@ -266,7 +266,7 @@ async def answered_by_upstream(
 def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
     """Return an upstream's response that has no body, such as a response to a HEAD request.
 
-    In a 304 or a response to HEAD, the upstream's Content-Length is passed on: the length that a
+    In a 304 or a response to HEAD, the upstream's Content-Length is forwarded: the length that a
     response to GET would have (RFC 9110, 8.6). If there is none, the head announces a chunked body.
     A 204 has neither.
     """

@@ -318,7 +318,7 @@ async def retry(play: Play) -> None:
             _RETRY.fullmatch(value) and _LEAST_RETRY <= int(value) <= _MOST_RETRY
         ):
             actual = f"retry: {value[:40]} in block {place}"
-            play.stop("30", "`retry` in digits, from 100 to 60,000", actual, play.at(each, place))
+            play.stop("30", "`retry`: digits only, 100 to 60,000", actual, play.at(each, place))
 
 
 async def _blocks(play: Play) -> Iterator[tuple[Follower, int, Block]]:

@@ -89,7 +89,7 @@ class Side:
 
 
 def sides_of(runs: Iterable[tuple[Path, Mapping[str, Json]]]) -> tuple[Side, ...]:
-    """Return the sides of a comparison, each with a unique name; reads the runs one at a time."""
+    """Return the sides of a comparison, each with a unique name; read one run at a time."""
     sides = [_side(path, Table("run", run)) for path, run in runs]
     stems = [side.path.stem for side in sides]
     paths = [str(side.path) for side in sides]
