@@ -161,7 +161,7 @@ def _at(log: TrainingLog) -> str:
 
 
 def _duration_of(job: TrainingJob, elapsed: float) -> float:
-    """Return how long the job took according to the backend, else `elapsed`."""
+    """Return how long the job took, if the backend reported it, or else `elapsed`."""
     try:
         begun = datetime.fromisoformat(job.started_at or "")
         ended = datetime.fromisoformat(job.completed_at or "")

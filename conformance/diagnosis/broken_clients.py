@@ -22,7 +22,7 @@ RECORD: Final = Path(__file__).with_name("broken_clients.json")
 _ALIKE: Final = 0.7
 """The minimum similarity, from 0 to 1, for a broken client to serve as a hint."""
 _AHEAD: Final = 0.4
-"""The minimum lead in similarity over every broken client that breaks none of the same rules."""
+"""How much more similar a hint must be than any broken client that breaks none of its rules."""
 _LEAST: Final = 3
 """The number of failures, counted by template and profile, needed to recognise a client."""
 _SAME_PLAY: Final = 0.5

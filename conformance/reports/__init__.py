@@ -92,7 +92,7 @@ def _check_new_directory(path: Path) -> None:
 def write_run(paths: Sequence[Path], run: Mapping[str, Json]) -> None:
     """Write the reports of a run; the same run always gives the same bytes.
 
-    If some cannot be written, this writes the others first and then raises ReadingError.
+    If some cannot be written, write the others first and then raise ReadingError.
     """
     failed: list[ReadingError] = []
     for path in paths:

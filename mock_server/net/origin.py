@@ -244,7 +244,7 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Return an upstream's response, with a small body read whole. `fields` has all header fields."""
+    """Return an upstream's response; a small body is read whole. `fields` are all header fields."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)
@@ -266,9 +266,9 @@ async def answered_by_upstream(
 def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
     """Return an upstream's response that has no body, such as a response to a HEAD request.
 
-    In a 304 or a response to HEAD, the upstream's Content-Length is forwarded: the length that a
-    response to GET would have (RFC 9110, 8.6). If there is none, the head announces a chunked body.
-    A 204 has neither.
+    In a 304 or a response to HEAD, the upstream's Content-Length is forwarded; it is the length
+    that a response to GET would have (RFC 9110, 8.6). Without one, the head announces a chunked
+    body. A 204 has neither.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")

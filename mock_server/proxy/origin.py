@@ -91,7 +91,7 @@ class ProxyOrigin:
     answer_time: float = ANSWER_TIME
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Ask the upstream; if it fails, return a 502 or 504."""
+        """Send the request to the upstream; if that fails, return a 502 or 504."""
         del plan
         if request.method == "CONNECT":
             return answered_with(refuse(501, NO_TUNNELS))

@@ -273,7 +273,7 @@ async def ids_fit_a_header(play: Play) -> None:
     for each, place, block in await _blocks(play):
         raw = _raw_id(block)
         if raw is not None and (problem := _unfit(raw)):
-            expected = "an id of 1 to 1,024 bytes that a header can carry"
+            expected = "an id of 1 to 1,024 bytes that is valid in a header"
             actual = f"an id in block {place} that {problem}"
             play.stop("27", expected, actual, play.at(each, place))
 
