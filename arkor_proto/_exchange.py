@@ -57,7 +57,7 @@ class Answer(Value):
 
 @define(eq=False, repr=False)
 class Pending:
-    """A request in flight and its response so far. `deadline` is for the whole response."""
+    """A request in flight and its response so far. `deadline` applies to the whole response."""
 
     number: int
     operation: Operation

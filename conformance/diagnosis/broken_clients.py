@@ -43,7 +43,7 @@ class Fails:
 
 @frozen(kw_only=True)
 class BrokenClient:
-    """A broken client of the kit, and how it fails."""
+    """One of the kit's broken clients, and how it fails."""
 
     name: str
     what: str

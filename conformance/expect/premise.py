@@ -1,6 +1,6 @@
 """Premises: what a client must have done before a case can judge its rule.
 
-A premise is an action of the client: a request, a callback, a delay, the end of an operation. An
+A premise is an action of the client: a request, a callback, a delay or the end of an operation. An
 action of the backend would not do, because it does not show how far the client got.
 """
 

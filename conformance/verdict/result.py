@@ -43,7 +43,7 @@ class Finding:
     actual: str
     event: Event | None
     not_reached: bool = False
-    """Whether the client did not get as far as the rule of the case."""
+    """Whether the client failed before reaching the case's own rule."""
 
     @classmethod
     def of(
@@ -68,7 +68,7 @@ class Finding:
 
     @property
     def unexplained(self) -> bool:
-        """Whether, for an unknown reason, the client did not get as far as the rule of the case."""
+        """Whether the client, for an unknown reason, failed before reaching the case's own rule."""
         return self.not_reached and not self.requires
 
     @property
