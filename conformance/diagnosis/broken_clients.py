@@ -1,4 +1,4 @@
-"""The failures of the kit's own broken clients, as hints about what may be wrong with others.
+"""The failures of the kit's own broken clients, used as hints about faults in other clients.
 
 `python -m conformance.generate.broken_clients` writes the record. For each broken client, it gives
 the mistake, the rules that it breaks, and the plays that fail. A play is one case under one

@@ -32,7 +32,7 @@ class Running:
 
 @frozen
 class Before:
-    """The facts before a move that are needed to check it."""
+    """The facts, as they were before a move, that are needed to check the move."""
 
     asked: frozenset[Operation]
     calls: frozenset[str]

@@ -244,7 +244,7 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Return an upstream's response; a small body is read whole. `fields` are all header fields."""
+    """Return an upstream's response; a small body is read whole. `fields` has all header fields."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)

@@ -41,7 +41,7 @@ class Word:
     about: object = None
     """Further information from the declaration, such as a `Fault`."""
     attribute: str = ""
-    """The name of the attribute that has the value of the word."""
+    """The name of the attribute that holds the word's value."""
     group: str = ""
     """The attribute of the group that the word is in; empty if it is in no group."""
     default: object = None

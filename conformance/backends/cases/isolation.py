@@ -42,7 +42,7 @@ async def _no_entry(play: Play, route: str) -> None:
 
 @case("isolation.create-needs-a-token", "11")
 async def create_needs_a_token(play: Play) -> None:
-    """A create without a valid token would spend another user's money."""
+    """A create request without a valid token would spend another user's money."""
     await _no_entry(play, "create")
 
 

@@ -47,7 +47,7 @@ async def head_of_a_quiet_job(play: Play) -> None:
 
 @case("stream.first-head", "20", passive=True)
 async def first_head(play: Play) -> None:
-    """Clients open the stream right after the create, when the job has nothing to send yet."""
+    """Clients open the stream right after creating the job, which has nothing to send yet."""
     seen = await play.seen()
     first = seen.first
     waited = (first.head_at or now()) - first.asked_at

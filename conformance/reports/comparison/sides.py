@@ -53,7 +53,7 @@ class Rule:
 
 @frozen(kw_only=True)
 class Profile:
-    """The verdict of a run under one profile, as the run states it."""
+    """The verdict of a run under one profile, as recorded in the run."""
 
     name: str
     rank: str
