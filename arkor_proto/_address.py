@@ -44,7 +44,7 @@ class Origin(Value):
 
 
 def read_origin(url: str) -> Origin:
-    """Return the origin of `url`; raises a ValueError that says what is wrong with it."""
+    """Return the origin of `url`; raise a ValueError that says what is wrong with it."""
     found = _URL.match(url)
     scheme = "" if found is None else found["scheme"].lower()
     if found is None or scheme not in _DEFAULT_PORTS:

@@ -57,7 +57,7 @@ class Answer(Value):
 
 @define(eq=False, repr=False)
 class Pending:
-    """A request in flight and its response so far. `deadline` is for the whole response."""
+    """A request in flight and its response so far. `deadline` applies to the whole response."""
 
     number: int
     operation: Operation
@@ -70,7 +70,7 @@ class Pending:
     _body: bytearray = field(factory=bytearray, init=False)
 
     def take(self, report: Report) -> None:
-        """Apply a report. Raises LocalProtocolError if the report is impossible in this state."""
+        """Apply a report; raise LocalProtocolError if it is impossible in this state."""
         to = next_state(self.state, _SIGNAL_OF[type(report)])
         assert isinstance(to, Exchange), "the table ignores a report only if the exchange is over"
         self.state = to
@@ -107,7 +107,7 @@ class Outbox:
     def note(self, report: Report) -> Pending | None:
         """Apply a report to its exchange; return the exchange, or None if it was already over.
 
-        Raises LocalProtocolError for an impossible report, which changes nothing.
+        Raise LocalProtocolError for an impossible report, without changing anything.
         """
         number = report.exchange
         pending = self.pending.get(number)
@@ -137,7 +137,7 @@ class Outbox:
             self.outputs.append(Close(pending.number))
 
     def keep(self, pending: Pending, data: bytes) -> bool:
-        """Add to the body of a short response; return whether it is now too large.
+        """Add to the body of a short response; return whether the body is now too large.
 
         If it is, the exchange is closed.
         """

@@ -44,7 +44,7 @@ class Figures:
     )
 
     def take(self, event: TrainingEvent, now: float) -> None:
-        """Take an event that arrived at `now`."""
+        """Update the figures with an event that arrived at `now`."""
         if isinstance(event, TrainingCompleted):
             self.completed = event
         if not isinstance(event, TrainingLog):
@@ -81,7 +81,7 @@ class Figures:
             self._stride *= 2
 
     def summary(self, job: TrainingJob, elapsed: float) -> list[str]:
-        """Return the lines of the summary; `elapsed` is used if the job states no times."""
+        """Return the lines of the summary; `elapsed` is used if the job reports no times."""
         lines = [("duration", f"{duration(_duration_of(job, elapsed))}")]
         if self.first is not None and self.last is not None:
             lines.append(("loss", f"{_at(self.first)}, {_at(self.last)}"))
@@ -161,7 +161,7 @@ def _at(log: TrainingLog) -> str:
 
 
 def _duration_of(job: TrainingJob, elapsed: float) -> float:
-    """Return how long the job took according to the backend, else `elapsed`."""
+    """Return how long the job took, if the backend reported it, or else `elapsed`."""
     try:
         begun = datetime.fromisoformat(job.started_at or "")
         ended = datetime.fromisoformat(job.completed_at or "")

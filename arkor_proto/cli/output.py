@@ -39,7 +39,7 @@ from arkor_proto.cli.figures import Figures, figure
 _RESULTS: Final = frozenset({"result", "status"})
 
 Stamp: TypeAlias = Callable[[], str]
-"""Returns the time as text."""
+"""A function that returns the time as text."""
 
 
 def local_time() -> str:
@@ -63,7 +63,7 @@ class Report(Protocol):
         ...
 
     def notice(self, notice: Notice) -> None:
-        """Report a notice of the client."""
+        """Report a notice from the client."""
         ...
 
     def end(self, ending: "Ending") -> None:
@@ -104,7 +104,7 @@ class Live(Protocol):
         ...
 
     def above(self) -> AbstractContextManager[None]:
-        """Make room for lines that are printed in this block."""
+        """Make room above the panel for lines printed in this block."""
         ...
 
     def take(self, event: TrainingEvent) -> None:
@@ -150,7 +150,7 @@ class Lines:
         self._print(self.out, line)
 
     def notice(self, notice: Notice) -> None:
-        """Report a notice of the client."""
+        """Report a notice from the client."""
         if isinstance(notice, Reconnecting):
             self._attempt += 1
             if self.panel is not None:
@@ -208,7 +208,7 @@ class Quiet:
 
 @define
 class JsonLines:
-    """Prints one JSON object per line, each with a `type`; names are as on the wire."""
+    """Prints one JSON object per line, each with a `type`; names are the same as on the wire."""
 
     out: TextIO
     stamp: Stamp | None = field(kw_only=True, default=None)
@@ -227,7 +227,7 @@ class JsonLines:
         self._say({**data, "attempt": self._attempt, "lastEventId": cursor})
 
     def notice(self, notice: Notice) -> None:
-        """Report a notice of the client."""
+        """Report a notice from the client."""
         more: dict[str, object] = {}
         if isinstance(notice, Reconnecting):
             self._attempt += 1

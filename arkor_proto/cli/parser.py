@@ -35,7 +35,7 @@ _WORDED: Final = {
     r"expected one argument$": "needs a value",
     r"ignored explicit argument .*": "takes no value",  # the argument may be a secret
 }
-"""Our wording for each of these messages of argparse."""
+"""Our wording for each of these argparse messages."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,7 +63,7 @@ class Commands:
     _top: Parser = field(alias="top")
 
     def parse(self, given: Sequence[str]) -> argparse.Namespace:
-        """Parse the arguments; raises CommandError, and SystemExit after printing help."""
+        """Parse the arguments; raise CommandError for bad ones, SystemExit after printing help."""
         first = given[0] if given else ""
         if not given:
             known = ", ".join(self.parsers)

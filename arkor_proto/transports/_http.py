@@ -30,7 +30,7 @@ def new_connection() -> h11.Connection:
 
 
 def checked_token(returned: object) -> str:
-    """Check and return a provider's token; raises TypeError or ValueError without showing it."""
+    """Check and return a provider's token; raise TypeError or ValueError without showing it."""
     name = "token from the provider"
     if not isinstance(returned, str):
         raise wrong_kind(name, returned, "a str")
@@ -73,7 +73,7 @@ class Conversation:
         return states == (h11.DONE, h11.DONE) and not after and not self.unsent
 
     def opening(self) -> bytes:
-        """Return the bytes to send; raises TransportError for a request that HTTP cannot carry."""
+        """Return the bytes to send; raise TransportError if HTTP cannot express the request."""
         request = self.request
         try:
             head = h11.Request(
@@ -85,7 +85,7 @@ class Conversation:
             raise TransportError(f"request: not valid HTTP: {error}") from error
 
     def receive(self, data: bytes) -> list[Report]:
-        """Take bytes from the peer, b"" at the end; return the resulting reports."""
+        """Process bytes from the peer (b"" for the end); return the resulting reports."""
         reports: list[Report] = []
         body: list[bytes] = []
         end: Report | None = None
@@ -111,7 +111,7 @@ class Conversation:
         return reports
 
     def broken(self, why: str, kind: type[TransportError] = TransportError) -> Broken:
-        """Return the report that this exchange failed."""
+        """Return a report saying that this exchange failed."""
         self.over = True
         return Broken(self.exchange, kind(f"connection: {why}"))
 

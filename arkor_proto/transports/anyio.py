@@ -94,7 +94,7 @@ class Checkpoint(CheckpointSurface):
 
 Callbacks = _callbacks.Callbacks[Checkpoint]
 TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
-"""Returns the token for the next request, or an awaitable that resolves to it.
+"""A function that returns the token for the next request, or an awaitable that resolves to it.
 
 It is called and awaited in the task that sends the request, and is cancelled with the request. A
 provider that is not async blocks the event loop until it returns.
@@ -102,7 +102,7 @@ provider that is not async blocks the event loop until it returns.
 
 
 class Trainer(TrainerSurface[Checkpoint, "Events"]):
-    """Submits, follows and cancels one job; `ArkorClient.trainer` and `.attach` create it."""
+    """Submits, follows and cancels one job; created by `ArkorClient.trainer` and `.attach`."""
 
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         super().__init__(client.endpoint, session, callbacks.checkpointer)
@@ -282,7 +282,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
         call_back: Callable[[TrainingEvent], object],
         hook: Callable[[Notice], object],
     ) -> Driver:
-        """Return a driver that runs `session` in this client's tasks; `hook` gets its notices."""
+        """Return a driver that runs `session` in this client; `hook` receives its notices."""
         tasks = self._group()
         hooks = HookQueue(hook, tasks)
         driver = Driver(session, self._clock, self._connector, tasks, call_back, hooks.tell)

@@ -1,4 +1,4 @@
-"""Turns a run against a backend into plain data in the format of a client's `run.json`."""
+"""Turn a run against a backend into plain data in the format of a client's `run.json`."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -26,7 +26,7 @@ class Selectable(Protocol):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """The rules that the case judges."""
+        """The rules that the case tests."""
         ...
 
 
@@ -42,7 +42,7 @@ def select(
     """Return the cases that `ids` name or `patterns` match; all cases if neither is given.
 
     The id of a template selects all of its cases. A pattern is a shell pattern (`budget.*`), a part
-    of an id, or the id of a requirement. Raises UsageError for an unknown id; `listing` is the
+    of an id, or the id of a requirement. Raise UsageError for an unknown id; `listing` is the
     command that lists the cases.
     """
     for identifier in ids:

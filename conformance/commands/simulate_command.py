@@ -54,14 +54,14 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     type=options.NUMBER,
     metavar="J",
     show_default="all",
-    help="Only the job with this number, from the command that a failure prints.",
+    help="Simulate only the job with this number, given in the command that a failure prints.",
 )
 @click.option(
     "--faults",
     "given",
     metavar="JSON",
     show_default="drawn by --seed",
-    help="Inject these faults, from the command that a failure prints; needs --job and --profile.",
+    help="Inject the faults in the command that a failure prints; needs --job and --profile.",
 )
 @click.option(
     "--hours", default=24.0, type=options.HOURS, metavar="H", help="How long each job runs."
@@ -138,8 +138,8 @@ def command(
 
     Faults are injected into the network, the backend, the callbacks and the clock. The client is
     the library's session and the backend is the mock's; only time and the network are simulated,
-    so a day takes milliseconds. If a job breaks a promise of the protocol, this reduces its faults
-    to the fewest that still cause the failure, prints the command that repeats it, and exits with
+    so a day takes milliseconds. If a job breaks a promise of the protocol, the command reduces its
+    faults to the fewest that still cause the failure, prints how to repeat it, and exits with
     status 1.
 
     \b
@@ -183,7 +183,7 @@ def command(
 
 
 def _become(name: str) -> None:
-    """Replace the session in this process with the mutant's; raises UsageError if there is none."""
+    """Replace the session in this process with the mutant's; raise UsageError if none exists."""
     known = {mutant.name: mutant for mutant in all_mutants()}
     if name not in known:
         raise UsageError(f"--mutant {name}", f"no such mutant; {nearest(name, known)}")
@@ -201,7 +201,7 @@ def _check_mode(context: click.Context, fleet: int | None) -> None:
 
 
 def _check_size(outages: Sequence[Outage]) -> None:
-    """Refuse a fleet that would take hours to simulate; raises UsageError."""
+    """Raise UsageError for a fleet that would take hours to simulate."""
     attempts, strategy = max((outage.expected_attempts, outage.strategy) for outage in outages)
     if attempts > MOST_ATTEMPTS:
         raise UsageError(

@@ -35,7 +35,7 @@ def write_case(
     try:
         case = case_of(setting, profile, breach, known)
     except NotACase as error:
-        say(f"the counter-example cannot be a case: {error}")
+        say(f"the counter-example cannot be written as a case: {error}")
         return
     command = REFERENCE if mutant is None else own("mutants.driver", mutant.name)
     try:
@@ -44,7 +44,7 @@ def write_case(
         say(refusal(error, command), err=True)
         return
     if not fails:
-        say(f"the counter-example cannot be a case: {_UNSEEN}")
+        say(f"the counter-example cannot be written as a case: {_UNSEEN}")
         return
     write_file(path, case_file(case, about(setting, profile, breach)), "--case")
     play = ["arkor-conformance", "run", *_strictly(case, known), "--file", str(path)]

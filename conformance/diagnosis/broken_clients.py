@@ -1,6 +1,6 @@
-"""The failures of the kit's own broken clients, as hints about what may be wrong with others.
+"""The failures of the kit's own broken clients, used as hints about faults in other clients.
 
-`python -m conformance.generate.broken_clients` writes the record. For each broken client, it has
+`python -m conformance.generate.broken_clients` writes the record. For each broken client, it gives
 the mistake, the rules that it breaks, and the plays that fail. A play is one case under one
 profile; for each, the record also says how the client first deviates from the reference.
 """
@@ -22,7 +22,7 @@ RECORD: Final = Path(__file__).with_name("broken_clients.json")
 _ALIKE: Final = 0.7
 """The minimum similarity, from 0 to 1, for a broken client to serve as a hint."""
 _AHEAD: Final = 0.4
-"""The minimum lead in similarity over every broken client that breaks none of the same rules."""
+"""How much more similar a hint must be than any broken client that breaks none of its rules."""
 _LEAST: Final = 3
 """The number of failures, counted by template and profile, needed to recognise a client."""
 _SAME_PLAY: Final = 0.5
@@ -43,7 +43,7 @@ class Fails:
 
 @frozen(kw_only=True)
 class BrokenClient:
-    """A broken client of the kit, and how it fails."""
+    """One of the kit's broken clients, and how it fails."""
 
     name: str
     what: str
@@ -94,12 +94,12 @@ def resembling(
 
 @cache
 def broken_clients() -> tuple[BrokenClient, ...]:
-    """Return the recorded clients; raises ReadingError if the file is incomplete."""
+    """Return the recorded clients; raise ReadingError if the file is incomplete."""
     return read(RECORD.read_text("utf-8"))
 
 
 def read(text: str) -> tuple[BrokenClient, ...]:
-    """Parse the output of `written`; raises ReadingError."""
+    """Parse the output of `written`; raise ReadingError if it is invalid."""
     whole = Table.of(RECORD.name, parse_json(text))
     return tuple(map(_client, whole.tables("clients")))
 

@@ -53,7 +53,7 @@ async def reference_plays(
 ) -> Mapping[str, CaseResult]:
     """Play the cases of these results with the reference; return its results by name.
 
-    Raises DriverUnusable if the reference cannot be started.
+    Raise DriverUnusable if the reference cannot be started.
     """
     known = {case.id: case for case in plan.cases}
     outcome = await run(

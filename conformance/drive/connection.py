@@ -53,7 +53,7 @@ class DriverConnection:
     _stopped: anyio.Event = field(factory=anyio.Event, init=False)
 
     def start(self) -> None:
-        """Start the process; raises DriverUnusable if that fails."""
+        """Start the process; raise DriverUnusable if that fails."""
         self._process = DriverProcess.start(self.command, self._hear, self._end)
 
     def listen(self, recorder: Recorder) -> None:
@@ -133,13 +133,13 @@ class DriverConnection:
             await self._process.stop()
 
     def introduced(self) -> Identity:
-        """Return the identity of the driver; raises DriverUnusable if it did not answer hello."""
+        """Return the identity of the driver; raise DriverUnusable if it did not answer hello."""
         if self.identity is None:
             raise DriverUnusable("did not answer hello")
         return self.identity
 
     def introduce(self, recorder: Recorder, waited: float) -> None:
-        """Read the answer to `hello` from a trace; raises DriverUnusable if there is none.
+        """Read the answer to `hello` from a trace; raise DriverUnusable if there is none.
 
         `waited` is the number of seconds that the driver had to answer.
         """

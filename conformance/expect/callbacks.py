@@ -58,7 +58,7 @@ class Callbacks:
 
 @frozen
 class Calls:
-    """Expects exactly these calls of one callback, in this order; ignores other callbacks."""
+    """Expects exactly these calls to one callback, in this order; ignores other callbacks."""
 
     name: str
     expected: tuple[Mapping[str, Json], ...]
@@ -156,7 +156,7 @@ class Equal:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The ends of all operations."""
+        """The end of every operation."""
         return tuple(f"{operation}.settled" for operation in self.operations)
 
     def judge(self, trace: Trace) -> Divergence | None:

@@ -1,6 +1,6 @@
 """Premises: what a client must have done before a case can judge its rule.
 
-A premise is an action of the client: a request, a callback, a delay, the end of an operation. An
+A premise is an action of the client: a request, a callback, a delay or the end of an operation. An
 action of the backend would not do, because it does not show how far the client got.
 """
 
@@ -88,7 +88,7 @@ class FirstSleeps:
 
 @frozen
 class Carries:
-    """In the first call of a callback, a member of the argument was a string."""
+    """In the first call to a callback, a member of the argument was a string."""
 
     callback: str
     member: str
@@ -96,7 +96,7 @@ class Carries:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The first call of the callback."""
+        """The first call to the callback."""
         return (f"callback.{self.callback}#1",)
 
     def judge(self, trace: Trace) -> Divergence | None:

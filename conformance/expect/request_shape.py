@@ -194,7 +194,7 @@ def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
 
 
 def _header_difference(name: str, want: Json, request: Requested) -> str | None:
-    """Match a header with a pattern: `*` matches any text, but at the start not an empty one."""
+    """Match a header with a pattern: `*` matches any text; a leading `*` must not be empty."""
     value = request.header(name)
     if value is None:
         return f"header {name} is absent"

@@ -35,7 +35,7 @@ class Citations:
 async def citations(
     mutant: Mutant, cases: Sequence[Case], patience: float, lanes: int = 2
 ) -> Citations:
-    """Return the rules that the kit cites against a mutant; raises DriverUnusable if it cannot run.
+    """Return the rules that the kit cites against a mutant; raise DriverUnusable if it cannot run.
 
     The mutant plays one case of every template, under the first profile of the case.
     """

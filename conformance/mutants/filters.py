@@ -157,7 +157,7 @@ def as_no_stream(head: Responded) -> Responded:
 
 
 def change_bodies(call: Call, change: Callable[[Client, Exchange, bytes], bytes]) -> None:
-    """Change the bodies of 2xx responses to a call; a body is passed on once it is complete."""
+    """Change the bodies of 2xx responses to a call; a body is delivered once it is complete."""
     held = ByObject[bytes]()
 
     def changed(client: Client, event: Input) -> Iterable[Input]:
@@ -239,8 +239,8 @@ def reject_for(reason: Callable[[Client, Reconnecting], Exception | None]) -> No
 def recount(rule: Callable[[Client, Reconnecting, int], int]) -> None:
     """Replace how consecutive failures are counted.
 
-    `rule` takes the count so far and returns the new one; 0 means a clean end after progress. A
-    new `wait()` starts at 0.
+    `rule` takes the count so far and returns the new one: 0 after a clean end that
+    follows progress. A new `wait()` starts at 0.
     """
     surround(lambda setup: evolve(setup, policy=evolve(setup.policy, max_attempts=None)))
     counts = ByObject[int]()

@@ -1,6 +1,6 @@
 """Write the reports of a run, all from the same data, `run.json`.
 
-The extension of each report's file selects its kind.
+The file extension selects the kind of report.
 """
 
 import tempfile
@@ -57,7 +57,7 @@ def check_reports(paths: Sequence[Path]) -> None:
 
 
 def check_file(path: Path, what: str) -> None:
-    """Raise ReadingError if a file cannot be written; leaves no file behind."""
+    """Raise ReadingError if a file cannot be written; leave no file behind."""
     try:
         exists = path.exists()
         if exists and not path.is_file():
@@ -92,7 +92,7 @@ def _check_new_directory(path: Path) -> None:
 def write_run(paths: Sequence[Path], run: Mapping[str, Json]) -> None:
     """Write the reports of a run; the same run always gives the same bytes.
 
-    If some cannot be written, this writes the others first and then raises ReadingError.
+    If some cannot be written, write the others first and then raise ReadingError.
     """
     failed: list[ReadingError] = []
     for path in paths:
@@ -115,7 +115,7 @@ def _write(path: Path, run: Mapping[str, Json]) -> None:
 
 
 def write_file(path: Path, text: str, what: str) -> None:
-    """Write a file that `check_file` accepted; raises ReadingError if it is no longer writable."""
+    """Write a file that `check_file` accepted; raise ReadingError if it is no longer writable."""
     try:
         _put(path, text)
     except OSError as error:
@@ -137,5 +137,5 @@ def _writer(path: Path) -> Writer:
     raise UsageError(
         f"report {path}",
         "unknown kind of report; use a name that ends in .json, badge.json, .xml, .md or .html, or a "
-        "directory (a new one must not have a dot in its name)",
+        "directory (the name of a new directory must not contain a dot)",
     )

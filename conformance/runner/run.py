@@ -49,7 +49,7 @@ class Plan:
     max_hung: int | None = None
     """The run stops when this many templates have hung; None means that hangs never stop it."""
     only_if_useless: bool = False
-    """Whether a case that does not hang resets that count and raises the limit on it."""
+    """Whether a case that does not hang resets the count of hung templates and raises its limit."""
     rounds: int = 1
     """Round trips before a sleep ends automatically; more of them expose more faulty clients."""
     time: TimeMode | None = None
@@ -78,7 +78,7 @@ class Outcome:
     stopped: str = ""
     """Why the run ended early; empty if the run is complete."""
     left: int = 0
-    """The number of cases not played because the run ended early, under the declared profiles."""
+    """The number of cases, under the declared profiles, not played because the run ended early."""
     interrupted: bool = False
     """Whether the user or a signal ended the run early."""
     total: int = 0
@@ -100,7 +100,7 @@ def assignments(plan: Plan) -> Sequence[Assignment]:
 
 
 async def run(plan: Plan, on_result: Callable[[CaseResult], None] = lambda _: None) -> Outcome:
-    """Play a plan; raises DriverUnusable if the first driver cannot be used."""
+    """Play a plan; raise DriverUnusable if the first driver cannot be used."""
     course = Run(plan, on_result)
     await course.play()
     return course.outcome()
@@ -135,7 +135,7 @@ class Run:
         self.most = FIRST if self.plan.lanes is None else self.plan.lanes
 
     async def play(self) -> None:
-        """Play all cases; raises DriverUnusable if the first driver cannot be used."""
+        """Play all cases; raise DriverUnusable if the first driver cannot be used."""
         if not math.isfinite(self.plan.patience):
             raise UsageError(
                 "--patience", f"{self.plan.patience} is not a finite number of seconds"
@@ -173,7 +173,7 @@ class Run:
             self.add_lane(group, backends)
 
     def outcome(self, interrupted: str = "") -> Outcome:
-        """Return the results so far; raises DriverUnusable if the run has not begun."""
+        """Return the results so far; raise DriverUnusable if the run has not begun."""
         if self.player is None:
             raise DriverUnusable(interrupted or "was not started: no case was chosen")
         left = sum(1 for each in self.declared if each.place not in self.results)
@@ -203,7 +203,7 @@ class Run:
         self.on_result(played.result)
 
     def tell_of_sleeps(self, connection: DriverConnection) -> None:
-        """Tell the user, once per run, if the driver announces sleeps that the kit does not end."""
+        """Note, once per run, that the driver announces sleeps but the kit does not end them."""
         if connection.announced and not self._asleep:
             self._asleep = True
             self.plan.note(ASLEEP)
@@ -228,7 +228,7 @@ class Run:
             self.stopped = f"{len(self._hung)} cases{row} hung for {self.plan.patience:g} s each"
 
     async def begin(self, connection: DriverConnection, backends: Backends) -> Player:
-        """Return the player, which is created with the first driver; raises DriverUnusable."""
+        """Return the player, created from the first driver; raise DriverUnusable if that fails."""
         async with self.beginning:
             if self.player is None:
                 identity = connection.introduced()
@@ -300,7 +300,7 @@ class _Lane:
     async def _play_with(
         self, player: Player, connection: DriverConnection, assignment: Assignment
     ) -> Assignment | None:
-        """Play with one driver as long as possible; return the assignment for the next driver."""
+        """Use one driver for as long as possible; return the next driver's first assignment."""
         following: Assignment | None = assignment
         while following is not None:
             self.course.keep(following, await player.play(following, connection))

@@ -9,7 +9,7 @@ from attrs import frozen
 from conformance.words import PROBED
 
 _FRAMING: Final[Mapping[str, str]] = {PROBED[0]: "chunked", PROBED[1]: "Content-Length"}
-"""How the end of a body is marked, by the name of the capability in `needs`."""
+"""Maps a capability in `needs` to the framing whose truncation it detects."""
 _ABILITY: Final = "tell a truncated body from a complete one"
 
 

@@ -32,7 +32,7 @@ class Running:
 
 @frozen
 class Before:
-    """The facts before a move that are needed to check it."""
+    """The facts, as they were before a move, that are needed to check the move."""
 
     asked: frozenset[Operation]
     calls: frozenset[str]
@@ -65,7 +65,7 @@ class Facts:
 
     @property
     def job_known(self) -> bool:
-        """Whether the job exists: its create was accepted, or it existed from the start."""
+        """Whether the job exists: its create request was accepted, or it existed from the start."""
         return self.accepted or self.attached
 
     @property

@@ -55,7 +55,7 @@ class Setup:
     clock: VirtualClock | None = None
     """The clock to use; None means the system's."""
     connect_timeout: float = 600.0
-    """The time limit for the name look-up, the connect and the TLS handshake together."""
+    """The time limit for the name look-up, connecting and the TLS handshake together."""
     head_timeout: float = 600.0
     """The time limit from sending a request to the head of its final response."""
     ssl_context: ssl.SSLContext | None = None

@@ -11,8 +11,8 @@ from arkor_proto import Timer
 class VirtualClock:
     """Virtual time, in seconds; any thread may use it.
 
-    Waiting for a timer in `passing` takes no time. The other timers never expire: such a wait lasts
-    until something else ends it.
+    Waiting for a timer in `passing` takes no time. The other timers never expire, so a wait for
+    one of them lasts until something else ends it.
     """
 
     passing: frozenset[Timer] = frozenset({Timer.RECONNECT})
@@ -49,7 +49,7 @@ class VirtualClock:
     def waits_for(self, timer: Timer, patience: float) -> bool:
         """Block until the transport is waiting on `timer`, for at most `patience` seconds.
 
-        Returns False if that does not happen.
+        Return False if that does not happen.
         """
         with self._changed:
             return self._changed.wait_for(

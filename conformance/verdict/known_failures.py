@@ -4,8 +4,8 @@
 An entry can be stale: the client no longer fails, the case does not exist, the date has passed, or
 the entry names a template, which also covers cases that pass. Today's date is an argument.
 
-An entry names a case, or a rule that the client breaks. Only random schedules are matched by the
-rule alone: they have no permanent name, and a rule would cover too many of the kit's cases.
+An entry names a case, or a rule that the client breaks. A rule alone matches only failures on
+random schedules, which have no permanent names; it would cover too many of the kit's cases.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +67,7 @@ class Known:
     )
     expires: date | None = word(DATE, "the date until which the failure is accepted", default=None)
     by: str = "the baseline"
-    """The place where the entry is written, for messages."""
+    """Where the entry is defined, for use in messages."""
 
     def covers(self, result: CaseResult, finding: Finding) -> bool:
         """Return whether a finding is this known failure."""
@@ -131,7 +131,7 @@ BASELINE: Final = table(_Baseline, "known failures")
 
 
 def read_baseline(path: Path, rules: Mapping[str, Requirement]) -> tuple[Known, ...]:
-    """Read a baseline file; raises ReadingError, which lists all mistakes, if it is invalid."""
+    """Read a baseline file; if it is invalid, raise a ReadingError that lists all mistakes."""
 
     def read(file: Mapping[str, Json]) -> tuple[Known, ...]:
         known, mistakes = BASELINE.read(file, "").known, Mistakes()

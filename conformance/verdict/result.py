@@ -43,7 +43,7 @@ class Finding:
     actual: str
     event: Event | None
     not_reached: bool = False
-    """Whether the client did not get as far as the rule of the case."""
+    """Whether the client failed before reaching the case's own rule."""
 
     @classmethod
     def of(
@@ -68,7 +68,7 @@ class Finding:
 
     @property
     def unexplained(self) -> bool:
-        """Whether, for an unknown reason, the client did not get as far as the rule of the case."""
+        """Whether the client, for an unknown reason, failed before reaching the case's own rule."""
         return self.not_reached and not self.requires
 
     @property
@@ -106,9 +106,9 @@ class CaseResult:
     nonces: Nonces | None = None
     """The values of the case's placeholders."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Texts that no report may show, besides the secrets of the case."""
+    """Texts, other than the case's secrets, that no report may show."""
     endless: bool = False
-    """Whether the client did not stop; the start of its trace then tells more than the end."""
+    """Whether the client failed to stop; its trace then tells more at the start than at the end."""
 
     @property
     def name(self) -> str:

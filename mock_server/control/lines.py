@@ -42,7 +42,7 @@ class StdinLines:
         return line or None
 
     async def _more(self) -> bool:
-        """Read more into the buffer; returns False at the end of stdin."""
+        """Read more into the buffer; return False at the end of stdin."""
         data = await self._stdin.read()
         self._buffer += data
         self._ended = not data

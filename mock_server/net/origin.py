@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames, and return at most about `limit`; none means the end of the stream.
+        """Wait for frames, and return at most about `limit`; an empty result means the end.
 
         Without `whole`, a source that knows only bytes may return parts of frames.
         """
@@ -70,7 +70,7 @@ class Reports(Protocol):
     """What an origin reports before or during its response."""
 
     async def early(self, head: Head) -> None:
-        """Pass on an informational head that arrived before the response (RFC 9110, 15.2)."""
+        """Forward an informational head that arrived before the response (RFC 9110, 15.2)."""
         ...
 
     def failed(self, failure: Failure) -> None:
@@ -104,7 +104,7 @@ def answered_with(reply: Reply | Listing) -> Answered:
 
 
 async def refused_as_compressed(answered: Answered, why: str, reports: Reports) -> Answered:
-    """Drop a compressed response whose content is needed; returns a 502 with `why`."""
+    """Drop a compressed response whose content is needed; return a 502 with `why`."""
     if not isinstance(answered.body, bytes):
         await answered.body.aclose()
     failure = Failure(Reason.COMPRESSED, why)
@@ -166,7 +166,7 @@ class JobSource:
         return [frame for at, frame in numbered if self._job.gets(self._follower, at)]
 
     async def _go_live(self) -> None:
-        """Switch once from the replay to the live phase, with the mistakes that a rule asks for."""
+        """Switch from replay to the live phase, once, making the mistakes that a rule asks for."""
         if self._hold is not None:
             await self._hold.pass_by()
             self._hold = None
@@ -244,7 +244,7 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Return an upstream's response, with a small body read whole. `fields` has all header fields."""
+    """Return an upstream's response; a small body is read whole. `fields` has all header fields."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)
@@ -266,9 +266,9 @@ async def answered_by_upstream(
 def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
     """Return an upstream's response that has no body, such as a response to a HEAD request.
 
-    In a 304 or a response to HEAD, the upstream's Content-Length is passed on: the length that a
-    response to GET would have (RFC 9110, 8.6). If there is none, the head announces a chunked body.
-    A 204 has neither.
+    In a 304 or a response to HEAD, the upstream's Content-Length is forwarded; it is the length
+    that a response to GET would have (RFC 9110, 8.6). Without one, the head announces a chunked
+    body. A 204 has neither.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")

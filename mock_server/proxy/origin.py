@@ -1,6 +1,6 @@
 """The native reverse proxy: forward requests to a real backend.
 
-Without rules, the upstream's responses are passed on unchanged, and its failures are reported with
+Without rules, the upstream's responses are forwarded unchanged, and its failures are reported with
 the reason. Rules act on the upstream's streams as they do on the mock's own.
 """
 
@@ -33,9 +33,9 @@ __all__ = ["PROXY_CAPABILITIES", "ProxyOrigin", "Upstream"]
 
 PROXY_CAPABILITIES: Final = frozenset(Capability) - {Capability.BACKEND}
 CONNECT_TIME: Final = 10.0
-"""The longest time to connect to the upstream, in seconds, including the TLS handshake."""
+"""The time limit, in seconds, for connecting to the upstream, including the TLS handshake."""
 ANSWER_TIME: Final = 300.0
-"""The longest time from a request to the head of its response, in seconds."""
+"""The time limit, in seconds, from a request to the head of its response."""
 
 
 @define(eq=False)
@@ -91,7 +91,7 @@ class ProxyOrigin:
     answer_time: float = ANSWER_TIME
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Ask the upstream; if it fails, return a 502 or 504."""
+        """Send the request to the upstream; if that fails, return a 502 or 504."""
         del plan
         if request.method == "CONNECT":
             return answered_with(refuse(501, NO_TUNNELS))
@@ -120,7 +120,7 @@ class ProxyOrigin:
 
 @contextmanager
 def _in_time(seconds: float, what: str) -> Generator[None, None, None]:
-    """Limit how long the upstream may take; raises Failed after `seconds`."""
+    """Limit how long the upstream may take; raise Failed after `seconds`."""
     try:
         with anyio.fail_after(seconds):
             yield

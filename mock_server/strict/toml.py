@@ -10,7 +10,7 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def toml_value(value: object) -> str:
-    """Write plain data as a TOML value; raises ScenarioError for null, which TOML does not have.
+    """Write plain data as a TOML value; raise ScenarioError for null, which TOML does not have.
 
     An array that contains tables is written with one item per line.
     """

@@ -41,7 +41,7 @@ class Word:
     about: object = None
     """Further information from the declaration, such as a `Fault`."""
     attribute: str = ""
-    """The name of the attribute that has the value of the word."""
+    """The name of the attribute that holds the word's value."""
     group: str = ""
     """The attribute of the group that the word is in; empty if it is in no group."""
     default: object = None
@@ -76,7 +76,7 @@ def needed(shape: Shape[T], says: str, *, name: str = "", secret: bool = False) 
 
 
 def group(cls: type[R]) -> R:
-    """Declare an attribute whose words are in the table of the class around it."""
+    """Declare an attribute whose words belong to the table of the enclosing class."""
     return field(default=cls(), metadata={_WORD: cls})
 
 

@@ -42,7 +42,7 @@ async def _no_entry(play: Play, route: str) -> None:
 
 @case("isolation.create-needs-a-token", "11")
 async def create_needs_a_token(play: Play) -> None:
-    """A create without a valid token would spend another user's money."""
+    """A create request without a valid token would spend another user's money."""
     await _no_entry(play, "create")
 
 
@@ -139,7 +139,7 @@ async def other_tenant_cancels_no_job(play: Play) -> None:
     _shut(play, "14", answer)
     status = (await play.look(job)).job_status
     if status == "cancelled":
-        play.stop("14", "the job to go on", "status cancelled", answer.event)
+        play.stop("14", "the job to continue", "status cancelled", answer.event)
 
 
 @case("isolation.other-org", "15")
@@ -174,7 +174,7 @@ async def cancel_in_another_project(play: Play) -> None:
     answer = await play.ask("cancel", path, "POST")
     _shut(play, "15", answer)
     if (await play.look(job)).job_status == "cancelled":
-        play.stop("15", "the job to go on", "status cancelled", answer.event)
+        play.stop("15", "the job to continue", "status cancelled", answer.event)
 
 
 @case("isolation.create-in-an-unknown-project", "15")

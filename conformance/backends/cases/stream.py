@@ -22,7 +22,7 @@ _MANY: Final = 10
 
 
 async def _streams(play: Play) -> Seen:
-    """Return the followed job; raises NotReached if its first stream got no response."""
+    """Return the followed job; raise NotReached if its first stream got no response."""
     seen = await play.seen()
     if not seen.first.status:
         raise NotReached("the stream got no response", "ARK-SRV-20")
@@ -47,7 +47,7 @@ async def head_of_a_quiet_job(play: Play) -> None:
 
 @case("stream.first-head", "20", passive=True)
 async def first_head(play: Play) -> None:
-    """Clients open the stream right after the create, when the job has nothing to send yet."""
+    """Clients open the stream right after creating the job, which has nothing to send yet."""
     seen = await play.seen()
     first = seen.first
     waited = (first.head_at or now()) - first.asked_at
@@ -273,7 +273,7 @@ async def ids_fit_a_header(play: Play) -> None:
     for each, place, block in await _blocks(play):
         raw = _raw_id(block)
         if raw is not None and (problem := _unfit(raw)):
-            expected = "an id of 1 to 1,024 bytes that a header can carry"
+            expected = "an id of 1 to 1,024 bytes that is valid in a header"
             actual = f"an id in block {place} that {problem}"
             play.stop("27", expected, actual, play.at(each, place))
 
@@ -318,7 +318,7 @@ async def retry(play: Play) -> None:
             _RETRY.fullmatch(value) and _LEAST_RETRY <= int(value) <= _MOST_RETRY
         ):
             actual = f"retry: {value[:40]} in block {place}"
-            play.stop("30", "`retry` in digits, from 100 to 60,000", actual, play.at(each, place))
+            play.stop("30", "`retry`: digits only, 100 to 60,000", actual, play.at(each, place))
 
 
 async def _blocks(play: Play) -> Iterator[tuple[Follower, int, Block]]:

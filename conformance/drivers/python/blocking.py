@@ -1,6 +1,6 @@
 """The driver of the blocking reference client, `arkor_proto.transports.blocking`.
 
-The operations run in threads, which use the case's clock and desk through a portal.
+The operations run in threads, which reach the case's clock and `Desk` through a portal.
 """
 
 import threading

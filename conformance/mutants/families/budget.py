@@ -168,7 +168,7 @@ def takes_a_repeated_id_for_progress() -> None:
 
 
 def _count_new_ids(is_new: Callable[[list[str], Block], bool]) -> None:
-    """Count only new frames as progress; `is_new` gets the ids that the job has had so far."""
+    """Count only new frames as progress; `is_new` receives the ids that the job has had so far."""
     ids = ByObject[list[str]]()
 
     def is_progress(client: Client, events: Sequence[Block]) -> bool:

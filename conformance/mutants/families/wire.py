@@ -172,7 +172,7 @@ def cancels_with_delete() -> None:
 
 @breaks("ARK-WIR-10")
 def cancels_with_a_body() -> None:
-    """The cancel request has a body, although the protocol requires an empty one."""
+    """The cancel request has a body, although the protocol requires it to be empty."""
     edit_cancel(lambda request: with_body(request, b"{}"))
 
 

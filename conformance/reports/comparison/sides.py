@@ -53,7 +53,7 @@ class Rule:
 
 @frozen(kw_only=True)
 class Profile:
-    """The verdict of a run under one profile, as the run states it."""
+    """The verdict of a run under one profile, as recorded in the run."""
 
     name: str
     rank: str
@@ -78,7 +78,7 @@ class Side:
     kit: str
     specification: str
     cases: str
-    """The hash of all cases that were in force."""
+    """The hash of all cases that were active."""
     time: str
     strict: bool
     partial: str
@@ -89,7 +89,7 @@ class Side:
 
 
 def sides_of(runs: Iterable[tuple[Path, Mapping[str, Json]]]) -> tuple[Side, ...]:
-    """Return the sides of a comparison, each with a unique name; reads the runs one at a time."""
+    """Return the sides of a comparison, each with a unique name; read one run at a time."""
     sides = [_side(path, Table("run", run)) for path, run in runs]
     stems = [side.path.stem for side in sides]
     paths = [str(side.path) for side in sides]

@@ -64,7 +64,7 @@ def merge(
 ) -> Merged:
     """Merge the shards of a run, whose cases are in `catalogue`; `own` are the kit's own cases.
 
-    Raises ReadingError if they are not shards of one run, or if anything is missing or duplicated.
+    Raise ReadingError if they are not shards of one run, or if anything is missing or duplicated.
     """
     pieces = sorted(map(Piece.of, runs), key=lambda piece: piece.part.number)
     check_alike(pieces)

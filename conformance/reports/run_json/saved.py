@@ -37,7 +37,7 @@ class Saved:
 
 
 def load(path: Path) -> Mapping[str, Json]:
-    """Read a saved run as plain data; raises ReadingError like `read_saved`."""
+    """Read a saved run as plain data; raise ReadingError like `read_saved`."""
     return read_saved(path).data
 
 

@@ -351,7 +351,7 @@ class Result:
     profile: str = needed(_TEXT, "the name of the profile")
     family: str = needed(_TEXT, "the family of the case")
     level: Level = needed(choice(Level), "how binding the case is")
-    requires: tuple[str, ...] = needed(_TEXTS, "the rules that the case judges")
+    requires: tuple[str, ...] = needed(_TEXTS, "the rules that the case tests")
     why: str = needed(_TEXT, "why these rules matter")
     verdict: Verdict = needed(choice(Verdict), "the verdict")
     reason: str = needed(

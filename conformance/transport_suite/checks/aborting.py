@@ -28,7 +28,7 @@ _NOTHING_PASSES = frozenset[Timer]()
 
 @contextmanager
 def _waiting(bench: Bench, scene: Scene) -> Generator[Play, None, None]:
-    """Abort a wait at the end of the block, and expect it to end with the reason."""
+    """Abort a wait at the end of the block, and expect its error to carry the reason."""
     with bench.play(scene) as play:
         wait = play.waiting()
         yield play
