@@ -132,7 +132,7 @@ class WholeBody:
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, or b"" at its end; returns False: the caller keeps reading.
+        """Take a piece of the body, or b"" at its end; return False to keep the caller reading.
 
         Raises ResponseError for a response that is too large, compressed or a web page.
         """
@@ -173,7 +173,7 @@ class ChatReader:
         self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
 
     def feed(self, data: bytes) -> list[str]:
-        """Return the text in `data`; raises ResponseError or EventTooLarge if it is invalid.
+        """Return the text in `data`; raise ResponseError or EventTooLarge if it is invalid.
 
         Text that arrived before the error is returned first; `check` or the next call then raises
         the error.
@@ -202,7 +202,7 @@ class ChatReader:
             raise self._failure
 
     def finish(self) -> list[str]:
-        """Return the text that is left; raises ResponseError if the response is incomplete."""
+        """Return the rest of the text; raise ResponseError if the response is incomplete."""
         self.check()
         if self._parser is None:
             piece = _whole(self._content(self._body, "message"))

@@ -59,7 +59,7 @@ def shortened(text: str, longest: int) -> str:
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Replace the secrets in `text` (ARK-SEC-8), even a secret that `shortened` has cut off."""
+    """Replace the secrets in `text` (ARK-SEC-8), even a secret that `shortened` has truncated."""
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
         for length in range(len(secret) - 1, TELLING - 1, -1) if secret[:TELLING] in text else ():
@@ -78,7 +78,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def say(text: str = "", *, err: bool = False) -> None:
-    """Print `visible(text)` on standard output or standard error; raises OSError if that fails."""
+    """Print `visible(text)` on standard output or standard error; raise OSError if that fails."""
     print(visible(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 

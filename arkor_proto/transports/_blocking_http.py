@@ -230,7 +230,7 @@ class Exchange:
         return checked_token(returned)
 
     def _head(self) -> list[Report]:
-        """Send the request; return the first reports, which may arrive before all of it is sent."""
+        """Send the request; return the first reports, which may arrive before it is fully sent."""
         clock, limit = self.connector.clock, self.connector.timeouts.head
         deadline = clock.time() + limit
         left = memoryview(self._conversation.opening())
@@ -327,7 +327,7 @@ class Exchange:
         return answer.result()
 
     def _reach(self, where: tuple[object, ...], deadline: float) -> None:
-        """Connect to an address and do the TLS handshake, if it uses TLS."""
+        """Connect to an address, and do the TLS handshake if the connection uses TLS."""
         plain, context = self._open, self.connector.address.ssl_context
         plain.settimeout(0)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -85,7 +85,7 @@ class Play(Exchanges):
         return self.control is not None and self.control.has(*words) and not self.supply.followed
 
     async def make(self, do: str, **arguments: Json) -> Mapping[str, Json]:
-        """Send a command to the control program; raises NotReached if that fails."""
+        """Send a command to the control program; raise NotReached if that fails."""
         control = self.control
         if control is None or not control.has("hold" if do in {"held", "release"} else do):
             raise NotReached(f"needs a control program with the command `{do}`")

@@ -91,7 +91,7 @@ def files(what: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
         multiple=True,
         metavar="FILE",
         type=FILE,
-        show_default="the cases of the kit",
+        show_default="the kit's cases",
         help=f"{what} the cases of this file; may be repeated.",
     )
 

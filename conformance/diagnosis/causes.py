@@ -34,7 +34,7 @@ class Beginning:
     """How a failure begins."""
 
     kind: str
-    """A key that is equal for all failures that begin in the same way."""
+    """A key shared by all failures that begin in the same way."""
     said: str
     """What the client does wrong, as text to follow "the client"."""
     occasion: str = ""
@@ -135,7 +135,7 @@ def _by_its_delay(
     """Return how a failure begins if the finding concerns a back-off delay.
 
     Jitter alone could explain how such a delay differs from the reference's; only the expectation
-    of the case shows that it is wrong. Returns None if the finding does not concern a delay,
+    of the case shows that it is wrong. Return None if the finding does not concern a delay,
     or if the client deviated from the reference earlier.
     """
     blamed = result.findings[0].event if result.findings else None

@@ -31,7 +31,7 @@ from conformance.verdict.statuses import Verdict
 
 _STARTS: Final = 3
 _MOST_HUNG: Final = 24
-"""Stop a run after a broken client has hung in this many templates."""
+"""A run stops after a broken client has hung in this many templates."""
 
 
 @frozen(kw_only=True)
@@ -162,7 +162,7 @@ class Explainer:
         patience: float,
         lanes: int,
     ) -> "Explainer":
-        """Play the cases with the reference client, then return an explainer; raises DriverUnusable."""
+        """Play the cases with the reference client and return an explainer, or raise DriverUnusable."""
         chosen = one_of_each_template(cases)
         outcome = await run(Plan(command=REFERENCE, cases=chosen, patience=patience, lanes=lanes))
         references = {result.name: result for result in outcome.results}
@@ -175,7 +175,7 @@ class Explainer:
         )
 
     async def explain(self, *mutants: Mutant) -> Explanation:
-        """Return the causes found for a client with these faults; raises DriverUnusable."""
+        """Return the causes found for a client with these faults, or raise DriverUnusable."""
         outcome = await self._play(mutants)
         names = {each.name for each in mutants}
         known = [each for each in broken_clients() if each.name not in names]
@@ -189,7 +189,7 @@ class Explainer:
         return Explanation(mutants, explained, tuple(faults))
 
     async def recorded(self, mutant: Mutant) -> BrokenClient:
-        """Play a mutant and return its entry for the record; raises DriverUnusable."""
+        """Play a mutant and return its entry for the record, or raise DriverUnusable."""
         outcome = await self._play((mutant,))
         found = failures(outcome.results, self.references)
         return entry(mutant, found, whole=not outcome.stopped)

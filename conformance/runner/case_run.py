@@ -67,7 +67,7 @@ class CaseRun:
     _noted: int = field(default=0, init=False)
     _under_way: int | None = field(default=None, init=False)
     _over_at: dict[int, float] = field(factory=dict[int, float], init=False)
-    """The total advance of the clock, in milliseconds, at which each sleep is over."""
+    """For each sleep, the total advance of the clock, in milliseconds, at which it ends."""
 
     async def play(self, backend: CaseBackend) -> None:
         """Open the case, take its steps, wait until it has settled, and close it."""
@@ -167,7 +167,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Advance the driver's clock when it has read everything, and end the sleeps now due."""
+        """Once the driver has read everything, advance its clock and end the sleeps now due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):

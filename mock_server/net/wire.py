@@ -45,7 +45,7 @@ class Wire:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def secure(self, tls: ServerTls) -> None:
-        """Do the TLS handshake with a client; raises OSError (ssl.SSLError is one) if it fails."""
+        """Do the TLS handshake with a client; raise OSError (ssl.SSLError is one) if it fails."""
         try:
             while not tls.shake():
                 await self._exchange_records(tls)
@@ -57,7 +57,7 @@ class Wire:
         self._tls = tls
 
     async def receive(self, limit: int = _BLOCK) -> bytes:
-        """Return one byte or more; b"" after FIN or close_notify. Raises OSError after RST."""
+        """Return one byte or more, or b"" after FIN or close_notify; raise OSError after RST."""
         if self._tls is None:
             return await self._take(limit)
         while (data := self._tls.read(limit)) is None:
@@ -95,7 +95,7 @@ class Wire:
                 self._pending = self._pending[self.sent - before :]
 
     async def send(self, data: bytes) -> None:
-        """Send everything; raises OSError if the peer is gone.
+        """Send everything; raise OSError if the peer is gone.
 
         Yields to the event loop before it writes but not afterwards, so that the caller's next
         record is in the journal before anything that the peer does in response.
@@ -109,7 +109,7 @@ class Wire:
         await self._flush(self._tls)
 
     async def send_beneath(self, data: bytes) -> None:
-        """Send bytes to the socket unencrypted, even under TLS; raises OSError if that fails."""
+        """Send bytes to the socket unencrypted, even under TLS; raise OSError if that fails."""
         if self._tls is not None:
             await self._flush(self._tls)
         await self._put(data)

@@ -202,7 +202,7 @@ class Script:
 
 
 def _check_in_a_callback(move: str) -> None:
-    """Reject a move that is impossible while a callback awaits its cancel; raises NotACase."""
+    """Raise NotACase for a move that is impossible while a callback awaits its cancel."""
     if move in {"handled", "fails"}:
         raise NotACase(
             "its callback ends before its cancel() does, but a driver's callback awaits cancel()"
