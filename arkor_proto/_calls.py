@@ -115,7 +115,7 @@ class CallAnswer:
 
     @property
     def refused(self) -> Responded | None:
-        """The head of a refusal, whether or not its body has arrived; None for other responses."""
+        """The head of a refusal, whether or not its body has arrived; None if there is none."""
         return None if self.head is None or is_success(self.head.status) else self.head
 
     def refusal(self, head: Responded) -> StatusError:

@@ -48,7 +48,7 @@ class Connector:
     """State shared by a client's exchanges: an address, time limits, a few idle connections.
 
     `provider`, if any, is called for a token before each request. `refreshes` says whether a
-    request is sent once more, with another token, after a 401. Several threads may use this.
+    request is sent again with a new token after a 401. Several threads may use one instance.
     """
 
     address: _tcp.Address

@@ -110,7 +110,7 @@ class Play(Exchanges):
         return made
 
     async def emit(self, job: str, number: int, size: int = 0) -> list[str]:
-        """Emit events of a job through the control program; return their ids."""
+        """Emit events for a job through the control program; return their ids."""
         arguments: dict[str, Json] = {"job": job, "n": number}
         if size:
             arguments["bytes"] = size

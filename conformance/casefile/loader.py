@@ -25,7 +25,7 @@ CASES: Final = Path(__file__).parents[1] / "cases"
 def load_cases(
     requirements: Mapping[str, Requirement], directory: Path = CASES
 ) -> tuple[Case, ...]:
-    """Read every case file of a directory, in order.
+    """Read every case file in a directory, in order.
 
     Raises ReadingError for any mistake, such as an id that appears twice.
     """

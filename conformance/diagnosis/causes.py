@@ -38,7 +38,7 @@ class Beginning:
     said: str
     """What the client does wrong, as text to follow "the client"."""
     occasion: str = ""
-    """When the client does that, such as "after the stream broke off"; empty if unknown."""
+    """When that happens, such as "after the stream broke off"; empty if unknown."""
 
 
 @frozen(kw_only=True)
@@ -236,7 +236,7 @@ def _fails_alike(client: BrokenClient, failure: Failure) -> bool:
 
 
 def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
-    """Merge the groups of each rule; the largest one determines how the cause begins."""
+    """Merge the groups of each rule into a cause that starts with the largest group."""
     by_rule: dict[str, list[Cause]] = {}
     for group in groups:
         by_rule.setdefault(group.rule, []).append(group)

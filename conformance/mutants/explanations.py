@@ -1,4 +1,4 @@
-"""Check that the kit finds the causes of the failures of clients with one or two faults.
+"""Check that the kit finds out why clients with one or two faults fail.
 
 Each broken client plays one case for every rule, and one case of every template about the rules
 that it breaks, each under one profile. The causes in the report must match the rules that the

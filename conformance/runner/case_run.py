@@ -37,7 +37,7 @@ _EVENTS_PER_ATTEMPT: Final = 14
 _MOST_ATTEMPTS: Final = 10_000
 _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
-"""One more than the three round trips that a client needs to connect, send and be recorded."""
+"""A client needs three round trips to connect, send and be recorded; this is one more."""
 _MOMENT: Final = 1.0
 """A sleep of at most this many milliseconds may be what is left of a timer that fired early."""
 

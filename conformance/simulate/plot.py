@@ -159,7 +159,7 @@ def _seconds(scale: _Scale, y: float) -> Iterator[str]:
     yield (
         f'<text class="quiet" x="{middle:.0f}" y="{y + 38:.0f}" text-anchor="middle">'
         "seconds since the streams broke; the outage is shaded, "
-        "and the dashed line is where 99 % are back</text>"
+        "and the dashed line marks when 99 % are back</text>"
     )
 
 

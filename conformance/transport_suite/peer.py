@@ -95,7 +95,7 @@ class Visit:
         self.socket.close()
 
     def cut(self) -> None:
-        """End the connection under TLS without a close_notify."""
+        """End a TLS connection without a close_notify."""
         assert isinstance(self.socket, ssl.SSLSocket)
         socket.socket(fileno=self.socket.detach()).close()
 

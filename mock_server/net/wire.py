@@ -178,8 +178,8 @@ class Wire:
     async def finish(self, last: bytes = b"") -> None:
         """Send the last bytes, close_notify and FIN; close when the peer does, or after 2 s.
 
-        Input is read and discarded meanwhile, so that closing does not send RST. Raises OSError if
-        the peer is gone.
+        Until then, input is read and discarded, so that closing does not send RST. Raise OSError
+        if the peer is gone.
         """
         if last:
             await self.send(last)

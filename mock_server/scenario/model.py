@@ -29,7 +29,7 @@ from mock_server.strict.words import group, table, word
 
 @frozen(kw_only=True)
 class JobPlan:
-    """What one job will do. The n-th create uses the n-th plan; once all are used, the last one."""
+    """What one job will do. The n-th create uses the n-th plan, or else the last."""
 
     id: str | None = word(
         text(1000),

@@ -194,7 +194,7 @@ class Script:
         return (f"{exchange.name}.frame#{len(answer.frames)}",)
 
     def answer_to(self, call: str, number: int) -> Answer:
-        """Return the response to request `number` of a call, and create it if necessary."""
+        """Return the response to request `number` of a call, creating it if necessary."""
         answers = self.answers.setdefault(call, [])
         while len(answers) < number:
             answers.append(Answer(call))
