@@ -1,7 +1,8 @@
 """Calls outside a trainer: the account, projects, an anonymous token, inference.
 
 This module builds the requests and reads the responses: `CallAnswer` reads any of them,
-`ChatReader` the response to an inference, streamed or whole (ARK-WIR). No function here does I/O.
+`ChatReader` the response to an inference request, streamed or whole (ARK-WIR). No function here
+does I/O.
 """
 
 import json
@@ -87,7 +88,7 @@ class CallAnswer:
     def take(self, report: Report) -> bytes | None:
         """Return the next piece of a 2xx response's body, or b"" at its end; otherwise None.
 
-        Raises StatusError once a refusal has been read to its end or up to the bound.
+        Raise StatusError once a refusal has been read to its end or up to the bound.
         """
         match report:
             case Responded():
@@ -134,7 +135,7 @@ class WholeBody:
     def take(self, head: Responded, data: bytes) -> bool:
         """Take a piece of the body, or b"" at its end; return False to keep the caller reading.
 
-        Raises ResponseError for a response that is too large, compressed or a web page.
+        Raise ResponseError for a response that is too large, compressed or a web page.
         """
         self.body += data
         problem = coding_problem(head.headers)

@@ -20,7 +20,7 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Invisible (default ignorable) letters and marks that their Unicode category does not reveal."""
+"""Letters and marks that are invisible (default ignorable), whatever their Unicode category."""
 
 
 def visible(text: str) -> str:

@@ -381,7 +381,7 @@ class Exchange:
 
 
 def start_thread(function: Callable[[], None], name: str) -> bool:
-    """Run a function in a thread; return False if none can be started, as at exit on 3.12."""
+    """Run a function in a thread; return False if none can be started, as when 3.12 exits."""
     try:
         threading.Thread(target=function, name=name, daemon=True).start()
     except RuntimeError:

@@ -27,7 +27,7 @@ def load_cases(
 ) -> tuple[Case, ...]:
     """Read every case file in a directory, in order.
 
-    Raises ReadingError for any mistake, such as an id that appears twice.
+    Raise ReadingError for any mistake, such as an id that appears twice.
     """
     cases: list[Case] = []
     seen: set[str] = set()
@@ -68,7 +68,7 @@ def read_case_file(
 ) -> tuple[Case, ...]:
     """Read the cases of one file: a list of `[[case]]` tables, or one case as the whole file.
 
-    Raises ReadingError with all mistakes of the file.
+    Raise ReadingError with all mistakes of the file.
     """
 
     def read(document: Mapping[str, Json]) -> tuple[Case, ...]:

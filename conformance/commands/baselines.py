@@ -35,7 +35,7 @@ def write_baseline(
 ) -> None:
     """Write the known failures of the client or backend `name`; raise ReadingError on failure.
 
-    Writes nothing if the run is not `whole`: an interrupted run does not show all failures.
+    Write nothing if the run is not `whole`: an interrupted run does not show all failures.
     """
     if not whole:
         say(f"{path} was not written, because the run was interrupted", err=True)

@@ -27,7 +27,7 @@ _OVERLAP = 2
 
 @frozen
 class Breach:
-    """A breach of a rule of conduct, with its name in reports and the requirement it breaks."""
+    """A breach of a rule of conduct: the rule's name in reports and the requirement behind it."""
 
     word: str
     rule: str

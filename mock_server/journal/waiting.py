@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Wait until the journal has a given record, for a limited time."""
+"""Wait, for a limited time, until the journal has a given record."""
 
 from collections.abc import Callable
 from typing import Final

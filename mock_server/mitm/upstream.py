@@ -47,7 +47,7 @@ def decoded(headers: Headers) -> list[tuple[str, str]]:
 def keep_end_to_end(headers: Headers) -> None:
     """Remove the hop-by-hop header fields (RFC 9110, 7.6.1).
 
-    Keeps all fields for an upgrade to WebSocket, which mitmproxy handles itself.
+    Keep all fields for an upgrade to WebSocket, which mitmproxy handles itself.
     """
     pairs = decoded(headers)
     options = listed(pairs, "connection")

@@ -97,7 +97,7 @@ class Wire:
     async def send(self, data: bytes) -> None:
         """Send everything; raise OSError if the peer is gone.
 
-        Yields to the event loop before it writes but not afterwards, so that the caller's next
+        Yield to the event loop before writing but not afterwards, so that the caller's next
         record is in the journal before anything that the peer does in response.
         """
         if self._tls is None:
@@ -129,7 +129,7 @@ class Wire:
     async def alert(self) -> None:
         """Make TLS send a fatal alert, bad_record_mac, by giving it a damaged record.
 
-        No library sends an alert on request, and writing one here would need the keys. Raises
+        No library sends an alert on request, and writing one here would need the keys. Raise
         RuntimeError without TLS; a rule that needs TLS cannot be loaded in that case.
         """
         if self._tls is None:
