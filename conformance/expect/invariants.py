@@ -80,7 +80,7 @@ def _no_delay(trace: Trace) -> Divergence | None:
 
 
 def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
-    """Find a stream request during a delay, unless there are concurrent waits (ARK-BAK-1)."""
+    """Find a stream request made during a delay, unless there are concurrent waits (ARK-BAK-1)."""
     asleep: dict[int, float] = {}
     waiting: set[str] = set()
     for event in trace.events:

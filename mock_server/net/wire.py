@@ -143,7 +143,7 @@ class Wire:
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything that was sent, for at most a second.
 
-        If the kernel does not report what is unsent, waits for a twentieth of a second.
+        If the kernel does not report what is unsent, wait for a twentieth of a second.
         """
         if unsent(self._socket) is None:
             await anyio.sleep(_DRAIN_BLINDLY)
@@ -167,7 +167,7 @@ class Wire:
             self._socket.shutdown(socket.SHUT_WR)
 
     def fin(self) -> None:
-        """Send close_notify and FIN, and close; later data from the peer gets an RST."""
+        """Send close_notify and FIN, and close; any later data from the peer triggers an RST."""
         self.half_close()
         with suppress(OSError):
             # With unread input, the close would send an RST.
