@@ -150,7 +150,7 @@ class WholeBody:
 
 @define(eq=False, repr=False)
 class ChatReader:
-    """Reads the response to an inference; `feed` returns new text, and `text` is all text so far.
+    """Reads an inference response; `feed` returns new text, and `text` is all text so far.
 
     `max_size` limits one event of a stream, in bytes, and the whole text, in characters. `hider`
     removes secrets from the backend's error messages. `done` is set once a streamed response is

@@ -126,7 +126,7 @@ class Play(Exchanges):
         return (await self.supply.seen()).job
 
     async def job_with_events(self) -> tuple[str, Sequence[str]]:
-        """Return a new job with events, or the one that every run follows; and the event ids."""
+        """Return a job with events (new, or the one that every run follows) and the event ids."""
         if self.controls("job", "emit"):
             return await self.running_job()
         seen = await self.supply.seen()

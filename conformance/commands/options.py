@@ -209,7 +209,7 @@ def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
 
 def strict(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--strict` to a command."""
-    text = "Let proposed rules count under every profile."
+    text = "Count proposed rules under every profile."
     return click.option("--strict", is_flag=True, help=text)(function)
 
 

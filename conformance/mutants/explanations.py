@@ -36,7 +36,7 @@ _MOST_HUNG: Final = 24
 
 @frozen(kw_only=True)
 class Fault:
-    """The evidence of one fault in the failures of a client with two faults."""
+    """The evidence for one fault in the failures of a client with two faults."""
 
     mutant: Mutant
     alone: int

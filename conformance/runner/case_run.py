@@ -268,7 +268,7 @@ class CaseRun:
                 pass
 
     def _quiet_after(self, rounds: int) -> None:
-        """Record `Quiet` once all data that was sent before a wait settled must have arrived.
+        """Record `Quiet` once all data sent before a wait settled is certain to have arrived.
 
         Bytes on the loopback interface arrive as soon as they are sent, but the backend needs a few
         round trips to accept, read and record them.

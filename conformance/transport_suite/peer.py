@@ -100,7 +100,7 @@ class Visit:
         socket.socket(fileno=self.socket.detach()).close()
 
     def say_goodbye(self) -> None:
-        """End the connection under TLS with a close_notify."""
+        """End a TLS connection with a close_notify."""
         assert isinstance(self.socket, ssl.SSLSocket)
         with suppress(OSError):
             self.socket.unwrap()
