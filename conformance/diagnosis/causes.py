@@ -187,7 +187,7 @@ def causes(
     rank: Callable[[str], int],
     known: Sequence[BrokenClient],
 ) -> tuple[Cause, ...]:
-    """Return the causes of these failures, those with the most failures first, warnings last.
+    """Return the causes of these failures: those with the most failures first, and warnings last.
 
     `passed` names each template with a profile under which the client passes all its cases. `rank`
     returns the rank of a rule by the weight of its source; the weightiest has the lowest rank.

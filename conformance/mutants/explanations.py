@@ -57,7 +57,7 @@ class Explanation:
     mutants: tuple[Mutant, ...]
     causes: tuple[Cause, ...]
     faults: tuple[Fault, ...] = ()
-    """The evidence of each fault; empty unless the client has two faults."""
+    """The evidence for each fault; empty unless the client has two faults."""
 
     @property
     def right(self) -> bool:
@@ -87,7 +87,7 @@ class Explanation:
         return "right" if any(set(like.breaks) & set(m.breaks) for m in self.mutants) else "wrong"
 
     def why(self) -> str:
-        """Return one line on why a pair does not count or is not explained; "" if it is explained."""
+        """Return one line that says why a pair does not count or is not explained, or "" if it is."""
         unseen = [_unseen(each) for each in self.faults if not each.reached]
         if unseen or self.right:
             return "; ".join(unseen)
@@ -215,7 +215,7 @@ class Explainer:
 def shown_of(
     mutant: Mutant, alone: BrokenClient, found: Sequence[Failure], results: Sequence[CaseResult]
 ) -> Fault:
-    """Return the fault of `mutant` with those of the failures that are evidence of it.
+    """Return the fault of `mutant` with those of the failures that are evidence for it.
 
     `alone` is the recorded client with only this fault. A failure in a play that `alone` also
     fails is evidence if both failures begin with the same kind of step, or if this failure cites

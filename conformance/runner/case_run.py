@@ -214,9 +214,9 @@ class CaseRun:
         return seen()
 
     def _in_vain(self, name: str) -> bool:
-        """Return whether an event can no longer happen, so that waiting for it is useless.
+        """Return whether an event can no longer happen, in which case waiting for it is useless.
 
-        When all its operations have settled, a client starts nothing new; only the ends of
+        Once all its operations have settled, a client starts nothing new; only the ends of
         exchanges and connections may still be recorded.
         """
         return not self.connection.unanswered and not name.endswith(_LATE)

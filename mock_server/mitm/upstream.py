@@ -30,7 +30,7 @@ _KEPT_OPTIONS: Final = frozenset({"close", "keep-alive"})
 
 
 def failure_from(message: str) -> Failure | None:
-    """Convert a mitmproxy error message to a failure; None if the client caused the error."""
+    """Convert a mitmproxy error message to a failure, or to None if the client caused the error."""
     if re.match(r"Client disconnected|stream (reset|closed) by client|killed", message):
         return None
     for pattern, failure in _KINDS:
