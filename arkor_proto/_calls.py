@@ -1,7 +1,8 @@
 """Calls outside a trainer: the account, projects, an anonymous token, inference.
 
 This module builds the requests and reads the responses: `CallAnswer` reads any of them,
-`ChatReader` the response to an inference, streamed or whole (ARK-WIR). No function here does I/O.
+`ChatReader` the response to an inference request, streamed or whole (ARK-WIR). No function here
+does I/O.
 """
 
 import json
@@ -87,7 +88,7 @@ class CallAnswer:
     def take(self, report: Report) -> bytes | None:
         """Return the next piece of a 2xx response's body, or b"" at its end; otherwise None.
 
-        Raises StatusError once a refusal has been read to its end or up to the bound.
+        Raise StatusError once a refusal has been read to its end or up to the bound.
         """
         match report:
             case Responded():
@@ -115,7 +116,7 @@ class CallAnswer:
 
     @property
     def refused(self) -> Responded | None:
-        """The head of a refusal, whether or not its body has arrived; None for other responses."""
+        """The head of a refusal, whether or not its body has arrived; None if there is none."""
         return None if self.head is None or is_success(self.head.status) else self.head
 
     def refusal(self, head: Responded) -> StatusError:
@@ -132,9 +133,9 @@ class WholeBody:
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, or b"" at its end; returns False: the caller keeps reading.
+        """Take a piece of the body, or b"" at its end; return False to keep the caller reading.
 
-        Raises ResponseError for a response that is too large, compressed or a web page.
+        Raise ResponseError for a response that is too large, compressed or a web page.
         """
         self.body += data
         problem = coding_problem(head.headers)
@@ -149,7 +150,7 @@ class WholeBody:
 
 @define(eq=False, repr=False)
 class ChatReader:
-    """Reads the response to an inference; `feed` returns new text, and `text` is all text so far.
+    """Reads an inference response; `feed` returns new text, and `text` is all text so far.
 
     `max_size` limits one event of a stream, in bytes, and the whole text, in characters. `hider`
     removes secrets from the backend's error messages. `done` is set once a streamed response is
@@ -173,7 +174,7 @@ class ChatReader:
         self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
 
     def feed(self, data: bytes) -> list[str]:
-        """Return the text in `data`; raises ResponseError or EventTooLarge if it is invalid.
+        """Return the text in `data`; raise ResponseError or EventTooLarge if it is invalid.
 
         Text that arrived before the error is returned first; `check` or the next call then raises
         the error.
@@ -202,7 +203,7 @@ class ChatReader:
             raise self._failure
 
     def finish(self) -> list[str]:
-        """Return the text that is left; raises ResponseError if the response is incomplete."""
+        """Return the rest of the text; raise ResponseError if the response is incomplete."""
         self.check()
         if self._parser is None:
             piece = _whole(self._content(self._body, "message"))

@@ -20,7 +20,7 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Invisible (default ignorable) letters and marks that their Unicode category does not reveal."""
+"""Letters and marks that are invisible (default ignorable), whatever their Unicode category."""
 
 
 def visible(text: str) -> str:
@@ -59,7 +59,7 @@ def shortened(text: str, longest: int) -> str:
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Replace the secrets in `text` (ARK-SEC-8), even a secret that `shortened` has cut off."""
+    """Replace the secrets in `text` (ARK-SEC-8), even a secret that `shortened` has truncated."""
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
         for length in range(len(secret) - 1, TELLING - 1, -1) if secret[:TELLING] in text else ():
@@ -78,7 +78,7 @@ def cut(text: str, longest: int) -> str:
 
 
 def say(text: str = "", *, err: bool = False) -> None:
-    """Print `visible(text)` on standard output or standard error; raises OSError if that fails."""
+    """Print `visible(text)` on standard output or standard error; raise OSError if that fails."""
     print(visible(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 

@@ -34,7 +34,7 @@ _ASCII: Final = "_.-=+*#"
 
 @define(eq=False)
 class Panel:
-    """A panel below the lines of a terminal. Every method may be called from any thread."""
+    """A panel below a terminal's other output. Every method may be called from any thread."""
 
     console: Console
     figures: Figures
@@ -47,7 +47,7 @@ class Panel:
     _picture: str = field(init=False, default="")
     """The last rendering of the panel."""
     _height: int = field(init=False, default=0)
-    """The number of its lines on the screen, 0 while it is hidden."""
+    """The number of its lines on the screen, or 0 while it is hidden."""
     _lock: threading.Lock = field(init=False, factory=threading.Lock)
     _stopped: threading.Event = field(init=False, factory=threading.Event)
 
@@ -157,7 +157,7 @@ class Panel:
 
 
 def panel_for(out: TextIO, figures: Figures) -> Panel | None:
-    """Return a panel for a terminal that can show one, None for any other output."""
+    """Return a panel for a terminal that can show one, or None for any other output."""
     console = Console(file=out, highlight=False, soft_wrap=False)
     if not console.is_terminal or console.is_dumb_terminal or console.legacy_windows:
         return None

@@ -49,7 +49,7 @@ class Caller:
         )
 
     async def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Let `body_reader` read the response to an inference, within the time limits."""
+        """Let `body_reader` read the response to an inference request, within the time limits."""
         timeouts = self.connector.timeouts
         with anyio.move_on_after(timeouts.chat):
             await self.stream(request, body_reader, hider, silence=timeouts.chat_silence)

@@ -48,7 +48,7 @@ class Connector:
     """State shared by a client's exchanges: an address, time limits, a few idle connections.
 
     `provider`, if any, is called for a token before each request. `refreshes` says whether a
-    request is sent once more, with another token, after a 401. Several threads may use this.
+    request is sent again with a new token after a 401. Several threads may use one instance.
     """
 
     address: _tcp.Address
@@ -230,7 +230,7 @@ class Exchange:
         return checked_token(returned)
 
     def _head(self) -> list[Report]:
-        """Send the request; return the first reports, which may arrive before all of it is sent."""
+        """Send the request; return the first reports, which may arrive before it is fully sent."""
         clock, limit = self.connector.clock, self.connector.timeouts.head
         deadline = clock.time() + limit
         left = memoryview(self._conversation.opening())
@@ -327,7 +327,7 @@ class Exchange:
         return answer.result()
 
     def _reach(self, where: tuple[object, ...], deadline: float) -> None:
-        """Connect to an address and do the TLS handshake, if it uses TLS."""
+        """Connect to an address, and do the TLS handshake if the connection uses TLS."""
         plain, context = self._open, self.connector.address.ssl_context
         plain.settimeout(0)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -381,7 +381,7 @@ class Exchange:
 
 
 def start_thread(function: Callable[[], None], name: str) -> bool:
-    """Run a function in a thread; return False if none can be started, as at exit on 3.12."""
+    """Run a function in a thread; return False if none can be started, as when 3.12 exits."""
     try:
         threading.Thread(target=function, name=name, daemon=True).start()
     except RuntimeError:

@@ -85,7 +85,7 @@ class Play(Exchanges):
         return self.control is not None and self.control.has(*words) and not self.supply.followed
 
     async def make(self, do: str, **arguments: Json) -> Mapping[str, Json]:
-        """Send a command to the control program; raises NotReached if that fails."""
+        """Send a command to the control program; raise NotReached if that fails."""
         control = self.control
         if control is None or not control.has("hold" if do in {"held", "release"} else do):
             raise NotReached(f"needs a control program with the command `{do}`")
@@ -110,7 +110,7 @@ class Play(Exchanges):
         return made
 
     async def emit(self, job: str, number: int, size: int = 0) -> list[str]:
-        """Emit events of a job through the control program; return their ids."""
+        """Emit events for a job through the control program; return their ids."""
         arguments: dict[str, Json] = {"job": job, "n": number}
         if size:
             arguments["bytes"] = size
@@ -126,7 +126,7 @@ class Play(Exchanges):
         return (await self.supply.seen()).job
 
     async def job_with_events(self) -> tuple[str, Sequence[str]]:
-        """Return a new job with events, or the one that every run follows; and the event ids."""
+        """Return a job with events (new, or the one that every run follows) and the event ids."""
         if self.controls("job", "emit"):
             return await self.running_job()
         seen = await self.supply.seen()

@@ -1,4 +1,4 @@
-"""Checks before the run that a backend is there and accepts the token."""
+"""Check, before the run, that a backend is there and accepts the token."""
 
 from typing import Final
 

@@ -25,9 +25,9 @@ CASES: Final = Path(__file__).parents[1] / "cases"
 def load_cases(
     requirements: Mapping[str, Requirement], directory: Path = CASES
 ) -> tuple[Case, ...]:
-    """Read every case file of a directory, in order.
+    """Read every case file in a directory, in order.
 
-    Raises ReadingError for any mistake, such as an id that appears twice.
+    Raise ReadingError for any mistake, such as an id that appears twice.
     """
     cases: list[Case] = []
     seen: set[str] = set()
@@ -45,7 +45,7 @@ def load_cases(
 
 
 def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -> tuple[Case, ...]:
-    """Read the cases of files outside the catalogue; raises ReadingError.
+    """Read cases from files outside the catalogue; raise ReadingError if they are invalid.
 
     A file that is given twice is read once. Two cases with the same id are an error.
     """
@@ -68,7 +68,7 @@ def read_case_file(
 ) -> tuple[Case, ...]:
     """Read the cases of one file: a list of `[[case]]` tables, or one case as the whole file.
 
-    Raises ReadingError with all mistakes of the file.
+    Raise ReadingError with all mistakes of the file.
     """
 
     def read(document: Mapping[str, Json]) -> tuple[Case, ...]:
@@ -81,7 +81,7 @@ def read_case_file(
 
 
 def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requirement]) -> Case:
-    """Read one expanded case; raises ReadingError."""
+    """Read one expanded case; raise ReadingError if it is invalid."""
     with within(where):
         return _cases([("", values)], known)[0]
 
@@ -104,7 +104,7 @@ def filled(case: Case, nonces: Nonces) -> Case:
 def _cases(
     tables: Iterable[tuple[str, Mapping[str, Json]]], known: Mapping[str, Requirement]
 ) -> tuple[Case, ...]:
-    """Read tables, given with their places; raises ScenarioError with every mistake in them."""
+    """Read tables, given with their places; raise a ScenarioError with every mistake."""
     cases: list[Case] = []
     mistakes = Mistakes()
     for at, values in tables:

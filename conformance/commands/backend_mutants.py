@@ -31,7 +31,7 @@ def broken_backends_tried(
     enough: bool,
     everything: bool,
 ) -> int:
-    """Try the broken backends with these names or families; all if none are given."""
+    """Try the broken backends with these names or families, or all if none are given."""
     requirements = backend_requirements()
     every = [*broken_backends(requirements), *benign_backends(requirements)]
     wanted = named(every, names)

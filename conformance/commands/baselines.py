@@ -33,9 +33,9 @@ def write_baseline(
     *,
     whole: bool,
 ) -> None:
-    """Write the known failures of the client or backend `name`; raises ReadingError on failure.
+    """Write the known failures of the client or backend `name`; raise ReadingError on failure.
 
-    Writes nothing if the run is not `whole`: an interrupted run does not show all failures.
+    Write nothing if the run is not `whole`: an interrupted run does not show all failures.
     """
     if not whole:
         say(f"{path} was not written, because the run was interrupted", err=True)
@@ -57,7 +57,7 @@ def _counted(renewed: Renewed) -> str:
 
 
 def passing_over(path: Path | None, rules: Mapping[str, Requirement]) -> PassingOver:
-    """Return the known failures that a search ignores; empty without a baseline."""
+    """Return the known failures that a search ignores; there are none without a baseline."""
     if path is None:
         return PassingOver.of((), ())
     known = read_baseline(path, rules)

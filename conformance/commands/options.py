@@ -91,7 +91,7 @@ def files(what: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
         multiple=True,
         metavar="FILE",
         type=FILE,
-        show_default="the cases of the kit",
+        show_default="the kit's cases",
         help=f"{what} the cases of this file; may be repeated.",
     )
 
@@ -209,7 +209,7 @@ def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
 
 def strict(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--strict` to a command."""
-    text = "Let proposed rules count under every profile."
+    text = "Count proposed rules under every profile."
     return click.option("--strict", is_flag=True, help=text)(function)
 
 

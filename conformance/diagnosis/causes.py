@@ -34,11 +34,11 @@ class Beginning:
     """How a failure begins."""
 
     kind: str
-    """A key that is equal for all failures that begin in the same way."""
+    """A key shared by all failures that begin in the same way."""
     said: str
     """What the client does wrong, as text to follow "the client"."""
     occasion: str = ""
-    """When the client does that, such as "after the stream broke off"; empty if unknown."""
+    """When that happens, such as "after the stream broke off"; empty if unknown."""
 
 
 @frozen(kw_only=True)
@@ -135,7 +135,7 @@ def _by_its_delay(
     """Return how a failure begins if the finding concerns a back-off delay.
 
     Jitter alone could explain how such a delay differs from the reference's; only the expectation
-    of the case shows that it is wrong. Returns None if the finding does not concern a delay,
+    of the case shows that it is wrong. Return None if the finding does not concern a delay,
     or if the client deviated from the reference earlier.
     """
     blamed = result.findings[0].event if result.findings else None
@@ -187,7 +187,7 @@ def causes(
     rank: Callable[[str], int],
     known: Sequence[BrokenClient],
 ) -> tuple[Cause, ...]:
-    """Return the causes of these failures, those with the most failures first, warnings last.
+    """Return the causes of these failures: those with the most failures first, and warnings last.
 
     `passed` names each template with a profile under which the client passes all its cases. `rank`
     returns the rank of a rule by the weight of its source; the weightiest has the lowest rank.
@@ -236,7 +236,7 @@ def _fails_alike(client: BrokenClient, failure: Failure) -> bool:
 
 
 def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
-    """Merge the groups of each rule; the largest one determines how the cause begins."""
+    """Merge the groups of each rule into a cause that starts with the largest group."""
     by_rule: dict[str, list[Cause]] = {}
     for group in groups:
         by_rule.setdefault(group.rule, []).append(group)

@@ -27,7 +27,7 @@ _OVERLAP = 2
 
 @frozen
 class Breach:
-    """A breach of a rule of conduct, with its name in reports and the requirement it breaks."""
+    """A breach of a rule of conduct: the rule's name in reports and the requirement behind it."""
 
     word: str
     rule: str
@@ -80,7 +80,7 @@ def _no_delay(trace: Trace) -> Divergence | None:
 
 
 def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
-    """Find a stream request during a delay, unless there are concurrent waits (ARK-BAK-1)."""
+    """Find a stream request made during a delay, unless there are concurrent waits (ARK-BAK-1)."""
     asleep: dict[int, float] = {}
     waiting: set[str] = set()
     for event in trace.events:

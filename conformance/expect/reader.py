@@ -31,7 +31,7 @@ MOST_FALSE_ALARMS: Final = 1e-9
 def expectations(
     words: ExpectWords, where: str, operations: Sequence[str], config: Mapping[str, Json]
 ) -> tuple[Assertion, ...]:
-    """Return the expectations of a case; raises ScenarioError that lists every mistake."""
+    """Return the expectations of a case; raise a ScenarioError that lists every mistake."""
     mistakes = Mistakes()
     _check_operations(words.result, f"{where}.result", operations, mistakes)
     for word_, names in (
@@ -61,7 +61,7 @@ def expectations(
 def premises(
     words: PremiseWords, where: str, operations: Sequence[str], config: Mapping[str, Json]
 ) -> tuple[Premise, ...]:
-    """Return the premises of a case; raises ScenarioError that lists every mistake."""
+    """Return the premises of a case; raise a ScenarioError that lists every mistake."""
     mistakes = Mistakes()
     _check_events(words.reached, f"{where}.reached", operations, mistakes)
     _check_operations(words.result, f"{where}.result", operations, mistakes)

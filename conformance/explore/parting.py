@@ -27,7 +27,7 @@ class Parting:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """Every rule that may have been broken, as far as one can tell before shrinking."""
+        """Every rule that may have been broken, as far as is known before shrinking."""
         others = [self.rule]
         if self.rule.startswith("ARK-RES") and self.actual == Step(Does.OPENS, after("")):
             others.append("ARK-RES-2")  # the client may never send a cursor

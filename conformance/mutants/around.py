@@ -213,7 +213,7 @@ class Client:
         return self._own
 
     def send_instead(self, exchange: Exchange, request: Request) -> None:
-        """Close an exchange and send `request`; the session gets its response instead."""
+        """Close an exchange and send `request`, whose response the session gets instead."""
         self.outputs.append(Close(self._outer.get(exchange.number, exchange.number)))
         number = self.send(request)
         self._inner[number], self._outer[exchange.number] = exchange.number, number

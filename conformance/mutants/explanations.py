@@ -1,4 +1,4 @@
-"""Check that the kit finds the causes of the failures of clients with one or two faults.
+"""Check that the kit finds out why clients with one or two faults fail.
 
 Each broken client plays one case for every rule, and one case of every template about the rules
 that it breaks, each under one profile. The causes in the report must match the rules that the
@@ -31,12 +31,12 @@ from conformance.verdict.statuses import Verdict
 
 _STARTS: Final = 3
 _MOST_HUNG: Final = 24
-"""Stop a run after a broken client has hung in this many templates."""
+"""A run stops after a broken client has hung in this many templates."""
 
 
 @frozen(kw_only=True)
 class Fault:
-    """The evidence of one fault in the failures of a client with two faults."""
+    """The evidence for one fault in the failures of a client with two faults."""
 
     mutant: Mutant
     alone: int
@@ -57,7 +57,7 @@ class Explanation:
     mutants: tuple[Mutant, ...]
     causes: tuple[Cause, ...]
     faults: tuple[Fault, ...] = ()
-    """The evidence of each fault; empty unless the client has two faults."""
+    """The evidence for each fault; empty unless the client has two faults."""
 
     @property
     def right(self) -> bool:
@@ -87,7 +87,7 @@ class Explanation:
         return "right" if any(set(like.breaks) & set(m.breaks) for m in self.mutants) else "wrong"
 
     def why(self) -> str:
-        """Return one line on why a pair does not count or is not explained; "" if it is explained."""
+        """Return one line that says why a pair does not count or is not explained, or "" if it is."""
         unseen = [_unseen(each) for each in self.faults if not each.reached]
         if unseen or self.right:
             return "; ".join(unseen)
@@ -162,7 +162,7 @@ class Explainer:
         patience: float,
         lanes: int,
     ) -> "Explainer":
-        """Play the cases with the reference client, then return an explainer; raises DriverUnusable."""
+        """Play the cases with the reference client and return an explainer, or raise DriverUnusable."""
         chosen = one_of_each_template(cases)
         outcome = await run(Plan(command=REFERENCE, cases=chosen, patience=patience, lanes=lanes))
         references = {result.name: result for result in outcome.results}
@@ -175,7 +175,7 @@ class Explainer:
         )
 
     async def explain(self, *mutants: Mutant) -> Explanation:
-        """Return the causes found for a client with these faults; raises DriverUnusable."""
+        """Return the causes found for a client with these faults, or raise DriverUnusable."""
         outcome = await self._play(mutants)
         names = {each.name for each in mutants}
         known = [each for each in broken_clients() if each.name not in names]
@@ -189,7 +189,7 @@ class Explainer:
         return Explanation(mutants, explained, tuple(faults))
 
     async def recorded(self, mutant: Mutant) -> BrokenClient:
-        """Play a mutant and return its entry for the record; raises DriverUnusable."""
+        """Play a mutant and return its entry for the record, or raise DriverUnusable."""
         outcome = await self._play((mutant,))
         found = failures(outcome.results, self.references)
         return entry(mutant, found, whole=not outcome.stopped)
@@ -215,7 +215,7 @@ class Explainer:
 def shown_of(
     mutant: Mutant, alone: BrokenClient, found: Sequence[Failure], results: Sequence[CaseResult]
 ) -> Fault:
-    """Return the fault of `mutant` with those of the failures that are evidence of it.
+    """Return the fault of `mutant` with those of the failures that are evidence for it.
 
     `alone` is the recorded client with only this fault. A failure in a play that `alone` also
     fails is evidence if both failures begin with the same kind of step, or if this failure cites

@@ -37,7 +37,7 @@ _EVENTS_PER_ATTEMPT: Final = 14
 _MOST_ATTEMPTS: Final = 10_000
 _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
-"""One more than the three round trips that a client needs to connect, send and be recorded."""
+"""A client needs three round trips to connect, send and be recorded; this is one more."""
 _MOMENT: Final = 1.0
 """A sleep of at most this many milliseconds may be what is left of a timer that fired early."""
 
@@ -67,7 +67,7 @@ class CaseRun:
     _noted: int = field(default=0, init=False)
     _under_way: int | None = field(default=None, init=False)
     _over_at: dict[int, float] = field(factory=dict[int, float], init=False)
-    """The total advance of the clock, in milliseconds, at which each sleep is over."""
+    """For each sleep, the total advance of the clock, in milliseconds, at which it ends."""
 
     async def play(self, backend: CaseBackend) -> None:
         """Open the case, take its steps, wait until it has settled, and close it."""
@@ -167,7 +167,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Advance the driver's clock when it has read everything, and end the sleeps now due."""
+        """Once the driver has read everything, advance its clock and end the sleeps now due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):
@@ -214,9 +214,9 @@ class CaseRun:
         return seen()
 
     def _in_vain(self, name: str) -> bool:
-        """Return whether an event can no longer happen, so that waiting for it is useless.
+        """Return whether an event can no longer happen, in which case waiting for it is useless.
 
-        When all its operations have settled, a client starts nothing new; only the ends of
+        Once all its operations have settled, a client starts nothing new; only the ends of
         exchanges and connections may still be recorded.
         """
         return not self.connection.unanswered and not name.endswith(_LATE)
@@ -268,7 +268,7 @@ class CaseRun:
                 pass
 
     def _quiet_after(self, rounds: int) -> None:
-        """Record `Quiet` once all data that was sent before a wait settled must have arrived.
+        """Record `Quiet` once all data sent before a wait settled is certain to have arrived.
 
         Bytes on the loopback interface arrive as soon as they are sent, but the backend needs a few
         round trips to accept, read and record them.

@@ -124,7 +124,7 @@ def _panel(result: FleetResult, scale: _Scale, base: float) -> Iterator[str]:
     clients = result.outage.clients
     lines = (
         ("name", result.outage.strategy),
-        ("quiet", f"at most {result.peak(1.0, result.outage.seconds):,} in a second afterwards"),
+        ("quiet", f"afterwards, at most {result.peak(1.0, result.outage.seconds):,} per second"),
         ("quiet", f"99 % back {result.back_after:,.1f} s later"),
         (
             "quiet",
@@ -159,12 +159,12 @@ def _seconds(scale: _Scale, y: float) -> Iterator[str]:
     yield (
         f'<text class="quiet" x="{middle:.0f}" y="{y + 38:.0f}" text-anchor="middle">'
         "seconds since the streams broke; the outage is shaded, "
-        "and the dashed line is where 99 % are back</text>"
+        "and the dashed line marks when 99 % are back</text>"
     )
 
 
 def _step(least: float) -> float:
-    """Return the smallest 1, 2 or 5 times a power of ten that is at least `least`."""
+    """Round `least` up to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * 0.999)
 

@@ -137,5 +137,5 @@ def _lesser(fault: Fault) -> Iterator[Fault]:
 
 
 def in_words(faults: Sequence[object]) -> str:
-    """Return faults as text for the end of a sentence."""
+    """Return the faults as a phrase that can end a sentence."""
     return "; ".join(map(str, faults)) or "no faults"

@@ -1,4 +1,4 @@
-"""Check the promises on every output of a session, and on its state after every move."""
+"""Check every output of a session, and its state after every move, against the promises."""
 
 from typing import Final
 
@@ -46,7 +46,7 @@ def check_send(facts: Facts, move: str, call: str, request: Request) -> None:
                 "ARK-CAN-5", "a cancel request was sent although no cancel() was pending"
             )
         case "job" if not facts.profile.asks_for_the_job:
-            raise violated("ARK-STR-18", "the job was requested, which this profile does not do")
+            raise violated("ARK-STR-18", "a job request was sent, but this profile has none")
         case _:
             pass
 

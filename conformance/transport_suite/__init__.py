@@ -1,6 +1,6 @@
 """Judge a transport: the code that connects an `arkor_proto.Session` to sockets and callbacks.
 
-`spec/transport-guide.md` has the contract and a worked example. A test of a transport is
+`spec/transport-guide.md` contains the contract and a worked example. Test a transport like this:
 
     @pytest.mark.parametrize("check", CHECKS, ids=str)
     def test_my_transport(check: Check) -> None:

@@ -72,12 +72,12 @@ class Call(Generic[Returned]):
             self._future.set_exception(error)
 
     def result(self) -> Returned:
-        """Return the operation's result or raise its exception; raises Unexpected if it hangs."""
+        """Return the operation's result or raise its exception; raise Unexpected if it hangs."""
         self._end()
         return self._future.result()
 
     def error(self, kind: type[Raised]) -> Raised:
-        """Return the operation's exception; raises Unexpected if it is not a `kind`."""
+        """Return the operation's exception; raise Unexpected if it is not a `kind`."""
         self._end()
         error = self._future.exception()
         if not isinstance(error, kind):
@@ -86,7 +86,7 @@ class Call(Generic[Returned]):
         return error
 
     def failed(self) -> bool:
-        """Return whether the operation raised; raises Unexpected if it hangs."""
+        """Return whether the operation raised; raise Unexpected if it hangs."""
         self._end()
         return self._future.exception() is not None
 
@@ -223,29 +223,29 @@ class Play:
         return self.run("cancel()", self.client.cancel)
 
     def abort(self, reason: object) -> None:
-        """Abort the wait; raises Unexpected if the call does not return."""
+        """Abort the wait; raise Unexpected if the call does not return."""
         self.run("abort()", lambda: self.client.abort(reason)).result()
 
     def close(self) -> None:
-        """Close the client; raises Unexpected if the call does not return."""
+        """Close the client; raise Unexpected if the call does not return."""
         self.run("close()", self.client.close).result()
 
     def came(self, route: str, number: int = 1) -> None:
-        """Wait for request `number` (from 1) of a route; raises Unexpected if none arrives."""
+        """Wait for request `number` (from 1) of a route; raise Unexpected if none arrives."""
         came = self.peer.came(route, number, self.patience)
         holds(came, f"{route} request {number} did not arrive within {self.patience} s")
 
     def visited(self) -> None:
-        """Wait for a connection; raises Unexpected if there is none."""
+        """Wait for a connection; raise Unexpected if there is none."""
         holds(self.peer.visited(self.patience), f"no connection arrived within {self.patience} s")
 
     def all_left(self) -> None:
-        """Wait until the client has closed every connection; raises Unexpected if it does not."""
+        """Wait until the client has closed every connection; raise Unexpected if it does not."""
         left = self.peer.all_left(self.patience)
         holds(left, f"a connection was still open after {self.patience} s")
 
     def backs_off(self) -> None:
-        """Wait for a delay before a reconnect; raises Unexpected if there is none."""
+        """Wait for a delay before a reconnect; raise Unexpected if there is none."""
         waits = self.clock.waits_for(Timer.RECONNECT, self.patience)
         holds(waits, f"no delay before a reconnect began within {self.patience} s")
 

@@ -95,12 +95,12 @@ class Visit:
         self.socket.close()
 
     def cut(self) -> None:
-        """End the connection under TLS without a close_notify."""
+        """End a TLS connection without a close_notify."""
         assert isinstance(self.socket, ssl.SSLSocket)
         socket.socket(fileno=self.socket.detach()).close()
 
     def say_goodbye(self) -> None:
-        """End the connection under TLS with a close_notify."""
+        """End a TLS connection with a close_notify."""
         assert isinstance(self.socket, ssl.SSLSocket)
         with suppress(OSError):
             self.socket.unwrap()

@@ -1,4 +1,4 @@
-"""Serve `arkor-control/1` on stdin and stdout: one JSON object per line, each with a reply."""
+"""Serve `arkor-control/1` on stdin and stdout: one JSON object per line, and a reply to each."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ _LATER: Final = frozenset({"held"})
 async def control(scenario: Scenario) -> None:
     """Serve a scenario until `bye`, the end of stdin or a signal.
 
-    Raises OSError if the server cannot listen, or if a reply cannot be written.
+    Raise OSError if the server cannot listen, or if a reply cannot be written.
     """
     async with until_ended(Process()) as ended, MockServer(scenario) as server:
         if sys.stdin is not None and sys.stdin.isatty():

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Wait until the journal has a given record, for a limited time."""
+"""Wait, for a limited time, until the journal has a given record."""
 
 from collections.abc import Callable
 from typing import Final
@@ -77,7 +77,7 @@ MILESTONE: Final[Shape[Milestone]] = table(Milestone, "what to wait for", _check
 async def awaited(
     journal: Journal, wanted: Callable[[Record], bool], within: float, what: str
 ) -> Record:
-    """Wait for a past or future record; raises TimeoutError after `within` seconds."""
+    """Wait for a past or future record; raise TimeoutError after `within` seconds."""
     for record in journal.records:
         if wanted(record):
             return record

@@ -30,7 +30,7 @@ _KEPT_OPTIONS: Final = frozenset({"close", "keep-alive"})
 
 
 def failure_from(message: str) -> Failure | None:
-    """Convert a mitmproxy error message to a failure; None if the client caused the error."""
+    """Convert a mitmproxy error message to a failure, or to None if the client caused the error."""
     if re.match(r"Client disconnected|stream (reset|closed) by client|killed", message):
         return None
     for pattern, failure in _KINDS:
@@ -47,7 +47,7 @@ def decoded(headers: Headers) -> list[tuple[str, str]]:
 def keep_end_to_end(headers: Headers) -> None:
     """Remove the hop-by-hop header fields (RFC 9110, 7.6.1).
 
-    Keeps all fields for an upgrade to WebSocket, which mitmproxy handles itself.
+    Keep all fields for an upgrade to WebSocket, which mitmproxy handles itself.
     """
     pairs = decoded(headers)
     options = listed(pairs, "connection")

@@ -140,5 +140,5 @@ def _explained(failure: Failure, error: BaseException) -> Failure:
 
 
 def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
-    """Return whether an error is an exception group; narrows types where `isinstance` does not."""
+    """Return whether an error is a group, narrowing its type where `isinstance` does not."""
     return isinstance(error, BaseExceptionGroup)

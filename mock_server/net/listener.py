@@ -37,7 +37,7 @@ class Listener:
     _swallowing: list[socket.socket] = field(factory=list[socket.socket], init=False)
 
     def open(self) -> None:
-        """Bind and listen, once; raises OSError for a taken port and OddHost for a bad host."""
+        """Bind and listen, once; raise OSError for a taken port and OddHost for a bad host."""
         if self._opened:
             return
         self._address = address_of(self.host)

@@ -94,7 +94,7 @@ class ExchangeNotes:
         self._owner.journal.add(UpstreamFailed(*self._where(), *said))
 
     def ended(self, how: str, by: str) -> None:
-        """Record how the exchange ended, and by which side; only the first call counts."""
+        """Record how the exchange ended, and which side ended it; only the first call counts."""
         if not self._ended:
             self._ended = True
             self._owner.journal.add(ExchangeEnded(*self._where(), how, by))

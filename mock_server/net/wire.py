@@ -45,7 +45,7 @@ class Wire:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def secure(self, tls: ServerTls) -> None:
-        """Do the TLS handshake with a client; raises OSError (ssl.SSLError is one) if it fails."""
+        """Do the TLS handshake with a client; raise OSError (ssl.SSLError is one) if it fails."""
         try:
             while not tls.shake():
                 await self._exchange_records(tls)
@@ -57,7 +57,7 @@ class Wire:
         self._tls = tls
 
     async def receive(self, limit: int = _BLOCK) -> bytes:
-        """Return one byte or more; b"" after FIN or close_notify. Raises OSError after RST."""
+        """Return one byte or more, or b"" after FIN or close_notify; raise OSError after RST."""
         if self._tls is None:
             return await self._take(limit)
         while (data := self._tls.read(limit)) is None:
@@ -95,9 +95,9 @@ class Wire:
                 self._pending = self._pending[self.sent - before :]
 
     async def send(self, data: bytes) -> None:
-        """Send everything; raises OSError if the peer is gone.
+        """Send everything; raise OSError if the peer is gone.
 
-        Yields to the event loop before it writes but not afterwards, so that the caller's next
+        Yield to the event loop before writing but not afterwards, so that the caller's next
         record is in the journal before anything that the peer does in response.
         """
         if self._tls is None:
@@ -109,7 +109,7 @@ class Wire:
         await self._flush(self._tls)
 
     async def send_beneath(self, data: bytes) -> None:
-        """Send bytes to the socket unencrypted, even under TLS; raises OSError if that fails."""
+        """Send bytes to the socket unencrypted, even under TLS; raise OSError if that fails."""
         if self._tls is not None:
             await self._flush(self._tls)
         await self._put(data)
@@ -129,7 +129,7 @@ class Wire:
     async def alert(self) -> None:
         """Make TLS send a fatal alert, bad_record_mac, by giving it a damaged record.
 
-        No library sends an alert on request, and writing one here would need the keys. Raises
+        No library sends an alert on request, and writing one here would need the keys. Raise
         RuntimeError without TLS; a rule that needs TLS cannot be loaded in that case.
         """
         if self._tls is None:
@@ -143,7 +143,7 @@ class Wire:
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything that was sent, for at most a second.
 
-        If the kernel does not report what is unsent, waits for a twentieth of a second.
+        If the kernel does not report what is unsent, wait for a twentieth of a second.
         """
         if unsent(self._socket) is None:
             await anyio.sleep(_DRAIN_BLINDLY)
@@ -167,7 +167,7 @@ class Wire:
             self._socket.shutdown(socket.SHUT_WR)
 
     def fin(self) -> None:
-        """Send close_notify and FIN, and close; later data from the peer gets an RST."""
+        """Send close_notify and FIN, and close; any later data from the peer triggers an RST."""
         self.half_close()
         with suppress(OSError):
             # With unread input, the close would send an RST.
@@ -178,8 +178,8 @@ class Wire:
     async def finish(self, last: bytes = b"") -> None:
         """Send the last bytes, close_notify and FIN; close when the peer does, or after 2 s.
 
-        Input is read and discarded meanwhile, so that closing does not send RST. Raises OSError if
-        the peer is gone.
+        Until then, input is read and discarded, so that closing does not send RST. Raise OSError
+        if the peer is gone.
         """
         if last:
             await self.send(last)

@@ -26,7 +26,7 @@ _DEEPEST: Final = 50
 
 
 def toml_lines(source: str) -> Mapping[str, int]:
-    """Map every place of a valid TOML document to its line, from 1."""
+    """Map every place in a valid TOML document to its line number, counted from 1."""
     scanner = _Scanner(source)
     with suppress(_Lost):
         scanner.document()
@@ -34,7 +34,7 @@ def toml_lines(source: str) -> Mapping[str, int]:
 
 
 def json_lines(source: str) -> Mapping[str, int]:
-    """Map every place of a valid JSON document to its line, from 1."""
+    """Map every place in a valid JSON document to its line number, counted from 1."""
     scanner = _Scanner(source)
     with suppress(_Lost):
         scanner.value("")

@@ -1,1 +1,1 @@
-"""The code that all drivers in Python share, and the drivers for clients in Python."""
+"""Code shared by all Python drivers, and the drivers for Python clients."""

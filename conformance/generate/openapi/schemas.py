@@ -101,7 +101,7 @@ def _requests() -> Mapping[str, Schema]:
         "ChatRequest": table(
             chat,
             ["messages"],
-            "Further members, such as `temperature`, are passed on.",
+            "Further members, such as `temperature`, are forwarded.",
             open_to_more=True,
         ),
     }

@@ -78,7 +78,7 @@ def _is_failure(operation: Operation, outcome: Outcome, client: Client) -> bool:
 
 
 def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
-    """If a create request fails, repeat every call that was waiting for it, once."""
+    """If a create request fails, repeat once every call that was waiting for it."""
     repeated = ByObject[Exchange]()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -355,7 +355,7 @@ def start_calls_back() -> None:
 
 @breaks("ARK-CRE-8")
 def takes_any_text_for_an_id() -> None:
-    """The client accepts job ids that a path segment cannot carry; lone surrogates become `?`."""
+    """The client accepts job ids that are illegal in a path segment; lone surrogates become `?`."""
 
     def change(_: Client, __: Exchange, body: bytes) -> bytes:
         job = _job_in(body)

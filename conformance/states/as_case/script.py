@@ -194,7 +194,7 @@ class Script:
         return (f"{exchange.name}.frame#{len(answer.frames)}",)
 
     def answer_to(self, call: str, number: int) -> Answer:
-        """Return the response to request `number` of a call, and create it if necessary."""
+        """Return the response to request `number` of a call, creating it if necessary."""
         answers = self.answers.setdefault(call, [])
         while len(answers) < number:
             answers.append(Answer(call))
@@ -202,7 +202,7 @@ class Script:
 
 
 def _check_in_a_callback(move: str) -> None:
-    """Reject a move that is impossible while a callback awaits its cancel; raises NotACase."""
+    """Raise NotACase for a move that is impossible while a callback awaits its cancel."""
     if move in {"handled", "fails"}:
         raise NotACase(
             "its callback ends before its cancel() does, but a driver's callback awaits cancel()"

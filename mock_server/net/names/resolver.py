@@ -25,7 +25,7 @@ _SUFFIX: Final = "arkor-mock.invalid"
 
 @frozen
 class _Name:
-    """The result for one name; if it has no addresses, every lookup fails temporarily."""
+    """The result for one name; if it has no addresses, lookups fail with a temporary error."""
 
     addresses: tuple[str, ...]
     seconds: float = 0.0
@@ -57,7 +57,7 @@ class Resolver:
         proto: int = 0,
         flags: int = 0,
     ) -> list[Found]:
-        """Resolve a name as `socket.getaddrinfo` does; raises socket.gaierror."""
+        """Resolve a name as `socket.getaddrinfo` does; raise socket.gaierror if that fails."""
         name = host.decode("idna") if isinstance(host, bytes) else host or ""
         known = self._names.get(name.removesuffix(".").lower())
         if known is None or flags & socket.AI_NUMERICHOST:

@@ -99,7 +99,7 @@ class Visit:
         await anyio.aclose_forcefully(self.stream)
 
     async def cut(self) -> None:
-        """End the connection under TLS without a close_notify."""
+        """End a TLS connection without a close_notify."""
         assert isinstance(self.stream, TLSStream)
         await self.stream.transport_stream.aclose()
 
