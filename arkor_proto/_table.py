@@ -328,7 +328,7 @@ _JOINT_BY_SIGNAL: Final[Mapping[Signal, tuple[Joint, ...]]] = {
 def next_state(state: State, signal: Signal) -> State | None:
     """Return the state that `signal` leads to from `state`, or None if the signal is ignored.
 
-    Raises LocalProtocolError if the pair is illegal.
+    Raise LocalProtocolError if the pair is illegal.
     """
     cell = TABLE[state][signal]
     if isinstance(cell, Move):

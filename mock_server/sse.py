@@ -19,7 +19,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 @define(frozen=True)
 class Frame:
-    """One frame as it is sent; `raw` has all of it, and the other fields are read from it."""
+    """One frame as it is sent; `raw` is the whole frame, from which the other fields were parsed."""
 
     raw: bytes
     id: str | None = None
@@ -111,7 +111,7 @@ class Framer:
     """How many of the pending bytes were already returned by `part`."""
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Add bytes; return the frames they complete, without bytes already returned by `part`."""
+        """Add bytes and return the frames that they complete, without what `part` has returned."""
         self._pending += chunk
         found: list[Frame] = []
         while (end := self._block_end()) is not None:

@@ -41,7 +41,7 @@ environment:
 
 
 def parsed(given: Sequence[str]) -> Namespace:
-    """Return the parsed arguments; raises CommandError, and SystemExit after printing help."""
+    """Return the parsed arguments; raise CommandError, or SystemExit after printing help."""
     found = commands(
         "arkor-proto", "Submit, follow and cancel training jobs.", _COMMANDS, _STATUSES, _MORE
     )

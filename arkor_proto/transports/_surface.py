@@ -210,7 +210,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @abstractmethod
     def cancel(self) -> Given[None]:
-        """Ask the backend to stop the job; does nothing if no job was started (ARK-CAN).
+        """Ask the backend to stop the job; do nothing if no job was started (ARK-CAN).
 
         This does not end `wait`, which continues until the terminal event. Raises StatusError if
         the backend refuses, as it may for a job that has ended, and TransportError if the call
@@ -227,7 +227,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @abstractmethod
     def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
-        """Return what `on_checkpoint` would get for this event from `events`."""
+        """Turn an event from `events` into the checkpoint that `on_checkpoint` would receive."""
 
 
 class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
@@ -359,7 +359,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
     @abstractmethod
     def _trainer(self, session: Session, callbacks: Callbacks[Checkpoint]) -> Trainer:
-        """Return the trainer of a session."""
+        """Return a trainer for a session."""
 
     def _checked(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks[Checkpoint] | None

@@ -51,7 +51,7 @@ _ENDS: Final[Mapping[str, str]] = {
     "callback": "ARK-EVT-16",
     "gave_up": "ARK-BUD-6",
 }
-"""The rule that each outcome of a wait comes from."""
+"""The rule that requires each outcome of a wait."""
 
 
 @frozen

@@ -17,7 +17,7 @@ def cut(data: bytes, places: Sequence[int]) -> tuple[bytes, ...]:
 
 
 def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
-    """Return the offsets at which the chunks after the first start."""
+    """Return the start offset of every chunk after the first."""
     found: list[int] = []
     for chunk in chunks[:-1]:
         found.append((found[-1] if found else 0) + len(chunk))

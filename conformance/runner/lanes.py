@@ -26,7 +26,7 @@ FIRST: Final = 2
 MOST: Final = 64
 _EACH_PROCESSOR: Final = 16
 _FILES: Final = 8
-"""Open files that the kit needs per driver: its pipes and its client's connections."""
+"""The number of open files per driver: its pipes and its client's connections."""
 _KIT: Final = 0.01
 """The time that the kit itself spends on a case, in seconds."""
 _GROWTH: Final = 2

@@ -138,7 +138,7 @@ def as_text(faults: Faults) -> str:
 
 
 def from_text(text: str) -> Faults:
-    """Parse the output of `as_text`; raises UsageError."""
+    """Parse the output of `as_text`; raise UsageError if it is malformed."""
     where = "--faults"
     try:
         found: Json = json.loads(text)

@@ -82,7 +82,7 @@ def _from_toml(request: Request) -> Scenario:
 async def control(
     server: MockServer, method: str, rest: list[str], request: Request, polls: Polls
 ) -> Reply | Answered:
-    """Handle one request about a server; raises Refusal and ScenarioError."""
+    """Handle one request about a server; may raise Refusal or ScenarioError."""
     match method, rest:
         case _, ["scenario" | "rules" | "reset", *_]:
             return await _plan(server, method, rest, request)

@@ -15,7 +15,7 @@ def instant(tick: int) -> str:
 
 
 def started(job: str) -> Data:
-    """Return the data of the first event."""
+    """Return the data of a job's first event."""
     return {"type": "training.started", "jobId": job, "timestamp": instant(1)}
 
 

@@ -46,7 +46,7 @@ class Tenants:
         return _NOWHERE if first is None else (first.org, first.projects[0])
 
     def revoke(self, token: str) -> bool:
-        """Stop accepting a token; returns whether its open streams must end too."""
+        """Stop accepting a token; return whether its open streams must end too."""
         self._revoked.add(token)
         return self._plan.authenticate and self._plan.tenancy is Tenancy.CHECKED
 

@@ -14,7 +14,7 @@ from mock_server.scenario.vocabulary import Route
 
 
 def rule_from_words(words: dict[str, object]) -> Rule:
-    """Read one rule from a table like those in a scenario file; raises ScenarioError."""
+    """Read a rule from a table as in a scenario file; raise ScenarioError if it is invalid."""
     rule = RULE.read(words, "rule")
     check_rule(rule, "rule")
     return rule
@@ -30,7 +30,7 @@ class RuleScript:
     """The number of the rule once it is in force, as the journal shows it."""
 
     def does(self, **words: object) -> "RuleScript":
-        """Add any keys of a rule, such as `drop=True`; raises ScenarioError."""
+        """Add any keys of a rule, such as `drop=True`; raise ScenarioError if one is invalid."""
         merged = {**self._words, **words}
         rule = rule_from_words(merged)
         self._words = merged

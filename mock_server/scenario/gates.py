@@ -33,7 +33,7 @@ def gates_of_frames(frames: Iterable[ScriptedFrame]) -> Iterator[str]:
 
 
 def check_gate(name: str, known: Iterable[str]) -> None:
-    """Refuse to open or shut a gate that nothing waits at; raises ScenarioError."""
+    """Refuse to open or shut a gate that nothing waits at, by raising ScenarioError."""
     names = sorted(set(known) - {NEVER})
     if name == NEVER:
         raise ScenarioError(f"gate: {NEVER!r} always stays shut; use a gate with another name")

@@ -1,7 +1,7 @@
 """The shapes of values: how a value is read, written, described and put into a schema.
 
-JSON types, bounds and suggestions for unknown words are here; the meaning of a word is declared
-with the word.
+JSON types, bounds and suggestions for unknown words are here. What each word means is declared
+where the word is defined.
 """
 
 import difflib
@@ -127,7 +127,7 @@ def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
 def simple(
     kinds: str, says: str, read: Callable[[object, str], T], schema: Mapping[str, object]
 ) -> Shape[T]:
-    """Describe a shape that is not made of others; `kinds` are JSON types, separated by spaces."""
+    """Describe a shape not composed of others; `kinds` are JSON types, separated by spaces."""
     return Shape(frozenset(kinds.split()), says, read, lambda: dict(schema))
 
 
@@ -182,7 +182,7 @@ def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
 
 
 def flag() -> Shape[bool]:
-    """Describe true or false."""
+    """Describe a boolean: true or false."""
 
     def read(value: object, where: str) -> bool:
         if not isinstance(value, bool):

@@ -52,7 +52,7 @@ def broken_rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one ar
 
 
 def _of_an_address(past: Past, case: Case) -> str:
-    """Return the rule about the address of the request that was expected."""
+    """Return the rule that governs the address of the expected request."""
     if not past.count("create") and "job" not in case.config:
         return "ARK-WIR-1"
     cancels = past.settled is not None and past.settled.operation.startswith("cancel")
@@ -171,7 +171,7 @@ def _of_an_open_stream(past: Past, case: Case) -> str | None:
 
 
 def terminal_rule(past: Past) -> str | None:
-    """Return the rule about the terminal event of the last stream, or None if it had none."""
+    """Return the rule about the last stream's terminal event, or None if there was none."""
     for frame in past.frames:
         if frame.kind is Kind.END:
             return "ARK-EVT-6"
