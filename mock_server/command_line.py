@@ -62,7 +62,7 @@ def run(given: Sequence[str]) -> int:
 
 
 def _parsed(given: Sequence[str]) -> argparse.Namespace:
-    sentence = "A programmable Arkor backend; its faults also work in front of a real one."
+    sentence = "A programmable Arkor backend that can also inject faults in front of a real one."
     texts = {name: (text, example) for name, (_, text, example) in _COMMANDS.items()}
     found = commands("arkor-mock", sentence, texts, _STATUSES)
     parsers = found.parsers

@@ -49,7 +49,7 @@ class Request:
 
     @property
     def about(self) -> tuple[Route, str | None, str, tuple[tuple[str, str], ...]]:
-        """The properties that rules select a request by: its route, job, method and headers."""
+        """The properties by which rules select a request: its route, job, method and headers."""
         return self.route, self.job, self.method, self.headers
 
     def header(self, name: str) -> str | None:

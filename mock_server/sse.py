@@ -19,7 +19,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 @define(frozen=True)
 class Frame:
-    """One frame as it is sent; `raw` is the whole frame, from which the other fields were parsed."""
+    """One frame as it is sent; `raw` is the whole frame, from which the other fields are parsed."""
 
     raw: bytes
     id: str | None = None
@@ -92,7 +92,7 @@ def frame_of(raw: bytes, *, delay: float = 0.0, gate: str | None = None) -> Fram
 class Framer:
     """Cuts bytes into frames, each including the blank line that ends it.
 
-    Runs in linear time, however the bytes are chunked. A block ends as soon as the CR of its
+    It runs in linear time, however the bytes are chunked. A block ends as soon as the CR of its
     blank line arrives, unless its lines end in CRLF; then the framer waits for the LF. A block of
     more than `limit` bytes is returned in several frames, so that a peer cannot make the framer
     buffer more.

@@ -27,7 +27,7 @@ MAX_LINE: Final = 16 * 2**20
 MAX_LEVELS: Final = 200
 """The maximum nesting depth of a line, limited because reading and writing are recursive."""
 MAX_LOG: Final = 2_000
-"""The maximum number of characters of a `log` event that are kept."""
+"""The maximum number of characters to keep of a `log` event."""
 _MOST_DIGITS: Final = 400
 """Integers with more digits than this become infinity, as in languages with only doubles."""
 _MOST: Final = 2**53

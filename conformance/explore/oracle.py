@@ -269,7 +269,7 @@ def after(cursor: str | None) -> str:
 
 
 def settled(result: Mapping[str, Json]) -> str:
-    """Return how a wait settles as text: the kind of its error, or the status of the job."""
+    """Return how a wait settles, as text: the kind of its error, or the status of the job."""
     if "error" in result:
         return f"{result['error']} {result.get('code', '')}".strip()
     return f"resolved, job {result['status']}" if "status" in result else "resolved"

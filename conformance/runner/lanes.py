@@ -1,4 +1,4 @@
-"""Choose the number of drivers that play at once, unless the user sets it, and the order of cases.
+"""Choose the number of concurrent drivers, unless the user sets it, and the order of cases.
 
 In virtual time, two drivers keep the kit busy. A client that really sleeps leaves the processor
 idle, so many more drivers help, until the kit itself is always busy, or starting them takes longer

@@ -292,4 +292,4 @@ _COMMANDS: Final[Mapping[str, Carry]] = {
     "bye": _reading(_Nothing, _bye),
 }
 WORDS: Final = tuple(name for name in _COMMANDS if name not in {"hello", "bye", "held", "release"})
-"""The commands listed in the reply to `hello`; `hold` there implies `held` and `release`."""
+"""The commands listed in the reply to `hello`; `hold` implies `held` and `release`."""

@@ -120,7 +120,7 @@ class UpstreamExchange:
     ) -> h11.Response:
         """Send the request and return the head of the final response.
 
-        Calls `early` with every informational head. Raises Failed.
+        Call `early` with every informational head; raise Failed if there is no response.
         """
         await self._send(_rendered(self._http, request, upstream))
         for _ in range(_MOST_EARLY_HEADS + 1):

@@ -132,7 +132,7 @@ def simple(
 
 
 def integer(low: int, high: int) -> Shape[int]:
-    """Describe a whole number within bounds, both included."""
+    """Describe a whole number within inclusive bounds."""
     says = (
         f"a whole number from {low} to {high}"
         if low < high
@@ -148,7 +148,7 @@ def integer(low: int, high: int) -> Shape[int]:
 
 
 def number(low: float, high: float) -> Shape[float]:
-    """Describe a finite number within bounds, both included."""
+    """Describe a finite number within inclusive bounds."""
     says = f"a number from {low:g} to {high:g}"
 
     def read(value: object, where: str) -> float:

@@ -47,7 +47,7 @@ async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str
 def check_slice(  # noqa: PLR0917 - a log, a place, and the rules about both sides of it
     play: Play, follower: Follower, ids: Sequence[str], place: int, lost: str, again: str
 ) -> None:
-    """Check that an ended stream sent the log from `place` on."""
+    """Check that an ended stream sent the log's events after `place`, each of them once."""
     got = list(follower.ids)
     cursor = ids[place]
     earlier = set(ids[: place + 1])
@@ -223,7 +223,7 @@ async def unknown_cursor(play: Play) -> None:
 
 @case("resume.unknown-cursor-of-a-running-job", "39", words=("job", "emit"))
 async def unknown_cursor_of_a_running_job(play: Play) -> None:
-    """A running job must refuse an unknown cursor too, or the client cannot know what it missed."""
+    """Even for a running job, an unknown cursor must be refused; events may have been missed."""
     job, ids = await play.running_job()
     follower = await play.follow(job, f"arkor-conformance-{play.random.getrandbits(64):016x}")
     if follower.is_stream:

@@ -59,13 +59,13 @@ class Telling:
 
     @classmethod
     def of(cls, result: CaseResult, known: Events, parted: int | None = None) -> "Telling":
-        """Prepare for `result`. Longer secrets are removed first: they may contain shorter ones."""
+        """Collect the secrets of a result, longest first: they may contain shorter ones."""
         known_secrets = {*secrets_of(result.case), *result.secrets} - {""}
         found = sorted(known_secrets, key=len)
         return cls(result, tuple(reversed(found)), known, parted)
 
     def result(self, command: str) -> Mapping[str, Json]:
-        """Return the result; `command` runs only this case."""
+        """Return the result as data; `command` is the command line that plays only this case."""
         case, events = self.told.case, self._events()
         reason = self.text(self.told.reason, len(self.told.reason))
         return {

@@ -109,7 +109,7 @@ class Specification:
     """The rules and cases used to judge the client."""
 
     version: str = needed(_TEXT, "the version of the specification")
-    cases: str = needed(_TEXT, "SHA-256 of all cases in force as canonical JSON, in hex")
+    cases: str = needed(_TEXT, "SHA-256 of all active cases as canonical JSON, in hex")
     said: str = needed(_TEXT, "the version and the cases, in words")
 
 
@@ -138,7 +138,7 @@ class NotReached:
 
     cases: int = needed(_COUNT, "how many cases")
     because: Mapping[str, int] = needed(
-        _COUNT_BY_NAME, "the number of cases for each rule that was broken first"
+        _COUNT_BY_NAME, "the number of cases, by the rule that was broken first"
     )
 
 
@@ -391,7 +391,7 @@ class Result:
     trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "the trace of the case")
     details: Mapping[str, str] = needed(
         _TEXT_BY_NAME,
-        "details that the text of an event omits, by event number; empty if there are no findings",
+        "details that the text of an event leaves out, by number; empty if there are no findings",
     )
 
 

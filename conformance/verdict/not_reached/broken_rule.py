@@ -68,7 +68,7 @@ def _before_any_request(past: Past, case: Case) -> str | None:
 
 
 def _unheeded_abort(past: Past, case: Case) -> str | None:
-    """Return the broken rule if the running `wait()` ignored an abort, or None."""
+    """Return the broken rule if the running `wait()` ignored an abort, else None."""
     aborted = past.calls("abort") > 0 or past.fired(case.config.get("abort_in"))
     if not aborted or past.failure == "aborted":
         return None
@@ -181,7 +181,7 @@ def terminal_rule(past: Past) -> str | None:
 
 
 def _of_a_result(past: Past, case: Case, terminal: str | None) -> str:
-    """Return the rule that is broken by a `wait()` that resolved wrongly."""
+    """Return the rule that a wrongly resolved `wait()` breaks."""
     if terminal is None:
         return "ARK-STR-4"
     if past.lost:
