@@ -198,7 +198,7 @@ def coding_problem(headers: Headers) -> str:
 
 
 def page_problem(headers: Headers, body: bytes) -> str:
-    """Return a text that quotes a web page's title or first words; "" for other responses."""
+    """Return text that quotes a web page's title or first words; "" for other responses."""
     types = [
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")

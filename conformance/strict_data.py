@@ -1,7 +1,7 @@
 """Read the kit's files and the messages of drivers; every mistake becomes a ReadingError.
 
 `mock_server.strict.files` reads the files. Their shapes are declared with `mock_server.strict`,
-next to the classes that they are read into.
+next to the classes into which they are read.
 """
 
 import json

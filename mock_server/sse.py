@@ -13,7 +13,7 @@ from attrs import define, evolve, field, frozen
 from mock_server.strict.shapes import is_table
 
 _LONGEST: Final = 9 << 20
-"""The maximum length of a block in bytes; an event has at most 8 MiB."""
+"""The maximum length of a block in bytes; an event may be up to 8 MiB long."""
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 

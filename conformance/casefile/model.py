@@ -77,7 +77,7 @@ class Until:
 
 @frozen(kw_only=True)
 class Elapse:
-    """Let virtual time pass by ending idle sleeps: `ms` in total, or less if `until` comes first."""
+    """Advance virtual time by ending idle sleeps: `ms` in total, or less if `until` comes first."""
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())

@@ -84,7 +84,7 @@ def kinds_of(profile: Profile) -> Sequence[Kind]:
 
 
 def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faults:
-    """Choose random faults for a job that has `events` events in `seconds` seconds."""
+    """Choose random faults for a job with `events` events over `seconds` seconds."""
     kinds = kinds_of(profile)
     of_opens = [kind for kind in kinds if kind.place == "open"]
     others = [kind for kind in kinds if kind.place != "open"]

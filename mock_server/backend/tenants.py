@@ -105,7 +105,7 @@ class Tenants:
         )
 
     def add_project(self, request: Request, org: str, slug: str) -> None:
-        """Give a token access to the project that its request has created."""
+        """Give a request's token access to the project that the request created."""
         tenant = self.tenant(request)
         if tenant is not None:
             self._reached[tenant.token].add((org, slug))

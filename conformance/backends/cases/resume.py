@@ -13,7 +13,7 @@ from conformance.backends.supply import NOT_ENDED
 from conformance.backends.wire import LEFT
 
 _MOST: Final = 60
-"""The largest number of places in a log to resume from."""
+"""The maximum number of places in a log at which to resume."""
 _BURST: Final = 40
 _SPOT_CHECKS: Final = 20
 _CERTAINTY: Final = 0.99
@@ -109,7 +109,7 @@ async def while_it_runs(play: Play) -> None:
 
 @case("resume.after-a-drop", "33", "34", words=("job", "emit", "drop"))
 async def after_a_drop(play: Play) -> None:
-    """The usual resume: the stream breaks, the job continues, the client sends its last id."""
+    """The usual resume: the stream breaks, the job continues, and the client sends its last id."""
     job, ids = await play.running_job()
     for how in ("fin", "rst"):
         follower = await play.follow(job)
@@ -280,7 +280,7 @@ async def without_a_cursor_after_forgetting(play: Play) -> None:
 
 @case("resume.leaves-no-trace", "3", passive=True, uncontrolled=True)
 async def leaves_no_trace(play: Play) -> None:
-    """Followers that connect and leave must not stop the job."""
+    """Followers that connect and disconnect must not stop the job."""
     seen = await play.seen()
     if not seen.spots:
         raise NotReached("no follower disconnected while the job was running")

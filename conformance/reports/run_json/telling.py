@@ -100,7 +100,7 @@ class Telling:
         }
 
     def text(self, text: str, longest: int) -> str:
-        """Return a text without secrets and nonces, shortened to `longest` characters."""
+        """Return `text` without secrets or nonces, shortened to `longest` characters."""
         text = without_secrets(text, self.secrets)
         if self.told.nonces is not None:
             text = self.told.nonces.plain(text)

@@ -49,7 +49,7 @@ class Exchange:
 
 @define
 class SoundClient:
-    """The model of a client, `attached` to an existing job or not.
+    """The model of a client; `attached` says whether it follows an existing job.
 
     `remembers` says whether the backend resumes streams.
     """
@@ -60,7 +60,7 @@ class SoundClient:
     open: dict[str, Exchange] = Factory(dict[str, Exchange])
     """The requests in progress, by call."""
     asked: dict[str, list[str]] = Factory(lambda: {"start": [], "wait": [], "cancel": []})
-    """The names of the pending operations, by verb; an operation called in a callback has no name."""
+    """The names of pending operations, by verb; an operation called in a callback has no name."""
     sent: dict[str, int] = Factory(lambda: dict.fromkeys(("create", "stream", "cancel", "job"), 0))
     cursors: list[int] = Factory(list[int])
     callbacks: list[str] = Factory(list[str])
