@@ -137,7 +137,7 @@ def is_success(status: int) -> bool:
 
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-    """Return `request` for its new URL, or None if that has credentials or another origin."""
+    """Return `request` for its new URL, or None if the URL has credentials or another origin."""
     from urllib.parse import quote, urljoin, urlsplit  # noqa: PLC0415 - redirects are rare
 
     here = endpoint.origin

@@ -258,11 +258,11 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         raises OSError or TransportError, that attempt fails; any other exception ends the
         operation. The last eight tokens are removed from text that the backend echoes.
 
-        `random` randomises the delays (None: nominal delays). `clock` is the clock of the sessions,
-        and in the blocking client also of the timeouts. `ssl_context` replaces verification against
-        the system's trust store. Connections go directly to the backend: HTTPS_PROXY and NO_PROXY
-        are ignored. An address or a token that cannot be sent raises ValueError, and an argument of
-        the wrong type raises TypeError.
+        `random` randomises the delays (None: nominal delays). `clock` times the sessions, and in
+        the blocking client also the timeouts. `ssl_context` replaces verification against the
+        system's trust store. Connections go directly to the backend: HTTPS_PROXY and NO_PROXY are
+        ignored. An address or a token that cannot be sent raises ValueError, and an argument of the
+        wrong type raises TypeError.
         """
         if token == "":
             raise ValueError("token: must not be empty; leave it out to send no token")

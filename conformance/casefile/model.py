@@ -164,7 +164,7 @@ class Case:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names that users can select the case by: its id and its template."""
+        """The names by which users can select the case: its id and its template."""
         return tuple(dict.fromkeys((self.id, self.template)))
 
 

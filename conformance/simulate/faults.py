@@ -27,7 +27,7 @@ class Source(Enum):
 
 
 class Kind(Enum):
-    """The kinds of faults, each with its source, name, text, and what it counts (`place`)."""
+    """The kinds of faults: each has a source, a name, the kind of target it hits, and a text."""
 
     REFUSED = Source.NETWORK, "refused", "open", "the connection is refused"
     LATE = Source.NETWORK, "late", "open", "its head arrives after {value:.1f} s"

@@ -28,7 +28,7 @@ class Tenants:
     _plan: BackendPlan
     _known: dict[str, Tenant] = field(init=False, repr=False)
     _reached: dict[str, set[tuple[str, str]]] = field(init=False, repr=False)
-    """Maps every token to the pairs of organisation and project that it gives access to."""
+    """Maps every token to the pairs of organisation and project to which it gives access."""
     _revoked: set[str] = field(factory=set[str], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -94,7 +94,7 @@ class Tenants:
         return next((refuse(status, why) for wrong, status, why in problems if wrong), None)
 
     def sees(self, request: Request, job: Job) -> bool:
-        """Return whether the request's token and the project that it names give access to a job."""
+        """Return whether a request has access to a job, judging by its token and its project."""
         tenant = self.tenant(request)
         if tenant is None:
             return True

@@ -126,7 +126,7 @@ async def after_a_drop(play: Play) -> None:
 
 @case("resume.when-a-follower-has-left", "3", words=("job", "emit", "finish"))
 async def when_a_follower_has_left(play: Play) -> None:
-    """When a client leaves, its job must continue and the log must remain available."""
+    """When a client disconnects, its job must continue and the log must remain available."""
     job, ids = await play.running_job()
     for reset in (False, True):
         follower = await play.follow(job)

@@ -40,7 +40,7 @@ class Events:
         return self._places.setdefault(key, len(self._places))
 
     def distinct(self) -> Sequence[Json]:
-        """Return each distinct event: who, to whom (or null), kind, text, names."""
+        """Return each distinct event: its sender, receiver (or null), kind, text and names."""
         return [
             {"who": who, "to": to, "kind": kind, "text": text, "names": list(names)}
             for who, to, kind, text, names in self._places
