@@ -151,7 +151,7 @@ class Ignored(Value):
 
 @frozen(repr=False, eq=False)
 class Illegal(Value):
-    """The pair of state and signal cannot occur unless there is a bug."""
+    """A pair of state and signal that cannot occur unless there is a bug."""
 
     why: str
 

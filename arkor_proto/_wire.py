@@ -50,7 +50,7 @@ def cursor_problem(cursor: str) -> str | None:
     if cursor != cursor.strip(" \t"):
         return "it begins or ends with white space, which a header does not preserve"
     if any((char < " " and char != "\t") or char == "\x7f" for char in cursor):
-        return "it contains control characters, which a header cannot carry"
+        return "it contains control characters, which are not allowed in a header"
     try:
         size = len(cursor.encode())
     except UnicodeEncodeError:

@@ -49,7 +49,7 @@ class Operate:
     verb: Verb = needed(choice(Verb), "the operation", name="do")
     name: str = word(
         text(),
-        "the name of the operation [default: the verb, with a number from its second use on]",
+        "the name of the operation [default: the verb, numbered from its second use on]",
         default="",
     )
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())

@@ -41,7 +41,7 @@ def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[t
 async def fewest(
     places: tuple[int, ...], fails: Callable[[tuple[int, ...]], Awaitable[bool]]
 ) -> tuple[int, ...]:
-    """Return as few of the cuts as possible with which the parser still fails."""
+    """Return as few cuts as possible such that the parser still fails."""
     for place in places:
         if len(places) > 1 and await fails((place,)):
             return (place,)

@@ -83,8 +83,8 @@ def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
 def longest_early(rest: Iterable[Assignment], timing: Timing) -> Iterator[Assignment]:
     """Yield the remaining cases in an order in which no lane ends long after the others.
 
-    Only every second case is the longest one left. If every case were, a client that hangs only in
-    long cases would be mistaken for one that always hangs.
+    Only every second case is the longest one remaining. If every case were, a client that hangs
+    only in long cases would be mistaken for one that always hangs.
     """
     usual = list(rest)
     longest = sorted(usual, key=lambda each: length(each.case, timing.divisor), reverse=True)

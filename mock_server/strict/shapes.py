@@ -193,7 +193,7 @@ def flag() -> Shape[bool]:
 
 
 def check_known(value: str, known: Collection[str], where: str) -> None:
-    """Raise ScenarioError, with the nearest known string, if a string is not a known one."""
+    """Raise ScenarioError, with the nearest known string, if a string is unknown."""
     if value not in known:
         raise ScenarioError(f"{where}: {value!r} is unknown; {nearest(value, known)}")
 

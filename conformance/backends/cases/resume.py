@@ -25,7 +25,7 @@ _LOADED: Final = (408, 425, 429)
 
 
 def _places(ids: Sequence[str]) -> list[int]:
-    """Return up to `_MOST` places in a log to resume from, including the first and the last."""
+    """Return up to `_MOST` places in a log at which to resume, including the first and the last."""
     if len(ids) <= _MOST:
         return list(range(len(ids)))
     step = (len(ids) - 1) / (_MOST - 1)

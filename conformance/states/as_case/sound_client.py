@@ -82,7 +82,7 @@ class SoundClient:
     _queue: list[int | tuple[Exchange, bool]] = field(
         factory=list[int | tuple[Exchange, bool]], init=False
     )
-    """Positions of events still to deliver; a stream's end is (exchange, whether it was clean)."""
+    """Positions of undelivered events; (exchange, whether it was clean) marks a stream's end."""
     _stream: Exchange | None = field(default=None, init=False)
     _did: list[str] = field(factory=list[str], init=False)
 
