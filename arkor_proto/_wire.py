@@ -177,7 +177,7 @@ def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Return whether there is a `Content-Type` and every one is `text/event-stream`."""
+    """Return whether there is a `Content-Type` and every such field is `text/event-stream`."""
     types = {
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")

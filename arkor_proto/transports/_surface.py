@@ -127,7 +127,7 @@ class CheckpointSurface(ABC):
         """Ask the checkpoint to continue a chat, and return the whole text of its reply.
 
         `on_delta` is called with each piece of the text as it arrives. `options` are sent
-        unchanged. It raises StatusError, ResponseError or TransportError.
+        unchanged. `infer` raises StatusError, ResponseError or TransportError.
         """
 
     def _request(

@@ -276,7 +276,7 @@ def settled(result: Mapping[str, Json]) -> str:
 
 
 def predict(schedule: Schedule) -> Prediction:
-    """Return the behaviour of a client that follows every rule on `schedule`.
+    """Return how a client that follows every rule behaves on `schedule`.
 
     Raise ValueError for a schedule that never ends.
     """

@@ -59,7 +59,7 @@ class Upstream:
 
     @property
     def authority(self) -> str:
-        """The host and the port as in a Host header, in ASCII."""
+        """The host and the port as they appear in a Host header, in ASCII."""
         netloc = self.parts.netloc
         if netloc.isascii():
             return netloc

@@ -14,7 +14,7 @@ from mock_server.scenario.vocabulary import Route
 
 
 def rule_from_words(words: dict[str, object]) -> Rule:
-    """Read a rule from a table as in a scenario file; raise ScenarioError if it is invalid."""
+    """Read a rule table, as found in a scenario file; raise ScenarioError if it is invalid."""
     rule = RULE.read(words, "rule")
     check_rule(rule, "rule")
     return rule

@@ -317,7 +317,7 @@ def _key(keys: Shape[str], key: str, where: str, inside: str) -> str:
 
 
 def either(first: Shape[T], second: Shape[U]) -> Shape[T | U]:
-    """Describe one of two shapes that differ in their JSON type."""
+    """Describe a value of one of two shapes, which differ in their JSON type."""
     says = f"{first.says}, or {second.says}"
 
     def read(value: object, where: str) -> T | U:

@@ -140,7 +140,7 @@ class Telling:
         }
 
     def _event(self, event: Event) -> Json:
-        """Return an event: its number, its time in milliseconds, its index in the event list."""
+        """Return an event: its number, time in milliseconds, and index in the event list."""
         text = self.text(tell(event.fact), LONGEST_LINE)
         return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
 

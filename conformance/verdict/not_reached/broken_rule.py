@@ -27,7 +27,7 @@ _NOT_FOUND: Final = 404
 
 
 def broken_rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one arm per route
-    """Return the rule that the past shows to be broken, or None."""
+    """Return the rule that `past` shows to be broken, or None."""
     if past.requests and past.requests[-1].route not in ROUTES and past.route != "stream":
         return next(
             (rule for rule in case.requires if rule in _ADDRESSES), _of_an_address(past, case)
