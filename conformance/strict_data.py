@@ -47,7 +47,7 @@ def read_text(path: Path, most: int = 1 << 30) -> str:
 
 
 def read_toml(where: str, source: str, read: Callable[[Mapping[str, Json]], T]) -> T:
-    """Return `read` applied to the data of a TOML text, which must be plain JSON data.
+    """Parse a TOML text, which must be plain JSON data, and return what `read` makes of it.
 
     Raise ReadingError with every mistake; each starts with `where` and ends with its line.
     """

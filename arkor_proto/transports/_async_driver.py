@@ -1,7 +1,7 @@
 """The driver of one session: it passes inputs to the session and acts on the outputs.
 
 Exchanges and timers are tasks of the client. An open stream, however, is read by the tasks that
-follow it, one at a time: the task reads, runs the callbacks for what it has read, and reads again.
+follow the job, one at a time: a task reads, runs the callbacks for what it has read, and reads on.
 As a result, a slow callback slows the server down, and no event has to be passed to another task,
 which would cost an extra turn of the event loop.
 """

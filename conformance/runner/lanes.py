@@ -39,7 +39,7 @@ _GROUP: Final = Path("/sys/fs/cgroup")
 
 @frozen(kw_only=True)
 class Room:
-    """The resources for drivers: memory in bytes (None if unknown), processors, open files."""
+    """The resources for drivers: memory in bytes (None if unknown), processors and open files."""
 
     memory: int | None
     processors: int
@@ -68,7 +68,7 @@ def _processors() -> int:
 
 
 def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
-    """Return how many drivers help to play cases that wait for `waits` seconds.
+    """Return how many drivers are useful for cases that wait for `waits` seconds.
 
     More drivers do not help once their waits take less time than the kit's own work, or than the
     longest case. A driver takes about `starting` seconds to start, and `FIRST` of them start at

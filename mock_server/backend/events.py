@@ -8,7 +8,7 @@ Data = Mapping[str, object]
 
 
 def instant(tick: int) -> str:
-    """Return a timestamp `tick` seconds into a fixed day, so that all runs give equal bytes."""
+    """Return a timestamp `tick` seconds into a fixed day, so that all runs are identical."""
     minutes, seconds = divmod(tick, 60)
     hours, minutes = divmod(minutes, 60)
     return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"

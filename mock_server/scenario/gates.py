@@ -33,7 +33,7 @@ def gates_of_frames(frames: Iterable[ScriptedFrame]) -> Iterator[str]:
 
 
 def check_gate(name: str, known: Iterable[str]) -> None:
-    """Raise ScenarioError for opening or shutting a gate at which nothing waits."""
+    """Raise ScenarioError if nothing waits at the gate that is to be opened or shut."""
     names = sorted(set(known) - {NEVER})
     if name == NEVER:
         raise ScenarioError(f"gate: {NEVER!r} always stays shut; use a gate with another name")

@@ -162,7 +162,7 @@ def number(low: float, high: float) -> Shape[float]:
 def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
     """Describe a string of at most `limit` characters.
 
-    JSON can hold lone surrogates, which UTF-8 cannot; they are refused unless they are allowed.
+    JSON can contain lone surrogates, which UTF-8 cannot encode; they are refused by default.
     """
     says = "a string" if limit >= _LONG else f"a string of at most {limit} characters"
 

@@ -1,4 +1,4 @@
-"""Check the shards of a run before a merge: all from one run, each present exactly once."""
+"""Check before a merge that all shards are from one run and each is present exactly once."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
