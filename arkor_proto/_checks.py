@@ -92,7 +92,7 @@ def _plain(value: object) -> object:
 
 
 def json_copy(value: JsonObject) -> JsonObject:
-    """Return a copy of a JSON object; raises ValueError if it cannot be written as JSON."""
+    """Return a copy of a JSON object; raise ValueError if it cannot be written as JSON."""
     try:
         copy: object = json.loads(json.dumps(value, allow_nan=False, default=_plain))
         rebuilt(copy, lambda _, inner: inner, deeper=too_deep)

@@ -1,10 +1,10 @@
 """Ends a command immediately, with one line, if a signal arrives while its modules are imported.
 
-Until its imports are done, a command cannot report an interruption, and it has not done anything
-yet. This affects only a process that was started as one of our commands: in any other process,
+Until its imports are done, a command cannot report an interruption, and has not yet done anything.
+This affects only a process that was started as one of our commands: in any other process,
 importing the package leaves the signal handlers alone.
 
-A signal may also arrive during the imports of this module, so there are as few as possible:
+A signal may also arrive during this module's own imports, so it imports as little as possible:
 `signal` takes longer to import than this whole module, while `_signal`, written in C, is built in.
 """
 

@@ -151,7 +151,7 @@ class Ignored(Value):
 
 @frozen(repr=False, eq=False)
 class Illegal(Value):
-    """The pair of state and signal cannot occur unless there is a bug."""
+    """A pair of state and signal that cannot occur unless there is a bug."""
 
     why: str
 
@@ -328,7 +328,7 @@ _JOINT_BY_SIGNAL: Final[Mapping[Signal, tuple[Joint, ...]]] = {
 def next_state(state: State, signal: Signal) -> State | None:
     """Return the state that `signal` leads to from `state`, or None if the signal is ignored.
 
-    Raises LocalProtocolError if the pair is illegal.
+    Raise LocalProtocolError if the pair is illegal.
     """
     cell = TABLE[state][signal]
     if isinstance(cell, Move):

@@ -50,7 +50,7 @@ def cursor_problem(cursor: str) -> str | None:
     if cursor != cursor.strip(" \t"):
         return "it begins or ends with white space, which a header does not preserve"
     if any((char < " " and char != "\t") or char == "\x7f" for char in cursor):
-        return "it contains control characters, which a header cannot carry"
+        return "it contains control characters, which are not allowed in a header"
     try:
         size = len(cursor.encode())
     except UnicodeEncodeError:
@@ -137,7 +137,7 @@ def is_success(status: int) -> bool:
 
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-    """Return `request` for its new URL, or None if that has credentials or another origin."""
+    """Return `request` for its new URL, or None if the URL has credentials or another origin."""
     from urllib.parse import quote, urljoin, urlsplit  # noqa: PLC0415 - redirects are rare
 
     here = endpoint.origin
@@ -177,7 +177,7 @@ def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Return whether there is a `Content-Type` and every one is `text/event-stream`."""
+    """Return whether there is a `Content-Type` and every such field is `text/event-stream`."""
     types = {
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")
@@ -198,7 +198,7 @@ def coding_problem(headers: Headers) -> str:
 
 
 def page_problem(headers: Headers, body: bytes) -> str:
-    """Return a text that quotes a web page's title or first words; "" for other responses."""
+    """Return text that quotes a web page's title or first words; "" for other responses."""
     types = [
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")

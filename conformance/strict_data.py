@@ -1,7 +1,7 @@
 """Read the kit's files and the messages of drivers; every mistake becomes a ReadingError.
 
 `mock_server.strict.files` reads the files. Their shapes are declared with `mock_server.strict`,
-next to the classes that they are read into.
+next to the classes into which they are read.
 """
 
 import json
@@ -41,22 +41,22 @@ _PLAIN: Final = mapping(anything())
 
 
 def read_text(path: Path, most: int = 1 << 30) -> str:
-    """Return the text of a file of at most `most` bytes; raises ReadingError if it cannot be read."""
+    """Return the text of a file of at most `most` bytes; raise ReadingError if it cannot be read."""
     with within(str(path)):
         return text_of(path, most)
 
 
 def read_toml(where: str, source: str, read: Callable[[Mapping[str, Json]], T]) -> T:
-    """Return `read` applied to the data of a TOML text, which must be plain JSON data.
+    """Parse a TOML text, which must be plain JSON data, and return what `read` makes of it.
 
-    Raises ReadingError with every mistake; each starts with `where` and ends with its line.
+    Raise ReadingError with every mistake; each starts with `where` and ends with its line.
     """
     with within(where):
         return from_toml(source, lambda found: read(_PLAIN.read(found, "")))
 
 
 def parse_json(text: str | bytes) -> Json:
-    """Parse JSON; raises ValueError for anything else, including `NaN` and `Infinity`."""
+    """Parse JSON; raise ValueError for anything else, including `NaN` and `Infinity`."""
 
     def refuse(constant: str) -> Json:
         msg = f"{constant} is not JSON"
@@ -113,7 +113,7 @@ class Table:
 
     @classmethod
     def of(cls, where: str, value: Json) -> "Table":
-        """Read `value` as a table; raises ReadingError if it is something else."""
+        """Read `value` as a table; raise ReadingError if it is something else."""
         if not isinstance(value, Mapping):
             raise ReadingError(where, f"{kind_of(value)}, not a table")
         return cls(where, value)
@@ -123,7 +123,7 @@ class Table:
         return key in self.values
 
     def raw(self, key: str) -> Json:
-        """Return the value at `key`, of any type; raises ReadingError if it is missing."""
+        """Return the value at `key`, of any type; raise ReadingError if it is missing."""
         if not self.has(key):
             raise ReadingError(self.where, f"{key!r} is missing")
         return self.values[key]
@@ -138,14 +138,14 @@ class Table:
         return value
 
     def count(self, key: str) -> int:
-        """Return the whole number at `key`; raises ReadingError for booleans too."""
+        """Return the whole number at `key`; raise ReadingError for anything else, even a bool."""
         value = self.raw(key)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(key, "a whole number")
         return value
 
     def number(self, key: str) -> float:
-        """Return the finite number at `key`; raises ReadingError for booleans too."""
+        """Return the finite number at `key`; raise ReadingError for anything else, even a bool."""
         value = self.raw(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(key, "a number")

@@ -1,7 +1,7 @@
-"""A programmable backend for tests; its faults can also be injected in front of a real backend.
+"""A programmable backend for tests, which can also inject faults in front of a real backend.
 
 Names are imported when they are first used, so that the command line can report a missing
-dependency in one line instead of a traceback.
+dependency in one line instead of with a traceback.
 """
 
 from importlib import import_module

@@ -48,7 +48,7 @@ _STATUSES: Final = (
 
 
 def run(given: Sequence[str]) -> int:
-    """Run the command and return its exit status; raises CommandError or OSError."""
+    """Run the command and return its exit status; may raise CommandError or OSError."""
     options = _parsed(given)
     action, _, _ = _COMMANDS[options.command]
     try:
@@ -62,7 +62,7 @@ def run(given: Sequence[str]) -> int:
 
 
 def _parsed(given: Sequence[str]) -> argparse.Namespace:
-    sentence = "A programmable Arkor backend; its faults also work in front of a real one."
+    sentence = "A programmable Arkor backend that can also inject faults in front of a real one."
     texts = {name: (text, example) for name, (_, text, example) in _COMMANDS.items()}
     found = commands("arkor-mock", sentence, texts, _STATUSES)
     parsers = found.parsers
@@ -155,7 +155,7 @@ def _named(name: str) -> str:
 
 
 def _is_remote(options: argparse.Namespace) -> bool:
-    """Return whether other machines can reach the server; raises CommandError if that is unsafe."""
+    """Return whether other machines can reach the server; raise CommandError if that is unsafe."""
     host, token = options.host, options.admin_token
     try:
         address = address_of(host)

@@ -49,7 +49,7 @@ class Request:
 
     @property
     def about(self) -> tuple[Route, str | None, str, tuple[tuple[str, str], ...]]:
-        """The properties that rules select a request by: its route, job, method and headers."""
+        """The properties by which rules select a request: its route, job, method and headers."""
         return self.route, self.job, self.method, self.headers
 
     def header(self, name: str) -> str | None:
@@ -74,7 +74,7 @@ def bearer_of(request: Request) -> str:
 
 
 def has_credentials(request: Request) -> bool:
-    """Return whether a request has an Authorization header; a proxy cannot check its value."""
+    """Return whether a request has an Authorization header, whose value a proxy cannot check."""
     return request.header("authorization") is not None
 
 
@@ -156,7 +156,7 @@ def header_matches(wanted: str, found: Sequence[str]) -> bool:
 
 
 def json_of(body: bytes) -> object:
-    """Parse a body as JSON; returns None if it is empty or not JSON."""
+    """Parse a body as JSON; return None if it is empty or not JSON."""
     try:
         return parsed_json(body.decode())
     except ValueError:

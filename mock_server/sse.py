@@ -13,13 +13,13 @@ from attrs import define, evolve, field, frozen
 from mock_server.strict.shapes import is_table
 
 _LONGEST: Final = 9 << 20
-"""The maximum length of a block in bytes; an event has at most 8 MiB."""
+"""The maximum length of a block in bytes; an event may be up to 8 MiB long."""
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 @define(frozen=True)
 class Frame:
-    """One frame as it is sent; `raw` has all of it, and the other fields are read from it."""
+    """One frame as it is sent; `raw` is the whole frame, from which the other fields are parsed."""
 
     raw: bytes
     id: str | None = None
@@ -92,7 +92,7 @@ def frame_of(raw: bytes, *, delay: float = 0.0, gate: str | None = None) -> Fram
 class Framer:
     """Cuts bytes into frames, each including the blank line that ends it.
 
-    Runs in linear time, however the bytes are chunked. A block ends as soon as the CR of its
+    It runs in linear time, however the bytes are chunked. A block ends as soon as the CR of its
     blank line arrives, unless its lines end in CRLF; then the framer waits for the LF. A block of
     more than `limit` bytes is returned in several frames, so that a peer cannot make the framer
     buffer more.
@@ -111,7 +111,7 @@ class Framer:
     """How many of the pending bytes were already returned by `part`."""
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Add bytes; return the frames they complete, without bytes already returned by `part`."""
+        """Add bytes and return the frames that they complete, without what `part` has returned."""
         self._pending += chunk
         found: list[Frame] = []
         while (end := self._block_end()) is not None:

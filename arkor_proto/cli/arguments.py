@@ -41,7 +41,7 @@ environment:
 
 
 def parsed(given: Sequence[str]) -> Namespace:
-    """Return the parsed arguments; raises CommandError, and SystemExit after printing help."""
+    """Return the parsed arguments; raise CommandError, or SystemExit after printing help."""
     found = commands(
         "arkor-proto", "Submit, follow and cancel training jobs.", _COMMANDS, _STATUSES, _MORE
     )
@@ -65,7 +65,7 @@ def parsed(given: Sequence[str]) -> Namespace:
 
 def _add_progress(command: Parser) -> None:
     text = (
-        "save in this file the ids of the job and of the last event shown. If the file exists, "
+        "a file in which to save the ids of the job and of the last event shown. If it exists, "
         "continue from it, no matter how the last command ended: the job is submitted once, no "
         "event is lost, and at most one is shown twice [default: none]"
     )

@@ -1,7 +1,7 @@
 """The driver of one session: it passes inputs to the session and acts on the outputs.
 
 Exchanges and timers are tasks of the client. An open stream, however, is read by the tasks that
-follow it, one at a time: the task reads, runs the callbacks for what it has read, and reads again.
+follow the job, one at a time: a task reads, runs the callbacks for what it has read, and reads on.
 As a result, a slow callback slows the server down, and no event has to be passed to another task,
 which would cost an extra turn of the event loop.
 """
@@ -139,7 +139,7 @@ class Driver:
     def tell(self, event: Input) -> None:
         """Give the session an input and act on its outputs.
 
-        Does nothing if the client is not open.
+        If the client is not open, do nothing.
         """
         if self._closed:
             return
@@ -217,8 +217,8 @@ class Driver:
     async def _read_on(self) -> bool:
         """Pass the stream's next report to the session; return whether there was a stream to read.
 
-        The followers read it themselves: with a separate reading task, each event would cost
-        one more turn of the event loop.
+        The followers read the stream themselves: with a separate reading task, each event would
+        cost one more turn of the event loop.
         """
         stream = self._stream
         ready = self.session.stream_state is Stream.STREAMING  # no event is with a callback
@@ -379,8 +379,8 @@ class Driver:
     def _set_alarm(self, until: float | None, timer: Timer | None) -> None:
         """Set an alarm for the session's next deadline, `until`.
 
-        An alarm for silence is kept unless it is too late: an early alarm does no harm, and a new
-        one for each frame would be expensive.
+        An existing alarm for silence is kept unless it would go off too late: an early alarm does
+        no harm, and a new one for each frame would be expensive.
         """
         alarm = self._alarm
         if alarm is not None:

@@ -127,7 +127,7 @@ class CheckpointSurface(ABC):
         """Ask the checkpoint to continue a chat, and return the whole text of its reply.
 
         `on_delta` is called with each piece of the text as it arrives. `options` are sent
-        unchanged. Raises StatusError, ResponseError or TransportError.
+        unchanged. `infer` raises StatusError, ResponseError or TransportError.
         """
 
     def _request(
@@ -178,22 +178,22 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
     def start(self) -> Given[str]:
         """Submit the job and return its id; a second call returns it without a request (ARK-CRE).
 
-        A cancelled or interrupted start does not lose the job: the next call continues it. Raises
-        StatusError, ResponseError, TransportError or the token provider's exception; after any of
-        them, `start` may be called again.
+        A cancelled or interrupted start does not lose the job: the next call continues it. `start`
+        raises StatusError, ResponseError, TransportError or the token provider's exception; after
+        any of them, it may be called again.
         """
 
     @abstractmethod
     def wait(self) -> Given[TrainingResult]:
         """Follow the job to its end and return its result, even if the job failed.
 
-        Calls the callbacks for its events. Raises Aborted, GaveUp, StatusError, UnsendableCursor,
-        EventTooLarge and what `start` raises. It also raises exceptions of the token provider,
-        except OSError and TransportError, which count as failed attempts, and, under profiles with
-        `CallbackErrors.REJECT`, exceptions of callbacks. Cancelling the task, or a
-        KeyboardInterrupt, ends only the wait: a later `wait` resumes where this one stopped. The
-        blocking client raises TypeError for a callback that turns out to be async; a later `wait`
-        delivers the event of that callback again.
+        It calls the callbacks for the job's events. It raises Aborted, GaveUp, StatusError,
+        UnsendableCursor, EventTooLarge and whatever `start` raises. It also raises the token
+        provider's exceptions, except OSError and TransportError, which count as failed attempts,
+        and, under profiles with `CallbackErrors.REJECT`, the callbacks' exceptions. Cancelling the
+        task, or a KeyboardInterrupt, ends only the wait: a later `wait` resumes where this one
+        stopped. The blocking client raises TypeError for a callback that turns out to be async; a
+        later `wait` delivers that callback's event again.
         """
 
     @abstractmethod
@@ -210,11 +210,11 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @abstractmethod
     def cancel(self) -> Given[None]:
-        """Ask the backend to stop the job; does nothing if no job was started (ARK-CAN).
+        """Ask the backend to stop the job; do nothing if no job was started (ARK-CAN).
 
-        This does not end `wait`, which continues until the terminal event. Raises StatusError if
-        the backend refuses, as it may for a job that has ended, and TransportError if the call
-        fails.
+        This does not end `wait`, which continues until the terminal event. `cancel` raises
+        StatusError if the backend refuses, as it may for a job that has ended, and TransportError
+        if the call fails.
         """
 
     @abstractmethod
@@ -227,7 +227,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @abstractmethod
     def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
-        """Return what `on_checkpoint` would get for this event from `events`."""
+        """Turn an event from `events` into the checkpoint that `on_checkpoint` would receive."""
 
 
 class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
@@ -258,11 +258,11 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         raises OSError or TransportError, that attempt fails; any other exception ends the
         operation. The last eight tokens are removed from text that the backend echoes.
 
-        `random` randomises the delays (None: nominal delays). `clock` is the clock of the sessions,
-        and in the blocking client also of the timeouts. `ssl_context` replaces verification against
-        the system's trust store. Connections go directly to the backend: HTTPS_PROXY and NO_PROXY
-        are ignored. Raises ValueError for an address or a token that cannot be sent, and TypeError
-        for an argument of the wrong type.
+        `random` randomises the delays (None: nominal delays). `clock` times the sessions, and in
+        the blocking client also the timeouts. `ssl_context` replaces verification against the
+        system's trust store. Connections go directly to the backend: HTTPS_PROXY and NO_PROXY are
+        ignored. An address or a token that cannot be sent raises ValueError, and an argument of the
+        wrong type raises TypeError.
         """
         if token == "":
             raise ValueError("token: must not be empty; leave it out to send no token")
@@ -308,7 +308,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
         `options` are the options of ARK-WIR in snake_case, such as `max_steps`; `lora` takes `r`,
         `alpha`, `max_length` and `load_in_4bit`. An option that is left out is not sent;
-        None is sent as null. Raises ValueError for an unknown option.
+        None is sent as null. An unknown option raises ValueError.
         """
         spec = job_spec(name, model=model, dataset=dataset, lora=lora, options=options)
         return self._checked(spec, "", callbacks)
@@ -325,27 +325,27 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
     @abstractmethod
     def job(self, job_id: str) -> Given[TrainingJob]:
-        """Return a job's current state. Raises StatusError, ResponseError or TransportError."""
+        """Return a job's current state; may raise StatusError, ResponseError or TransportError."""
 
     @abstractmethod
     def me(self) -> Given[JsonObject]:
-        """Return the account that the token belongs to. Raises the same errors as `job`."""
+        """Return the account that the token belongs to; may raise the same errors as `job`."""
 
     @abstractmethod
     def projects(self) -> Given[JsonObject]:
-        """Return the organisation and its projects. Raises the same errors as `job`."""
+        """Return the organisation and its projects; may raise the same errors as `job`."""
 
     @abstractmethod
     def create_project(self, name: str, slug: str) -> Given[JsonObject]:
-        """Create a project. Raises the same errors as `job`; StatusError 409 if the slug exists."""
+        """Create a project; may raise what `job` raises, or StatusError 409 if the slug exists."""
 
     @abstractmethod
     def anonymous_token(self) -> Given[JsonObject]:
-        """Return a token for use without an account. Raises the same errors as `job`."""
+        """Return a token for use without an account; may raise the same errors as `job`."""
 
     @abstractmethod
     def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> Given[str]:
-        """Make an inference call that `Checkpoint.infer` has built, and return the whole text."""
+        """Send an inference request that `Checkpoint.infer` built, and return the whole text."""
 
     @abstractmethod
     def _connect_to(
@@ -359,7 +359,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
     @abstractmethod
     def _trainer(self, session: Session, callbacks: Callbacks[Checkpoint]) -> Trainer:
-        """Return the trainer of a session."""
+        """Return a trainer for a session."""
 
     def _checked(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks[Checkpoint] | None

@@ -46,7 +46,7 @@ class Controlled:
     org: str = ""
     project: str = ""
     keep: int | None = None
-    """The smallest number of events that the backend keeps for each job; None if it keeps all."""
+    """The smallest number of events that the backend keeps per job; None if it keeps them all."""
 
 
 @define(eq=False)
@@ -73,7 +73,7 @@ class Control:
     patience: float = field(default=10.0, kw_only=True)
 
     async def start(self, group: TaskGroup) -> None:
-        """Start the program and send `hello`; raises ControlFailed."""
+        """Start the program and send `hello`; raise ControlFailed if that fails."""
         try:
             self._process = DriverProcess.start(
                 self.command, self._hear, self._end, role="control program"
@@ -105,7 +105,7 @@ class Control:
     async def ask(
         self, do: str, arguments: Mapping[str, Json] | None = None, *, seconds: float | None = None
     ) -> Table:
-        """Send a command and return the response; raises ControlFailed."""
+        """Send a command and return the response; raise ControlFailed if that fails."""
         if self.ended:
             raise ControlFailed(f"the control program {self.ended}")
         self._number += 1

@@ -49,7 +49,7 @@ class Operate:
     verb: Verb = needed(choice(Verb), "the operation", name="do")
     name: str = word(
         text(),
-        "the name of the operation [default: the verb, with a number from its second use on]",
+        "the name of the operation [default: the verb, numbered from its second use on]",
         default="",
     )
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -77,7 +77,7 @@ class Until:
 
 @frozen(kw_only=True)
 class Elapse:
-    """Let virtual time pass by ending idle sleeps: `ms` in total, or less if `until` comes first."""
+    """Advance virtual time by ending idle sleeps: `ms` in total, or less if `until` comes first."""
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -164,7 +164,7 @@ class Case:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names that users can select the case by: its id and its template."""
+        """The names by which users can select the case: its id and its template."""
         return tuple(dict.fromkeys((self.id, self.template)))
 
 

@@ -85,8 +85,8 @@ _LANGUAGES: Final = {
 def command(*, language: str, directory: Path) -> int:
     """Create a python or node driver in DIR, with a stand-in for the client.
 
-    The driver passes `smoke` unchanged. A GitHub workflow runs the kit and keeps the reports.
-    Existing files are never overwritten.
+    The driver passes `smoke` unchanged. A GitHub workflow that runs the kit and keeps the reports
+    is included. Existing files are never overwritten.
 
     \b
     example:

@@ -25,9 +25,9 @@ ENDINGS: Final = ("woken", "aborted", "cancelled")
 MAX_LINE: Final = 16 * 2**20
 """The longest line that a driver may print, in bytes."""
 MAX_LEVELS: Final = 200
-"""The maximum depth of a line's values, limited because reading and writing are recursive."""
+"""The maximum nesting depth of a line, limited because reading and writing are recursive."""
 MAX_LOG: Final = 2_000
-"""The maximum number of characters of a `log` event that are kept."""
+"""The maximum number of characters to keep of a `log` event."""
 _MOST_DIGITS: Final = 400
 """Integers with more digits than this become infinity, as in languages with only doubles."""
 _MOST: Final = 2**53
@@ -35,7 +35,7 @@ _SHOWN: Final = 160
 
 
 class DriveError(ValueError):
-    """A line of the driver is not a message of the protocol."""
+    """A line from the driver is not a valid protocol message."""
 
 
 @frozen
@@ -79,7 +79,7 @@ def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> byt
 
 
 def parse_message(line: bytes) -> Message:
-    """Parse one line from a driver; raises DriveError with the line and the problem."""
+    """Parse one line from a driver; raise DriveError with the line and the problem."""
     try:
         message = _parsed(line)
     except ReadingError as error:
@@ -94,7 +94,7 @@ def parse_message(line: bytes) -> Message:
 
 
 def _parsed(line: bytes) -> Json:
-    """Parse a line; raises ReadingError.
+    """Parse a line; raise ReadingError if it is malformed.
 
     `NaN` and `Infinity` are accepted, because many languages print them in JSON.
     """
@@ -143,7 +143,7 @@ def _deeper_than(value: Json, levels: int) -> bool:
 
 
 def parse_identity(ok: Mapping[str, Json]) -> Identity:
-    """Read the answer to `hello`; raises DriveError if it is wrong."""
+    """Read the answer to `hello`; raise DriveError if it is wrong."""
     table = Table("hello", ok)
     try:
         profiles = tuple(dict.fromkeys(table.texts("profiles")))

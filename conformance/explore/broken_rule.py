@@ -51,7 +51,7 @@ _ENDS: Final[Mapping[str, str]] = {
     "callback": "ARK-EVT-16",
     "gave_up": "ARK-BUD-6",
 }
-"""The rule that each outcome of a wait comes from."""
+"""The rule that requires each outcome of a wait."""
 
 
 @frozen
@@ -164,7 +164,7 @@ class Past:
         return Frame(Kind.LOG), 0
 
     def _of_a_delay(self, expected: Step, actual: Step) -> str:
-        """Return the rule that a wrong delay breaks: one on counting failures or computing delays."""
+        """Return the rule, about failure counts or delays, that a wrong delay breaks."""
         wanted = float(expected.what.removesuffix(" ms"))
         found = float(actual.what.removesuffix(" ms")) if actual.does is Does.SLEEPS else 0.0
         progressed = self.prediction.progress[len(self.attempts) - 1]

@@ -165,7 +165,7 @@ class _Wait:
     progress: list[bool] = field(factory=list[bool])
 
     def attempt(self, attempt: Attempt) -> None:
-        """Process one stream request and its response; raises _Over if that ends the wait."""
+        """Process one stream request and its response; raise _Over if that ends the wait."""
         self.cursors.append(self.cursor)
         self.steps.append(Step(Does.OPENS, after(self.cursor)))
         self.progress.append(False)
@@ -191,7 +191,7 @@ class _Wait:
             self.fail()
 
     def ask(self) -> None:
-        """Request the job if the profile requires it; raises _Over if it has ended (ARK-STR-18)."""
+        """Request the job if the profile says so; raise _Over if it has ended (ARK-STR-18)."""
         if self.schedule.profile != "hardened":
             return
         self.questions += 1
@@ -200,7 +200,7 @@ class _Wait:
             raise _Over({"status": self.schedule.job})
 
     def fail(self) -> None:
-        """Count a failure; raises _Over if the budget is exhausted."""
+        """Count a failure; raise _Over if the budget is exhausted."""
         if self.failures == self.schedule.max_attempts:
             raise _Over({"error": "gave_up"})
         self.sleep(min(INITIAL_MS * 2**self.failures, MAX_MS))
@@ -212,7 +212,7 @@ class _Wait:
         self.steps.append(Step(Does.SLEEPS, f"{ms} ms"))
 
     def frame(self, frame: Frame) -> bool:
-        """Process one frame and return whether it was progress; raises _Over or _Broke."""
+        """Process one frame and return whether it was progress; may raise _Over or _Broke."""
         new = frame.id is None or frame.id not in self.seen
         if frame.id is not None:
             self.cursor = frame.id
@@ -240,7 +240,7 @@ class _Wait:
         return new or self.schedule.profile == "2026-07"
 
     def call(self, kind: Kind) -> None:
-        """Call the callback of an event; raises _Over or _Broke, depending on its action."""
+        """Call the callback of an event; may raise _Over or _Broke, depending on its action."""
         name = CALLBACK[kind]
         self.callbacks.append(name)
         self.steps.append(Step(Does.CALLS, name))
@@ -269,16 +269,16 @@ def after(cursor: str | None) -> str:
 
 
 def settled(result: Mapping[str, Json]) -> str:
-    """Return how a wait settles as text: the kind of its error, or the status of the job."""
+    """Return how a wait settles, as text: the kind of its error, or the status of the job."""
     if "error" in result:
         return f"{result['error']} {result.get('code', '')}".strip()
     return f"resolved, job {result['status']}" if "status" in result else "resolved"
 
 
 def predict(schedule: Schedule) -> Prediction:
-    """Return the behaviour of a client that follows every rule on `schedule`.
+    """Return how a client that follows every rule behaves on `schedule`.
 
-    Raises ValueError for a schedule that never ends.
+    Raise ValueError for a schedule that never ends.
     """
     wait = _Wait(schedule)
     try:

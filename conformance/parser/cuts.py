@@ -17,7 +17,7 @@ def cut(data: bytes, places: Sequence[int]) -> tuple[bytes, ...]:
 
 
 def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
-    """Return the offsets at which the chunks after the first start."""
+    """Return the start offset of every chunk after the first."""
     found: list[int] = []
     for chunk in chunks[:-1]:
         found.append((found[-1] if found else 0) + len(chunk))
@@ -41,7 +41,7 @@ def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[t
 async def fewest(
     places: tuple[int, ...], fails: Callable[[tuple[int, ...]], Awaitable[bool]]
 ) -> tuple[int, ...]:
-    """Return as few of the cuts as possible with which the parser still fails."""
+    """Return as few cuts as possible such that the parser still fails."""
     for place in places:
         if len(places) > 1 and await fails((place,)):
             return (place,)

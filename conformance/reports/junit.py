@@ -39,7 +39,7 @@ def _suite(profile: Table, run: Table, found: Sequence[Cause]) -> Element:
 
 
 def _properties(profile: Table, run: Table, found: Sequence[Cause]) -> Element:
-    """Return the properties of a suite: verdict, counts, specification and cause sentences."""
+    """Return the properties of a suite: the verdict, counts, notes, causes and specification."""
     about = run.table("specification")
     properties = Element("properties")
     said = [

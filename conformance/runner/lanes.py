@@ -1,4 +1,4 @@
-"""Choose the number of drivers that play at once, unless the user sets it, and the order of cases.
+"""Choose the number of concurrent drivers, unless the user sets it, and the order of cases.
 
 In virtual time, two drivers keep the kit busy. A client that really sleeps leaves the processor
 idle, so many more drivers help, until the kit itself is always busy, or starting them takes longer
@@ -26,7 +26,7 @@ FIRST: Final = 2
 MOST: Final = 64
 _EACH_PROCESSOR: Final = 16
 _FILES: Final = 8
-"""Open files that the kit needs per driver: its pipes and its client's connections."""
+"""The number of open files per driver: its pipes and its client's connections."""
 _KIT: Final = 0.01
 """The time that the kit itself spends on a case, in seconds."""
 _GROWTH: Final = 2
@@ -39,7 +39,7 @@ _GROUP: Final = Path("/sys/fs/cgroup")
 
 @frozen(kw_only=True)
 class Room:
-    """The resources for drivers: memory in bytes (None if unknown), processors, open files."""
+    """The resources for drivers: memory in bytes (None if unknown), processors and open files."""
 
     memory: int | None
     processors: int
@@ -68,7 +68,7 @@ def _processors() -> int:
 
 
 def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
-    """Return how many drivers help to play cases that wait for `waits` seconds.
+    """Return how many drivers are useful for cases that wait for `waits` seconds.
 
     More drivers do not help once their waits take less time than the kit's own work, or than the
     longest case. A driver takes about `starting` seconds to start, and `FIRST` of them start at
@@ -83,8 +83,8 @@ def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
 def longest_early(rest: Iterable[Assignment], timing: Timing) -> Iterator[Assignment]:
     """Yield the remaining cases in an order in which no lane ends long after the others.
 
-    Only every second case is the longest one left. If every case were, a client that hangs only in
-    long cases would be mistaken for one that always hangs.
+    Only every second case is the longest one remaining. If every case were, a client that hangs
+    only in long cases would be mistaken for one that always hangs.
     """
     usual = list(rest)
     longest = sorted(usual, key=lambda each: length(each.case, timing.divisor), reverse=True)

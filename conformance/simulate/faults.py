@@ -27,7 +27,7 @@ class Source(Enum):
 
 
 class Kind(Enum):
-    """The kinds of faults, each with its source, name, text, and what it counts (`place`)."""
+    """The kinds of faults: each has a source, a name, the kind of target it hits, and a text."""
 
     REFUSED = Source.NETWORK, "refused", "open", "the connection is refused"
     LATE = Source.NETWORK, "late", "open", "its head arrives after {value:.1f} s"
@@ -84,7 +84,7 @@ def kinds_of(profile: Profile) -> Sequence[Kind]:
 
 
 def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faults:
-    """Choose random faults for a job that has `events` events in `seconds` seconds."""
+    """Choose random faults for a job with `events` events over `seconds` seconds."""
     kinds = kinds_of(profile)
     of_opens = [kind for kind in kinds if kind.place == "open"]
     others = [kind for kind in kinds if kind.place != "open"]
@@ -138,7 +138,7 @@ def as_text(faults: Faults) -> str:
 
 
 def from_text(text: str) -> Faults:
-    """Parse the output of `as_text`; raises UsageError."""
+    """Parse the output of `as_text`; raise UsageError if it is malformed."""
     where = "--faults"
     try:
         found: Json = json.loads(text)

@@ -31,7 +31,7 @@ class Violated(Exception):
 
 
 def check_requests(faults: Collection[Fault], opens: int, creates: int) -> None:
-    """Check that no more requests were sent than the faults so far explain; raises Violated."""
+    """Raise Violated if more requests were sent than the faults so far explain."""
     again = sum(each.kind in _REOPENS for each in faults)
     if opens > 1 + again:
         raise Violated(f"the stream was opened {opens} times; the faults explain {1 + again}")
@@ -46,7 +46,7 @@ def check(
     jobs: Sequence[Job],
     heard: Sequence[tuple[str, object]],
 ) -> None:
-    """Check the result of a job; raises Violated.
+    """Check the result of a job; raise Violated if it is wrong.
 
     `outcomes` are the outcomes of the wait, `jobs` the jobs in the backend, and `heard` the events
     that callbacks received.
@@ -63,7 +63,7 @@ def check(
 
 
 def _check_log(job: Job, heard: Sequence[tuple[str, object]]) -> None:
-    """Check that callbacks received every event once, in order; raises Violated."""
+    """Raise Violated unless callbacks received every event once, in order."""
     log = [_told(frame) for frame in job.log]
     if heard == log:
         return

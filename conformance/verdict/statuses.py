@@ -23,7 +23,7 @@ class Verdict(Enum):
 
     @property
     def is_wrong(self) -> bool:
-        """Whether a reader should look at the case: it fails, warns or is an error."""
+        """Whether a reader should look at the case, because it failed, warned or had an error."""
         return self.fails or self in {Verdict.WARN, Verdict.ERROR}
 
 

@@ -47,7 +47,8 @@ _MANY_DOTS: Final = re.compile(r"""(?:[\w"' \t-]{1,100}\.){64}""")
 async def scenario_of(request: Request) -> Scenario:
     """Read a scenario from a request body: TOML if the Content-Type contains `toml`, else JSON.
 
-    Parses in a thread, because TOML takes seconds per megabyte. Raises Refusal and ScenarioError.
+    Parsing runs in a thread, because TOML takes seconds per megabyte. It may raise Refusal or
+    ScenarioError.
     """
     read = partial(_from_json, request)
     if "toml" in (request.header("content-type") or ""):
@@ -82,7 +83,7 @@ def _from_toml(request: Request) -> Scenario:
 async def control(
     server: MockServer, method: str, rest: list[str], request: Request, polls: Polls
 ) -> Reply | Answered:
-    """Handle one request about a server; raises Refusal and ScenarioError."""
+    """Handle one request about a server; may raise Refusal or ScenarioError."""
     match method, rest:
         case _, ["scenario" | "rules" | "reset", *_]:
             return await _plan(server, method, rest, request)

@@ -79,7 +79,7 @@ Answer = Reply | Follow | Stream | Listing
 
 @frozen
 class Later:
-    """A delayed response; `make` builds it after the delay, and gets the monotonic time."""
+    """A delayed response; after the delay, `make` builds it, given the monotonic time."""
 
     seconds: float
     make: Callable[[float], Answer]

@@ -8,14 +8,14 @@ Data = Mapping[str, object]
 
 
 def instant(tick: int) -> str:
-    """Return the time `tick` seconds into a fixed day, so that every run gives the same bytes."""
+    """Return a timestamp `tick` seconds into a fixed day, so that all runs are identical."""
     minutes, seconds = divmod(tick, 60)
     hours, minutes = divmod(minutes, 60)
     return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
 
 
 def started(job: str) -> Data:
-    """Return the data of the first event."""
+    """Return the data of a job's first event."""
     return {"type": "training.started", "jobId": job, "timestamp": instant(1)}
 
 

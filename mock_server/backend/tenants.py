@@ -28,7 +28,7 @@ class Tenants:
     _plan: BackendPlan
     _known: dict[str, Tenant] = field(init=False, repr=False)
     _reached: dict[str, set[tuple[str, str]]] = field(init=False, repr=False)
-    """Maps every token to the pairs of organisation and project that it gives access to."""
+    """Maps every token to the pairs of organisation and project to which it gives access."""
     _revoked: set[str] = field(factory=set[str], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -46,7 +46,7 @@ class Tenants:
         return _NOWHERE if first is None else (first.org, first.projects[0])
 
     def revoke(self, token: str) -> bool:
-        """Stop accepting a token; returns whether its open streams must end too."""
+        """Stop accepting a token; return whether its open streams must end too."""
         self._revoked.add(token)
         return self._plan.authenticate and self._plan.tenancy is Tenancy.CHECKED
 
@@ -94,7 +94,7 @@ class Tenants:
         return next((refuse(status, why) for wrong, status, why in problems if wrong), None)
 
     def sees(self, request: Request, job: Job) -> bool:
-        """Return whether the request's token and the project that it names give access to a job."""
+        """Return whether a request has access to a job, judging by its token and its project."""
         tenant = self.tenant(request)
         if tenant is None:
             return True
@@ -105,7 +105,7 @@ class Tenants:
         )
 
     def add_project(self, request: Request, org: str, slug: str) -> None:
-        """Give a token access to the project that its request has created."""
+        """Give a request's token access to the project that the request created."""
         tenant = self.tenant(request)
         if tenant is not None:
             self._reached[tenant.token].add((org, slug))

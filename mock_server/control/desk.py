@@ -45,7 +45,7 @@ class Cut(StrEnum):
 
 @frozen(kw_only=True)
 class _Nothing:
-    """The arguments of a command that takes none."""
+    """No arguments, for commands that take none."""
 
 
 @frozen(kw_only=True)
@@ -131,21 +131,21 @@ class Desk:
         return await _COMMANDS[name](self, words, name)
 
     def job(self, name: str) -> Job:
-        """Return a job by its id; raises Refused."""
+        """Return a job by its id; raise Refused if there is none."""
         job = self.server.jobs.get(name)
         if job is None:
             raise Refused(f"job {quoted(name)} not found")
         return job
 
     def held(self, name: str) -> list[Hold]:
-        """Return the holds of a job; raises Refused if there are none."""
+        """Return the holds of a job; raise Refused if there are none."""
         holds = self.holds.get(self.job(name).id)
         if not holds:
             raise Refused(f"job {quoted(name)} has no hold; send 'hold' first")
         return holds
 
     def push(self, job: Job, data: Data) -> str | None:
-        """Append an event to a job; returns its id."""
+        """Append an event to a job and return the event's id."""
         frame = FRAME.read({"event": data["type"], "json": data}, "event")
         return self.server.push_to(job, frame).id
 
@@ -292,4 +292,4 @@ _COMMANDS: Final[Mapping[str, Carry]] = {
     "bye": _reading(_Nothing, _bye),
 }
 WORDS: Final = tuple(name for name in _COMMANDS if name not in {"hello", "bye", "held", "release"})
-"""The commands listed in the reply to `hello`; `hold` there implies `held` and `release`."""
+"""The commands listed in the reply to `hello`; `hold` implies `held` and `release`."""

@@ -81,7 +81,7 @@ class ArkorAddon:
         self._obey(self.scenario or Scenario())
 
     def _obey(self, scenario: Scenario) -> None:
-        """Use this scenario from the next request on; running exchanges are not affected."""
+        """Use this scenario from the next request on; exchanges in progress are unaffected."""
         check_carried(scenario)
         self._limits = scenario.limits
         self.gates = Gates()
@@ -209,7 +209,7 @@ class ArkorAddon:
             flow.response = http.Response.make(_SWALLOWED)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Pass on the head, and stream the body, which mitmproxy would otherwise hold back."""
+        """Forward the head, and stream the body, which mitmproxy would otherwise buffer."""
         response = flow.response
         if response is None:
             return

@@ -23,6 +23,6 @@ class Hold:
         self._released.set()
 
     async def pass_by(self) -> None:
-        """Stop here until the hold is released; the stream itself calls this."""
+        """Hold the stream that calls this until it is released."""
         self._held.set()
         await self._released.wait()

@@ -41,7 +41,7 @@ class Upstream:
 
     @classmethod
     def at(cls, url: str, verify: ssl.SSLContext | None = None) -> "Upstream":
-        """Parse a URL; raises ScenarioError if it cannot be the URL of an upstream."""
+        """Parse a URL; raise ScenarioError if it cannot be the URL of an upstream."""
         try:
             parts = urlsplit(url)
             right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -59,7 +59,7 @@ class Upstream:
 
     @property
     def authority(self) -> str:
-        """The host and the port as in a Host header, in ASCII."""
+        """The host and the port as they appear in a Host header, in ASCII."""
         netloc = self.parts.netloc
         if netloc.isascii():
             return netloc
@@ -72,7 +72,7 @@ class Upstream:
         return self.parts.scheme == "https"
 
     async def connect(self) -> ByteStream:
-        """Open one connection; raises Failed."""
+        """Open one connection; raise Failed if that is not possible."""
         host = self.parts.hostname or ""
         try:
             host = host if host.isascii() else host.encode("idna").decode()
@@ -120,7 +120,7 @@ class UpstreamExchange:
     ) -> h11.Response:
         """Send the request and return the head of the final response.
 
-        Calls `early` with every informational head. Raises Failed.
+        Call `early` with every informational head; raise Failed if there is no response.
         """
         await self._send(_rendered(self._http, request, upstream))
         for _ in range(_MOST_EARLY_HEADS + 1):
@@ -164,7 +164,7 @@ class UpstreamExchange:
                 raise Failed(failure_of(error)) from error
 
     async def event(self) -> h11.Event:
-        """Return the next event of the response; raises h11.RemoteProtocolError and OSError."""
+        """Return the next event of the response; may raise h11.RemoteProtocolError or OSError."""
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:

@@ -1,6 +1,6 @@
 """Write rules in Python, one call per key: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
 
-The rule is in force as soon as it has a fault, and later calls in the chain change it. The keys are
+The rule is active as soon as it has a fault, and later calls in the chain change it. The keys are
 those of a scenario file, and are read by the same code, which gives the same error messages.
 """
 
@@ -14,7 +14,7 @@ from mock_server.scenario.vocabulary import Route
 
 
 def rule_from_words(words: dict[str, object]) -> Rule:
-    """Read one rule from a table like those in a scenario file; raises ScenarioError."""
+    """Read a rule table, as found in a scenario file; raise ScenarioError if it is invalid."""
     rule = RULE.read(words, "rule")
     check_rule(rule, "rule")
     return rule
@@ -22,15 +22,15 @@ def rule_from_words(words: dict[str, object]) -> Rule:
 
 @define
 class RuleScript:
-    """One rule, to which every call adds; it is in force as soon as it has a fault."""
+    """One rule, to which every call adds; it is active as soon as it has a fault."""
 
     _install: Callable[[int | None, Rule], int] = field(repr=False)
     _words: dict[str, object]
     index: int | None = field(default=None, init=False)
-    """The number of the rule once it is in force, as the journal shows it."""
+    """The number of the rule once it is active, as the journal shows it."""
 
     def does(self, **words: object) -> "RuleScript":
-        """Add any keys of a rule, such as `drop=True`; raises ScenarioError."""
+        """Add any keys of a rule, such as `drop=True`; raise ScenarioError if one is invalid."""
         merged = {**self._words, **words}
         rule = rule_from_words(merged)
         self._words = merged

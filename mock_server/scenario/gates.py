@@ -1,4 +1,4 @@
-"""Find the gates that a scenario waits at, and refuse to open any other gate."""
+"""Find the gates at which a scenario waits, and refuse to open any other gate."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ from mock_server.strict.shapes import ScenarioError, is_array, nearest
 
 
 def gates_of_rule(rule: Rule) -> Iterator[str]:
-    """Yield the names of the gates that a rule waits at."""
+    """Yield the names of the gates at which a rule waits."""
     if rule.end.stall is not None and rule.end.stall.gate is not None:
         yield rule.end.stall.gate
     scripted = (rule.frame.replace, *(rule.head.frames or ()))
@@ -20,20 +20,20 @@ def gates_of_rule(rule: Rule) -> Iterator[str]:
 
 
 def gates_of_job(plan: JobPlan) -> Iterator[str]:
-    """Yield the names of the gates that the events of a job wait at."""
+    """Yield the names of the gates at which the events of a job wait."""
     if is_array(plan.events):
         yield from gates_of_frames(each for each in plan.events if isinstance(each, ScriptedFrame))
 
 
 def gates_of_frames(frames: Iterable[ScriptedFrame]) -> Iterator[str]:
-    """Yield the names of the gates that frames wait at."""
+    """Yield the names of the gates at which frames wait."""
     for frame in frames:
         if frame.gate is not None:
             yield frame.gate
 
 
 def check_gate(name: str, known: Iterable[str]) -> None:
-    """Refuse to open or shut a gate that nothing waits at; raises ScenarioError."""
+    """Raise ScenarioError if nothing waits at the gate that is to be opened or shut."""
     names = sorted(set(known) - {NEVER})
     if name == NEVER:
         raise ScenarioError(f"gate: {NEVER!r} always stays shut; use a gate with another name")

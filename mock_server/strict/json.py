@@ -14,7 +14,7 @@ _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def parsed_json(text: str) -> object:
-    """Parse JSON as RFC 8259 defines it; raises ValueError for anything else.
+    """Parse JSON as RFC 8259 defines it; raise ValueError for anything else.
 
     NaN, Infinity and numbers too large for a double are not JSON. Arrays and objects may be nested
     `DEEPEST` levels deep (section 9 allows a limit), so that code that walks the value cannot

@@ -1,7 +1,7 @@
 """The shapes of values: how a value is read, written, described and put into a schema.
 
-JSON types, bounds and suggestions for unknown words are here; the meaning of a word is declared
-with the word.
+JSON types, bounds and suggestions for unknown words are here. What each word means is declared
+where the word is defined.
 """
 
 import difflib
@@ -127,12 +127,12 @@ def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
 def simple(
     kinds: str, says: str, read: Callable[[object, str], T], schema: Mapping[str, object]
 ) -> Shape[T]:
-    """Describe a shape that is not made of others; `kinds` are JSON types, separated by spaces."""
+    """Describe a shape not composed of others; `kinds` are JSON types, separated by spaces."""
     return Shape(frozenset(kinds.split()), says, read, lambda: dict(schema))
 
 
 def integer(low: int, high: int) -> Shape[int]:
-    """Describe a whole number within bounds, both included."""
+    """Describe a whole number within inclusive bounds."""
     says = (
         f"a whole number from {low} to {high}"
         if low < high
@@ -148,7 +148,7 @@ def integer(low: int, high: int) -> Shape[int]:
 
 
 def number(low: float, high: float) -> Shape[float]:
-    """Describe a finite number within bounds, both included."""
+    """Describe a finite number within inclusive bounds."""
     says = f"a number from {low:g} to {high:g}"
 
     def read(value: object, where: str) -> float:
@@ -162,7 +162,7 @@ def number(low: float, high: float) -> Shape[float]:
 def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
     """Describe a string of at most `limit` characters.
 
-    JSON can hold lone surrogates, which UTF-8 cannot; they are refused unless they are allowed.
+    JSON can contain lone surrogates, which UTF-8 cannot encode; they are refused by default.
     """
     says = "a string" if limit >= _LONG else f"a string of at most {limit} characters"
 
@@ -182,7 +182,7 @@ def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
 
 
 def flag() -> Shape[bool]:
-    """Describe true or false."""
+    """Describe a boolean: true or false."""
 
     def read(value: object, where: str) -> bool:
         if not isinstance(value, bool):
@@ -193,7 +193,7 @@ def flag() -> Shape[bool]:
 
 
 def check_known(value: str, known: Collection[str], where: str) -> None:
-    """Raise ScenarioError, with the nearest known string, if a string is not a known one."""
+    """Raise ScenarioError, with the nearest known string, if a string is unknown."""
     if value not in known:
         raise ScenarioError(f"{where}: {value!r} is unknown; {nearest(value, known)}")
 
@@ -317,7 +317,7 @@ def _key(keys: Shape[str], key: str, where: str, inside: str) -> str:
 
 
 def either(first: Shape[T], second: Shape[U]) -> Shape[T | U]:
-    """Describe one of two shapes that differ in their JSON type."""
+    """Describe a value of one of two shapes, which differ in their JSON type."""
     says = f"{first.says}, or {second.says}"
 
     def read(value: object, where: str) -> T | U:

@@ -1,4 +1,4 @@
-"""The cases that judge a backend, in files by family; the family `resume` has three."""
+"""The cases that judge a backend: one file per family, except for `resume`, which has three."""
 
 from collections.abc import Mapping
 

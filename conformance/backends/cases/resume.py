@@ -13,7 +13,7 @@ from conformance.backends.supply import NOT_ENDED
 from conformance.backends.wire import LEFT
 
 _MOST: Final = 60
-"""The largest number of places in a log to resume from."""
+"""The maximum number of places in a log at which to resume."""
 _BURST: Final = 40
 _SPOT_CHECKS: Final = 20
 _CERTAINTY: Final = 0.99
@@ -25,7 +25,7 @@ _LOADED: Final = (408, 425, 429)
 
 
 def _places(ids: Sequence[str]) -> list[int]:
-    """Return up to `_MOST` places in a log to resume from, including the first and the last."""
+    """Return up to `_MOST` places in a log at which to resume, including the first and the last."""
     if len(ids) <= _MOST:
         return list(range(len(ids)))
     step = (len(ids) - 1) / (_MOST - 1)
@@ -47,7 +47,7 @@ async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str
 def check_slice(  # noqa: PLR0917 - a log, a place, and the rules about both sides of it
     play: Play, follower: Follower, ids: Sequence[str], place: int, lost: str, again: str
 ) -> None:
-    """Check that an ended stream sent the log from `place` on."""
+    """Check that an ended stream sent the log's events after `place`, each of them once."""
     got = list(follower.ids)
     cursor = ids[place]
     earlier = set(ids[: place + 1])
@@ -109,7 +109,7 @@ async def while_it_runs(play: Play) -> None:
 
 @case("resume.after-a-drop", "33", "34", words=("job", "emit", "drop"))
 async def after_a_drop(play: Play) -> None:
-    """The usual resume: the stream breaks, the job continues, the client sends its last id."""
+    """The usual resume: the stream breaks, the job continues, and the client sends its last id."""
     job, ids = await play.running_job()
     for how in ("fin", "rst"):
         follower = await play.follow(job)
@@ -126,7 +126,7 @@ async def after_a_drop(play: Play) -> None:
 
 @case("resume.when-a-follower-has-left", "3", words=("job", "emit", "finish"))
 async def when_a_follower_has_left(play: Play) -> None:
-    """When a client leaves, its job must continue and the log must remain available."""
+    """When a client disconnects, its job must continue and the log must remain available."""
     job, ids = await play.running_job()
     for reset in (False, True):
         follower = await play.follow(job)
@@ -223,7 +223,7 @@ async def unknown_cursor(play: Play) -> None:
 
 @case("resume.unknown-cursor-of-a-running-job", "39", words=("job", "emit"))
 async def unknown_cursor_of_a_running_job(play: Play) -> None:
-    """A running job must refuse an unknown cursor too, or the client cannot know what it missed."""
+    """Even for a running job, an unknown cursor must be refused; events may have been missed."""
     job, ids = await play.running_job()
     follower = await play.follow(job, f"arkor-conformance-{play.random.getrandbits(64):016x}")
     if follower.is_stream:
@@ -280,7 +280,7 @@ async def without_a_cursor_after_forgetting(play: Play) -> None:
 
 @case("resume.leaves-no-trace", "3", passive=True, uncontrolled=True)
 async def leaves_no_trace(play: Play) -> None:
-    """Followers that connect and leave must not stop the job."""
+    """Followers that connect and disconnect must not stop the job."""
     seen = await play.seen()
     if not seen.spots:
         raise NotReached("no follower disconnected while the job was running")

@@ -26,7 +26,7 @@ def obeys_the_server() -> None:
 
 @breaks("ARK-BAK-10", "ARK-BAK-11")
 def ignores_the_server() -> None:
-    """The client ignores `retry:` and `Retry-After`, which should be a floor for its delays."""
+    """The client ignores `retry:` and `Retry-After`, which should set a floor for its delays."""
     change_profiles(lambda profile: evolve(profile, honours_server_delay=False), "hardened")
 
 
@@ -91,7 +91,7 @@ def _read_retry_after(read: Callable[[Headers, str], float | None]) -> None:
 
 
 def _seconds(headers: Headers, then: str, *, default: float | None = None) -> float | None:
-    """Return the seconds from the response's `Date`, or else from `default`, to `then`."""
+    """Return the seconds between the response's `Date`, or else `default`, and `then`."""
     date, now = parsedate_tz(then), parsedate_tz(header(headers, b"date") or "")
     at = default if now is None else mktime_tz(now)
     return None if date is None or at is None else mktime_tz(date) - at

@@ -1,4 +1,4 @@
-"""Check the shards of a run before a merge: all from one run, each present exactly once."""
+"""Check before a merge that all shards are from one run and each is present exactly once."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class Piece:
 
     @classmethod
     def of(cls, saved: Saved) -> "Piece":
-        """Wrap a saved run that is a shard; raises ReadingError if it is not one."""
+        """Wrap a saved run that is a shard; raise ReadingError if it is not one."""
         if saved.run.judged == BACKEND:
             raise ReadingError(
                 saved.where,
@@ -69,7 +69,7 @@ def part_of(
     profiles: Sequence[str],
     known: Sequence[Known],
 ) -> Mapping[str, Json]:
-    """Return all that a merge needs to know about a shard, as plain data."""
+    """Return everything that a merge needs to know about a shard, as plain data."""
     return {
         "number": shard.number,
         "of": shard.of,

@@ -40,7 +40,7 @@ class Events:
         return self._places.setdefault(key, len(self._places))
 
     def distinct(self) -> Sequence[Json]:
-        """Return each distinct event: who, to whom (or null), kind, text, names."""
+        """Return each distinct event: its sender, receiver (or null), kind, text and names."""
         return [
             {"who": who, "to": to, "kind": kind, "text": text, "names": list(names)}
             for who, to, kind, text, names in self._places
@@ -59,13 +59,13 @@ class Telling:
 
     @classmethod
     def of(cls, result: CaseResult, known: Events, parted: int | None = None) -> "Telling":
-        """Prepare for `result`. Longer secrets are removed first: they may contain shorter ones."""
+        """Collect the secrets of a result, longest first: they may contain shorter ones."""
         known_secrets = {*secrets_of(result.case), *result.secrets} - {""}
         found = sorted(known_secrets, key=len)
         return cls(result, tuple(reversed(found)), known, parted)
 
     def result(self, command: str) -> Mapping[str, Json]:
-        """Return the result; `command` runs only this case."""
+        """Return the result as data; `command` is the command line that plays only this case."""
         case, events = self.told.case, self._events()
         reason = self.text(self.told.reason, len(self.told.reason))
         return {
@@ -100,7 +100,7 @@ class Telling:
         }
 
     def text(self, text: str, longest: int) -> str:
-        """Return a text without secrets and nonces, shortened to `longest` characters."""
+        """Return `text` without secrets or nonces, shortened to `longest` characters."""
         text = without_secrets(text, self.secrets)
         if self.told.nonces is not None:
             text = self.told.nonces.plain(text)
@@ -140,7 +140,7 @@ class Telling:
         }
 
     def _event(self, event: Event) -> Json:
-        """Return an event: its number, its time in milliseconds, its index in the event list."""
+        """Return an event: its number, time in milliseconds, and index in the event list."""
         text = self.text(tell(event.fact), LONGEST_LINE)
         return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
 

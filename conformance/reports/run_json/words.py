@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""The vocabulary of `run.json`, which is used to check a saved run."""
+"""The vocabulary of `run.json`, against which a saved run is checked."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -89,7 +89,7 @@ class Partial:
 
 @frozen(kw_only=True)
 class Part:
-    """The part of a run that one shard played, and all that a merge needs to know about it."""
+    """The part of a run that one shard played, with everything that a merge needs to know."""
 
     number: int = needed(integer(1, MOST), "the number of the shard")
     of: int = needed(integer(1, MOST), "how many shards there are")
@@ -109,7 +109,7 @@ class Specification:
     """The rules and cases used to judge the client."""
 
     version: str = needed(_TEXT, "the version of the specification")
-    cases: str = needed(_TEXT, "SHA-256 of all cases in force as canonical JSON, in hex")
+    cases: str = needed(_TEXT, "SHA-256 of all active cases as canonical JSON, in hex")
     said: str = needed(_TEXT, "the version and the cases, in words")
 
 
@@ -138,7 +138,7 @@ class NotReached:
 
     cases: int = needed(_COUNT, "how many cases")
     because: Mapping[str, int] = needed(
-        _COUNT_BY_NAME, "the number of cases for each rule that was broken first"
+        _COUNT_BY_NAME, "the number of cases, by the rule that was broken first"
     )
 
 
@@ -311,7 +311,7 @@ class Reference:
 
 @frozen(kw_only=True)
 class Resembles:
-    """A broken client of the kit."""
+    """One of the kit's broken clients."""
 
     name: str = needed(_TEXT, "the name of the broken client")
     what: str = needed(_TEXT, "what is wrong with the broken client")
@@ -391,7 +391,7 @@ class Result:
     trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "the trace of the case")
     details: Mapping[str, str] = needed(
         _TEXT_BY_NAME,
-        "details that the text of an event leaves out, by event number; empty if no findings",
+        "details that the text of an event leaves out, by number; empty if there are no findings",
     )
 
 

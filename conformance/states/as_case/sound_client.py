@@ -49,7 +49,7 @@ class Exchange:
 
 @define
 class SoundClient:
-    """The model of a client, `attached` to an existing job or not.
+    """The model of a client; `attached` says whether it follows an existing job.
 
     `remembers` says whether the backend resumes streams.
     """
@@ -60,7 +60,7 @@ class SoundClient:
     open: dict[str, Exchange] = Factory(dict[str, Exchange])
     """The requests in progress, by call."""
     asked: dict[str, list[str]] = Factory(lambda: {"start": [], "wait": [], "cancel": []})
-    """The names of the pending operations, by verb; an operation called in a callback has none."""
+    """The names of pending operations, by verb; an operation called in a callback has no name."""
     sent: dict[str, int] = Factory(lambda: dict.fromkeys(("create", "stream", "cancel", "job"), 0))
     cursors: list[int] = Factory(list[int])
     callbacks: list[str] = Factory(list[str])
@@ -82,7 +82,7 @@ class SoundClient:
     _queue: list[int | tuple[Exchange, bool]] = field(
         factory=list[int | tuple[Exchange, bool]], init=False
     )
-    """Positions of events still to deliver; a stream's end is (exchange, whether it was clean)."""
+    """Positions of undelivered events; (exchange, whether it was clean) marks a stream's end."""
     _stream: Exchange | None = field(default=None, init=False)
     _did: list[str] = field(factory=list[str], init=False)
 

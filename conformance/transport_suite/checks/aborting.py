@@ -142,7 +142,7 @@ def an_abort_ends_every_wait(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-5", "ARK-ABT-9")
 def an_abort_leaves_a_create_alone(bench: Bench) -> None:
-    """An abort ends the wait at once; the create request continues, and start and cancel still work."""
+    """An abort ends the wait; the create request continues, and start and cancel still work."""
     gate = threading.Event()
     create = after(lambda: gate.wait(bench.patience), accepted())
     with bench.play(Scene(job=None, create=[create])) as play:

@@ -34,7 +34,7 @@ def a_close_ends_a_silent_stream(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_the_wait_for_a_head(bench: Bench) -> None:
-    """A close while `start()` waits for a response makes it raise TransportError."""
+    """Closing the client makes a `start()` that waits for a response raise TransportError."""
     with bench.play(Scene(job=None, create=[then_left()])) as play:
         start = play.starting()
         play.came("create")
@@ -45,7 +45,7 @@ def a_close_ends_the_wait_for_a_head(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_connect(bench: Bench) -> None:
-    """A close while `start()` is still connecting makes it raise TransportError."""
+    """Closing the client makes a `start()` that is still connecting raise TransportError."""
     addresses = MockServer().addresses
     try:
         with bench.play(Scene(job=None, url=addresses.blackhole_url())) as play:
@@ -70,7 +70,7 @@ def a_close_ends_a_delay(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_every_call(bench: Bench) -> None:
-    """A close makes every call in progress raise TransportError, not only one."""
+    """A close makes all calls in progress raise TransportError, not just one of them."""
     with bench.play(Scene(streams=[endless()], cancel=[then_left()])) as play:
         calls = [play.waiting(), play.waiting()]
         cancel = play.cancelling()

@@ -185,7 +185,7 @@ def a_redirect_of_a_create_is_not_followed(bench: Bench) -> None:
 
 @check("T2", "ARK-CAN-2", "ARK-CAN-4")
 def a_cancel_is_sent_and_its_refusal_raised(bench: Bench) -> None:
-    """`cancel()` sends one request; if it is refused, the error has the backend's message."""
+    """`cancel()` sends one request; if it is refused, the error contains the backend's message."""
     scene = Scene(
         cancel=[sends(refusal(409, "it is over"))], streams=[endless()], profile=PROFILE_2026_07
     )

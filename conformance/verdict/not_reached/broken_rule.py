@@ -27,7 +27,7 @@ _NOT_FOUND: Final = 404
 
 
 def broken_rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one arm per route
-    """Return the rule that the past shows to be broken, or None."""
+    """Return the rule that `past` shows to be broken, or None."""
     if past.requests and past.requests[-1].route not in ROUTES and past.route != "stream":
         return next(
             (rule for rule in case.requires if rule in _ADDRESSES), _of_an_address(past, case)
@@ -52,7 +52,7 @@ def broken_rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one ar
 
 
 def _of_an_address(past: Past, case: Case) -> str:
-    """Return the rule about the address of the request that was expected."""
+    """Return the rule that governs the address of the expected request."""
     if not past.count("create") and "job" not in case.config:
         return "ARK-WIR-1"
     cancels = past.settled is not None and past.settled.operation.startswith("cancel")
@@ -68,7 +68,7 @@ def _before_any_request(past: Past, case: Case) -> str | None:
 
 
 def _unheeded_abort(past: Past, case: Case) -> str | None:
-    """Return the broken rule if the running `wait()` ignored an abort, or None."""
+    """Return the broken rule if the running `wait()` ignored an abort, else None."""
     aborted = past.calls("abort") > 0 or past.fired(case.config.get("abort_in"))
     if not aborted or past.failure == "aborted":
         return None
@@ -171,7 +171,7 @@ def _of_an_open_stream(past: Past, case: Case) -> str | None:
 
 
 def terminal_rule(past: Past) -> str | None:
-    """Return the rule about the terminal event of the last stream, or None if it had none."""
+    """Return the rule about the last stream's terminal event, or None if there was none."""
     for frame in past.frames:
         if frame.kind is Kind.END:
             return "ARK-EVT-6"
@@ -181,7 +181,7 @@ def terminal_rule(past: Past) -> str | None:
 
 
 def _of_a_result(past: Past, case: Case, terminal: str | None) -> str:
-    """Return the rule that is broken by a `wait()` that resolved wrongly."""
+    """Return the rule that a wrongly resolved `wait()` breaks."""
     if terminal is None:
         return "ARK-STR-4"
     if past.lost:
