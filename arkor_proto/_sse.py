@@ -58,7 +58,7 @@ class _Shape(Value):
     """
 
     fits: Callable[[str], re.Match[str] | None]
-    """Matches a text that is exactly one block."""
+    """Matches text that consists of exactly one block."""
     blocks: re.Pattern[str]
     """Finds blocks. A match starts at the line end before the block: if it could start inside a
     line, a search would scan the rest of a long line again for every "id: " in it."""
@@ -96,7 +96,7 @@ class EventStreamParser:
 
     @property
     def last_event_id(self) -> str:
-        """The cursor to resume the stream with: the last event id as of the last blank line."""
+        """The cursor from which to resume the stream: the last event id as of the last blank line."""
         return self._cursor
 
     @property
@@ -107,8 +107,8 @@ class EventStreamParser:
     def feed(self, data: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
         """Take the next bytes of the body and return the events they complete, in order.
 
-        Raises `EventTooLarge` once one event exceeds the limit: its `events` are the events
-        completed before that, and the parser is then closed. Raises `LocalProtocolError` if the
+        Raise `EventTooLarge` once one event exceeds the limit: its `events` are the events
+        completed before that, and the parser is then closed. Raise `LocalProtocolError` if the
         parser is closed, and TypeError if `data` is not bytes.
         """
         if type(data) is not bytes and not isinstance(data, bytearray):
@@ -372,7 +372,7 @@ def encode_event(
     """Encode one block, so that parsing it gives back exactly the arguments.
 
     With `data=None` the block dispatches nothing: it may be a keep-alive comment, or only set
-    `retry` (in milliseconds) or `id`. An `id` of `""` is sent, and clears the cursor. Raises
+    `retry` (in milliseconds) or `id`. An `id` of `""` is sent, and clears the cursor. Raise
     `ValueError` for values that would not survive the round trip, and `TypeError` for values that
     are not text, such as an event or a dict: pass their JSON as the data.
     """

@@ -41,7 +41,7 @@ class Timeouts:
 
 
 def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
-    """Return a client's timeouts, or the defaults for None; raises TypeError."""
+    """Return a client's timeouts, or the defaults for None; raise TypeError."""
     timeouts = Timeouts() if timeouts is None else timeouts
     check_kind("timeouts", timeouts, Timeouts, "Timeouts, such as Timeouts(connect=5.0)")
     return timeouts

@@ -60,7 +60,7 @@ class Wire:
 
     @classmethod
     async def to(cls, target: Target, seconds: float, *, receive_buffer: int = 0) -> "Wire":
-        """Connect; raises Unreachable."""
+        """Connect; raise Unreachable."""
         try:
             with anyio.fail_after(seconds):
                 stream = await _connected(target, receive_buffer)
@@ -96,7 +96,7 @@ class Wire:
         await self._write(self._http.send(_request(method, target, headers)) or b"")
 
     def cork(self) -> None:
-        """Send a request and then half-close, all in one packet; works only on Linux.
+        """Send a request and a half-close in a single packet (Linux only).
 
         This way, a backend that mistakes a half-close for a disconnect does so every time, however
         fast it responds.
@@ -259,7 +259,7 @@ async def _with_buffer(target: Target, size: int) -> SocketStream:
 
 
 def _request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> h11.Request:
-    """Build a request; raises Unsendable if a header cannot carry one of the values."""
+    """Build a request; raise Unsendable if a header cannot carry one of the values."""
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     try:
         return h11.Request(method=method, target=target, headers=pairs)

@@ -72,7 +72,7 @@ class DriverProcess:
         on_end: Callable[[str], None],
         role: str = "driver",
     ) -> "DriverProcess":
-        """Start a driver; raises DriverUnusable with the reason if it cannot be started.
+        """Start a driver; raise DriverUnusable with the reason if it cannot be started.
 
         `role` is the name of the program in error messages, such as `driver` or `parser`.
         """

@@ -125,7 +125,7 @@ class FleetResult:
 
     @property
     def nearly_all_back(self) -> float:
-        """The seconds from the break of the streams until 99 % of the clients had reconnected."""
+        """The seconds from the loss of the streams until 99 % of the clients had reconnected."""
         return self.back[max(0, round(len(self.back) * _BACK) - 1)]
 
     @property

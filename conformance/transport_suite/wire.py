@@ -99,7 +99,7 @@ def then_closed(*pieces: bytes) -> Script:
 
 
 def then_reset(visit: Visit) -> None:
-    """Reset the connection at once."""
+    """Reset the connection immediately."""
     visit.reset()
 
 

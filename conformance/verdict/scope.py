@@ -102,7 +102,7 @@ def check_version(
 def pinned(
     version: str, requirements: Mapping[str, Requirement], cases: Sequence[Case]
 ) -> tuple[Case, ...]:
-    """Return the cases that existed in `version`, and whose rules all existed in it."""
+    """Return the cases that existed in `version` and whose rules had all been added by then."""
     return tuple(
         case
         for case in cases

@@ -55,7 +55,7 @@ def about(setting: Setting, profile: Profile, breach: Breach) -> str:
 def case_of(
     setting: Setting, profile: Profile, breach: Breach, known: Mapping[str, Requirement]
 ) -> Case:
-    """Return a counter-example as a case that expects correct behaviour; raises NotACase."""
+    """Return a counter-example as a case that expects correct behaviour; raise NotACase."""
     if breach.promise is MISUSE:
         raise NotACase("it passes the session invalid input that no client receives")
 

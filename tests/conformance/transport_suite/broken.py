@@ -82,7 +82,7 @@ class CallsAfterTheEnd(Plain):
 
 
 class SettlesTwice(Plain):
-    """Gives the old outcome of a failed operation to the next caller too."""
+    """Repeats the outcome of a failed operation to the next caller."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
