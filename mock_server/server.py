@@ -96,11 +96,11 @@ class MockServer:
     claims: Claims | None = field(default=None, kw_only=True)
     """Decides which requests are meant for this server; None accepts all of them.
 
-    It is called on the event loop with every whole request, credentials included, before the
+    It is called on the event loop with every complete request, credentials included, before the
     request is counted. Return False for a request from another process that reached this port by
     chance: it gets a 421, its connection is closed, and the journal has a `RequestRejected`. It
     uses up no attempt number, rule or job. TCP connections are numbered as they are accepted,
-    before their first request, so an unclaimed connection also counts for `on.connection`.
+    before their first request, so `on.connection` counts unclaimed connections too.
     `load()` keeps the callable.
     """
     addresses: Addresses = field(factory=Addresses, init=False)

@@ -22,7 +22,7 @@ class ChunkMerger:
     _owed: int = field(default=0, init=False)
     """How many bytes of the current chunk, including its CRLF, have not arrived yet."""
     _held: bytes = field(default=b"", init=False)
-    """The start of a chunk's head, held until the rest arrives. It has no bytes of the body."""
+    """The start of a chunk's head, held until the rest arrives. It contains no bytes of the body."""
     _gone: bytes = field(default=b"", init=False)
     """The part of an unfinished chunk head that was already forwarded."""
     _plain: bool = field(default=True, init=False)
@@ -74,7 +74,7 @@ class ChunkMerger:
         return merged + self._rest(data[at:])
 
     def _rest(self, rest: bytes) -> bytes:
-        """Return the part of `rest`, the bytes after the last complete chunk, that can be forwarded."""
+        """Return the part of `rest` (all after the last complete chunk) that can be forwarded."""
         found = _HEAD.match(rest)
         if found is not None and int(found[1], 16):
             self._owed = found.end() + int(found[1], 16) + 2 - len(rest)

@@ -263,7 +263,7 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play cases against benign backends, and against broken ones those for the rules they break.
+    """Play each case on the benign backends, and on the broken ones that break one of its rules.
 
     `enough` saves time. Once a broken backend has been caught, the cases that have already caught
     another one are skipped for it. Only the first benign backend is tested with every case; the

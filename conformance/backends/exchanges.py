@@ -26,7 +26,7 @@ _LONGEST_BODY: Final = 1 << 20
 _SHOWN: Final = 200
 _LIMITED: Final = (429, 503)
 _MOST_WAIT: Final = 60
-"""The longest time in seconds that the kit waits because of a Retry-After."""
+"""The longest time in seconds that the kit waits to honour a Retry-After."""
 _TRIES: Final = 3
 _SAFE: Final = ("GET", "HEAD")
 OWN: Final = object()

@@ -56,7 +56,7 @@ class Wire:
     interim: list[int] = field(factory=list[int], init=False)
     """The statuses of interim responses, such as 100."""
     problem: str = field(default="", init=False)
-    """What was wrong with the response as HTTP, or with the connection; empty if nothing was."""
+    """How the response violated HTTP, or what was wrong with the connection; empty if neither."""
 
     @classmethod
     async def to(cls, target: Target, seconds: float, *, receive_buffer: int = 0) -> "Wire":
@@ -119,7 +119,7 @@ class Wire:
             return  # a response may have arrived before; head() and body() read it
 
     async def head(self, *, interim: bool = False) -> None:
-        """Read the final head (if `interim`, the next one); if there is none, `ended` says why."""
+        """Read the final head, or the next one if `interim`; if there is none, `ended` says why."""
         while not self.ended:
             event = await self._next()
             match event:
@@ -259,7 +259,7 @@ async def _with_buffer(target: Target, size: int) -> SocketStream:
 
 
 def _request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> h11.Request:
-    """Build a request; raise Unsendable if a header cannot carry one of the values."""
+    """Build a request; raise Unsendable if a value is not allowed in a header."""
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     try:
         return h11.Request(method=method, target=target, headers=pairs)

@@ -55,7 +55,7 @@ _MOST_FAILURES: Final = 3
 @options.case_ids
 @options.patterns
 @options.shard(
-    "Only part I of N of the mutants, divided by name; cases that catch none are not reported."
+    "Play only part I of N of the mutants, split by name; do not report cases that catch none."
 )
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)

@@ -12,7 +12,7 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""How long a driver may report while nothing reaches the backend, in multiples of the patience."""
+"""How long a driver may report and send the backend nothing, in multiples of the patience."""
 _TALK_BESIDE: Final = 10.0
 """Seconds added to the `TALK` limit, because a short patience is too strict on a busy machine."""
 _INDULGENCES: Final = 8

@@ -98,14 +98,14 @@ class InputPipe:
             await anyio.wait_writable(self._file)
 
     def close(self) -> None:
-        """Close the pipe, on Windows after writing everything; a second call does nothing."""
+        """Close the pipe (on Windows, once everything is written); a second call does nothing."""
         if sys.platform == "win32":
             self._lines.put(None)
         else:
             self._file.close()
 
     def _write_all(self) -> None:
-        """Write the queued data; run in a thread, because on Windows a full pipe blocks the writer."""
+        """Write the queued data; runs in a thread, as a full pipe on Windows blocks the writer."""
         with suppress(OSError), self._file:
             while (data := self._lines.get()) is not None:
                 try:

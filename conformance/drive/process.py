@@ -96,7 +96,7 @@ class DriverProcess:
         return cls(process, mark, on_line, on_end)
 
     async def read(self) -> None:
-        """Pass on the driver's lines until it ends; run this in its own task."""
+        """Pass on the driver's lines until it exits; run this in its own task."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._read_log)
             group.start_soon(self._write_rest)

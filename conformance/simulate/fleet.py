@@ -42,7 +42,7 @@ _STREAM: Final = ((b"content-type", b"text/event-stream"),)
 _EVENT: Final = b'id: 1\nevent: training.log\ndata: {"type": "training.log", "step": 1}\n\n'
 _BACK: Final = 0.99
 TENTH: Final = 0.1
-"""The interval in seconds for which attempts are counted: a tenth of a second."""
+"""The length in seconds of the intervals in which attempts are counted: a tenth of a second."""
 _RAMP: Final = 5
 """The number of attempts after which a client's delays have reached their maximum."""
 MOST_ATTEMPTS: Final = 50_000_000

@@ -36,7 +36,7 @@ class Scope:
     chosen: Mapping[str, int] = field(factory=dict[str, int])
     """The number of cases to play, by profile."""
     total: Mapping[str, int] = field(factory=dict[str, int])
-    """The number of all cases, by profile."""
+    """The total number of cases, by profile."""
     files: tuple[str, ...] = ()
     """The files given with `--file`, which replace the kit's own cases."""
     strict: bool = False

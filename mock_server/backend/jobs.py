@@ -121,7 +121,7 @@ class Job:
         return None if found is None or found < self.forgotten else found + 1
 
     def pull(self, position: int, limit: int, now: float) -> list[Frame]:
-        """Return up to `limit` events from `position` on; without an interval, emit them first."""
+        """Return up to `limit` events from `position`; if there is no interval, emit them first."""
         if self.plan.interval:
             self.advance(now)
         else:

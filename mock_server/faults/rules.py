@@ -46,7 +46,7 @@ class Rules:
     )
     """Counts requests by route, and by route and job.
 
-    Clients choose the job ids, so only the counts of the latest jobs are kept, to limit memory.
+    Clients choose the job ids, so only the counts of the latest jobs are kept, to bound memory use.
     """
     _added: int = field(default=0, init=False)
 

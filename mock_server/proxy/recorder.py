@@ -41,7 +41,7 @@ class RecordingListener:
 
 @define(eq=False)
 class RecordingOrigin:
-    """Passes every exchange on to another origin, and records it."""
+    """Forwards every exchange to another origin, and records it."""
 
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic

@@ -186,7 +186,7 @@ class Contrast:
 
     @cached_property
     def steps(self) -> "Sequence[Contrast]":
-        """Return the comparison of each run with the previous one; empty if there are only two runs."""
+        """Return the comparison of each run with the previous one; empty for only two runs."""
         pairs = list(zip(self.sides, self.sides[1:], strict=False))
         return [Contrast(pair) for pair in pairs] if len(pairs) > 1 else ()
 
@@ -197,7 +197,7 @@ class Contrast:
         return Contrast((first, last)) if between else self
 
     def only_in(self, side: Side) -> int:
-        """Return the number of a side's verdicts that the comparison leaves out."""
+        """Return how many of a side's verdicts the comparison leaves out."""
         return len(side.verdicts.keys() - set(self.keys))
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults at a point of a stream, at its end and after it; durations are in seconds here."""
+"""Faults at a point in a stream, at its end and after it; durations are in seconds here."""
 
 from typing import Final
 

@@ -48,7 +48,7 @@ class ReadsOn(Plain):
 
 
 class DoesNotAwait(Plain):
-    """Runs each callback in a thread, and does not wait for it before reporting its end."""
+    """Runs each callback in a thread, and reports it as finished without waiting for it."""
 
     def call_back(self, delivery: Deliver) -> None:
         """Begin a callback."""
