@@ -136,7 +136,7 @@ class LogDraft:
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingLog(LogDraft, Value):
-    """The figures of one step; a figure missing from the frame is None."""
+    """The figures for one step; a figure missing from the frame is None."""
 
     step: int | None = None
     loss: float | None = None

@@ -346,7 +346,7 @@ class MockServer:
         ended: bool = False,
         within: float = PATIENCE,
     ) -> Record:
-        """Wait for request number `attempt` of a route, or for a part of its response.
+        """Wait for request number `attempt` to a route, or for a part of its response.
 
         `answered` waits for the head, `frame` for the frame of that index, `ended` for the end.
         Raise TimeoutError after `within` seconds, and ScenarioError for a wrong argument.

@@ -1,4 +1,4 @@
-"""The requests of a case: sent, answered and followed, and all of it in the trace."""
+"""Send the requests of a case, read and follow the responses, and record all in the trace."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -189,7 +189,7 @@ class Exchanges(Account):
         return await self.ask("job", self.target.job(job))
 
     async def status_within(self, job: str, wanted: Sequence[str], seconds: float) -> str:
-        """Poll the job route until the job has a wanted status; return its last status."""
+        """Poll the job route until the job has one of these statuses; return its last status."""
         until, wait, found = now() + seconds, 0.02, ""
         while True:
             answer = await self.look(job)

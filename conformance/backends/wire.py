@@ -84,7 +84,7 @@ class Wire:
     async def send(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes = b""
     ) -> None:
-        """Send a request with its body; a broken connection is noticed when reading."""
+        """Send a request with its body; a broken connection is noticed on the next read."""
         parts = [self._http.send(_request(method, target, headers))]
         if body:
             parts.append(self._http.send(h11.Data(body)))

@@ -1,8 +1,8 @@
 """Start one driver process, exchange lines with it, and end it reliably.
 
 `connection` interprets the lines. The process is not trusted: its lines and its log have limits,
-the kit notices its end even if one of its children holds the pipes open, and ends it together with
-its children (see `offspring`).
+and the kit notices when it exits, even if a child process holds the pipes open. The kit ends a
+driver together with its children (see `offspring`).
 """
 
 import contextlib
@@ -236,7 +236,7 @@ class DriverProcess:
             return True
 
     async def _watch(self) -> None:
-        """Notice the driver's end even if one of its children holds its standard output open."""
+        """Notice when the driver exits, even if one of its children holds its standard output open."""
         await _ended(self._process)
         self.drain()
         self._end(self._farewell())

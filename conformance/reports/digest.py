@@ -92,7 +92,7 @@ class Cause:
 
     @property
     def _of_a_backend(self) -> str:
-        """The cause as text for a backend: how the first case fails, and how many more cases do."""
+        """The cause of a backend's failures as text: how the first case fails, and how many others do."""
         said = self.step.removesuffix(".")
         said = f"warning: {said}" if self.values.flag("warning") else said
         more = len(self.cases) - 1

@@ -1,4 +1,4 @@
-"""The bytes that the suite's backend sends: frames, responses, and streams with various ends."""
+"""The bytes sent by the suite's backend: frames, responses, and streams with various endings."""
 
 import json
 from collections.abc import Callable
