@@ -12,7 +12,7 @@ The blocks of a stream nearly always look alike. The field names of one block ma
 by line.
 
 Where the standard is silent, an empty `retry` is ignored and a huge one is clamped. Also, the
-cursor starts as the id that the stream was resumed with; taken literally, the standard would erase
+cursor starts as the id with which the stream was resumed; taken literally, the standard would erase
 it at the first blank line (ARK-RES-3).
 """
 
@@ -43,7 +43,7 @@ _LARGE: Final = 1024
 _FEW_LINES: Final = 4
 """If a large text starts with fewer lines than this, finding its lines one by one is faster."""
 _PAUSE: Final = 64
-"""After a text that did not match the shape, this many texts are read without trying the shape."""
+"""How many texts are read without trying the shape, after one that did not match it."""
 
 _FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n){1,3})\n")
 _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
@@ -58,7 +58,7 @@ class _Shape(Value):
     """
 
     fits: Callable[[str], re.Match[str] | None]
-    """Matches a text that is exactly one block."""
+    """Matches text that consists of exactly one block."""
     blocks: re.Pattern[str]
     """Finds blocks. A match starts at the line end before the block: if it could start inside a
     line, a search would scan the rest of a long line again for every "id: " in it."""
@@ -71,7 +71,7 @@ class _Shape(Value):
 class EventStreamParser:
     """The event stream of one response, parsed as it arrives.
 
-    `last_event_id` is the cursor the stream was resumed with. `max_event_size` limits one event,
+    `last_event_id` is the cursor at which the stream resumes. `max_event_size` limits one event,
     in bytes: all its lines count, comments and unknown fields included, and each line end counts
     as one byte. Between two calls the parser never holds more than that. Raises `ValueError` for a
     limit below 1.
@@ -96,7 +96,7 @@ class EventStreamParser:
 
     @property
     def last_event_id(self) -> str:
-        """The cursor to resume the stream with: the last event id as of the last blank line."""
+        """The cursor from which to resume: the last event id as of the last blank line."""
         return self._cursor
 
     @property
@@ -107,8 +107,8 @@ class EventStreamParser:
     def feed(self, data: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
         """Take the next bytes of the body and return the events they complete, in order.
 
-        Raises `EventTooLarge` once one event exceeds the limit: its `events` are the events
-        completed before that, and the parser is then closed. Raises `LocalProtocolError` if the
+        Raise `EventTooLarge` once one event exceeds the limit: its `events` are the events
+        completed before that, and the parser is then closed. Raise `LocalProtocolError` if the
         parser is closed, and TypeError if `data` is not bytes.
         """
         if type(data) is not bytes and not isinstance(data, bytearray):
@@ -251,7 +251,7 @@ class EventStreamParser:
         return self._read_lines(text.split("\n"))
 
     def _read_columns(self, shape: _Shape, parts: list[str], step: int) -> list[ServerSentEvent]:
-        """Return the events of a text that a shape has split into parts."""
+        """Return the events in `parts`, into which `shape` has split similar blocks."""
         kinds: Iterable[str] = parts[shape.event :: step] if shape.event else repeat("message")
         cursors: Iterable[str] = parts[shape.id :: step] if shape.id else repeat(self._cursor)
         if shape.id:
@@ -372,7 +372,7 @@ def encode_event(
     """Encode one block, so that parsing it gives back exactly the arguments.
 
     With `data=None` the block dispatches nothing: it may be a keep-alive comment, or only set
-    `retry` (in milliseconds) or `id`. An `id` of `""` is sent, and clears the cursor. Raises
+    `retry` (in milliseconds) or `id`. An `id` of `""` is sent, and clears the cursor. Raise
     `ValueError` for values that would not survive the round trip, and `TypeError` for values that
     are not text, such as an event or a dict: pass their JSON as the data.
     """

@@ -41,7 +41,7 @@ class Endpoint(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class Bounds(Value):
-    """Limits on how much of a response is read, in bytes, and for how long, in seconds."""
+    """Limits on how many bytes of a response are read, and for how many seconds."""
 
     event: int = 8 * 2**20
     create_body: int = 2**20
@@ -136,7 +136,7 @@ class LogDraft:
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingLog(LogDraft, Value):
-    """The figures of one step; a figure missing from the frame is None."""
+    """The figures for one step; a figure missing from the frame is None."""
 
     step: int | None = None
     loss: float | None = None

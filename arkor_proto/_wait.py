@@ -180,7 +180,7 @@ class Wait:
     ) -> None:
         """Record that the callback for an event is done, even if the wait has ended.
 
-        Raises LocalProtocolError if no callback is handling the event.
+        Raise LocalProtocolError if no callback is handling the event.
         """
         event = self.with_callback.pop(delivery, None)
         if event is None:

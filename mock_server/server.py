@@ -62,13 +62,13 @@ class Gate:
     def open(self) -> None:
         """Open the gate, for streams that are waiting at it and for later ones.
 
-        Raises ScenarioError if no rule, frame or job waits at a gate with this name.
+        Raise ScenarioError if no rule, frame or job waits at a gate with this name.
         """
         check_gate(self.name, self._server.gate_names)
         self._server.gates.open(self.name)
 
     def shut(self) -> None:
-        """Close the gate for later streams; raises ScenarioError as `open` does."""
+        """Close the gate for later streams; raise ScenarioError as `open` does."""
         check_gate(self.name, self._server.gate_names)
         self._server.gates.shut(self.name)
 
@@ -96,11 +96,11 @@ class MockServer:
     claims: Claims | None = field(default=None, kw_only=True)
     """Decides which requests are meant for this server; None accepts all of them.
 
-    It is called on the event loop with every whole request, credentials included, before the
+    It is called on the event loop with every complete request, credentials included, before the
     request is counted. Return False for a request from another process that reached this port by
     chance: it gets a 421, its connection is closed, and the journal has a `RequestRejected`. It
     uses up no attempt number, rule or job. TCP connections are numbered as they are accepted,
-    before their first request, so an unclaimed connection also counts for `on.connection`.
+    before their first request, so `on.connection` counts unclaimed connections too.
     `load()` keeps the callable.
     """
     addresses: Addresses = field(factory=Addresses, init=False)
@@ -215,7 +215,7 @@ class MockServer:
         return On(self.set_rule)
 
     def set_rule(self, index: int | None, rule: Rule) -> int:
-        """Add a rule, or replace the one with this index; returns its index."""
+        """Add a rule, or replace the one with this index; return its index."""
         self.check_rule(rule)
         self._gate_names.update(gates_of_rule(rule))
         if index is None:
@@ -226,16 +226,16 @@ class MockServer:
         return index
 
     def check_rule(self, rule: Rule) -> None:
-        """Check that this server supports a rule; raises ScenarioError."""
+        """Check that this server supports a rule; raise ScenarioError."""
         self._check(Scenario(rules=(rule,)))
 
     def remove_rule(self, index: int) -> bool:
-        """Remove a rule; returns False if no rule has this index."""
+        """Remove a rule; return False if no rule has this index."""
         return self._service.rules.remove(index)
 
     @property
     def rules(self) -> list[tuple[int, Rule, int]]:
-        """Every rule in force: its index, the rule, and how often it has fired."""
+        """Every active rule: its index, the rule, and how often it has fired."""
         return self._service.rules.in_force
 
     @property
@@ -245,18 +245,18 @@ class MockServer:
 
     @property
     def jobs(self) -> Mapping[str, Job]:
-        """Every job of the backend by its id."""
+        """The backend's jobs, by id."""
         return self._backend.jobs
 
     def job(self, **words: object) -> Job:
         """Add a job without a create request, from the keys of `[[job]]`.
 
-        Raises ScenarioError for an invalid key, and for an id that is already used.
+        Raise ScenarioError for an invalid key, and for an id that is already used.
         """
         return self.add_job(JOB.read(words, "job"))
 
     def add_job(self, plan: JobPlan, *, org: str = "", project: str = "") -> Job:
-        """Add a job without a create request; raises ScenarioError if the id is already used."""
+        """Add a job without a create request; raise ScenarioError if the id is already used."""
         if self.upstream is not None:
             raise ScenarioError(_NO_JOBS)
         if plan.id is not None and plan.id in self._backend.jobs:
@@ -270,12 +270,12 @@ class MockServer:
     def push(self, job_id: str, frame: ScriptedFrame) -> None:
         """Append an event to a job's log; every live stream of the job gets it.
 
-        Raises KeyError for an unknown job and JobEnded if the job has ended.
+        Raise KeyError for an unknown job and JobEnded if the job has ended.
         """
         self.push_to(self.jobs[job_id], frame)
 
     def push_to(self, job: Job, frame: ScriptedFrame) -> Frame:
-        """Append an event to a job's log; raises JobEnded, and ScenarioError if memory is full."""
+        """Append an event to a job's log; raise JobEnded, and ScenarioError if memory is full."""
         self._gate_names.update(gates_of_frames((frame,)))
         try:
             self._backend.charge(_EVENT_SIZE + weight_of(plain(frame)), job)
@@ -286,7 +286,7 @@ class MockServer:
     def hold(self, job_id: str) -> Hold:
         """Arm a hold: the next stream of the job stops between its replay and its live phase.
 
-        Returns the hold that is already armed, if there is one. Raises KeyError for an unknown job.
+        Return the hold that is already armed, if there is one. Raise KeyError for an unknown job.
         """
         return self._origin.holds.setdefault(self.jobs[job_id].id, Hold())
 
@@ -332,7 +332,7 @@ class MockServer:
     ) -> Record:
         """Return the first record for which `wanted` is true; wait until there is one.
 
-        Raises TimeoutError after `within` seconds; its message lists the requests that arrived.
+        Raise TimeoutError after `within` seconds; its message lists the requests that arrived.
         """
         return await self._awaited(wanted, within, "the wanted record")
 
@@ -346,10 +346,10 @@ class MockServer:
         ended: bool = False,
         within: float = PATIENCE,
     ) -> Record:
-        """Wait for request number `attempt` of a route, or for a part of its response.
+        """Wait for request number `attempt` to a route, or for a part of its response.
 
         `answered` waits for the head, `frame` for the frame of that index, `ended` for the end.
-        Raises TimeoutError after `within` seconds, and ScenarioError for a wrong argument.
+        Raise TimeoutError after `within` seconds, and ScenarioError for a wrong argument.
         """
         words = {"route": str(route), "attempt": attempt, "answered": answered, "ended": ended}
         words |= {} if frame is None else {"frame": frame}
@@ -366,13 +366,13 @@ class MockServer:
         return unopened(self.gates.waited_at, self.gates.opened)
 
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:
-        """End a connection now; raises KeyError if it is not open."""
+        """End a connection now; raise KeyError if it is not open."""
         self._host.connections[number].end_now(how)
 
     async def cut(self, about: Callable[[Request], bool], how: Ending = Ending.RST) -> int:
         """End the connections whose current request matches `about`, and wait until they close.
 
-        Returns how many connections were ended.
+        Return how many connections were ended.
         """
         connections = self._host.connections.values()
         found = [each for each in connections if each.request is not None and about(each.request)]

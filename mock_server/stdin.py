@@ -49,7 +49,7 @@ class Stdin:
                 self._there.sendall(data)
 
     async def read(self) -> bytes:
-        """Wait for bytes and return them; returns b"" at the end of stdin."""
+        """Wait for bytes and return them; return b"" at the end of stdin."""
         while True:
             await anyio.wait_readable(self._here)
             with suppress(BlockingIOError):

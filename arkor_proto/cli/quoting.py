@@ -17,7 +17,7 @@ def joined(words: Iterable[str], platform: str = sys.platform) -> str:
 
 
 def split(line: str, platform: str = sys.platform) -> list[str]:
-    """Return the words of a command line; raises ValueError for an unclosed quote."""
+    """Return the words of a command line; raise ValueError for an unclosed quote."""
     return _split_on_windows(line) if platform == _WINDOWS else shlex.split(line)
 
 

@@ -39,7 +39,7 @@ class Checkpointer(Protocol):
     It is called after the callback of an event has returned, in the same task or thread and before
     the next event. So whatever ends the process, no event is lost, and at most the current one is
     delivered twice. `attach(job_id, last_event_id=…)` resumes. An exception from it is treated like
-    one from a callback. When iterating over events, it is called when the next one is requested.
+    one from a callback. When events are iterated over, it is called when the next one is requested.
     """
 
     def __call__(self, job_id: str, last_event_id: str, /) -> object:

@@ -41,7 +41,7 @@ class Timeouts:
 
 
 def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
-    """Return a client's timeouts, or the defaults for None; raises TypeError."""
+    """Return a client's timeouts, or the defaults for None; raise TypeError."""
     timeouts = Timeouts() if timeouts is None else timeouts
     check_kind("timeouts", timeouts, Timeouts, "Timeouts, such as Timeouts(connect=5.0)")
     return timeouts
@@ -71,7 +71,7 @@ class Address:
 def check_owner(owner: int) -> None:
     """Raise TransportError if this is not the process `owner`, which opened the connection.
 
-    If a parent and its child shared a socket, each would read the other's responses.
+    If a parent and its child shared a socket, each could read the other's responses.
     """
     if os.getpid() != owner:
         raise TransportError("it belongs to the parent process")

@@ -81,7 +81,7 @@ class BrokenBackend:
         return self.name.partition(".")[0]
 
     def scenario(self) -> Mapping[str, object]:
-        """Return the scenario as data; raises ScenarioError if the mock does not accept it."""
+        """Return the scenario as data; raise ScenarioError if the mock does not accept it."""
         whole = dict(scenario_to_dict(CONFORMING))
         for name, words in (("backend", self.backend), ("limits", self.limits)):
             own = whole.get(name, {})
@@ -115,14 +115,14 @@ _FILE: Final[Shape[_File]] = table(_File, "the mutants of the backend kit")
 
 
 def broken_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
-    """Return the broken backends; raises ReadingError if `mutants.toml` is invalid."""
+    """Return the broken backends; raise ReadingError if `mutants.toml` is invalid."""
     return _read(requirements).mutants
 
 
 def benign_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
     """Return the benign variants and the conforming scenario itself.
 
-    Raises ReadingError if `mutants.toml` is invalid.
+    Raise ReadingError if `mutants.toml` is invalid.
     """
     itself = BrokenBackend(name="conforming.itself", what="The conforming scenario.")
     return (itself, *_read(requirements).benign)
@@ -263,7 +263,7 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play cases against benign backends, and against broken ones those for the rules they break.
+    """Play each case on the benign backends, and on the broken ones that break one of its rules.
 
     `enough` saves time. Once a broken backend has been caught, the cases that have already caught
     another one are skipped for it. Only the first benign backend is tested with every case; the

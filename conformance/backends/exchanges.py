@@ -1,4 +1,4 @@
-"""The requests of a case: sent, answered and followed, and all of it in the trace."""
+"""Send the requests of a case, read and follow the responses, and record all in the trace."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,12 @@ from conformance.strict_data import Json
 from conformance.trace.describe import COMMENT
 from conformance.trace.events import Ended, Framed, Requested, Responded
 
-NOTHING_MADE: Final = "--follow creates and cancels nothing"
+NOTHING_MADE: Final = "with --follow, the kit creates and cancels nothing"
 _LONGEST_BODY: Final = 1 << 20
 _SHOWN: Final = 200
 _LIMITED: Final = (429, 503)
 _MOST_WAIT: Final = 60
-"""The longest time in seconds that the kit waits because of a Retry-After."""
+"""The longest time in seconds that the kit waits to honour a Retry-After."""
 _TRIES: Final = 3
 _SAFE: Final = ("GET", "HEAD")
 OWN: Final = object()
@@ -75,7 +75,7 @@ class Exchanges(Account):
     ) -> Answer:
         """Send a request and read the whole response.
 
-        Waits as long as a 429 or 503 asks, up to three times; raises Limited if the backend still
+        Wait as long as a 429 or 503 asks, up to three times; raise Limited if the backend still
         refuses.
         """
         tries = count(1)
@@ -88,7 +88,7 @@ class Exchanges(Account):
             await self._obey(answer.status, wait, last=next(tries) > _TRIES)
 
     async def _obey(self, status: int, wait: str, *, last: bool) -> None:
-        """Wait as long as a 429 or 503 asks; raises Limited if it was the last attempt."""
+        """Wait as long as a 429 or 503 asks; raise Limited if it was the last attempt."""
         known = wait.isascii() and wait.isdigit() and len(wait) <= len(str(_MOST_WAIT))
         if last or not known or int(wait) > _MOST_WAIT:
             raise Limited(status)
@@ -96,7 +96,7 @@ class Exchanges(Account):
         await anyio.sleep(int(wait))
 
     def limited(self, answer: Answer) -> None:
-        """Record in the supply that a request was refused because of load, for ARK-SRV-54."""
+        """Record in `supply` a response that refuses a request because of load (ARK-SRV-54)."""
         self.supply.limits.append(answer)
 
     async def _once(  # noqa: PLR0917 - see ask
@@ -133,7 +133,7 @@ class Exchanges(Account):
         return await self.rest(wire, route, number, come)
 
     async def connect(self, *, receive_buffer: int = 0) -> Wire:
-        """Open a connection; raises Unreachable."""
+        """Open a connection; raise Unreachable."""
         self._connections += 1
         return await Wire.to(self.target, self.bounds.connect, receive_buffer=receive_buffer)
 
@@ -189,7 +189,7 @@ class Exchanges(Account):
         return await self.ask("job", self.target.job(job))
 
     async def status_within(self, job: str, wanted: Sequence[str], seconds: float) -> str:
-        """Poll the job route until the job has a wanted status; return its last status."""
+        """Poll the job route until the job has one of these statuses; return its last status."""
         until, wait, found = now() + seconds, 0.02, ""
         while True:
             answer = await self.look(job)
@@ -219,7 +219,7 @@ class Exchanges(Account):
         """Open the stream of a job; return when its head has arrived or the time is up.
 
         Without `read`, the kit reads only the head, to act as a slow reader. Without `wait`, it
-        returns immediately. Waits as long as a 429 or 503 asks, up to three times; raises Limited
+        returns immediately. Wait as long as a 429 or 503 asks, up to three times; raise Limited
         if the backend still refuses.
         """
         tries = count(1)

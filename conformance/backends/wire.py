@@ -56,11 +56,11 @@ class Wire:
     interim: list[int] = field(factory=list[int], init=False)
     """The statuses of interim responses, such as 100."""
     problem: str = field(default="", init=False)
-    """What was wrong with the response as HTTP, or with the connection; empty if nothing was."""
+    """How the response violated HTTP, or what was wrong with the connection; empty if neither."""
 
     @classmethod
     async def to(cls, target: Target, seconds: float, *, receive_buffer: int = 0) -> "Wire":
-        """Connect; raises Unreachable."""
+        """Connect; raise Unreachable."""
         try:
             with anyio.fail_after(seconds):
                 stream = await _connected(target, receive_buffer)
@@ -84,7 +84,7 @@ class Wire:
     async def send(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes = b""
     ) -> None:
-        """Send a request with its body; a broken connection is noticed when reading."""
+        """Send a request with its body; a broken connection is noticed on the next read."""
         parts = [self._http.send(_request(method, target, headers))]
         if body:
             parts.append(self._http.send(h11.Data(body)))
@@ -96,7 +96,7 @@ class Wire:
         await self._write(self._http.send(_request(method, target, headers)) or b"")
 
     def cork(self) -> None:
-        """Send a request and then half-close, all in one packet; works only on Linux.
+        """Send a request and a half-close in a single packet (Linux only).
 
         This way, a backend that mistakes a half-close for a disconnect does so every time, however
         fast it responds.
@@ -119,7 +119,7 @@ class Wire:
             return  # a response may have arrived before; head() and body() read it
 
     async def head(self, *, interim: bool = False) -> None:
-        """Read the final head (if `interim`, the next one); if there is none, `ended` says why."""
+        """Read the final head, or the next one if `interim`; if there is none, `ended` says why."""
         while not self.ended:
             event = await self._next()
             match event:
@@ -259,7 +259,7 @@ async def _with_buffer(target: Target, size: int) -> SocketStream:
 
 
 def _request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> h11.Request:
-    """Build a request; raises Unsendable if a header cannot carry one of the values."""
+    """Build a request; raise Unsendable if a value is not allowed in a header."""
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     try:
         return h11.Request(method=method, target=target, headers=pairs)

@@ -14,7 +14,7 @@ def is_known(case_id: str) -> bool:
 
 
 def show(case_id: str) -> None:
-    """Show a case with the Python code of its steps; raises UsageError for an unknown id."""
+    """Show a case with the Python code of its steps; raise UsageError for an unknown id."""
     listing = "`arkor-conformance list --backend`"
     (case,) = select(tuple(backend_cases().values()), [case_id], listing=listing)
     requirements = backend_requirements()

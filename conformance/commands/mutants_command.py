@@ -55,7 +55,7 @@ _MOST_FAILURES: Final = 3
 @options.case_ids
 @options.patterns
 @options.shard(
-    "Only part I of N of the mutants, divided by name; cases that catch none are not reported."
+    "Play only part I of N of the mutants, split by name; do not report cases that catch none."
 )
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)
@@ -64,7 +64,7 @@ _MOST_FAILURES: Final = 3
     "--cited",
     "cited",
     is_flag=True,
-    help="Play each template once with each mutant; list cited rules that the mutant keeps.",
+    help="Play each template once with each mutant; list cited rules that the mutant obeys.",
 )
 @click.option(
     "--draw",
@@ -276,7 +276,7 @@ class _Page:
     async def citations(
         self, mutants: Sequence[Mutant], cases: Sequence[Case], patience: float, lanes: int
     ) -> int:
-        """Print the rules cited for each mutant; return FAILED if a mutant keeps a cited rule."""
+        """Print the rules cited for each mutant; return FAILED if a mutant obeys a cited rule."""
         wrong = 0
         for mutant in mutants:
             found = await citations(mutant, cases, patience, lanes)

@@ -61,7 +61,7 @@ def command(*, case_id: str, of_backends: bool) -> int:
 
 
 def _before(case: Case) -> Iterator[str]:
-    """Yield lines on what must hold before the case can judge its rules."""
+    """Yield lines that say what must hold before the case can judge its rules."""
     if case.applies:
         requests = ", ".join(shape.request for shape in case.applies)
         yield f"\nApplies only to clients whose requests ({requests}) match 'applies'."

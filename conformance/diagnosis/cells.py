@@ -169,9 +169,9 @@ def cell_of(events: Sequence[Event], step: Step | None) -> Cell:
 
 
 def occasion(events: Sequence[Event], until: int, *, of_a_callback: bool) -> str:
-    """Return what an event of the client reacts to, such as "after the stream broke off".
+    """Return what an event of the client responds to, such as "after the stream broke off".
 
-    `until` is the number of that event. A callback reacts to a frame, even if the stream has
+    `until` is the number of that event. A callback responds to a frame, even if the stream has
     broken off since then. Only the first digit of a status is given.
     """
     said, framed, pieces, refused = "", list[bytes](), list[bytes](), False

@@ -12,9 +12,9 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""How long a driver may report while nothing reaches the backend, in multiples of the patience."""
+"""How long a driver may report and send the backend nothing, in multiples of the patience."""
 _TALK_BESIDE: Final = 10.0
-"""Seconds added to the `TALK` limit, because the patience may be too short on a busy machine."""
+"""Seconds added to the `TALK` limit, because a short patience is too strict on a busy machine."""
 _INDULGENCES: Final = 8
 _SECONDS_PER_BYTE: Final = 2e-5
 """Seconds of processor time allowed per byte sent to a client, which may read byte by byte."""

@@ -21,7 +21,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _waiting_in(descriptor: int) -> int:
-        """Return how many bytes can be read from a pipe; raises BrokenPipeError at its end."""
+        """Return how many bytes can be read from a pipe; raise BrokenPipeError at its end."""
         waiting = _winapi.PeekNamedPipe(msvcrt.get_osfhandle(descriptor), 0)[0]
         return waiting if isinstance(waiting, int) else len(waiting)
 
@@ -41,7 +41,7 @@ class OutputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def read(self, most: int) -> bytes:
-        """Return up to `most` bytes, b"" at the end; raises BlockingIOError if none are ready."""
+        """Return up to `most` bytes, b"" at the end; raise BlockingIOError if none are ready."""
         descriptor = self._file.fileno()
         if sys.platform == "win32":
             try:
@@ -84,7 +84,7 @@ class InputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def write(self, data: bytearray) -> int:
-        """Write what fits and return its length; raises BlockingIOError or another OSError."""
+        """Write what fits and return its length; raise BlockingIOError or another OSError."""
         if sys.platform != "win32":
             return os.write(self._file.fileno(), data)
         if self._is_broken:
@@ -98,14 +98,14 @@ class InputPipe:
             await anyio.wait_writable(self._file)
 
     def close(self) -> None:
-        """Close the pipe, on Windows after writing everything; a second call does nothing."""
+        """Close the pipe (on Windows, once everything is written); a second call does nothing."""
         if sys.platform == "win32":
             self._lines.put(None)
         else:
             self._file.close()
 
     def _write_all(self) -> None:
-        """Write the queued data, in a thread, because on Windows a full pipe blocks the writer."""
+        """Write the queued data; runs in a thread, as a full pipe on Windows blocks the writer."""
         with suppress(OSError), self._file:
             while (data := self._lines.get()) is not None:
                 try:
@@ -126,7 +126,7 @@ class Pipes:
 
     @classmethod
     def of(cls, process: "subprocess.Popen[bytes]") -> "Pipes":
-        """Return the pipes of a process; raises RuntimeError if it was started without them."""
+        """Return the pipes of a process; raise RuntimeError if it was started without them."""
         if not (process.stdin and process.stdout and process.stderr):
             raise RuntimeError("the driver was started without its three pipes")
         return cls(InputPipe(process.stdin), OutputPipe(process.stdout), OutputPipe(process.stderr))

@@ -1,8 +1,8 @@
 """Start one driver process, exchange lines with it, and end it reliably.
 
 `connection` interprets the lines. The process is not trusted: its lines and its log have limits,
-the kit notices its end even if one of its children holds the pipes open, and ends it together with
-its children (see `offspring`).
+and the kit notices when it exits, even if a child process holds the pipes open. The kit ends a
+driver together with its children (see `offspring`).
 """
 
 import contextlib
@@ -72,7 +72,7 @@ class DriverProcess:
         on_end: Callable[[str], None],
         role: str = "driver",
     ) -> "DriverProcess":
-        """Start a driver; raises DriverUnusable with the reason if it cannot be started.
+        """Start a driver; raise DriverUnusable with the reason if it cannot be started.
 
         `role` is the name of the program in error messages, such as `driver` or `parser`.
         """
@@ -96,7 +96,7 @@ class DriverProcess:
         return cls(process, mark, on_line, on_end)
 
     async def read(self) -> None:
-        """Pass on the driver's lines until it ends; run this in its own task."""
+        """Pass on the driver's lines until it exits; run this in its own task."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._read_log)
             group.start_soon(self._write_rest)
@@ -236,7 +236,7 @@ class DriverProcess:
             return True
 
     async def _watch(self) -> None:
-        """Notice the driver's end even if one of its children holds its standard output open."""
+        """Notice when the driver exits, even if one of its children holds its standard output open."""
         await _ended(self._process)
         self.drain()
         self._end(self._farewell())

@@ -108,7 +108,7 @@ def _is_final(state: State, signals: type[Signal]) -> bool:
 
 
 def _ways_out(every: list[State], signals: type[Signal]) -> dict[tuple[Signal, State], list[State]]:
-    """Return the moves to the first or a final state that many states have, with those states."""
+    """Return the moves from many states to the initial or a final state, with those states."""
     found: dict[tuple[Signal, State], list[State]] = {}
     for state in every:
         for move in _moves(state, signals):

@@ -92,7 +92,7 @@ class Cause:
 
     @property
     def _of_a_backend(self) -> str:
-        """The cause as text for a backend: how the first case fails, and how many more cases do."""
+        """The cause of a backend's failures as text: how the first case fails, and how many others do."""
         said = self.step.removesuffix(".")
         said = f"warning: {said}" if self.values.flag("warning") else said
         more = len(self.cases) - 1
@@ -141,7 +141,7 @@ class _Entry:
 
 
 def causes(run: Table) -> Sequence[Cause]:
-    """Return the causes of a run: failures before warnings, the largest first."""
+    """Return the causes of a run: failures before warnings, largest first."""
     results = run.tables("results")
     found = run.tables("causes")
     totals = dict.fromkeys((True, False), 0)
@@ -253,14 +253,14 @@ def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
 
 
 def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry], str]:
-    """Return one iteration of the client's loop, or else the first events, and a line on the rest."""
+    """Return one iteration of the client's loop, or the first events, and a line about the rest."""
     total = len(entries) + omitted
     found = _lap(entries, of_requests=True) or _lap(entries, of_requests=False)
     if found is None:
         return entries[:_MOST_OF_A_LAP], f"… and so on, {total} events in all"
     begin, length = found
     lap = entries[max(0, begin - 2) : begin + min(length, _MOST_OF_A_LAP)]
-    return lap, f"… repeated without end, {total} events in all"
+    return lap, f"… repeated endlessly, {total} events in all"
 
 
 def _lap(entries: Sequence[_Entry], *, of_requests: bool) -> tuple[int, int] | None:

@@ -42,7 +42,7 @@ _STREAM: Final = ((b"content-type", b"text/event-stream"),)
 _EVENT: Final = b'id: 1\nevent: training.log\ndata: {"type": "training.log", "step": 1}\n\n'
 _BACK: Final = 0.99
 TENTH: Final = 0.1
-"""The interval in seconds for which attempts are counted: a tenth of a second."""
+"""The length in seconds of the intervals in which attempts are counted: a tenth of a second."""
 _RAMP: Final = 5
 """The number of attempts after which a client's delays have reached their maximum."""
 MOST_ATTEMPTS: Final = 50_000_000
@@ -125,7 +125,7 @@ class FleetResult:
 
     @property
     def nearly_all_back(self) -> float:
-        """The seconds from the break of the streams until 99 % of the clients had reconnected."""
+        """The seconds from the loss of the streams until 99 % of the clients had reconnected."""
         return self.back[max(0, round(len(self.back) * _BACK) - 1)]
 
     @property

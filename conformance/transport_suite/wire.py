@@ -1,4 +1,4 @@
-"""The bytes that the suite's backend sends: frames, responses, and streams with various ends."""
+"""The bytes sent by the suite's backend: frames, responses, and streams with various endings."""
 
 import json
 from collections.abc import Callable
@@ -99,7 +99,7 @@ def then_closed(*pieces: bytes) -> Script:
 
 
 def then_reset(visit: Visit) -> None:
-    """Reset the connection at once."""
+    """Reset the connection immediately."""
     visit.reset()
 
 

@@ -36,7 +36,7 @@ class Scope:
     chosen: Mapping[str, int] = field(factory=dict[str, int])
     """The number of cases to play, by profile."""
     total: Mapping[str, int] = field(factory=dict[str, int])
-    """The number of all cases, by profile."""
+    """The total number of cases, by profile."""
     files: tuple[str, ...] = ()
     """The files given with `--file`, which replace the kit's own cases."""
     strict: bool = False
@@ -102,7 +102,7 @@ def check_version(
 def pinned(
     version: str, requirements: Mapping[str, Requirement], cases: Sequence[Case]
 ) -> tuple[Case, ...]:
-    """Return the cases that existed in `version`, and whose rules all existed in it."""
+    """Return the cases that existed in `version` and whose rules had all been added by then."""
     return tuple(
         case
         for case in cases

@@ -121,7 +121,7 @@ class Job:
         return None if found is None or found < self.forgotten else found + 1
 
     def pull(self, position: int, limit: int, now: float) -> list[Frame]:
-        """Return up to `limit` events from `position` on; without an interval, emit them first."""
+        """Return up to `limit` events from `position`; if there is no interval, emit them first."""
         if self.plan.interval:
             self.advance(now)
         else:
@@ -150,7 +150,7 @@ class Job:
         return self.created + self.plan.interval * (self._written + 1)
 
     def push(self, scripted: ScriptedFrame) -> Frame:
-        """Append one event now; raises JobEnded if the job has ended."""
+        """Append one event now; raise JobEnded if the job has ended."""
         if self.over:
             raise JobEnded(
                 f"job {self.id}: is {self.status} and accepts no more events; push to a running job"
@@ -200,7 +200,7 @@ class Job:
             self.forgotten = min(self.forgotten, len(self.log))
 
     def cancel(self) -> bool:
-        """Cancel the job if the backend honours cancels; returns False if it had already ended."""
+        """Cancel the job if the backend honours cancels; return False if it had already ended."""
         how = self.backend.cancel
         if self.over and how is Cancelling.OVERRIDES:
             self.status = JobStatus.CANCELLED
@@ -214,7 +214,7 @@ class Job:
         return True
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` whenever the log grows; returns a function that removes the listener."""
+        """Call `listener` whenever the log grows; return a function that removes the listener."""
         self._listeners.append(listener)
 
         def stop() -> None:

@@ -1,4 +1,4 @@
-"""The rules in force: which of them act on a connection or an exchange, and how often."""
+"""The active rules: which of them act on a connection or an exchange, and how often."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ _LONGEST: Final = 200
 
 @define
 class _Live:
-    """A rule in force, and how often it has fired."""
+    """An active rule, and how often it has fired."""
 
     index: int
     rule: Rule
@@ -46,7 +46,7 @@ class Rules:
     )
     """Counts requests by route, and by route and job.
 
-    Clients choose the job ids, so only the counts of the latest jobs are kept, to limit memory.
+    Clients choose the job ids, so only the counts of the latest jobs are kept, to bound memory use.
     """
     _added: int = field(default=0, init=False)
 
@@ -59,26 +59,26 @@ class Rules:
             self.add(rule)
 
     def add(self, rule: Rule) -> int:
-        """Add a rule; returns its index, from 1."""
+        """Add a rule; return its index, from 1."""
         self._added += 1
         self._rules.append(_Live(self._added, rule))
         return self._added
 
     def replace(self, index: int, rule: Rule) -> None:
-        """Replace a rule in force; its count is kept."""
+        """Replace an active rule; its count is kept."""
         for live in self._rules:
             if live.index == index:
                 live.rule = rule
 
     def remove(self, index: int) -> bool:
-        """Remove a rule; returns False if no rule has this index."""
+        """Remove a rule; return False if no rule has this index."""
         before = len(self._rules)
         self._rules = [live for live in self._rules if live.index != index]
         return len(self._rules) != before
 
     @property
     def in_force(self) -> list[tuple[int, Rule, int]]:
-        """Every rule in force: its index, the rule, and how often it has fired."""
+        """Every active rule: its index, the rule, and how often it has fired."""
         return [(live.index, live.rule, live.fired) for live in self._rules]
 
     def connection(self, number: int) -> ConnectionFault:

@@ -25,7 +25,7 @@ _TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
 _CERTAIN: Final = frozenset({Ending.EOF.value, Ending.FIN.value})
 _KEY: Final = "idempotency-key"
 _EARLY: Final = 0.005
-"""Seconds by which two clocks of one machine may disagree about a delay."""
+"""Seconds by which two clocks on one machine may disagree about a delay."""
 
 
 @define
@@ -129,10 +129,10 @@ def _chain_problems(job: str, openings: list[_Opening]) -> list[str]:
 def conduct_problems(
     records: Sequence[Record], profile: Profile, max_attempts: int | None = None
 ) -> list[str]:
-    """List every violation of the rules of `profile` by the client.
+    """List every way in which the client broke the rules of `profile`.
 
-    Finds wrong cursors, streams opened after the end of a job or after a permanent status, delays
-    shorter than Retry-After (if the profile honours it), more consecutive failures than
+    These are wrong cursors, streams opened after the end of a job or after a permanent status,
+    delays shorter than Retry-After (if the profile honours it), more consecutive failures than
     `max_attempts`, a second create with the same body, and missing headers.
     """
     found = resume_problems(records)

@@ -1,6 +1,6 @@
 """Take over one exchange from mitmproxy, so that rules control the client's socket directly.
 
-mitmproxy continues as if it answered the client, but its writes are dropped. The upstream's
+mitmproxy continues as if it were answering the client, but its writes are dropped. The upstream's
 response reaches the rules through mitmproxy's stream callable.
 """
 
@@ -83,7 +83,7 @@ class FlowSource:
         return found
 
     async def until_there_is_room(self) -> None:
-        """Wait until less than the high-water mark is unread; this slows the upstream down."""
+        """Wait until the unread data is below the high-water mark; this slows the upstream down."""
         while self._waiting > _HIGH_WATER and not self._over:
             await self._changed.wait()
 
@@ -113,8 +113,8 @@ class FlowOrigin:
     def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
         """Record the head of the upstream's response."""
         if status < _FINAL:
-            # mitmproxy treats it as the whole response and never passes on the final one.
-            why = f"mitmproxy cannot pass on the informational head of the response ({status})"
+            # mitmproxy treats it as the whole response and never forwards the final one.
+            why = f"mitmproxy cannot forward the informational head of the response ({status})"
             self.fail(Failure(Reason.MALFORMED, f"{why}; use the native proxy"))
             return
         self._head, self._fields = Head(status, reason, end_to_end(headers)), headers
@@ -185,8 +185,8 @@ def take_client(
 ) -> tuple[Wire, Callable[[], None]]:
     """Take over a client; mitmproxy stops reading from it, and mitmproxy's writes are dropped.
 
-    Returns its wire, and a function that ends the connection for mitmproxy too. `tls` contains the
-    TLS layers of the connection; it is empty for plain text. Raises TypeError if the connection is
+    Return its wire, and a function that ends the connection for mitmproxy too. `tls` contains the
+    TLS layers of the connection; it is empty for plain text. Raise TypeError if the connection is
     not TCP, and for TLS within TLS.
     """
     writer = io.writer

@@ -1,4 +1,4 @@
-"""Record every exchange that the proxy passes on, with its timing and its end."""
+"""Record every exchange that the proxy forwards, with its timing and its end."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class RecordingListener:
         """Handle the status of an informational response."""
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Handle the head of the response, and its body if it was passed on whole."""
+        """Handle the head of the response, and its body if it was forwarded whole."""
 
     def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
         """Handle a frame, or a piece of a body that is not an event stream."""
@@ -41,7 +41,7 @@ class RecordingListener:
 
 @define(eq=False)
 class RecordingOrigin:
-    """Passes every exchange on to another origin, and records it."""
+    """Forwards every exchange to another origin, and records it."""
 
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic
@@ -98,19 +98,19 @@ class _ListeningReports:
     _tape: RecordingListener
 
     async def early(self, head: Head) -> None:
-        """Record a head and pass it on."""
+        """Record a head and forward it."""
         self._exchange.early.append(head.status)
         self._tape.early(self._exchange, head.status)
         await self._reports.early(head)
 
     def failed(self, failure: Failure) -> None:
-        """Pass the failure on."""
+        """Forward the failure."""
         self._reports.failed(failure)
 
 
 @define(eq=False)
 class _RecordingSource:
-    """Passes frames on, and records each with the time since the previous one."""
+    """Forwards frames, and records each with the time since the previous one."""
 
     _source: Source
     _exchange: RecordedExchange

@@ -26,7 +26,7 @@ class Paths(Phrased):
 
     DECODED = "decoded", "decodes the job's id in a path"
     RAW = "raw", "takes the job's id in a path without decoding it"
-    EARLY = "early", "decodes a path before it looks for the route, so that %2F is a slash"
+    EARLY = "early", "decodes a path before looking up the route, so %2F counts as a slash"
 
 
 class Expect(Phrased):

@@ -84,7 +84,7 @@ class WallClock:
     """Real time, used unless the kit asks for virtual time; sleeps are not announced."""
 
     def time(self) -> float:
-        """Return the monotonic time; needs no event loop, so the blocking client can call it."""
+        """Return the monotonic time; the blocking client can call this without an event loop."""
         return time.monotonic()
 
     async def sleep_until(self, deadline: float, purpose: str) -> None:  # noqa: ARG002 - protocol

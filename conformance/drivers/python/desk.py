@@ -61,7 +61,7 @@ class Desk:
     _drawn: int = field(default=0, init=False)
 
     def random(self) -> float:
-        """Return the next number of the case's `rng`, which is cyclic; 0.5 if the case has none."""
+        """Return the next number from the case's cyclic `rng`; 0.5 if the case has none."""
         samples = self.config.get("rng")
         if isinstance(samples, str) or not isinstance(samples, list) or not samples:
             return 0.5

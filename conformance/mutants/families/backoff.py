@@ -144,7 +144,7 @@ def spreads_the_clean_end() -> None:
 
 @breaks("ARK-BAK-5")
 def does_not_spread_the_clean_end() -> None:
-    """The client does not spread the delay after a clean end, so a whole fleet reconnects at once."""
+    """The client does not spread the delay after a clean end, so a whole fleet reconnects together."""
     change_profiles(lambda profile: evolve(profile, spreads_clean_end=False), "hardened")
 
 

@@ -151,7 +151,7 @@ def ignores_ids_of_skipped_frames() -> None:
 def _poison(cursor: str) -> str:
     """Return why a cursor cannot be sent, or "" if it can."""
     if cursor != cursor.strip(" \t") or not all(c == "\t" or c.isprintable() for c in cursor):
-        return "it has characters that a header cannot carry"
+        return "it has characters that are not allowed in a header"
     return "it is too long" if len(cursor.encode()) > _MOST_BYTES else ""
 
 

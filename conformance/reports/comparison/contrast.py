@@ -123,7 +123,7 @@ class Contrast:
 
     @cached_property
     def rules(self) -> Sequence[Row]:
-        """One row for every rule that was judged on any side."""
+        """One row for every rule that was judged in at least one run."""
         standings = [_standings(side, self.keys, self.profiles) for side in self.sides]
         names = dict.fromkeys(
             rule for each in standings for found in each.values() for rule in found
@@ -186,7 +186,7 @@ class Contrast:
 
     @cached_property
     def steps(self) -> "Sequence[Contrast]":
-        """Return the comparison of each run with the one before; empty if there are only two runs."""
+        """Return the comparison of each run with the previous one; empty for only two runs."""
         pairs = list(zip(self.sides, self.sides[1:], strict=False))
         return [Contrast(pair) for pair in pairs] if len(pairs) > 1 else ()
 
@@ -197,7 +197,7 @@ class Contrast:
         return Contrast((first, last)) if between else self
 
     def only_in(self, side: Side) -> int:
-        """Return the number of a side's verdicts that the comparison leaves out."""
+        """Return how many of a side's verdicts the comparison leaves out."""
         return len(side.verdicts.keys() - set(self.keys))
 
 

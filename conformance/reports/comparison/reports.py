@@ -29,6 +29,6 @@ def check_names(paths: Sequence[Path]) -> None:
 
 
 def write(paths: Sequence[Path], contrast: Contrast) -> None:
-    """Write the reports; raises ReadingError if one cannot be written."""
+    """Write the reports; raise ReadingError if one cannot be written."""
     for path in paths:
         write_file(path, _BY_ENDING[path.suffix](contrast), "report")

@@ -40,7 +40,7 @@ _NEVER: Final[Mapping[str, Json]] = {"lose": "response", "end": "hang"}
 
 
 def frames_of(places: Sequence[int]) -> list[Mapping[str, Json]]:
-    """Return the events at these positions of the log, counted from 1, as frames."""
+    """Return the events at these positions in the log, counted from 1, as frames."""
     return [
         {"id": str(place), "json": {"type": str(EVENTS[place - 1]["type"]), **_step(place)}}
         for place in places

@@ -23,7 +23,7 @@ from conformance.strict_data import Json
 _ROUNDS: Final = 3
 """How many times a case repeats the moves of an endless loop."""
 _INITIAL_MS: Final = 1000
-"""The length of every delay in ms; the budget runs out before any delay is doubled."""
+"""The length of every delay in ms; the budget runs out before any delay doubles."""
 _COUNTS: Final = "ARK-BUD-"
 """The prefix of the rules about counting failures; their cases exhaust the budget."""
 _OTHERWISE: Final = "ARK-ERR-10"
@@ -31,7 +31,7 @@ _OTHERWISE: Final = "ARK-ERR-10"
 
 
 def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
-    """Yield the moves of a breach up to the first that a correct client makes impossible."""
+    """Yield the moves of a breach, and stop before one that a correct client makes impossible."""
     moves = [*breach.moves]
     if breach.loop is not None:
         moves += [*breach.moves[breach.loop :]] * _ROUNDS
@@ -55,7 +55,7 @@ def about(setting: Setting, profile: Profile, breach: Breach) -> str:
 def case_of(
     setting: Setting, profile: Profile, breach: Breach, known: Mapping[str, Requirement]
 ) -> Case:
-    """Return a counter-example as a case that expects correct behaviour; raises NotACase."""
+    """Return a counter-example as a case that expects correct behaviour; raise NotACase."""
     if breach.promise is MISUSE:
         raise NotACase("it passes the session invalid input that no client receives")
 

@@ -16,7 +16,7 @@ _LAST: Final = 255
 
 @define(eq=False)
 class Addresses:
-    """Makes URLs that reach no server, and holds their ports until `close`."""
+    """Makes URLs that reach no server, and reserves their ports until `close`."""
 
     _held: list[socket.socket] = field(factory=list[socket.socket], init=False)
     _resolver: Resolver = field(factory=Resolver, init=False)
@@ -32,7 +32,7 @@ class Addresses:
     def blackhole_url(self) -> str:
         """Return a URL whose port never accepts a connection, because its accept queue is full.
 
-        Raises OSError if the kernel does not ignore connections to a full queue (see GUIDE.md).
+        Raise OSError if the kernel does not ignore connections to a full queue (see GUIDE.md).
         """
         check_full_queue()
         listening = self._hold()
@@ -44,14 +44,14 @@ class Addresses:
         return f"http://{self._resolver.add([_LIVE], seconds)}:{port}"
 
     def failing_dns_url(self, port: int = 80) -> str:
-        """Return a URL whose host name fails to resolve for now (EAI_AGAIN); see `resolving`."""
+        """Return a URL whose host name fails to resolve temporarily (EAI_AGAIN); see `resolving`."""
         return f"http://{self._resolver.add([])}:{port}"
 
     def dead_first_url(self, port: int, *, silent: bool = False) -> str:
         """Return a URL whose host name has two addresses, the first one dead; see `resolving`.
 
         The first address refuses connections, or ignores them if `silent`; the second is 127.0.0.1.
-        Raises OSError if the port is in use on all addresses of the loopback interface, if the
+        Raise OSError if the port is in use on all addresses of the loopback interface, if the
         interface has no second address (macOS), or if `silent` is set and `blackhole_url` would
         raise it.
         """
@@ -66,8 +66,8 @@ class Addresses:
     def resolving(self) -> AbstractContextManager[Resolver]:
         """Make the names of these URLs known to this process for the duration of a `with`.
 
-        Replaces `socket.getaddrinfo`, so clients in other processes, or with their own resolver,
-        are not affected.
+        This replaces `socket.getaddrinfo`, so clients in other processes, or with their own
+        resolver, are not affected.
         """
         return self._resolver.installed()
 

@@ -18,7 +18,7 @@ class OddHost(ValueError):
 
 
 def address_of(host: str) -> str:
-    """Return the address of a host, IPv4 if it has one; raises OddHost.
+    """Return the address of a host, IPv4 if it has one; raise OddHost.
 
     An IPv4-mapped IPv6 address is returned as IPv4.
     """
@@ -57,7 +57,7 @@ def in_url(host: str) -> str:
 
 
 def checked_name(name: str) -> str:
-    """Return a name for the allow-list in lower case; raises OddHost if no Host could match it."""
+    """Return a name for the allow-list in lower case; raise OddHost if no Host could match it."""
     lower = name.lower()
     bare = f"[{lower}]" if lower.count(":") > 1 and not lower.startswith("[") else lower
     found = _NAME.fullmatch(bare)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults at a point of a stream, at its end and after it; durations are in seconds here."""
+"""Faults at a point in a stream, at its end and after it; durations are in seconds here."""
 
 from typing import Final
 
@@ -143,7 +143,7 @@ class EndFault:
         paces=True,
     ).optional()
     after: After | None = Fault(
-        table(After, "a point of the stream, such as {frames = 2}"),
+        table(After, "a point in the stream, such as {frames = 2}"),
         "where `end` or `stall` happens [default: `end` at the end, `stall` at the start]",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nafter = {frames = 1, bytes = 20}\nend = "rst"',

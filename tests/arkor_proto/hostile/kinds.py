@@ -272,7 +272,7 @@ for _name, _body in {
 }.items():
     _CREATES.add(_name, answer(_body), START_REFUSED, call=Call.START)
 _CREATES.add(
-    "numbers beyond a double",
+    "numbers too large for a double",
     answer(b'{"job": {"id": "j", "x": 1e999}}'),
     RESOLVES,
     call=Call.START,

@@ -48,7 +48,7 @@ class ReadsOn(Plain):
 
 
 class DoesNotAwait(Plain):
-    """Runs each callback in a thread, and does not wait for it before reporting its end."""
+    """Runs each callback in a thread, and reports it as finished without waiting for it."""
 
     def call_back(self, delivery: Deliver) -> None:
         """Begin a callback."""
@@ -82,7 +82,7 @@ class CallsAfterTheEnd(Plain):
 
 
 class SettlesTwice(Plain):
-    """Gives the old outcome of a failed operation to the next caller too."""
+    """Repeats the outcome of a failed operation to the next caller."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
