@@ -135,7 +135,7 @@ def _shown(
 def diagnosis_of(
     results: Sequence[CaseResult], requirements: Mapping[str, Requirement]
 ) -> Diagnosis:
-    """Group the failures by the rule that the backend breaks, the most important first."""
+    """Group the failures by the rule that the backend breaks, the most important rule first."""
     found = list(_failures(results))
     rank = rank_of(requirements)
     groups: dict[str, list[Failure]] = {}

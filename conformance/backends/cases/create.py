@@ -122,7 +122,9 @@ async def same_key_raced(play: Play) -> None:
         ids = set(_ids(answers))
         if len(ids) > 1:
             play.stop(
-                "6", "one job for eight creates with one key", f"{len(ids)} jobs (try {turn + 1})"
+                "6",
+                "one job for eight creates with the same key",
+                f"{len(ids)} jobs (try {turn + 1})",
             )
 
 

@@ -228,7 +228,7 @@ def is_strict_about_200() -> None:
 
 @breaks("ARK-STR-9", "ARK-STR-11")
 def reads_any_2xx() -> None:
-    """The client reads a stream from any 2xx, in the profile that allows only a 200."""
+    """The client reads a stream from any 2xx, even in the profile that allows only a 200."""
     change_profiles(lambda p: evolve(p, stream_statuses=_SUCCESS), "hardened")
 
 

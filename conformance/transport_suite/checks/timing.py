@@ -105,7 +105,7 @@ def a_create_whose_body_does_not_end_is_given_up(bench: Bench) -> None:
 
 @check("T11", "ARK-SEC-4")
 def a_refusal_whose_body_does_not_end_is_a_refusal(bench: Bench) -> None:
-    """A refusal keeps its status even if its body does not end before the deadline."""
+    """A refusal is reported with its status even if its body misses the deadline."""
     slow = refusal(422, "no").replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(frozenset(Timer))
     with bench.play(Scene(job=None, create=[then_left(slow)], clock=clock)) as play:
