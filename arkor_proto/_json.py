@@ -82,7 +82,7 @@ def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
 
 
 def read_end(body: bytes, job_id: str) -> TrainingJob | None:
-    """Return the job `job_id` from a response; None unless it says that the job has ended."""
+    """Return the job `job_id` from a response; None unless the response says that it has ended."""
     try:
         job = read_job(body, "job")
     except ResponseError:

@@ -272,7 +272,7 @@ class AdminOrigin:
 
 @define(eq=False)
 class AdminServer:
-    """The admin and the servers that it starts; they run for the duration of an `async with`."""
+    """The admin and the servers that it starts, for the duration of an `async with` block."""
 
     token: str = field(repr=False)
     host: str = "127.0.0.1"

@@ -31,7 +31,7 @@ class Watch:
 
         The file is read only after two checks in a row have found it unchanged, so it is not read
         half-written. A missing file is ignored. A scenario with a mistake is reported in one line,
-        and the old one stays in force.
+        and the old one stays active.
         """
         read: _Signature = None
         seen: _Signature = None
@@ -55,7 +55,7 @@ class Watch:
             self._broken = False
         except ScenarioError as error:
             self._broken = True
-            say(f"{summary(error)}; the old scenario stays in force")
+            say(f"{summary(error)}; the old scenario stays active")
 
 
 def summary(error: ScenarioError) -> str:

@@ -137,8 +137,8 @@ class BackendPlan:
         choice(FanOut),
         "how the backend sends new events: to all followers of the job; each event to only one "
         "follower, in turn; to the followers one after another, so that one that does not read "
-        "delays the others; or in that way, with a follower that does not read also delaying "
-        "every other request",
+        "delays the others; or likewise one after another, so that one that does not read "
+        "delays every other request too",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )

@@ -111,7 +111,7 @@ class SyncMock:
 
     @property
     def jobs(self) -> Mapping[str, Job]:
-        """Every job of the backend by its id; read them, but do not change them."""
+        """The backend's jobs by id; read them, but do not change them."""
         return self._server.jobs
 
     def job(self, **words: object) -> Job:
@@ -163,7 +163,7 @@ class SyncMock:
 
 @contextmanager
 def mock_in(portal: BlockingPortal, scenario: Scenario) -> Generator[SyncMock, None, None]:
-    """Run a server on the event loop of a portal for the duration of a `with` block."""
+    """Run a server on a portal's event loop for the duration of a `with` block."""
     server = MockServer(scenario)
     with portal.wrap_async_context_manager(server):
         yield SyncMock(portal, server)

@@ -103,7 +103,7 @@ async def same_key_overlapping(play: Play) -> None:
     keyed, ids = await _keyed(play)
     if len(set(ids)) > 1:
         play.stop(
-            "6", "one job for three overlapping creates with one key", f"jobs {', '.join(ids)}"
+            "6", "one job for three overlapping creates with the same key", f"jobs {', '.join(ids)}"
         )
     for answer in keyed.overlapping:
         if not answer.ok and answer.status != _CONFLICT:

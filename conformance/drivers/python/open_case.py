@@ -173,5 +173,5 @@ def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseExceptio
 
 
 def _must_end(error: BaseException) -> bool:
-    """Return whether an error must end the process, such as a KeyboardInterrupt in a group."""
+    """Return whether an error, such as a KeyboardInterrupt in a group, must end the process."""
     return _is_group(error) and error.subgroup((KeyboardInterrupt, SystemExit)) is not None

@@ -222,7 +222,7 @@ def is_strict_about_the_content_type() -> None:
 
 @breaks("ARK-STR-8")
 def is_strict_about_200() -> None:
-    """The client reads a stream only from a 200, in profiles that allow any 2xx."""
+    """The client reads a stream only from a 200, even in profiles that allow any 2xx."""
     change_profiles(lambda p: evolve(p, stream_statuses=HARDENED.stream_statuses), *_PLAIN)
 
 
