@@ -147,7 +147,7 @@ class AppendOnly:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all the data that was added is in the file; tries to write it first."""
+        """Whether all added data is in the file; pending data is written first, if possible."""
         return self._write() is None
 
     def close(self, *, remove: bool = False) -> None:

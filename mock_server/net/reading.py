@@ -191,7 +191,7 @@ class RequestReader:
         return self._service.rules.exchange(*request.about)
 
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
-        """Read the body; returns the body and 0, or b"" and how many bytes were dropped.
+        """Read the body; return the body and 0, or b"" and how many bytes were dropped.
 
         A long body without a valid token is dropped, because any client could send such a request.
         """

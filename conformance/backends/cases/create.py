@@ -79,7 +79,7 @@ async def moves_unfollowed(play: Play) -> None:
 
 
 async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
-    """Return the creates with keys, and the job ids returned by those that overlapped."""
+    """Return the creates with keys, and the job ids in the responses to those that overlapped."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.trace)
     ids = _ids(keyed.overlapping)

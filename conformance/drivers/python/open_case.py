@@ -100,7 +100,7 @@ class OpenCase:
         return Failure("other", f"the client failed: {self.broken}") if failed else None
 
     def do(self, number: Json, name: str, reason: Json) -> None:
-        """Begin an operation; its answer is printed when it settles."""
+        """Begin an operation, whose answer is printed when it settles."""
         client = self._client
         if client is None or self._group is None:
             reply(number, self._no_client())

@@ -1,4 +1,4 @@
-"""Mutants that mishandle opening the stream, or resolving `wait()` with a result."""
+"""Mutants that open the stream wrongly, or resolve `wait()` with a wrong result."""
 
 # ruff: noqa: D401
 
@@ -216,7 +216,7 @@ def leaves_the_connection_open() -> None:
 
 @breaks("ARK-STR-8")
 def is_strict_about_the_content_type() -> None:
-    """The client reads only `text/event-stream`, in profiles that allow any content type."""
+    """The client reads only `text/event-stream`, even in profiles that allow any content type."""
     change_profiles(lambda p: evolve(p, requires_event_stream=True), *_PLAIN)
 
 
