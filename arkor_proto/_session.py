@@ -198,7 +198,7 @@ class Session:
         return self.poll()
 
     def handled(self, delivery: int, now: float) -> Output:
-        """Do the same as `step(Handled(delivery), now)`, but faster: no input is more frequent."""
+        """Do the same as `step(Handled(delivery), now)`, but faster."""
         wait = self._wait
         if type(now) is not float or not wait.now <= now < inf:
             return self.step(Handled(delivery), now)

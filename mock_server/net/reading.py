@@ -176,7 +176,7 @@ class RequestReader:
         return Arrived(request, plan, notes, keep_alive, modern)
 
     async def _invite_body(self) -> None:
-        """Send 100 if the client waits for it before it sends a body (RFC 9110, 10.1.1)."""
+        """Send 100 if the client waits for it before sending a body (RFC 9110, 10.1.1)."""
         honoured = self._service.serving.expect is Expect.HONOURED
         if honoured and self._http.they_are_waiting_for_100_continue:
             await self._wire.send(Head(100, "Continue", ()).render())

@@ -53,7 +53,7 @@ async def accepted(play: Play) -> None:
 
 @case("create.known-at-once", "4")
 async def known_at_once(play: Play) -> None:
-    """A client opens the stream as soon as it has the id, before replicas have caught up."""
+    """A client opens the stream when it has the id, perhaps before replicas have caught up."""
     if play.controls("job"):
         route = await unknown_route(play, (await create_or_fail(play)).job_id)
     else:
@@ -205,7 +205,7 @@ async def without_a_config(play: Play) -> None:
 
 @case("create.errors-have-a-message", "10")
 async def errors_have_a_message(play: Play) -> None:
-    """The client shows the text of `error` to its user, who learns nothing else about it."""
+    """The client shows the text of `error` to its user, who learns nothing else about the failure."""
     missing = await play.look("arkor-conformance-no-such-job")
     bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
     for answer in (missing, bare):

@@ -169,5 +169,5 @@ async def hand_off_spot_check(play: Play) -> None:
             play.stop("35", f"each event after {spot.cursor!r} once, in order", wrong)
     play.notes.append(
         f"hand-off from replay to live: only {len(tried)} resumes were tried; with a control program "
-        "that has `job` and `emit` the kit tries many more"
+        "that has `job` and `emit`, the kit tries many more"
     )

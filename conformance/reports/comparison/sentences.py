@@ -66,7 +66,7 @@ def cell(row: Row, side: int) -> Sequence[Part]:
 
 
 def worth_showing(contrast: Contrast) -> Sequence[Row]:
-    """Return the rules that differ or are broken; first those that differ, the worst on top."""
+    """Return the rules that differ or are broken: those that differ come first, worst first."""
     rows = [row for row in contrast.rules if row.differs or row.worst]
     return sorted(rows, key=lambda row: (not row.differs, -row.worst))
 
@@ -236,7 +236,7 @@ def sections(contrast: Contrast) -> Iterator[Section]:
         if rows:
             said = f"Some {contrast.judged}s pass these cases and others do not."
             yield Section(
-                f"Cases on which the {contrast.judged}s differ", said, _by_rule(contrast, rows)
+                f"Cases where the {contrast.judged}s differ", said, _by_rule(contrast, rows)
             )
         return
     whole = contrast.whole

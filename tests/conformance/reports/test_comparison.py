@@ -223,7 +223,7 @@ def test_the_markdown_has_the_sentence_the_verdicts_and_the_rules() -> None:
     text = markdown(clients([PASSING], [FAILING]))
     assert text.startswith("## 2 clients, judged by 1 rule: they differ on 1.")
     assert "| **ARK-BUD-1** MUST | ✓ holds | ✗ broken |" in text
-    assert "<details><summary>Cases on which the clients differ: 1 case</summary>" in text
+    assert "<details><summary>Cases where the clients differ: 1 case</summary>" in text
 
 
 def saved(folder: Path, *runs: Mapping[str, Json]) -> list[str]:
