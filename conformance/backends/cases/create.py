@@ -19,7 +19,7 @@ _CONFLICT: Final = 409
 
 
 async def _created(play: Play) -> Answer:
-    """Return the response to a new create, or to the run's only one without a control program."""
+    """Return the response to a new create or, without a control program, to the run's only one."""
     if play.controls("job"):
         return await play.create()
     return (await _created_once(play))[0]
@@ -205,7 +205,7 @@ async def without_a_config(play: Play) -> None:
 
 @case("create.errors-have-a-message", "10")
 async def errors_have_a_message(play: Play) -> None:
-    """The client shows the text of `error` to its user, who learns nothing else about the failure."""
+    """The client shows its user the text of `error`, the only explanation of the failure."""
     missing = await play.look("arkor-conformance-no-such-job")
     bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
     for answer in (missing, bare):
