@@ -41,7 +41,7 @@ _scan: Final = make_scanner(_DECODER)  # type: ignore[arg-type]  # the stub name
 
 
 def decode_json(text: str) -> object:
-    """Return the value of one JSON text; raises ValueError if it is invalid or nested too deeply.
+    """Return the value of one JSON text; raise ValueError if it is invalid or nested too deeply.
 
     In a short text a number beyond the range of a double may still come back as infinity, because
     checking every number of every frame would cost too much. `bounded` replaces it with null.

@@ -46,7 +46,7 @@ def camel(name: str) -> str:
 
 
 def check_job_id(job_id: str) -> str:
-    """Return `job_id`; raises ValueError if it cannot be a path segment (ARK-WIR).
+    """Return `job_id`; raise ValueError if it cannot be a path segment (ARK-WIR).
 
     Raises TypeError if it is not a str.
     """
@@ -57,7 +57,7 @@ def check_job_id(job_id: str) -> str:
 
 
 def read_object(body: bytes, what: str, problem: str = "") -> JsonObject:
-    """Return the JSON object in `body`; raises ResponseError if there is none.
+    """Return the JSON object in `body`; raise ResponseError if there is none.
 
     `problem` explains why the body is not JSON, if the response's head shows it.
     """
@@ -71,7 +71,7 @@ def read_object(body: bytes, what: str, problem: str = "") -> JsonObject:
 
 
 def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
-    """Return the job in a response `{"job": {…}}`; raises ResponseError if there is none."""
+    """Return the job in a response `{"job": {…}}`; raise ResponseError if there is none."""
     job = read_object(body, what, problem).get("job")
     if not is_object(job) or not isinstance(job.get("id"), str):
         raise ResponseError(f'{what}: the response has no job; expected {{"job": {{"id": …}}}}')
@@ -82,7 +82,7 @@ def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
 
 
 def read_end(body: bytes, job_id: str) -> TrainingJob | None:
-    """Return the job `job_id` from a response; None unless it says that the job has ended."""
+    """Return the job `job_id` from a response; None unless the response says that it has ended."""
     try:
         job = read_job(body, "job")
     except ResponseError:
@@ -138,7 +138,7 @@ class _Fields:
 
 
 def decode_job(source: JsonObject) -> TrainingJob:
-    """Return the job that a JSON object describes; raises ValueError if it has no usable id.
+    """Return the job that a JSON object describes; raise ValueError if it has no usable id.
 
     Raises TypeError if `source` is not a mapping, for example if it is the JSON text.
     """

@@ -118,7 +118,7 @@ class SessionConfig(Value):
 class Session:
     """A trainer without I/O: it creates, follows and cancels one job.
 
-    `random` returns floats in [0, 1), which randomise the delays; without it they are nominal.
+    `random` returns floats in [0, 1), which randomise the delays; without it, they are exact.
     `json_loads` is a faster decoder for the data of frames. It need not be strict: the core's own
     decoder reads any text that this one refuses or may misread. Raises ValueError if the profile
     needs an idempotency key and the configuration has none, or TypeError if an argument has the
@@ -166,7 +166,7 @@ class Session:
 
     @property
     def last_event_id(self) -> str:
-        """The cursor: the id in force after the last frame taken from the stream; "" if none."""
+        """The cursor: the last event id as of the last frame taken from the stream; "" if none."""
         return self._wait.last_event_id
 
     @property
@@ -198,7 +198,7 @@ class Session:
         return self.poll()
 
     def handled(self, delivery: int, now: float) -> Output:
-        """Do the same as `step(Handled(delivery), now)`, but faster: no input is more frequent."""
+        """Do the same as `step(Handled(delivery), now)`, but faster."""
         wait = self._wait
         if type(now) is not float or not wait.now <= now < inf:
             return self.step(Handled(delivery), now)

@@ -42,7 +42,7 @@ def one_line(text: object, limit: int = MAX_LINE) -> str:
 
 
 def upgrade_words(current: str | None, supported: str | None, upgrade: str | None) -> str:
-    """Return in one line what a 426 response says; the parts that it leaves out are None."""
+    """Return what a 426 response says, in one line; a value that the response lacks is None."""
     parts = (("version ", current, " is not supported"), ("supported: ", supported, ""))
     said = [before + one_line(text) + after for before, text, after in parts if text]
     said += [one_line(upgrade)] if upgrade else []

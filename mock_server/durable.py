@@ -87,7 +87,7 @@ def _kind_of(mode: int) -> str | None:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Read a regular file of at most `most` bytes; raises OddFile and OSError.
+    """Read a regular file of at most `most` bytes, or raise OddFile or OSError.
 
     Follows symbolic links. Never waits for a named pipe or a device.
     """
@@ -120,7 +120,7 @@ class AppendOnly:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Create a new file that only its owner can read, and lock it; raises OSError."""
+        """Create a new file that only its owner can read, and lock it, or raise OSError."""
         descriptor = os.open(path, _NEW | _LINK | os.O_APPEND, _OWNER_ONLY)
         while not _try_to_lock(descriptor):  # another process is testing the lock
             time.sleep(_MOMENT)
@@ -147,7 +147,7 @@ class AppendOnly:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all the data that was added is in the file; tries to write it first."""
+        """Whether all added data is in the file; pending data is written first, if possible."""
         return self._write() is None
 
     def close(self, *, remove: bool = False) -> None:
@@ -162,7 +162,7 @@ class AppendOnly:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file to the disk and then rename it into place; raises OSError.
+    """Write a file to the disk and then rename it into place, or raise OSError.
 
     Only its owner can read it. If this fails or the process is killed, the old file is untouched.
     """
@@ -188,7 +188,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Return whether a process is still writing an `AppendOnly` file; raises OSError."""
+    """Return whether a process is still writing an `AppendOnly` file, or raise OSError."""
     descriptor = os.open(path, _READ | _LINK)
     try:
         return not _try_to_lock(descriptor)
@@ -197,7 +197,7 @@ def is_locked(path: Path) -> bool:
 
 
 def _try_to_lock(descriptor: int) -> bool:
-    """Lock a file until it is closed; returns False if it is already locked. Raises OSError."""
+    """Lock a file until it is closed. Return False if it is already locked, or raise OSError."""
     if sys.platform == "win32":
         os.lseek(descriptor, _LOCKED, os.SEEK_SET)
         try:

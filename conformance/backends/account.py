@@ -96,7 +96,7 @@ class Account:
                 self.stop(rule, expected, f"{block.data!r:.200}")
 
     def streams(self, follower: Follower) -> None:
-        """Check that a request got a stream; otherwise raises NotReached with the broken rule."""
+        """Check that a request got a stream; otherwise raise NotReached with the broken rule."""
         if not follower.status:
             raise NotReached("the stream request got no response head", "ARK-SRV-20")
         if not follower.is_stream:

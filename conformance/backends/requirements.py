@@ -12,5 +12,5 @@ FILE = "backend-requirements.toml"
 
 
 def backend_requirements() -> Mapping[str, Requirement]:
-    """Return the requirements for backends by id; raises ReadingError if their file is invalid."""
+    """Return the requirements for backends by id; raise ReadingError if their file is invalid."""
     return load_requirements(specification_directory() / FILE)

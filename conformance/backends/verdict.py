@@ -25,7 +25,7 @@ def as_cases(
     requirements: Mapping[str, Requirement],
     profiles: Sequence[str] = PROFILE_NAMES,
 ) -> Sequence[Case]:
-    """Return the cases as reports and baselines use them, once for each profile they are in."""
+    """Return the cases as reports and baselines use them: each case once per profile it is in."""
     found = [each.under(name, requirements) for name in profiles for each in cases]
     return [case for case in found if case is not None]
 
@@ -72,7 +72,7 @@ def _result(
         if any(finding.not_reached for finding in played.findings):
             missed = played.findings[0].actual
         elif not set(case.requires) - {r for f in played.findings for r in f.requires}:
-            missed = missed or "its other rules are not in force under this profile"
+            missed = missed or "its other rules do not apply under this profile"
     return CaseResult(
         case=case,
         profile=profile,
@@ -135,7 +135,7 @@ def _shown(
 def diagnosis_of(
     results: Sequence[CaseResult], requirements: Mapping[str, Requirement]
 ) -> Diagnosis:
-    """Group the failures by the rule that the backend breaks, the most important first."""
+    """Group the failures by the rule that the backend breaks, the most important rule first."""
     found = list(_failures(results))
     rank = rank_of(requirements)
     groups: dict[str, list[Failure]] = {}

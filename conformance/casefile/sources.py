@@ -63,7 +63,7 @@ class Source:
 
 
 def load_statements(path: Path) -> tuple[str, ...]:
-    """Return the ids of the published statements in `sources.md`; raises ReadingError."""
+    """Return the ids of the published statements in `sources.md`, or raise ReadingError."""
     found = tuple(_ROW.findall(path.read_text("utf-8")))
     if not found:
         raise ReadingError(path.name, "has no table of statements with anchors")

@@ -273,7 +273,7 @@ def _bounds(factor: float, *, own_mock: bool) -> Bounds:
 
 
 def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path | None) -> Target:
-    """Return the target to judge; raises UsageError or ReadingError."""
+    """Return the target to judge, or raise UsageError or ReadingError."""
     body = JOB_BODY
     if job_file is not None:
         body = read_toml(job_file.name, read_text(job_file), _job_body)
@@ -348,7 +348,7 @@ def _play(
 
 
 async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None:
-    """Ask before creating jobs that may cost money; raises UsageError or NoBackend."""
+    """Ask before creating jobs that may cost money; raise UsageError or NoBackend without a yes."""
     text = (
         f"This creates up to {amounts.jobs} jobs in {target.org}/{target.project} at {target.url} "
         f"({len(cases)} cases), and cancels them at the end. A broken backend may create up to 10 more, "

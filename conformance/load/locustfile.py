@@ -55,7 +55,7 @@ BEGAN: Final = time.monotonic()
 
 
 def share(name: str, otherwise: float) -> float:
-    """Read a share from the environment; exits the program if it is not a number from 0 to 1."""
+    """Read a share from the environment; exit the program if it is not a number from 0 to 1."""
     given = os.environ.get(name, "")
     try:
         found = float(given) if given else otherwise

@@ -57,7 +57,7 @@ class ParserRun:
     _ended_in_a_row: int = field(default=0, init=False)
 
     async def play(self) -> None:
-        """Play every stream; raises DriverUnusable if the parser cannot be used."""
+        """Play every stream; raise DriverUnusable if the parser cannot be used."""
         pending = deque(self.streams)
         while pending:
             if self._ended_in_a_row >= _MOST_ENDS:

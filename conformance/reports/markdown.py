@@ -124,7 +124,7 @@ def _failure(result: Table, run: Table) -> Iterator[str]:
 
 
 def _trace(result: Table, run: Table) -> Iterator[str]:
-    """Yield the decisive lines as a code block, with a fence longer than any backticks in them."""
+    """Yield the decisive lines as a code block, with a fence longer than any run of backticks."""
     lines = [f"{'>' if each.here else ' '} {each.text}" for each in decisive(result, run)]
     if lines:
         fence = "`" * max(3, _backticks("\n".join(lines)) + 1)

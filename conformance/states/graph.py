@@ -126,7 +126,7 @@ class Exploration:
 
 
 def found_in(error: Exception) -> Violated:
-    """Return the broken promise for an exception in a move; the session must not raise any."""
+    """Return the promise broken by an exception during a move: a session must not raise."""
     if isinstance(error, Violated):
         return error
     return Violated(CRASHES, f"{type(error).__name__}: {error}")

@@ -152,7 +152,7 @@ class World:
                 yield "job is over" if facts.heard == len(LOG) else "job runs"
 
     def move(self, name: str) -> None:
-        """Make a move and check everything that the session does in response; raises Violated."""
+        """Make a move and check the session's whole response; raise Violated if a check fails."""
         if self.outputs is not None:
             self.outputs.clear()
         before, last = self.facts.before, None
@@ -168,7 +168,7 @@ class World:
         self._check_rest()
 
     def try_move(self, name: str) -> None:
-        """Make a move if it is possible; raises NotPossible or Violated."""
+        """Make a move as `move` does; raise NotPossible if the world does not allow it now."""
         if name not in self.moves():
             raise NotPossible(name)
         self.move(name)
@@ -183,7 +183,7 @@ class World:
                 yield from (Received(number, b"x"), Finished(number), Responded(number, 100))
 
     def check_misuse(self) -> None:
-        """Check that invalid inputs and late reports do not change the session; raises Violated."""
+        """Raise Violated if an invalid input or a late report changes the session."""
         before = snapshot(self.session)
         for event in self.misuses():
             try:

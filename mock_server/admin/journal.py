@@ -39,7 +39,7 @@ class Polls:
 
     @contextmanager
     def one_more(self) -> Generator[None, None, None]:
-        """Count one request while it waits; raises Refusal (503) if there are too many."""
+        """Count one request while it waits; raise Refusal (503) if there are too many."""
         if self.waiting >= _MOST_POLLS:
             raise Refusal(
                 503, f"{_MOST_POLLS} requests are already waiting for records; retry later"

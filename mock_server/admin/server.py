@@ -63,7 +63,7 @@ class Fleet:
     _started: int = field(default=0, init=False)
 
     async def start(self, scenario: Scenario, port: int = 0) -> str:
-        """Start a server and return its name; raises OSError if the port is taken."""
+        """Start a server and return its name; raise OSError if the port is taken."""
         server = MockServer(
             scenario,
             listener=Listener(self.host, port),
@@ -93,7 +93,7 @@ class Fleet:
         stops[1].set()
 
     async def stop(self, name: str) -> None:
-        """Stop a server and wait until its port is free; raises KeyError for an unknown name."""
+        """Stop a server and wait until its port is free; raise KeyError for an unknown name."""
         del self.servers[name]
         if self.log is not None:
             self.log.forget(name)
@@ -272,7 +272,7 @@ class AdminOrigin:
 
 @define(eq=False)
 class AdminServer:
-    """The admin and the servers that it starts; they run for the duration of an `async with`."""
+    """The admin and the servers that it starts, for the duration of an `async with` block."""
 
     token: str = field(repr=False)
     host: str = "127.0.0.1"
@@ -332,7 +332,7 @@ class AdminServer:
         return f"http://{self._authority}{ROOT}"
 
     async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
-        """Start a server; raises OSError if the port is taken."""
+        """Start a server; raise OSError if the port is taken."""
         if self._fleet is None:
             raise RuntimeError("the admin is not running; use it in `async with`")
         name = await self._fleet.start(scenario, port)

@@ -30,8 +30,8 @@ class Watch:
         """Call `load` with the scenario whenever it has changed, until cancelled.
 
         The file is read only after two checks in a row have found it unchanged, so it is not read
-        half-written. A missing file is ignored. A scenario with a mistake is reported in one line,
-        and the old one stays in force.
+        half-written. A missing file is ignored. A mistake in the scenario is reported in one line,
+        and the old scenario stays active.
         """
         read: _Signature = None
         seen: _Signature = None
@@ -55,7 +55,7 @@ class Watch:
             self._broken = False
         except ScenarioError as error:
             self._broken = True
-            say(f"{summary(error)}; the old scenario stays in force")
+            say(f"{summary(error)}; the old scenario stays active")
 
 
 def summary(error: ScenarioError) -> str:

@@ -1,4 +1,4 @@
-"""The actions that a plan asks its carrier to perform, and the exchange that it plans for."""
+"""The actions that a plan asks its carrier to perform, and the exchange that is being planned."""
 
 from attrs import frozen
 

@@ -143,7 +143,7 @@ class Body:
         self._gzip = zlib.compressobj(wbits=_GZIP)
 
     async def send(self, pieces: Sequence[bytes]) -> None:
-        """Send some pieces together, each in its own chunk; raises OSError."""
+        """Send some pieces together, each in its own chunk, or raise OSError."""
         if self.promise.bodiless:
             return
         if (gzip := self._gzip) is not None:
@@ -159,7 +159,7 @@ class Body:
         return b"".join(pieces)
 
     async def finish(self, extra: bytes) -> bool:
-        """End the body, then send `extra`; returns whether the connection can be used again.
+        """End the body, then send `extra`; return whether the connection can be used again.
 
         Raises OSError.
         """

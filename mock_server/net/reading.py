@@ -77,7 +77,7 @@ class RequestReader:
         return h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
 
     async def next(self) -> Arrived:
-        """Wait for a whole request; raises Refused and ClientLeft."""
+        """Return the next whole request, or raise Refused or ClientLeft."""
         if self._dropped:
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -97,7 +97,7 @@ class RequestReader:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 
     async def stays_silent(self, seconds: float) -> bool:
-        """Wait for another request; returns True if none begins in time. Raises ClientLeft."""
+        """Return whether no other request begins in time; raise ClientLeft if the client leaves."""
         if self._http.trailing_data[0]:
             return False
         with anyio.move_on_after(seconds):
@@ -111,7 +111,7 @@ class RequestReader:
         self._hold(-self._held)
 
     async def watch(self, is_idle: Callable[[], bool]) -> str | None:
-        """Continue to read while a request is answered; returns how the client closed: fin or rst.
+        """Continue reading while a request is answered; return how the client closed: fin or rst.
 
         Stops reading after `header_bytes`: a client that sends more has to wait for its response
         first. While `is_idle()` is true, that wait could last forever, and unread bytes would hide
@@ -142,7 +142,7 @@ class RequestReader:
                     self._dropped = True
 
     def _hold(self, size: int) -> bool:
-        """Add `size` to the bytes held; returns False if all connections together hold too many."""
+        """Add `size` to the bytes held; return False if all connections together hold too many."""
         self._held += size
         return self._service.hold(size)
 
@@ -176,14 +176,14 @@ class RequestReader:
         return Arrived(request, plan, notes, keep_alive, modern)
 
     async def _invite_body(self) -> None:
-        """Send 100 if the client waits for it before it sends a body (RFC 9110, 10.1.1)."""
+        """Send 100 if the client waits for it before sending a body (RFC 9110, 10.1.1)."""
         honoured = self._service.serving.expect is Expect.HONOURED
         if honoured and self._http.they_are_waiting_for_100_continue:
             await self._wire.send(Head(100, "Continue", ()).render())
             self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
 
     def _claimed(self, request: Request) -> ExchangePlan:
-        """Count a whole request; raises Refused if it was meant for another server."""
+        """Count a whole request; raise Refused if it was meant for another server."""
         if self._service.claims is not None and not self._service.claims(request):
             raise Refused(
                 HTTPStatus.MISDIRECTED_REQUEST, "this request is not meant for this server"
@@ -191,7 +191,7 @@ class RequestReader:
         return self._service.rules.exchange(*request.about)
 
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
-        """Read the body; returns the body and 0, or b"" and how many bytes were dropped.
+        """Read the body; return the body and 0, or b"" and how many bytes were dropped.
 
         A long body without a valid token is dropped, because any client could send such a request.
         """

@@ -86,7 +86,9 @@ class ScriptedFrame:
 
     id: str | None = word(text(), "the id field", default=None)
     event: str | None = word(text(), "the event field", default=None)
-    data: str | None = word(text(1 << 24), "the data, one `data:` line per line", default=None)
+    data: str | None = word(
+        text(1 << 24), "the data; each line is sent as a `data:` line of its own", default=None
+    )
     json: object = word(anything(), "the data, as JSON", default=None)
     raw: str | None = word(text(1 << 24), "text sent verbatim", default=None)
     bytes_hex: bytes | None = word(hex_bytes(), "bytes sent verbatim", default=None)

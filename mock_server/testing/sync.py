@@ -41,13 +41,13 @@ class SyncGate:
 
 @frozen
 class SyncHold:
-    """Stops a stream between its replay and its live phase; used from the thread of a test."""
+    """Stops a stream between its replay and its live phase; used from the test's thread."""
 
     _portal: BlockingPortal = field(repr=False)
     _hold: Hold = field(repr=False)
 
     def held(self, *, within: float = PATIENCE) -> None:
-        """Wait until a stream has sent its replay; raises TimeoutError after `within` seconds."""
+        """Wait until a stream has sent its replay; raise TimeoutError after `within` seconds."""
 
         async def wait() -> None:
             with anyio.fail_after(within):
@@ -62,7 +62,7 @@ class SyncHold:
 
 @define(eq=False, repr=False)
 class SyncMock:
-    """The methods of `MockServer`, each run on the event loop of the server."""
+    """The methods of `MockServer`, each run on the server's event loop."""
 
     _portal: BlockingPortal = field(repr=False)
     _server: MockServer = field(repr=False)
@@ -111,7 +111,7 @@ class SyncMock:
 
     @property
     def jobs(self) -> Mapping[str, Job]:
-        """Every job of the backend by its id; read them, but do not change them."""
+        """The backend's jobs by id; read them, but do not change them."""
         return self._server.jobs
 
     def job(self, **words: object) -> Job:
@@ -127,11 +127,11 @@ class SyncMock:
         return SyncGate(self._portal, self._server, name)
 
     def hold(self, job_id: str) -> SyncHold:
-        """Arm a hold as `MockServer.hold` does; raises KeyError for an unknown job."""
+        """Arm a hold as `MockServer.hold` does; raise KeyError for an unknown job."""
         return SyncHold(self._portal, self._portal.call(self._server.hold, job_id))
 
     def end_connection(self, number: int, how: str = "rst") -> None:
-        """End a connection now; raises KeyError if it is not open."""
+        """End a connection now; raise KeyError if it is not open."""
         self._portal.call(self._server.end_connection, number, Ending(how))
 
     def wait_for(
@@ -163,7 +163,7 @@ class SyncMock:
 
 @contextmanager
 def mock_in(portal: BlockingPortal, scenario: Scenario) -> Generator[SyncMock, None, None]:
-    """Run a server on the event loop of a portal for the duration of a `with`."""
+    """Run a server on a portal's event loop for the duration of a `with` block."""
     server = MockServer(scenario)
     with portal.wrap_async_context_manager(server):
         yield SyncMock(portal, server)
@@ -176,7 +176,7 @@ def start_portal() -> AbstractContextManager[BlockingPortal]:
 
 @contextmanager
 def mock_in_thread(scenario: Scenario | None = None) -> Generator[SyncMock, None, None]:
-    """Run a server in a new thread for the duration of a `with`."""
+    """Run a server in a new thread for the duration of a `with` block."""
     with (
         start_portal() as portal,
         mock_in(portal, scenario or Scenario()) as mock,

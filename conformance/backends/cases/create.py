@@ -19,7 +19,7 @@ _CONFLICT: Final = 409
 
 
 async def _created(play: Play) -> Answer:
-    """Return the response to a new create, or to the run's only one without a control program."""
+    """Return the response to a new create or, without a control program, to the run's only one."""
     if play.controls("job"):
         return await play.create()
     return (await _created_once(play))[0]
@@ -53,7 +53,7 @@ async def accepted(play: Play) -> None:
 
 @case("create.known-at-once", "4")
 async def known_at_once(play: Play) -> None:
-    """A client opens the stream as soon as it has the id, before replicas have caught up."""
+    """A client opens the stream when it has the id, perhaps before replicas have caught up."""
     if play.controls("job"):
         route = await unknown_route(play, (await create_or_fail(play)).job_id)
     else:
@@ -79,7 +79,7 @@ async def moves_unfollowed(play: Play) -> None:
 
 
 async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
-    """Return the creates with keys, and the job ids returned by those that overlapped."""
+    """Return the creates with keys, and the job ids in the responses to those that overlapped."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.trace)
     ids = _ids(keyed.overlapping)
@@ -103,7 +103,7 @@ async def same_key_overlapping(play: Play) -> None:
     keyed, ids = await _keyed(play)
     if len(set(ids)) > 1:
         play.stop(
-            "6", "one job for three overlapping creates with one key", f"jobs {', '.join(ids)}"
+            "6", "one job for three overlapping creates with the same key", f"jobs {', '.join(ids)}"
         )
     for answer in keyed.overlapping:
         if not answer.ok and answer.status != _CONFLICT:
@@ -122,7 +122,9 @@ async def same_key_raced(play: Play) -> None:
         ids = set(_ids(answers))
         if len(ids) > 1:
             play.stop(
-                "6", "one job for eight creates with one key", f"{len(ids)} jobs (try {turn + 1})"
+                "6",
+                "one job for eight creates with the same key",
+                f"{len(ids)} jobs (try {turn + 1})",
             )
 
 
@@ -203,7 +205,7 @@ async def without_a_config(play: Play) -> None:
 
 @case("create.errors-have-a-message", "10")
 async def errors_have_a_message(play: Play) -> None:
-    """The client shows the text of `error` to its user, who learns nothing else about it."""
+    """The client shows its user the text of `error`, the only explanation of the failure."""
     missing = await play.look("arkor-conformance-no-such-job")
     bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
     for answer in (missing, bare):

@@ -156,7 +156,7 @@ async def hand_off_hammered(play: Play) -> None:
 async def hand_off_spot_check(play: Play) -> None:
     """An event that arrives between the replay and the live phase is easily lost or repeated.
 
-    Without a control program, the case resumes a running job only a few times.
+    Without a control program, the case can only resume a running job a few times and may miss this.
     """
     seen = await play.supply.ended()
     play.adopt(seen.trace)
@@ -169,5 +169,5 @@ async def hand_off_spot_check(play: Play) -> None:
             play.stop("35", f"each event after {spot.cursor!r} once, in order", wrong)
     play.notes.append(
         f"hand-off from replay to live: only {len(tried)} resumes were tried; with a control program "
-        "that has `job` and `emit` the kit tries many more"
+        "that has `job` and `emit`, the kit tries many more"
     )

@@ -100,7 +100,7 @@ class OpenCase:
         return Failure("other", f"the client failed: {self.broken}") if failed else None
 
     def do(self, number: Json, name: str, reason: Json) -> None:
-        """Begin an operation; its answer is printed when it settles."""
+        """Begin an operation, whose answer is printed when it settles."""
         client = self._client
         if client is None or self._group is None:
             reply(number, self._no_client())
@@ -173,5 +173,5 @@ def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseExceptio
 
 
 def _must_end(error: BaseException) -> bool:
-    """Return whether an error must end the process, such as a KeyboardInterrupt in a group."""
+    """Return whether an error, such as a KeyboardInterrupt in a group, must end the process."""
     return _is_group(error) and error.subgroup((KeyboardInterrupt, SystemExit)) is not None

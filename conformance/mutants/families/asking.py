@@ -84,7 +84,7 @@ def rejects_when_the_question_is_not_answered() -> None:
 
 @breaks("ARK-STR-19", follows=("ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-3"))
 def counts_the_question_as_a_failure() -> None:
-    """A failed request for the job counts as a failure in addition to the empty stream."""
+    """A failed request for the job counts as another failure, in addition to the empty stream."""
 
     def rule(client: Client, notice: Reconnecting, count: int) -> int:
         if notice.cause is None:

@@ -1,4 +1,4 @@
-"""Mutants that mishandle opening the stream, or resolving `wait()` with a result."""
+"""Mutants that open the stream wrongly, or resolve `wait()` with a wrong result."""
 
 # ruff: noqa: D401
 
@@ -216,19 +216,19 @@ def leaves_the_connection_open() -> None:
 
 @breaks("ARK-STR-8")
 def is_strict_about_the_content_type() -> None:
-    """The client reads only `text/event-stream`, in profiles that allow any content type."""
+    """The client reads only `text/event-stream`, even in profiles that allow any content type."""
     change_profiles(lambda p: evolve(p, requires_event_stream=True), *_PLAIN)
 
 
 @breaks("ARK-STR-8")
 def is_strict_about_200() -> None:
-    """The client reads a stream only from a 200, in profiles that allow any 2xx."""
+    """The client reads a stream only from a 200, even in profiles that allow any 2xx."""
     change_profiles(lambda p: evolve(p, stream_statuses=HARDENED.stream_statuses), *_PLAIN)
 
 
 @breaks("ARK-STR-9", "ARK-STR-11")
 def reads_any_2xx() -> None:
-    """The client reads a stream from any 2xx, in the profile that allows only a 200."""
+    """The client reads a stream from any 2xx, even in the profile that allows only a 200."""
     change_profiles(lambda p: evolve(p, stream_statuses=_SUCCESS), "hardened")
 
 

@@ -66,7 +66,7 @@ def cell(row: Row, side: int) -> Sequence[Part]:
 
 
 def worth_showing(contrast: Contrast) -> Sequence[Row]:
-    """Return the rules that differ or are broken; first those that differ, the worst on top."""
+    """Return the rules that differ or are broken: those that differ come first, worst first."""
     rows = [row for row in contrast.rules if row.differs or row.worst]
     return sorted(rows, key=lambda row: (not row.differs, -row.worst))
 

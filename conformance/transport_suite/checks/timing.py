@@ -35,7 +35,7 @@ from mock_server import MockServer
 
 @check("T11", "ARK-BAK-1", "ARK-BAK-15")
 def delays_are_those_of_the_session(bench: Bench) -> None:
-    """Each reconnect waits until exactly the session's deadline, measured by the given clock."""
+    """Each reconnect happens exactly at the session's deadline, measured by the given clock."""
     with bench.play(Scene(streams=[*[sends(refusal(503))] * 4, job(log(1))])) as play:
         play.wait()
         told = [each.delay for each in play.notices if isinstance(each, Reconnecting)]
@@ -105,7 +105,7 @@ def a_create_whose_body_does_not_end_is_given_up(bench: Bench) -> None:
 
 @check("T11", "ARK-SEC-4")
 def a_refusal_whose_body_does_not_end_is_a_refusal(bench: Bench) -> None:
-    """A refusal keeps its status even if its body does not end before the deadline."""
+    """A refusal is reported with its status even if its body misses the deadline."""
     slow = refusal(422, "no").replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(frozenset(Timer))
     with bench.play(Scene(job=None, create=[then_left(slow)], clock=clock)) as play:

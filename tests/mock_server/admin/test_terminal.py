@@ -198,7 +198,7 @@ def test_a_watched_scenario_is_loaded_again_when_its_file_changes(tmp_path: Path
 
         file.write_text('[[rule]]\non = {route = "me"}\nbdy = "second"\nother = 1\n')
         mistake = r"arkor-mock: \S*flaky.toml: rule 1: 'bdy' is unknown; .* \(and 1 more mistake;"
-        terminal.until(mistake + ".*the old scenario stays in force\n")
+        terminal.until(mistake + ".*the old scenario stays active\n")
         assert do(base + "/v1/me") == b"first"
 
         other = tmp_path / "new"
