@@ -21,7 +21,7 @@ REQUIREMENT = re.compile(
 
 
 def lowest(project: dict[str, object]) -> dict[str, str]:
-    """Return the lowest version of each direct dependency; raises ValueError where one has none."""
+    """Return the lowest version of each direct dependency; raise ValueError where one has none."""
     table = project["project"]
     assert isinstance(table, dict)
     lists = [table["dependencies"], *table["optional-dependencies"].values()]

@@ -65,7 +65,7 @@ class Program:
         return reply
 
     def do(self, command: str, **arguments: object) -> Message:
-        """Send a command and return its answer; raises RefusedError."""
+        """Send a command and return its answer; raise RefusedError."""
         answer = self.ask(command, **arguments).result(PATIENCE)
         if command == "rotate":
             self.hello.update(answer)  # it may be at another address now

@@ -65,7 +65,7 @@ class Browser:
     events: list[Table] = field(factory=list[Table], init=False)
 
     def do(self, method: str, session: str = "", **parameters: Json) -> Table:
-        """Send a command and return its result; raises AssertionError if it fails."""
+        """Send a command and return its result; raise AssertionError if it fails."""
         self._sent += 1
         message: dict[str, Json] = {"id": self._sent, "method": method, "params": parameters}
         if session:

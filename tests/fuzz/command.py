@@ -77,7 +77,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def main(words: Sequence[str]) -> int:
-    """Do what the command line asks for; returns the status."""
+    """Do what the command line asks for; return the status."""
     asked = _arguments().parse_args(words)
     every = "all" in asked.targets or not asked.targets
     names = list(TARGETS if every else dict.fromkeys(asked.targets))

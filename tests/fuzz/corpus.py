@@ -66,7 +66,7 @@ def replayed(target: Target, inputs: Iterable[tuple[str, bytes]]) -> Replayed:
 
 
 def inputs_of(target: Target, home: Path = HERE) -> Iterator[tuple[str, bytes]]:
-    """Yield the corpus of a target and its seeds; raises OSError for a file that cannot be read."""
+    """Yield the corpus of a target and its seeds; raise OSError for a file that cannot be read."""
     for path in files_of(target.name, home):
         yield str(path), path.read_bytes()
     for number, data in enumerate(target.seeds(), 1):

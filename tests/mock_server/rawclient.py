@@ -145,7 +145,7 @@ class RawClient:
         return found + mark
 
     async def read_to_end(self) -> tuple[bytes, str]:
-        """Read everything; returns it and how it ended: FIN or the name of an errno."""
+        """Read everything; return it and how it ended: FIN or the name of an errno."""
         found, self._buffer = self._buffer, b""
         while True:
             try:
@@ -200,7 +200,7 @@ CREATE_BODY = json.dumps({"name": "n", "config": {"model": "m", "datasetSource":
 
 
 async def create(port: int, headers: Mapping[str, str] | None = None) -> str:
-    """Create a job on a connection of its own; returns its id."""
+    """Create a job on a connection of its own; return its id."""
     async with RawClient(port) as client:
         answer = await client.ask("POST", "/v1/jobs", headers, CREATE_BODY)
     job = answer.json["job"]

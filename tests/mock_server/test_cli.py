@@ -38,7 +38,7 @@ class Serving:
         return Ready(**json.loads(self.process.stdout.readline()))
 
     def ended(self) -> int:
-        """Wait for the end; returns the exit code."""
+        """Wait for the end; return the exit code."""
         return self.process.wait(timeout=20)
 
 

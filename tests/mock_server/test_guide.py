@@ -145,7 +145,7 @@ def port_of(process: subprocess.Popen[str]) -> int:
 
 
 def follow_once(port: int) -> tuple[int, bytes]:
-    """Open the stream of the first job; returns status 0 for a connection that was cut."""
+    """Open the stream of the first job; return status 0 for a connection that was cut."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         client.request("GET", "/v1/jobs/job-1/events/stream", headers={"Authorization": "Bearer t"})

@@ -169,7 +169,7 @@ def _list(value: object) -> list[object]:
 
 @contextmanager
 def backend(followers: int, pace: Pace, seed: int, every: float) -> Generator[Backend]:
-    """Run the mock for the length of a `with`; raises CommandError if it does not start.
+    """Run the mock for the length of a `with`; raise CommandError if it does not start.
 
     It tells its memory again after `every` seconds.
     """

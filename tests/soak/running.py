@@ -48,7 +48,7 @@ class Order:
 
 
 def soak(order: Order) -> Report:
-    """Run one soak; raises CommandError if it cannot be run, or if the mock ends early."""
+    """Run one soak; raise CommandError if it cannot be run, or if the mock ends early."""
     raise_the_limit(order.followers)
     pace = Pace.of(order.seconds, order.followers, order.interval)
     every = max(0.5, order.seconds / _SAMPLES)

@@ -170,7 +170,7 @@ class Backend:
         return where in self.tenants.get(_token(request), ())
 
     async def _checked(self, request: Request) -> Where:
-        """Return where the request may work; raises HTTPException."""
+        """Return where the request may work; raise HTTPException."""
         if _token(request) not in self.tenants:
             raise HTTPException(401, "unknown token", {"WWW-Authenticate": "Bearer"})
         if not self._allowed(request):

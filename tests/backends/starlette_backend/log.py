@@ -23,7 +23,7 @@ STATUS: Final = {"training.completed": "completed", "training.failed": "failed"}
 
 
 def to_json(value: object) -> str:
-    """Write JSON as UTF-8 can carry it; raises ValueError for NaN and for a lone surrogate."""
+    """Write JSON as UTF-8 can carry it; raise ValueError for NaN and for a lone surrogate."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
     text.encode()
     return text

@@ -57,7 +57,7 @@ class Worker:
         return cls(name, (sys.executable, "-m", "tests.benchmarks.peers.worker", kind, name))
 
     def ask(self, patience: float = PATIENCE, **command: str) -> Reply:
-        """Return the reply to a command; raises PeerFailed if the peer raises, hangs or ends."""
+        """Return the reply to a command; raise PeerFailed if the peer raises, hangs or ends."""
         process = self._running()
         assert process.stdin is not None  # asked for below
         with contextlib.suppress(BrokenPipeError):  # then there is no reply, which is reported
@@ -66,7 +66,7 @@ class Worker:
         return self._line(process, patience)
 
     def hello(self) -> Reply:
-        """Return the first message of the process; raises PeerFailed if it does not start."""
+        """Return the first message of the process; raise PeerFailed if it does not start."""
         self._running()
         assert self._hello is not None  # set when the process was started
         return self._hello

@@ -48,7 +48,7 @@ class Trainer:
         self._cursor = Cursor(self.options.last_event_id)
 
     async def start(self) -> str:
-        """Submit the job, once; returns its id."""
+        """Submit the job, once; return its id."""
         job = self._job or await self._create()
         return str(job["id"])
 

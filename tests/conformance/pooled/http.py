@@ -106,7 +106,7 @@ class Wire:
     sleep: Sleep
 
     async def create(self, body: Mapping[str, Json], key: str | None) -> dict[str, Json]:
-        """Submit a job; returns it. Raises HttpError, ConnectionFailed, Unusable."""
+        """Submit a job; return it. Raises HttpError, ConnectionFailed, Unusable."""
         headers = {} if key is None else {"Idempotency-Key": key}
         with connection_errors():
             request = self._request("POST", "", headers=headers, json=body)
@@ -218,7 +218,7 @@ class Wire:
 
 
 def segment(job_id: str) -> str:
-    """Encode a job id as one segment of a path; raises Unusable if it cannot be one (ARK-CRE-8)."""
+    """Encode a job id as one segment of a path; raise Unusable if it cannot be one (ARK-CRE-8)."""
     if job_id in {"", ".", ".."}:
         raise Unusable(f"the job id {job_id!r} cannot be a segment of a path")
     try:
@@ -228,7 +228,7 @@ def segment(job_id: str) -> str:
 
 
 def sendable(cursor: str) -> bytes:
-    """Return a cursor as the value of a header; raises Unusable if that is impossible (ARK-RES-11)."""
+    """Return a cursor as the value of a header; raise Unusable if that is impossible (ARK-RES-11)."""
     hopeless = any((ord(char) < ord(" ") and char != "\t") or char == "\x7f" for char in cursor)
     if hopeless or cursor != cursor.strip(" \t"):
         raise Unusable("the last event id cannot be sent in a header")

@@ -40,7 +40,7 @@ class EventReader:
     _data: list[str] = field(factory=list[str], init=False)
 
     def feed(self, chunk: bytes) -> Iterator[Block]:
-        """Yield the blocks that `chunk` completes; raises Unusable if an event is too long."""
+        """Yield the blocks that `chunk` completes; raise Unusable if an event is too long."""
         for line in self._lines(self._decoder.decode(chunk)):
             if line:
                 self._field(line)

@@ -30,7 +30,7 @@ class StdlibTransport(httpx.AsyncBaseTransport):
     )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; raises httpx.TransportError."""
+        """Send a request; raise httpx.TransportError."""
         if request.url.scheme != "http":
             raise httpx.UnsupportedProtocol(f"{request.url.scheme} is not spoken here")
         body = await request.aread()

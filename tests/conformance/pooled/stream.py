@@ -30,7 +30,7 @@ class Cursor:
     _ids: dict[str, None] = field(factory=dict[str, None], init=False)
 
     def move(self, block: Block) -> bool:
-        """Move the cursor to a block; returns whether its id is new."""
+        """Move the cursor to a block; return whether its id is new."""
         if block.id is None:
             return True
         is_new = block.id not in self._ids
@@ -63,7 +63,7 @@ class Stream:
     _lost_the_end: bool = field(default=False, init=False)
 
     async def run(self) -> Mapping[str, Json] | None:
-        """Return the terminal frame, or None after a clean end with progress; raises Setback.
+        """Return the terminal frame, or None after a clean end with progress; raise Setback.
 
         If the job turns out to be over, the frame is the job itself with type `job` (ARK-STR-18).
         """

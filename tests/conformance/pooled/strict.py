@@ -26,7 +26,7 @@ class StrictTransport(httpx.AsyncBaseTransport):
     inner: httpx.AsyncHTTPTransport = field(factory=httpx.AsyncHTTPTransport)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; raises httpx.TransportError."""
+        """Send a request; raise httpx.TransportError."""
         answer = await self.inner.handle_async_request(request)
         if request.method == "POST" and request.url.path.endswith("/jobs") and answer.is_success:
             answer.request = request

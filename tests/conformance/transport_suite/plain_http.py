@@ -78,7 +78,7 @@ class Exchanges(ABC):
         return self.secured(number, opened, address[0])
 
     def first(self, found: "queue.Queue[socket.socket | OSError]", end: float) -> socket.socket:
-        """Return the connection once it is there; raises OSError."""
+        """Return the connection once it is there; raise OSError."""
         try:
             opened = found.get(timeout=max(0.001, end - time.monotonic()))
         except queue.Empty:
@@ -108,7 +108,7 @@ class Exchanges(ABC):
         return self.setup.ssl_context or ssl.create_default_context()
 
     def register(self, number: int, opened: socket.socket) -> None:
-        """Let `Close` find a connection; raises OSError if it has come already."""
+        """Let `Close` find a connection; raise OSError if it has come already."""
         with self.changed:
             if number not in self.sockets:
                 opened.close()

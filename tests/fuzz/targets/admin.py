@@ -113,7 +113,7 @@ class _Admin:
 
 
 def target(data: bytes) -> None:
-    """Send requests to the admin; raises where it does not deal with them as it should."""
+    """Send requests to the admin; raise where it does not deal with them as it should."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(_played(data))
 
@@ -194,7 +194,7 @@ def _written(request: bytes) -> bytes:
 
 
 def _read(got: bytes, methods: Sequence[bytes]) -> list[Answer]:
-    """Read the answers to requests with these methods; raises for what is not HTTP."""
+    """Read the answers to requests with these methods; raise for what is not HTTP."""
     found: list[Answer] = []
     for method in methods:
         if not got or (found and found[-1].last):

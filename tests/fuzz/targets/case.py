@@ -28,7 +28,7 @@ _KNOWN: Final = load_requirements()
 
 
 def target(data: bytes) -> None:
-    """Read `data` as a case file; raises where it is not refused and not kept as it is."""
+    """Read `data` as a case file; raise where it is not refused and not kept as it is."""
     for case in read_file("case.toml", data, _cases) or ():
         again = read_case("again", case.source, _KNOWN)
         assert again == case, f"{case} was read again as {again}"

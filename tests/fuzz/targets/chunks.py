@@ -17,7 +17,7 @@ _BOUNDS: Final = (reading.DEFAULT_BOUND, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 24, 
 
 
 def target(data: bytes) -> None:
-    """Read a stream as it arrives; raises AssertionError where the two parsers differ."""
+    """Read a stream as it arrives; raise AssertionError where the two parsers differ."""
     arrival = arrival_of(data)
     seeded, bound = divmod(arrival.choice, len(_BOUNDS))
     cursor = "seed" if seeded else ""

@@ -53,7 +53,7 @@ TOKENS: Final = (
 
 
 def target(data: bytes) -> None:
-    """Read a file of the kit; raises where it is not refused and not kept as it is."""
+    """Read a file of the kit; raise where it is not refused and not kept as it is."""
     kind, _, text = data.partition(b"\n")
     if read := _KINDS.get(kind):
         read(text)

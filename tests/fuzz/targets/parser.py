@@ -14,7 +14,7 @@ LONGEST: Final = 4096
 
 
 def target(data: bytes) -> None:
-    """Read `data` as a stream; raises AssertionError where the two parsers differ."""
+    """Read `data` as a stream; raise AssertionError where the two parsers differ."""
     plain = read(data)
     half = len(data) // 2
     reading.agree(reading.parse([data]), plain, "whole")

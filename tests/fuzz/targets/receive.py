@@ -137,7 +137,7 @@ def _finite(value: object) -> object:
 
 
 def target(data: bytes) -> None:
-    """Follow a job through what arrives; raises where the session hears something else."""
+    """Follow a job through what arrives; raise where the session hears something else."""
     arrival = arrival_of(data)
     hardened, chosen = divmod(arrival.choice % 8, len(_BOUNDS))
     bound = _BOUNDS[chosen]

@@ -38,7 +38,7 @@ TOKENS: Final = (
 
 
 def target(data: bytes) -> None:
-    """Read `data` as a scenario; raises where it is not refused and not kept as it is."""
+    """Read `data` as a scenario; raise where it is not refused and not kept as it is."""
     name = "scenario.json" if data.lstrip()[:1] == b"{" else "scenario.toml"
     scenario = read_file(name, data, scenario_from_file)
     if scenario is not None:

@@ -56,7 +56,7 @@ class Terminal:
         return found
 
     def end(self) -> int:
-        """Send Ctrl-C, and read what is left; returns the exit status."""
+        """Send Ctrl-C, and read what is left; return the exit status."""
         self.process.send_signal(signal.SIGINT)
         status = self.process.wait(PATIENCE)
         while select.select([self._master], [], [], 0)[0] and self._read():

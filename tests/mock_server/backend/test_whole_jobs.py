@@ -45,7 +45,7 @@ def _text(value: object) -> bool:
 
 
 def lint(answer: Mapping[str, object]) -> str:
-    """Check the job of an answer; returns its status."""
+    """Check the job of an answer; return its status."""
     job = answer["job"]
     assert problems(job) == []
     assert is_table(job)

@@ -42,7 +42,7 @@ class Program:
         return found
 
     def send(self, do: str, **words: object) -> int:
-        """Send a command; returns its id."""
+        """Send a command; return its id."""
         self._asked += 1
         self.say(json.dumps({"id": self._asked, "do": do, **words}))
         return self._asked
@@ -58,7 +58,7 @@ class Program:
         return found
 
     def refused(self, do: str, **words: object) -> str:
-        """Send a command that must fail; returns the message."""
+        """Send a command that must fail; return the message."""
         number = self.send(do, **words)
         answer = self.hear()
         assert answer["re"] == number
@@ -74,7 +74,7 @@ class Program:
         return str(self.ask("job")["id"])
 
     def ended(self) -> int:
-        """Wait for the end; returns the exit status."""
+        """Wait for the end; return the exit status."""
         return self.process.wait(PATIENCE)
 
     def stream(self, job: str, **headers: str) -> "Client":
@@ -158,7 +158,7 @@ class Client:
         return found + mark
 
     def rest(self) -> tuple[bytes, str]:
-        """Read to the end; returns also whether it was FIN or RST."""
+        """Read to the end; return also whether it was FIN or RST."""
         found, self._buffer = self._buffer, b""
         while True:
             try:

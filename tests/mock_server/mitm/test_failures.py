@@ -117,7 +117,7 @@ async def test_an_upstream_that_is_away_is_a_502(mitmdump: Mitmdump) -> None:
 
 
 def ended(directory: Path, *arguments: str, **options: str) -> str:
-    """Run a mitmdump that must end by itself, with an exit code that says so; returns its words."""
+    """Run a mitmdump that must end by itself, with an exit code that says so; return its words."""
     found = subprocess.run(
         [*command(directory, options), "--mode", "regular@127.0.0.1:0", *arguments],
         capture_output=True,

@@ -57,7 +57,7 @@ async def status(mock: MockServer, job: str = "j") -> object:
 
 
 async def made(mock: MockServer, *requests: tuple[str, str]) -> Sequence[object]:
-    """Create jobs one after the other, each with a key and a name; returns their ids."""
+    """Create jobs one after the other, each with a key and a name; return their ids."""
     return [await created(mock, *request) for request in requests]
 
 

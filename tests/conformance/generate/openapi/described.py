@@ -132,7 +132,7 @@ class Seen:
 
 
 def seen_in(path: str, method: str, answer: Answer) -> Seen:
-    """Check an answer against the description; raises Undescribed."""
+    """Check an answer against the description; raise Undescribed."""
     responses = at("paths", path, method.lower(), "responses")
     keys = (str(answer.status), f"{answer.status // 100}XX")
     status = next((key for key in keys if key in responses), None)
