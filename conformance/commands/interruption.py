@@ -1,6 +1,6 @@
 """Handle signals that end a command: Ctrl-C, SIGTERM and SIGHUP all end it in the same orderly way.
 
-The event loop turns SIGINT into a cancellation, so that drivers are ended and the results so far
+The event loop turns SIGINT into a cancellation, so that drivers are terminated and the results so far
 are kept. The other signals are turned into a SIGINT, and the exit status shows the original signal.
 """
 

@@ -249,11 +249,12 @@ def check_move(facts: Facts, move: str, before: Before, last: "bool | None") -> 
         case "cancel":
             _check_a_cancel(facts, before)
         case "abort" | "leave":
+            after = "the abort" if move == "abort" else "the application left"
             if waits:
                 rule = _rule_of_an_abort(facts) if move == "abort" else "ARK-ERR-10"
-                raise violated(rule, f"the wait is still pending after the {move}")
+                raise violated(rule, f"the wait is still pending after {after}")
             if "stream" in facts.calls:
-                raise violated("ARK-ABT-2", f"the stream is still open after the {move}")
+                raise violated("ARK-ABT-2", f"the stream is still open after {after}")
         case "handled" if last and waits:
             raise violated("ARK-STR-2", "the wait is still pending after the terminal event")
         case "fails" if last is not None:
