@@ -43,7 +43,7 @@ _PORT: Final = typed(partial(numbers.whole, most=65_535))
 _STATUSES: Final = (
     "success, or the server was stopped",
     "check: a scenario has a mistake or cannot be read",
-    "a port is taken, a package is missing, or the output or a recording cannot be written",
+    "a port is taken, a package is missing, or a file cannot be written",
 )
 
 

@@ -20,7 +20,7 @@ _COMMANDS: Final = {
 }
 """The description and the example of each command."""
 _STATUSES: Final = (
-    "the job completed (status: or it is running; cancel: or it is being stopped)",
+    "the job completed (status: or is running; cancel: or is being stopped)",
     "the job failed or was cancelled (cancel: the backend refused the request)",
     "gave up on the backend or the network: the outcome of the job is unknown",
 )
