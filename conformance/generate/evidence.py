@@ -180,7 +180,7 @@ def measure(command: Command, printed: str, seconds: float, machine: str) -> Mea
     for promise in command.promises:
         found = promise.read.search(printed)
         if found is None:
-            problem = f"{promise.read.pattern!r} was not found in its output"
+            problem = f"{promise.read.pattern!r} was not found in the command's output"
             raise ReadingError(f"{command.name}: {promise.name}", problem)
         figures[promise.name] = found.groupdict("")
     date = datetime.now(UTC).date().isoformat()

@@ -165,7 +165,7 @@ class World:
             elif due is not None:
                 self._tick(due)
             else:
-                raise Violated("the client waits for a backend that sends nothing more")
+                raise Violated("the client is waiting for a backend that sends nothing more")
             if self.now > latest:
                 raise Violated(f"the wait is not over {_SPARE:.0f} s after the end of the job")
         if self._raised:
