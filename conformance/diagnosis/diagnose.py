@@ -80,7 +80,9 @@ async def diagnose(
         references = await reference_plays(chosen, plan, attached=attached)
     except DriverUnusable as error:
         found = explain(outcome, {}, requirements)
-        return evolve(found, note=f"the failures were not compared with the reference, which {error}")
+        return evolve(
+            found, note=f"the failures were not compared with the reference, which {error}"
+        )
     return explain(outcome, references, requirements)
 
 
