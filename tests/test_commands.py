@@ -236,7 +236,7 @@ def test_a_file_that_cannot_be_used_is_named(words: tuple[str, ...], tmp_path: P
     ("out", "status", "said"),
     [
         ("/dev/full", 3, "cannot write to standard output: No space left on device"),
-        (CLOSED, 3, "standard output is closed; send it to a file or to /dev/null"),
+        (CLOSED, 3, "standard output is closed; redirect it to a file or to /dev/null"),
         (HEAD, 141, ""),
     ],
 )

@@ -51,7 +51,7 @@ class CommandError(Exception):
 def run(name: str, act: Callable[[], int]) -> int:
     """Run the command `name`; return the exit status of `act`, or of the error that ended it."""
     if not _prepare():
-        _complain(name, "standard output is closed; send it to a file or to /dev/null")
+        _complain(name, "standard output is closed; redirect it to a file or to /dev/null")
         return UNABLE
     status = _status(name, act)
     for stream in (sys.stdout, sys.stderr):

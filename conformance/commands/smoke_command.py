@@ -98,7 +98,7 @@ def command(*, patience: float, driver: Sequence[str]) -> int:
         say(f"\n{each}")
     left_out = [each for each in _OPTIONAL if each not in identity.capabilities]
     if left_out:
-        say(f"\nnot tried, because the driver does not declare it: {', '.join(left_out)}")
+        say(f"\nnot tried, because the driver does not declare them: {', '.join(left_out)}")
     works = result.verdict is Verdict.PASS and not unknown
     say(
         "\nthe driver works; its client was not judged"

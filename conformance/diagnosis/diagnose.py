@@ -35,7 +35,7 @@ class Diagnosis:
     causes: tuple[Cause, ...] = ()
     failures: tuple[Failure, ...] = field(factory=tuple[Failure, ...])
     note: str = ""
-    """Why the failures were not compared with the reference; empty if they were."""
+    """Why the failures were not compared with the reference, or empty if they were."""
 
 
 def to_explain(results: Sequence[CaseResult]) -> Sequence[CaseResult]:
@@ -80,7 +80,9 @@ async def diagnose(
         references = await reference_plays(chosen, plan, attached=attached)
     except DriverUnusable as error:
         found = explain(outcome, {}, requirements)
-        return evolve(found, note=f"the failures were not compared with the reference: it {error}")
+        return evolve(
+            found, note=f"the failures were not compared with the reference, which {error}"
+        )
     return explain(outcome, references, requirements)
 
 

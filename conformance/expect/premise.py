@@ -101,7 +101,7 @@ class Carries:
 
     def judge(self, trace: Trace) -> Divergence | None:
         """Check that the member is a string in the first call."""
-        expected = f"a call of {self.callback} with a string as its {self.member}"
+        expected = f"a call to {self.callback} with a string as its {self.member}"
         for event, fact in trace.of(CallbackRan):
             if fact.name == self.callback:
                 told = fact.data.get(self.member) if isinstance(fact.data, Mapping) else None

@@ -142,7 +142,7 @@ def _joint_rules() -> str:
     lines = [
         "## Joint rules",
         "",
-        "When one machine moves, another may have to move immediately too.",
+        "When one machine moves, another may also have to move immediately.",
         "",
     ]
     lines += [_row(["When", "and", "then"]), _row(["---"] * 3), *map(_joint_row, JOINT)]

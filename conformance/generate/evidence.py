@@ -180,7 +180,7 @@ def measure(command: Command, printed: str, seconds: float, machine: str) -> Mea
     for promise in command.promises:
         found = promise.read.search(printed)
         if found is None:
-            problem = f"{promise.read.pattern!r} was not found in its output"
+            problem = f"{promise.read.pattern!r} was not found in the command's output"
             raise ReadingError(f"{command.name}: {promise.name}", problem)
         figures[promise.name] = found.groupdict("")
     date = datetime.now(UTC).date().isoformat()
@@ -320,8 +320,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the commands named in the arguments, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m conformance.generate.evidence")
     parser.add_argument("name", nargs="*", help="a command in spec/evidence.toml, or all")
-    parser.add_argument("--from", dest="printed", type=Path, help="a file with the earlier output")
-    parser.add_argument("--seconds", type=float, help="with --from: how long the command took")
+    instead = "a file with the command's output, to be read instead of running the command"
+    parser.add_argument("--from", dest="printed", type=Path, help=instead)
+    parser.add_argument("--seconds", type=float, help="with --from: how many seconds it took")
     options = parser.parse_args(arguments, _Options())
     commands = {each.name: each for each in declared()}
     names = list(commands) if options.name == ["all"] else options.name

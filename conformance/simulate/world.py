@@ -165,9 +165,9 @@ class World:
             elif due is not None:
                 self._tick(due)
             else:
-                raise Violated("the client waits for a backend that sends nothing more")
+                raise Violated("the client is waiting for a backend that sends nothing more")
             if self.now > latest:
-                raise Violated(f"the wait is not over {_SPARE:.0f} s after the end of the job")
+                raise Violated(f"the wait is still running {_SPARE:.0f} s after the end of the job")
         if self._raised:
             raise Violated(f"the wait did not end with the error {self._raised[-1]}")
         check(

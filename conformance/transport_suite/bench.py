@@ -247,7 +247,7 @@ class Play:
     def backs_off(self) -> None:
         """Wait for a delay before a reconnect; raise Unexpected if there is none."""
         waits = self.clock.waits_for(Timer.RECONNECT, self.patience)
-        holds(waits, f"no delay before a reconnect began within {self.patience} s")
+        holds(waits, f"the client started no delay before a reconnect in {self.patience} s")
 
     def begin(self, transport: Open, setup: Setup) -> None:
         """Open the client with the transport under test."""

@@ -202,7 +202,7 @@ class Timing:
             return ""
         return (
             f"the delays of the case take {total:.0f} s in this time mode (the longest is "
-            f"{longest:.0f} s), which is too long to wait; playing it needs {VIRTUAL_CLOCK}"
+            f"{longest:.0f} s), which is too long to wait; the case needs {VIRTUAL_CLOCK}"
         )
 
 

@@ -103,7 +103,9 @@ class _Hammered:
             self.tried += 1
             follower = await self.play.follow(self.job, cursor)
             if not follower.is_stream:
-                raise NotReached(f"the response to a resume was {follower.status}")
+                raise NotReached(
+                    f"a resume did not return an event stream (status {follower.status})"
+                )
             # An event that is newer than the open of the stream crossed the hand-off.
             await follower.until(self._brings_more_than(set(self.log)), self.play.bounds.event)
             await follower.leave()

@@ -66,7 +66,7 @@ def breach_of(
         after = f"it did not happen after {past}" if past.route else "the client sent no request"
         return Breach(rule, Divergence(missing.expected, after, last))
     fact = settled.fact
-    assert isinstance(fact, Settled), "only operations that settled are unexpected"
+    assert isinstance(fact, Settled), "only an operation that has settled can be unexpected"
     failure = fact.failure
     how = "resolved" if failure is None else f"failed: {failure.kind} ({failure.message})"
     when = f"after {past}" if past.route else "before any request"
