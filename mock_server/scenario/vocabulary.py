@@ -137,12 +137,12 @@ class Select:
     job: str | None = word(text(), "the job's id, decoded", default=None)
     attempt: Span | None = word(
         span(),
-        "the number of the request within its route, from 1 (with `job`: within its route and job)",
+        "the number of the request within its route, counting from 1 (with `job`: within its route and job)",
         default=None,
     )
-    connection: Span | None = word(span(), "the number of the connection, from 1", default=None)
+    connection: Span | None = word(span(), "the number of the connection, counting from 1", default=None)
     frame: Span | None = word(
-        span(), "the number of the frame in its response, from 1", default=None, needs="frame"
+        span(), "the number of the frame in its response, counting from 1", default=None, needs="frame"
     )
     id: str | None = word(text(), "frames with this id", default=None, needs="frame")
     event: str | None = word(text(), "frames with this event field", default=None, needs="frame")

@@ -54,7 +54,7 @@ class Mocks:
         if self._strict and not failed:
             idle = [*mock.verify.idle_rules(), *mock.verify.unopened_gates()]
             if idle:
-                pytest.fail("\n".join([*idle, "(allow it with strict=False)"]), pytrace=False)
+                pytest.fail("\n".join([*idle, "(to allow this, set strict=False)"]), pytrace=False)
 
     def sections(self) -> list[tuple[str, str]]:
         """Return the seed and the exchanges of every mock, for the report of a failed test."""
