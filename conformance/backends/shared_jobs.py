@@ -219,7 +219,7 @@ async def create_or_fail(play: Play) -> Answer:
     if not answer.ok:
         if not play.controls("job"):
             hint = (
-                "use a token with that permission"
+                "use a token that may create jobs"
                 if answer.status in _FORBIDDEN
                 else "give a valid job with --job"
             )

@@ -109,7 +109,7 @@ def _read(given: tuple[object, ...], words: dict[str, object], beside: Path) -> 
     if len(given) == 1 and isinstance(given[0], str | Path):
         if words:
             raise ScenarioError(
-                f"a file cannot be combined with {', '.join(words)}; put it in the file"
+                f"a file cannot be combined with {', '.join(words)}; put everything in the file"
             )
         return scenario_from_file(beside / given[0])
     if given and not all(is_table(each) for each in given):

@@ -306,7 +306,9 @@ async def _signals(play: Play, *followers: Follower) -> None:
         ours, theirs = (set(each.ids) for each in followers[:2])
         whole = all(each.terminal is not None for each in followers[:2])
         if whole and (odd := sorted(ours ^ theirs)):
-            play.stop("29", "the same ids for both followers", f"the id {odd[0]!r} for only one of them")
+            play.stop(
+                "29", "the same ids for both followers", f"the id {odd[0]!r} for only one of them"
+            )
 
 
 @case("stream.retry", "30", passive=True)
