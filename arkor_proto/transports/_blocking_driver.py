@@ -354,7 +354,7 @@ class Driver:
     def _fail(self, error: BaseException) -> None:
         """End every current and later operation with `error`."""
         if not isinstance(error, Exception):
-            error = TransportError(f"trainer: stopped by {error!r}; attach a new one")
+            error = TransportError(f"trainer: stopped by {error!r}; attach a new trainer")
         self._failure = self._failure or error
         for waiter in self._waiters:
             waiter.outcome = waiter.outcome or msg.Rejected(self._failure)

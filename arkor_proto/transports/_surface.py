@@ -48,7 +48,9 @@ from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 NO_TOKEN: Final = "(no token)"  # noqa: S105 - it stands for no token
 """The default of `token`. It cannot be sent in a header, so it cannot be a real token."""
-CLOSED: Final = "client: not open; use it inside 'with', and create a new one after it is closed"
+CLOSED: Final = (
+    "client: not open; use it inside 'with', or create a new client if it is already closed"
+)
 
 Value = TypeVar("Value")
 Given: TypeAlias = Value | Awaitable[Value]

@@ -1,7 +1,7 @@
 """The blocking client, over plain sockets: for scripts, threads and gevent.
 
 `_blocking_driver.py` runs the session and explains which thread does what; `_blocking_http.py`
-transfers the bytes. Callbacks run in the thread that waits. Each request in progress has its own
+transfers the bytes. Callbacks run in the thread that calls `wait()`. Each request in progress has its own
 thread, which ends with the response; between calls there are no threads.
 
 Every method may be called from any thread, and `Trainer.abort` also from a signal handler. Ctrl-C,

@@ -123,18 +123,18 @@ async def cancel_a_job(play: Play) -> Cancelled:
     else:
         job = (await create_or_fail(play)).job_id
         if route := await unknown_route(play, job):
-            raise NotReached(f"the {route} route has no such job", "ARK-SRV-4")
+            raise NotReached(f"the {route} route does not know the job", "ARK-SRV-4")
     followers = [await play.follow(job), await play.follow(job)]
     before = (await play.look(job)).job_status
     if not before:
         raise NotReached("the job route does not show whether the job is over")
     if before in OVER:
-        raise NotReached(f"the job was {before} before it could be cancelled")
+        raise NotReached(f"the job was over (status {before}) before it could be cancelled")
     answer = await play.cancel(job)
     if not answer.ok:
         status = await play.status_within(job, OVER, 0.0)
         if status in OVER and status != "cancelled":
-            raise NotReached(f"the job was {status} before it could be cancelled")
+            raise NotReached(f"the job was over (status {status}) before it could be cancelled")
     status = await play.status_within(job, OVER, play.bounds.cancelled)
     for each in followers:
         await each.until(lambda one: one.terminal is not None, play.bounds.event)
@@ -219,7 +219,7 @@ async def create_or_fail(play: Play) -> Answer:
     if not answer.ok:
         if not play.controls("job"):
             hint = (
-                "use a token with that permission"
+                "use a token that may create jobs"
                 if answer.status in _FORBIDDEN
                 else "give a valid job with --job"
             )

@@ -44,7 +44,7 @@ class Requirement:
     """One numbered rule.
 
     `since` is the version of the specification that introduced the rule. `excluded` is the reason
-    why no case can judge the rule; empty if one can.
+    why no case can judge the rule, or empty if one can.
     """
 
     id: str = needed(matching(r"ARK-[A-Z]{3}-[1-9][0-9]*", "an id, such as 'ARK-BUD-3'"), "the id")
@@ -57,7 +57,7 @@ class Requirement:
     source: Source = needed(SOURCE, "the source of the rule")
     text: str = needed(_TEXT, "the rule")
     why: str = word(_TEXT, "the reason for the rule", default="")
-    excluded: str = word(_TEXT, "why no case can judge the rule; empty if one can", default="")
+    excluded: str = word(_TEXT, "why no case can judge the rule, or empty if one can", default="")
     since: str = word(VERSION, "the version that introduced the rule", default=_FIRST_VERSION)
 
     @property

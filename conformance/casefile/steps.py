@@ -131,7 +131,7 @@ def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
     } - {NEVER}
     opened = {step.gate for step in steps if isinstance(step, OpenGate)}
     for name in sorted(opened - waited_at):
-        meant = nearest(name, waited_at) if waited_at else "the server has no gate"
+        meant = nearest(name, waited_at) if waited_at else "the server has no gates"
         raise ScenarioError(f"{where}: opens the gate {name!r}, but nothing waits at it; {meant}")
     for name in sorted(waited_at - opened):
         meant = nearest(name, opened) if opened else f"if it should stay closed, name it {NEVER!r}"

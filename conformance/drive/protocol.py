@@ -183,7 +183,7 @@ def _number(table: Table, key: str) -> int:
     whole = isinstance(given, float) and given.is_integer()
     number = int(given) if whole and isinstance(given, float) else table.count(key)
     if not -_MOST < number < _MOST:
-        raise ReadingError(table.where, f"{key!r} is 2^53 or more; count from 1")
+        raise ReadingError(table.where, f"{key!r} is 2^53 or more; use a smaller number")
     return number
 
 

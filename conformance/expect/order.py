@@ -108,7 +108,7 @@ class QuietAfter:
 
 @frozen
 class ClosedByClient:
-    """Expects that the client closes the connection of an exchange before the case is closed.
+    """Expects that the client closes the connection of an exchange before the kit closes the case.
 
     If the server ended the exchange, the client has nothing left to close.
     """
@@ -138,7 +138,7 @@ class ClosedByClient:
         if by_server or in_time:
             return None
         return Divergence(
-            f"the client closes the connection of {self.exchange} before the case is closed",
+            f"the client closes the connection of {self.exchange} before the kit closes the case",
             "the client left it open",
             event or ended,
         )

@@ -97,9 +97,11 @@ class ScriptedFrame:
         integer(0, 2**53), "the retry field, in milliseconds", default=None, name="retry_ms"
     )
     delay: float = word(
-        milliseconds(), "how long to wait before the frame", default=0.0, name="delay_ms"
+        milliseconds(), "how long to wait before the frame is sent", default=0.0, name="delay_ms"
     )
-    gate: str | None = word(text(100), "the gate that must open before the frame", default=None)
+    gate: str | None = word(
+        text(100), "the gate that must open before the frame is sent", default=None
+    )
 
 
 def _check_frame(frame: ScriptedFrame, where: str) -> None:
@@ -137,15 +139,22 @@ class Select:
     job: str | None = word(text(), "the job's id, decoded", default=None)
     attempt: Span | None = word(
         span(),
-        "the number of the request within its route, from 1 (with `job`: within its route and job)",
+        "the number of the request within its route, counting from 1 (with `job`: within its route and job)",
         default=None,
     )
-    connection: Span | None = word(span(), "the number of the connection, from 1", default=None)
+    connection: Span | None = word(
+        span(), "the number of the connection, counting from 1", default=None
+    )
     frame: Span | None = word(
-        span(), "the number of the frame in its response, from 1", default=None, needs="frame"
+        span(),
+        "the number of the frame in its response, counting from 1",
+        default=None,
+        needs="frame",
     )
     id: str | None = word(text(), "frames with this id", default=None, needs="frame")
-    event: str | None = word(text(), "frames with this event field", default=None, needs="frame")
+    event: str | None = word(
+        text(), "frames whose event field has this value", default=None, needs="frame"
+    )
     type: str | None = word(
         text(), "frames whose JSON data has this `type`", default=None, needs="frame"
     )

@@ -54,7 +54,7 @@ class Mocks:
         if self._strict and not failed:
             idle = [*mock.verify.idle_rules(), *mock.verify.unopened_gates()]
             if idle:
-                pytest.fail("\n".join([*idle, "(allow it with strict=False)"]), pytrace=False)
+                pytest.fail("\n".join([*idle, "(to allow this, set strict=False)"]), pytrace=False)
 
     def sections(self) -> list[tuple[str, str]]:
         """Return the seed and the exchanges of every mock, for the report of a failed test."""
@@ -109,7 +109,7 @@ def _read(given: tuple[object, ...], words: dict[str, object], beside: Path) -> 
     if len(given) == 1 and isinstance(given[0], str | Path):
         if words:
             raise ScenarioError(
-                f"a file cannot be combined with {', '.join(words)}; put it in the file"
+                f"a file cannot be combined with {', '.join(words)}; put everything in the file"
             )
         return scenario_from_file(beside / given[0])
     if given and not all(is_table(each) for each in given):

@@ -42,7 +42,7 @@ async def head_of_a_quiet_job(play: Play) -> None:
     follower = await play.follow(job, head=play.bounds.head)
     if follower.head_at is None or not follower.status:
         within = f"the head of the response within {play.bounds.head:g} s"
-        play.stop("20", within, "no head while the job has no event")
+        play.stop("20", within, "no head while the job has no events")
 
 
 @case("stream.first-head", "20", passive=True)
@@ -306,7 +306,9 @@ async def _signals(play: Play, *followers: Follower) -> None:
         ours, theirs = (set(each.ids) for each in followers[:2])
         whole = all(each.terminal is not None for each in followers[:2])
         if whole and (odd := sorted(ours ^ theirs)):
-            play.stop("29", "the same ids for both followers", f"{odd[0]!r} for only one of them")
+            play.stop(
+                "29", "the same ids for both followers", f"the id {odd[0]!r} for only one of them"
+            )
 
 
 @case("stream.retry", "30", passive=True)

@@ -198,7 +198,7 @@ class Rule:
     text: str = needed(_TEXT, "the text of the rule")
     why: str = needed(_TEXT, "the reason for the rule")
     profiles: tuple[str, ...] = needed(_TEXTS, "the profiles in which the rule applies")
-    excluded: str = needed(_TEXT, "why no case can judge the rule; empty if one can")
+    excluded: str = needed(_TEXT, "why no case can judge the rule, or empty if one can")
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ class Lost(Phrased):
     """Which message of an exchange is lost."""
 
     REQUEST = "request", "loses the request before it reaches the backend"
-    RESPONSE = "response", "lets the backend act on the request and loses its response"
+    RESPONSE = "response", "lets the backend act on the request, then loses the response"
 
 
 @frozen(kw_only=True)

@@ -140,7 +140,7 @@ def test_it(mock_server):
             "E   *TimeoutError: request 1 of stream, *; requests received: 1 of create",
             "test_*.py:*: TimeoutError",
             "*arkor mock, seed 0*",
-            "* s  rule 1 fired: lets the backend act on the request and loses its response",
+            "* s  rule 1 fired: lets the backend act on the request, then loses the response",
             "* s  create 1: POST /v1/jobs → the server reset the connection",
         ]
     )
