@@ -57,7 +57,9 @@ class Spread:
 
     of: float = needed(_MILLISECONDS, "the nominal delay")
     samples: int = needed(integer(2, 10_000), "the number of delays")
-    at_least: float = needed(_MILLISECONDS, "the minimum range of the delays")
+    at_least: float = needed(
+        _MILLISECONDS, "the minimum difference between the longest and the shortest delay"
+    )
     over: float = needed(_MILLISECONDS, "the narrowest range that a correct client may use")
 
 

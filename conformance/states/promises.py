@@ -95,7 +95,9 @@ _OF_RULES: Final = {
     "ARK-ERR-10": "every operation settles exactly once, and can settle from every state",
 }
 PROMISES: Final = {rule: Promise(rule, text) for rule, text in _OF_RULES.items()}
-LAST: Final = Promise(OWN, "after it delivers an event, the session outputs nothing until the next input")
+LAST: Final = Promise(
+    OWN, "after it delivers an event, the session outputs nothing until the next input"
+)
 MISUSE: Final = Promise(OWN, "invalid input is refused and changes nothing")
 CLOSES: Final = Promise(OWN, "the session closes only open exchanges")
 CRASHES: Final = Promise(OWN, "no input makes the session raise an unexpected exception")
