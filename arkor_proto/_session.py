@@ -83,7 +83,7 @@ def _not_an_input(event: Never) -> LocalProtocolError:
 
 
 def _is_sendable(_: object, __: "Attribute[str]", cursor: str) -> None:
-    check_kind("last_event_id", cursor, str, 'the id as a str, "" for none')
+    check_kind("last_event_id", cursor, str, 'the id as a str, or "" if there is none')
     if why := cursor_problem(cursor):
         raise ValueError(f"last_event_id: {why}")
 

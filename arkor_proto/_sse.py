@@ -89,7 +89,7 @@ class EventStreamParser:
     _pause: int = field(default=0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        check_kind("last_event_id", self._cursor, str, 'the id as a str, "" for none')
+        check_kind("last_event_id", self._cursor, str, 'the id as a str, or "" if there is none')
         check_kind("max_event_size", self._max, int, "a whole number of bytes")
         if self._max < 1:
             raise ValueError(f"max_event_size: {self._max} is too small; use 1 or more")

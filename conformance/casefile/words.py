@@ -38,7 +38,9 @@ class Trigger:
     """A call of a callback."""
 
     callback: str = needed(one_of(CALLBACKS), "the callback")
-    nth: int = word(integer(1, 1_000_000), "the number of the call", default=1)
+    nth: int = word(
+        integer(1, 1_000_000), "which call of this callback, counting from 1", default=1
+    )
 
 
 def _below_one(sample: float, where: str) -> float:

@@ -84,7 +84,7 @@ _NOTHING = "no case was selected, so nothing was judged; `arkor-conformance list
     "--max-hung",
     metavar="N|none",
     callback=_max_hung,
-    show_default="6, or more after a case that does not hang",
+    show_default="6 in a row, or more once a case has finished",
     help="Stop after N templates have hung.",
 )
 @options.known_failures

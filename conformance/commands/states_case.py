@@ -48,7 +48,7 @@ def write_case(
         return
     write_file(path, case_file(case, about(setting, profile, breach)), "--case")
     play = ["arkor-conformance", "run", *_strictly(case, known), "--file", str(path)]
-    say(f"wrote a case that breaks this client to {path}; to play it: {quoting.joined(play)}")
+    say(f"wrote {path}, a case that this client fails; to play it: {quoting.joined(play)}")
 
 
 async def _fails(case: Case, command: Sequence[str]) -> bool:

@@ -57,7 +57,9 @@ class Spread:
 
     of: float = needed(_MILLISECONDS, "the nominal delay")
     samples: int = needed(integer(2, 10_000), "the number of delays")
-    at_least: float = needed(_MILLISECONDS, "the minimum range of the delays")
+    at_least: float = needed(
+        _MILLISECONDS, "the minimum difference between the longest and the shortest delay"
+    )
     over: float = needed(_MILLISECONDS, "the narrowest range that a correct client may use")
 
 
@@ -67,7 +69,7 @@ _CURSORS: Final[Shape[tuple[str | None, ...]]] = array(
         lambda found, _: found if isinstance(found, str) else None,
     )
 )
-"""The `Last-Event-ID` of each stream request; false for none."""
+"""The `Last-Event-ID` of each stream request; false for a request without one."""
 
 
 @frozen(kw_only=True)
@@ -134,7 +136,9 @@ class PremiseWords:
 
     reached: tuple[str, ...] = word(_EVENTS, "events that have happened", default=())
     last_event_ids: tuple[str | None, ...] = word(
-        _CURSORS, "the cursors of the first stream requests, false for none", default=()
+        _CURSORS,
+        "the cursors of the first stream requests; false for a request without one",
+        default=(),
     )
     callbacks: tuple[str, ...] = word(array(_CALLBACK), "the first callbacks", default=())
     sleeps: tuple[float | Bounds, ...] = word(
@@ -172,7 +176,7 @@ class ExpectWords:
     )
     connects: int | None = word(_COUNT, "the number of stream requests", default=None)
     last_event_ids: tuple[str | None, ...] = word(
-        _CURSORS, "the cursor of each stream request, false for none", default=()
+        _CURSORS, "the cursor of each stream request; false for a request without one", default=()
     )
     sleeps: tuple[float | Bounds, ...] | None = word(
         _DELAYS, "the back-off delays, in milliseconds", default=None
@@ -188,7 +192,7 @@ class ExpectWords:
     )
     calls: Mapping[str, tuple[Mapping[str, Json], ...]] = word(
         mapping(array(_TABLE, least=1), keys=_CALLBACK),
-        "the arguments of each call of a callback, in order; for no call, use 'never'",
+        "the arguments of each call of a callback, in order; if it must not be called, use 'never'",
         default=EMPTY,
     )
     result: Mapping[str, ResultWords] = word(_RESULTS, "how operations settle", default=EMPTY)

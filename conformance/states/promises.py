@@ -58,7 +58,7 @@ _OF_RULES: Final = {
     "ARK-STR-7": "the stream is closed after the terminal event",
     "ARK-STR-15": "a wait opens its first stream without a delay",
     "ARK-STR-17": "a stream is closed if one of its callbacks fails",
-    "ARK-STR-18": "jobs are requested only under profiles that call for it, one request at a time",
+    "ARK-STR-18": "the job is requested only if the profile requires it, one request at a time",
     "ARK-STR-19": "a response that shows a running job does not end the wait",
     "ARK-RES-1": "no cursor is sent before an id is known",
     "ARK-RES-2": "a reopened stream resumes at the cursor, and no event is delivered twice",
@@ -95,7 +95,9 @@ _OF_RULES: Final = {
     "ARK-ERR-10": "every operation settles exactly once, and can settle from every state",
 }
 PROMISES: Final = {rule: Promise(rule, text) for rule, text in _OF_RULES.items()}
-LAST: Final = Promise(OWN, "after an event, the session has no more output until the next input")
+LAST: Final = Promise(
+    OWN, "after it delivers an event, the session outputs nothing until the next input"
+)
 MISUSE: Final = Promise(OWN, "invalid input is refused and changes nothing")
 CLOSES: Final = Promise(OWN, "the session closes only open exchanges")
 CRASHES: Final = Promise(OWN, "no input makes the session raise an unexpected exception")

@@ -66,7 +66,7 @@ _ALL: Final = (
     ),
     Setting(
         name="leave",
-        about="wait(), left and called again, and abort() on an existing job",
+        about="wait() on an existing job, left and called again, and abort()",
         says=("follow", "leave", "abort"),
         attached=True,
     ),

@@ -56,7 +56,7 @@ CALLS: Final[Mapping[str, tuple[Callable[[], object], str]]] = {
     "feed: an event": (lambda: feed(FRAME), "feed: it is a ServerSentEvent"),
     "parser: a cursor of bytes": (
         lambda: loose("EventStreamParser")(last_event_id=b"1"),
-        'last_event_id: it is a bytes; pass the id as a str, "" for none$',
+        'last_event_id: it is a bytes; pass the id as a str, or "" if there is none$',
     ),
     "parser: a bound of text": (
         lambda: loose("EventStreamParser")(max_event_size="8"),

@@ -68,7 +68,7 @@ function theBackend() {
       {},
       ...(words.length
         ? ["Its commands: ", make("code", {}, words.join(", "))]
-        : ["None, so the kit could only do what any client can."]),
+        : ["It has no commands, so the kit could only do what any client can."]),
     ),
     make("h2", {}, "How long the kit waits"),
     bounds(),
