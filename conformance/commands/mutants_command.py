@@ -289,7 +289,9 @@ class _Page:
                 self._line("", f"{rule:<12} {len(names):>4} cases  {about}  {first}".rstrip())
             for each in found.unexplained:
                 self._line("", f"unexplained: {each}")
-        self.console.print(f"the citations of {len(mutants) - wrong} of {len(mutants)} mutants are correct")
+        self.console.print(
+            f"the citations of {len(mutants) - wrong} of {len(mutants)} mutants are correct"
+        )
         return Exit.FAILED if wrong else Exit.OK
 
     def _line(self, head: str, text: str) -> None:

@@ -151,8 +151,8 @@ class Tape(RecordingListener):
         except OSError as error:
             return (
                 f"{self.out}: {why}; the directory for temporary files failed too: "
-                f"{reason_of(error)}; the recording is only in {self._file.path}, perhaps "
-                f"incomplete; run `arkor-mock recover {self.out}`"
+                f"{reason_of(error)}; {self._file.path} has only part of the recording; "
+                f"run `arkor-mock recover {self.out}`"
             )
         self._file.path.unlink(missing_ok=True)
         return f"{self.out}: {why}; the recording is in {elsewhere} instead"

@@ -61,7 +61,10 @@ def waits_that_overlap_share_a_rejection(bench: Bench) -> None:
         play.came("stream")
         second = play.run("second wait()", play.client.wait)
         Visit.pause(SOON)
-        holds(not second.is_over(), "the second wait() returned before its stream request was answered")
+        holds(
+            not second.is_over(),
+            "the second wait() returned before its stream request was answered",
+        )
         gate.set()
         same("status", first.error(StatusError).status, 401)
         if second.failed():  # it succeeds if it began after the response
