@@ -42,7 +42,7 @@ _COMMANDS: Final = {
     "init": "Write a working driver in Python or JavaScript as a starting point.",
     "smoke": "Check a driver: send it every command.",
     "parser": "Judge a bare event-stream parser: bytes in, events out.",
-    "explore": "Play random schedules of faults, and shrink the first that breaks a client.",
+    "explore": "Play random schedules of faults, and shrink the first one that breaks a client.",
     "diff": "Play the same random schedules with two clients and show where they differ.",
     "simulate": "Simulate jobs with faults, or a fleet: real sessions, in virtual time.",
     "states": "Check every state that the session can reach, and show the shortest way to a fault.",

@@ -89,7 +89,7 @@ def _of_a_case_that_creates(case: Case) -> Iterator[str]:
     if any(rule.on.route in {None, Route.CREATE} for rule in case.server.scenario.rules):
         yield "its backend answers the create in a special way"
     if any(shape.request.startswith("create#") for shape in case.applies):
-        yield "whether it applies depends on the create"
+        yield "one of its conditions depends on the create"
     if any(_is_of_the_created_job(each.assertion) for each in case.expect):
         yield "it expects the job as the create returned it"
     first, *later = [step for step in case.steps if isinstance(step, Operate)]

@@ -55,7 +55,7 @@ _MOST_FAILURES: Final = 3
 @options.case_ids
 @options.patterns
 @options.shard(
-    "Play only part I of N of the mutants, split by name; do not report cases that catch none."
+    "Play only part I of N of the mutants, split by name; do not report cases that catch no mutant."
 )
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)
@@ -289,7 +289,9 @@ class _Page:
                 self._line("", f"{rule:<12} {len(names):>4} cases  {about}  {first}".rstrip())
             for each in found.unexplained:
                 self._line("", f"unexplained: {each}")
-        self.console.print(f"{len(mutants) - wrong} of {len(mutants)} mutants cited correctly")
+        self.console.print(
+            f"the citations of {len(mutants) - wrong} of {len(mutants)} mutants are correct"
+        )
         return Exit.FAILED if wrong else Exit.OK
 
     def _line(self, head: str, text: str) -> None:

@@ -113,7 +113,7 @@ class RequestShape:
 
 def _not_empty(shape: RequestWords, where: str) -> None:
     if shape == RequestWords():
-        raise ScenarioError(f"{where}: expects nothing of the request; name a part of it")
+        raise ScenarioError(f"{where}: the case expects nothing of the request; name a part of it")
 
 
 def _request_name(name: str, where: str) -> str:

@@ -156,7 +156,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/rules",
-        "List the active rules and how often each has acted",
+        "List the active rules and how often each has fired",
         table(rules=array(_RULE)),
     ),
     Operation(

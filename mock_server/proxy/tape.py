@@ -150,8 +150,9 @@ class Tape(RecordingListener):
             elsewhere = rescue_file(self.out, text)
         except OSError as error:
             return (
-                f"{self.out}: {why}; in the directory for temporary files: {reason_of(error)}; "
-                f"only {self._file.path} is left; run `arkor-mock recover {self.out}`"
+                f"{self.out}: {why}; the directory for temporary files failed too: "
+                f"{reason_of(error)}; {self._file.path} has only part of the recording; "
+                f"run `arkor-mock recover {self.out}`"
             )
         self._file.path.unlink(missing_ok=True)
         return f"{self.out}: {why}; the recording is in {elsewhere} instead"
@@ -178,8 +179,8 @@ def _unfinished(out: Path, partial: Path) -> str:
     if busy:
         return f"{out}: another `arkor-mock record` is writing it; use another file"
     return (
-        f"{partial}: is left over from a recording that was killed; run `arkor-mock recover {out}`, or "
-        "remove it"
+        f"{partial}: this file is left over from a recording that was killed; "
+        f"run `arkor-mock recover {out}`, or remove it"
     )
 
 

@@ -16,7 +16,7 @@ from mock_server.strict.schema import Schema
 
 _ABOUT: Final = f"""\
 The requests of clients of the Arkor trainer protocol, and the responses of backends. The rules are
-in the specifications [of clients](protocol.md) and [of backends](backend.md), under the ids cited
+in the specifications [for clients](protocol.md) and [for backends](backend.md), under the ids cited
 here. They also define what a description of single requests cannot: when a client reopens a stream,
 where the stream resumes, and what a client never sends twice.
 

@@ -48,8 +48,8 @@ _EVENTS: Final[Mapping[type[TrainingEvent], tuple[str, tuple[str, ...]]]] = {
     TrainingStarted: ("The job runs.", ("jobId", "timestamp")),
     TrainingLog: ("The metrics of one step.", ("step",)),
     CheckpointSaved: ("A checkpoint was saved; inference can now use it.", ("step",)),
-    TrainingCompleted: ("The job has completed. Terminal: no event follows.", ()),
-    TrainingFailed: ("The job has failed. Terminal: no event follows.", ("error",)),
+    TrainingCompleted: ("The job has completed. Terminal: no further events follow.", ()),
+    TrainingFailed: ("The job has failed. Terminal: no further events follow.", ("error",)),
 }
 """The meaning of each event, and the members that it always has besides `type`."""
 _REFUSED: Final = "What went wrong, as a message for the user (ARK-SRV-10)."

@@ -61,7 +61,10 @@ def waits_that_overlap_share_a_rejection(bench: Bench) -> None:
         play.came("stream")
         second = play.run("second wait()", play.client.wait)
         Visit.pause(SOON)
-        holds(not second.is_over(), "the second wait() returned before the stream was answered")
+        holds(
+            not second.is_over(),
+            "the second wait() returned before its stream request was answered",
+        )
         gate.set()
         same("status", first.error(StatusError).status, 401)
         if second.failed():  # it succeeds if it began after the response
@@ -93,7 +96,7 @@ def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
         start = play.starting()
         play.came("create")
         cancel = play.cancelling()
-        same("cancels before the response", len(play.peer.asked("cancel")), 0)
+        same("cancels before the create's response", len(play.peer.asked("cancel")), 0)
         gate.set()
         start.result()
         cancel.result()
