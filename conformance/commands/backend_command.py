@@ -97,7 +97,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default="",
     metavar="ID",
     show_default="the kit's own jobs",
-    help="Only follow this job; create and cancel nothing.",
+    help="Only follow this job; do not create or cancel any jobs.",
 )
 @click.option(
     "--control",

@@ -105,7 +105,7 @@ async def _gets_nothing(play: Play, rule: str, follower: Follower) -> None:
 
 async def _other(play: Play) -> str:
     if not play.target.other_token:
-        raise NotReached("there is no token of another tenant; set ARKOR_OTHER_TOKEN")
+        raise NotReached("no token for another tenant is set; set ARKOR_OTHER_TOKEN")
     return play.target.other_token
 
 
@@ -214,7 +214,7 @@ async def revoked_token(play: Play) -> None:
     token, org, project = said.other_token, said.other_org, said.other_project
     made = await play.create(token=token, org=org, project=project)
     if not made.job_id:
-        raise NotReached(f"the other tenant may not create a job: {made.told}")
+        raise NotReached(f"the backend did not let the other tenant create a job: {made.told}")
     follower = await play.follow(made.job_id, token=token, org=org, project=project)
     if not follower.is_stream:
         raise NotReached(f"the response to the stream request was {follower.status}")
