@@ -89,7 +89,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     for name in ("serve", "proxy", "record"):
         _add_process(parsers[name])
     for name in ("serve", "proxy"):
-        text = "reload the scenario when its file changes; this resets connections and counts"
+        text = "reload the scenario when its file changes; this resets all connections and counters"
         parsers[name].add_argument("--watch", action="store_true", help=text)
     return found.parse(given)
 

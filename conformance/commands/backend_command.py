@@ -302,7 +302,7 @@ def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:
     job = Table("the job file", file)
     job.text("name")
     if not job.table("config").values:
-        raise ReadingError("the job file", "has an empty [config] table; add what to train")
+        raise ReadingError("the job file", "has an empty [config] table; describe what to train")
     return file
 
 
