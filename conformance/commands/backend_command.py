@@ -126,7 +126,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default=_WATCH,
     metavar="SECONDS",
     type=options.WATCH,
-    help="How long to watch the job of --follow if it does not end.",
+    help="How long to watch the job that --follow names if it does not end.",
 )
 @options.profiles
 @options.case_ids

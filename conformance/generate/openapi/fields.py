@@ -95,7 +95,8 @@ HEADERS: Final = {
         {**TEXT, "examples": ["Sat, 01 Jan 2028 00:00:00 GMT"]},
     ),
     "Retry-After": Header(
-        "How long to wait, in seconds, or until when, as an HTTP date (ARK-SRV-54, ARK-BAK-10, ARK-BAK-12).",
+        "How long to wait, in seconds, or until when, as an HTTP date "
+        "(ARK-SRV-54, ARK-BAK-10, ARK-BAK-12).",
         {**TEXT, "examples": ["30"]},
     ),
     "WWW-Authenticate": Header(
