@@ -121,7 +121,7 @@ class GaveUp(ArkorError):
 
 
 class Aborted(ArkorError):
-    """The local wait was aborted; the job goes on. `reason` is the argument of `abort`."""
+    """The local wait was aborted; the job continues. `reason` is the argument of `abort`."""
 
     def __init__(self, reason: object = None) -> None:
         super().__init__("the wait was aborted" if reason is None else f"aborted: {words(reason)}")

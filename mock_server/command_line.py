@@ -89,7 +89,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     for name in ("serve", "proxy", "record"):
         _add_process(parsers[name])
     for name in ("serve", "proxy"):
-        text = "reload the scenario when its file changes; this resets connections and counts"
+        text = "reload the scenario when its file changes; this resets all connections and counters"
         parsers[name].add_argument("--watch", action="store_true", help=text)
     return found.parse(given)
 
@@ -290,12 +290,12 @@ def _addon_path(_: argparse.Namespace) -> int:
 _COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, str]]] = {
     "serve": (
         _serve,
-        "Serve a scenario, and the admin API on another port.",
+        "Serve a scenario, and the admin API on a separate port.",
         "serve flaky.toml --port 8080",
     ),
     "proxy": (
         _serve,
-        "Put the faults of a scenario in front of a real backend.",
+        "Inject the faults of a scenario in front of a real backend.",
         "proxy flaky.toml --upstream https://api.example.com",
     ),
     "control": (

@@ -175,7 +175,7 @@ class Events:
 
     async def __anext__(self) -> TrainingEvent:
         if self._waiter is None:
-            raise RuntimeError("events: use them inside 'async with'")
+            raise RuntimeError("events: iterate over them inside an 'async with' block")
         if self._in_hand is not None:
             saved = self._save()
             if isawaitable(saved):

@@ -188,7 +188,7 @@ class Events:
 
     def __next__(self) -> TrainingEvent:
         if self._waiter is None:
-            raise RuntimeError("events: use them inside 'with'")
+            raise RuntimeError("events: iterate over them inside a 'with' block")
         if isinstance(self._telling, Handled):
             self._save()
         with Shield() as shield:

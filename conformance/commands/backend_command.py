@@ -97,7 +97,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default="",
     metavar="ID",
     show_default="the kit's own jobs",
-    help="Only follow this job; create and cancel nothing.",
+    help="Only follow this job; do not create or cancel any jobs.",
 )
 @click.option(
     "--control",
@@ -126,7 +126,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default=_WATCH,
     metavar="SECONDS",
     type=options.WATCH,
-    help="How long to watch the job of --follow if it does not end.",
+    help="How long to watch the job that --follow names if it does not end.",
 )
 @options.profiles
 @options.case_ids
@@ -302,7 +302,7 @@ def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:
     job = Table("the job file", file)
     job.text("name")
     if not job.table("config").values:
-        raise ReadingError("the job file", "has an empty [config] table; add what to train")
+        raise ReadingError("the job file", "has an empty [config] table; describe what to train")
     return file
 
 

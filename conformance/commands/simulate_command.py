@@ -208,7 +208,7 @@ def _check_size(outages: Sequence[Outage]) -> None:
             f"--fleet {outages[0].clients}",
             f"strategy {strategy} would make about {attempts:,.0f} attempts, more than the "
             f"limit of {MOST_ATTEMPTS:,}; use fewer clients, a shorter --outage, a larger --capacity, or "
-            "another --strategy",
+            "a different --strategy",
         )
 
 

@@ -62,7 +62,7 @@ def drive_schema() -> dict[str, object]:
         },
         "oneOf": [{"$ref": f"#/$defs/{part}"} for part in ("command", "answer", "event")],
     }
-    return schema_document("drive", f"{PROTOCOL}: one message, one line", schema)
+    return schema_document("drive", f"{PROTOCOL}: one message per line", schema)
 
 
 def _commands() -> Iterator[Schema]:
@@ -133,7 +133,7 @@ def parse_schema() -> dict[str, object]:
             _table(result, ["events"]),
         ]
     }
-    return schema_document("parse", f"{PARSE}: one message, one line", schema)
+    return schema_document("parse", f"{PARSE}: one message per line", schema)
 
 
 def control_schema() -> dict[str, object]:
@@ -169,7 +169,7 @@ def control_schema() -> dict[str, object]:
         },
         "oneOf": [{"$ref": "#/$defs/command"}, {"$ref": "#/$defs/answer"}],
     }
-    return schema_document("control", f"{CONTROL}: one message, one line", schema)
+    return schema_document("control", f"{CONTROL}: one message per line", schema)
 
 
 def _control_refusal() -> Schema:

@@ -62,7 +62,7 @@ class ParserRun:
         while pending:
             if self._ended_in_a_row >= _MOST_ENDS:
                 raise DriverUnusable(
-                    f"the parser ended or went silent in {_MOST_ENDS} streams in a row"
+                    f"the parser exited or went silent on {_MOST_ENDS} streams in a row"
                 )
             async with ParserProcess.started(self.command, self.patience) as parser:
                 self.introduced = parser.introduced

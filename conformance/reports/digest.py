@@ -260,7 +260,7 @@ def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry
         return entries[:_MOST_OF_A_LAP], f"… and so on, {total} events in all"
     begin, length = found
     lap = entries[max(0, begin - 2) : begin + min(length, _MOST_OF_A_LAP)]
-    return lap, f"… repeated endlessly, {total} events in all"
+    return lap, f"… repeated in a loop, {total} events in all"
 
 
 def _lap(entries: Sequence[_Entry], *, of_requests: bool) -> tuple[int, int] | None:

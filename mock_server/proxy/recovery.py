@@ -66,7 +66,7 @@ def read_tape(given: Path) -> FoundTape:
 
 def _replayed(partial: Path, lines: list[bytes]) -> Iterator[RecordedExchange]:
     if not is_table(first := _entry(lines[0])) or first.get("arkor_recording") != VERSION:
-        raise TapeError(f"{partial}: is not an unfinished recording of this version")
+        raise TapeError(f"{partial}: is not an unfinished recording that this version can read")
     exchanges: dict[object, RecordedExchange] = {}
     for number, line in enumerate(lines[1:], 2):
         if not line and number == len(lines):

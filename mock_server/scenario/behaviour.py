@@ -13,9 +13,9 @@ from mock_server.strict.words import needed
 class UnknownCursor(Phrased):
     """What the backend does with a `Last-Event-ID` that it never sent or no longer keeps."""
 
-    REPLAY = "replay", "sends every event again for a Last-Event-ID that it never sent"
+    REPLAY = "replay", "sends every event again if it never sent the Last-Event-ID of a request"
     GONE = "gone", "answers 410 to a Last-Event-ID that it never sent"
-    LIVE = "live", "sends only new events for a Last-Event-ID that it never sent"
+    LIVE = "live", "sends only new events if it never sent the Last-Event-ID of a request"
 
 
 class AtEnd(Phrased):

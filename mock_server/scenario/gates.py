@@ -36,9 +36,9 @@ def check_gate(name: str, known: Iterable[str]) -> None:
     """Raise ScenarioError if nothing waits at the gate that is to be opened or shut."""
     names = sorted(set(known) - {NEVER})
     if name == NEVER:
-        raise ScenarioError(f"gate: {NEVER!r} always stays shut; use a gate with another name")
+        raise ScenarioError(f"gate: {NEVER!r} always stays shut; use a gate with a different name")
     if name not in names:
-        meant = nearest(name, names) if names else "no rule, frame or job uses a gate"
+        meant = nearest(name, names) if names else "this scenario uses no gates"
         raise ScenarioError(f"gate: no rule, frame or job waits at {name!r}; {meant}")
 
 

@@ -79,7 +79,9 @@ async def unauthorised_says_how(play: Play) -> None:
         if follower.status == _UNAUTHORISED:
             looked = True
             if not follower.header("www-authenticate"):
-                play.stop("12", "WWW-Authenticate", "a 401 from the stream without the header")
+                play.stop(
+                    "12", "WWW-Authenticate", "a 401 to the stream request, without the header"
+                )
     if not looked:
         raise NotReached("no request got a 401")
 
@@ -105,7 +107,7 @@ async def _gets_nothing(play: Play, rule: str, follower: Follower) -> None:
 
 async def _other(play: Play) -> str:
     if not play.target.other_token:
-        raise NotReached("there is no token of another tenant; set ARKOR_OTHER_TOKEN")
+        raise NotReached("no token for another tenant is set; set ARKOR_OTHER_TOKEN")
     return play.target.other_token
 
 
@@ -210,11 +212,13 @@ async def revoked_token(play: Play) -> None:
     """Once a leaked token is revoked, the streams opened with it must not stay open for hours."""
     said = None if play.control is None else play.control.said
     if said is None or not (said.other_token and said.other_org and said.other_project):
-        raise NotReached("the control program returned no other_token, other_org and other_project")
+        raise NotReached(
+            "the control program did not return other_token, other_org and other_project"
+        )
     token, org, project = said.other_token, said.other_org, said.other_project
     made = await play.create(token=token, org=org, project=project)
     if not made.job_id:
-        raise NotReached(f"the other tenant may not create a job: {made.told}")
+        raise NotReached(f"the backend did not let the other tenant create a job: {made.told}")
     follower = await play.follow(made.job_id, token=token, org=org, project=project)
     if not follower.is_stream:
         raise NotReached(f"the response to the stream request was {follower.status}")

@@ -238,7 +238,7 @@ async def cursor_of_another_job(play: Play) -> None:
     job, ids = await play.running_job(3)
     cursor = next((each for each in theirs if each not in ids), None)
     if cursor is None:
-        raise NotReached("both jobs use the same ids, so each accepts a cursor of the other")
+        raise NotReached("both jobs use the same ids, so each accepts the other's cursors")
     follower = await play.follow(job, cursor)
     if follower.is_stream:
         await play.emit(job, 1)

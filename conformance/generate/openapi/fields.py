@@ -87,15 +87,16 @@ HEADERS: Final = {
         {"const": "true"},
     ),
     "Warning": Header(
-        "With `Deprecation`: a message for the user (ARK-ERR-9).",
+        "A message for the user, sent together with `Deprecation` (ARK-ERR-9).",
         {**TEXT, "pattern": "^299 ", "examples": ['299 - "upgrade to 2.0"']},
     ),
     "Sunset": Header(
-        "With `Deprecation`: when this use stops working, as an HTTP date.",
+        "When this use will stop working, as an HTTP date; sent together with `Deprecation`.",
         {**TEXT, "examples": ["Sat, 01 Jan 2028 00:00:00 GMT"]},
     ),
     "Retry-After": Header(
-        "The time to wait, in seconds or as an HTTP date (ARK-SRV-54, ARK-BAK-10, ARK-BAK-12).",
+        "How long to wait, in seconds, or until when, as an HTTP date "
+        "(ARK-SRV-54, ARK-BAK-10, ARK-BAK-12).",
         {**TEXT, "examples": ["30"]},
     ),
     "WWW-Authenticate": Header(

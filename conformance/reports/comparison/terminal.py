@@ -84,7 +84,9 @@ class ShortForm:
         if len(rows) > len(shown):
             self._say(f"and {plural(len(rows) - len(shown), 'more rule')} in the report", "dim")
         if len(contrast.sides) > _MOST_SIDES:
-            self._say(f"the first {_MOST_SIDES} of {len(contrast.sides)} are shown", "dim")
+            self._say(
+                f"only the first {_MOST_SIDES} of {len(contrast.sides)} runs are shown", "dim"
+            )
 
     @staticmethod
     def _cell(row: Row, side: int) -> Text:

@@ -26,7 +26,7 @@ class TlsFault(Phrased):
     BAD_CERTIFICATE = "bad_certificate", "presents a certificate from an unknown authority"
     NO_AUTHORITY_KEY_ID = (
         "no_authority_key_id",
-        "presents a certificate without an Authority Key Identifier, which strict clients refuse",
+        "presents a certificate that strict clients refuse: it has no Authority Key Identifier",
     )
     CLIENT_CERTIFICATE = (
         "client_certificate",
@@ -34,7 +34,7 @@ class TlsFault(Phrased):
     )
     NO_SHARED_CIPHER = (
         "no_shared_cipher",
-        "supports only TLS 1.2, and none of the ciphers that a client offers",
+        "supports only TLS 1.2, with none of the ciphers that the client offers",
     )
 
 

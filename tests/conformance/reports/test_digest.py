@@ -76,7 +76,7 @@ def test_an_endless_case_shows_its_first_lap() -> None:
         trace.append(Woken(n), 0.0)
     lines = shown(failing(trace, 598, endless=True))
     assert numbers(lines) == ["1", "2", "3", "4", "…"]
-    assert lines[-1] == "… repeated endlessly, 598 events in all"
+    assert lines[-1] == "… repeated in a loop, 598 events in all"
 
 
 def test_an_endless_case_without_a_lap_shows_its_beginning() -> None:

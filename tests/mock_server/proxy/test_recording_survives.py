@@ -166,11 +166,11 @@ def test_a_line_that_was_being_written_is_left_out(
     ("content", "said"),
     [
         (None, "does not exist, so there is nothing to recover"),
-        (b"", "is not an unfinished recording of this version"),
-        (b"x = 1\n", "is not an unfinished recording of this version"),
-        (b'{"arkor_recording": 2}\n', "is not an unfinished recording of this version"),
-        (b"\xff\xfe\n", "is not an unfinished recording of this version"),
-        (b"[" * 100_000, "is not an unfinished recording of this version"),
+        (b"", "is not an unfinished recording that this version can read"),
+        (b"x = 1\n", "is not an unfinished recording that this version can read"),
+        (b'{"arkor_recording": 2}\n', "is not an unfinished recording that this version can read"),
+        (b"\xff\xfe\n", "is not an unfinished recording that this version can read"),
+        (b"[" * 100_000, "is not an unfinished recording that this version can read"),
     ],
 )
 def test_what_is_no_unfinished_recording_is_told(

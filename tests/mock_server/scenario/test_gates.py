@@ -39,7 +39,7 @@ def test_a_misspelt_gate_is_refused_when_it_is_opened_and_when_it_is_shut(
 
 
 def test_a_gate_that_nothing_names_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="waits at 'mid'; no rule, frame or job uses"):
+    with pytest.raises(ScenarioError, match="waits at 'mid'; this scenario uses no gates"):
         MockServer().gate("mid").open()
 
 
