@@ -54,7 +54,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     type=options.NUMBER,
     metavar="J",
     show_default="all",
-    help="Simulate only the job with this number, given in the command that a failure prints.",
+    help="Simulate only the job with this number, which is in the command printed after a failure.",
 )
 @click.option(
     "--faults",

@@ -25,7 +25,7 @@ class Change(Enum):
     BROKE = "broke"
     FIXED = "fixed"
     STILL = "still broken"
-    FOUND = "broken, and not judged before"
+    FOUND = "broken but not judged before"
     LOST = "was broken, and is no longer judged"
     WARNED = "a new warning"
     UNWARNED = "no longer a warning"

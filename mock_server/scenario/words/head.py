@@ -134,7 +134,7 @@ class HeadFault:
 
     delay: float = Fault(
         milliseconds(),
-        "a pause before the head, or before each picked frame",
+        "a pause before the head, or before each frame that the rule picks",
         name="delay_ms",
         example='on = {route = "stream", frame = 3}\ndelay_ms = 250',
         phrase=_delay,
@@ -170,7 +170,7 @@ class HeadFault:
         header_text(),
         "the reason phrase",
         example='on = {route = "me"}\nstatus = 500\nreason = "Out Of Coffee"',
-        phrase=lambda reason, _: f"gives the reason phrase {quoted(reason)}",
+        phrase=lambda reason, _: f"sends the reason phrase {quoted(reason)}",
         alone=False,
         not_with=_IN_HEAD,
     ).optional()

@@ -254,7 +254,7 @@ _TLS.add("a handshake that is never answered", b"", NOT_CONNECTED, place=Place.H
 _TLS.add("a connection cut before the head", b"", BROKEN, place=Place.CUT)
 _TLS.add("a connection cut mid-stream", CHUNKED + chunk(b": x\n\n"), BROKEN, place=Place.CUT)
 _TLS.add(
-    "a connection cut in a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT
+    "a connection cut in the middle of an unframed body", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT
 )
 
 _CREATES = Group("The response to a create")
