@@ -99,7 +99,9 @@ async def refusal_says_when(play: Play) -> None:
     for answer in limits:
         if not answer.header("retry-after"):
             play.stop(
-                "54", "Retry-After", f"no Retry-After in a {answer.status} from the {answer.route} route"
+                "54",
+                "Retry-After",
+                f"no Retry-After in a {answer.status} from the {answer.route} route",
             )
 
 

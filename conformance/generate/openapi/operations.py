@@ -77,8 +77,9 @@ OPERATIONS: Final = (
             "422": "The key was used with a different body (ARK-SRV-7).",
         },
         body="NewJob",
-        about="The job now runs, whether or not a client follows it. A client never repeats "
-        "a create on its own; the caller can, with the same `Idempotency-Key` (ARK-CRE-11).",
+        about="The job now runs, whether or not a client is following it. A client never repeats "
+        "a create on its own, but the caller can repeat it with the same `Idempotency-Key` "
+        "(ARK-CRE-11).",
     ),
     Operation(
         "stream",

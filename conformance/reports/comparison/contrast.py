@@ -14,7 +14,7 @@ from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.reports.comparison.sides import Key, Rule, Side, is_history
 from conformance.verdict.standing import Standing
 
-NOT_COUNTED: Final = "broken, does not count"
+NOT_COUNTED: Final = "broken, not counted"
 NOT_JUDGED: Final = Standing.NOT_JUDGED.value
 _BROKEN: Final = frozenset({Standing.BROKEN.value, Standing.KNOWN.value})
 

@@ -196,7 +196,7 @@ class EndFault:
     idle_end: IdleEnd | None = Fault(
         choice(IdleEnd),
         "how a kept-alive connection ends when it is idle after a complete response; a request "
-        "that arrives before it ends is answered",
+        "that arrives before the connection ends is still answered",
         needs=Capability.LISTENER,
         example='on = {route = "create"}\nidle_end = "408"\nidle_ms = 50',
         phrase=_idle_end,

@@ -114,7 +114,7 @@ def _resume(resume: Resume | Shift, _: Told) -> str:
         case Shift(overlap=0, gap=gap):
             return f"skips {count_of(gap, 'frame')} when it resumes"
         case Shift(overlap=overlap, gap=gap):
-            return f"resumes {gap} frames too late and {overlap} too early"
+            return f"skips {count_of(gap, 'frame')} and goes back {overlap} when it resumes"
         case Resume():
             return resume.phrase
 
