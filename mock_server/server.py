@@ -260,7 +260,7 @@ class MockServer:
         if self.upstream is not None:
             raise ScenarioError(_NO_JOBS)
         if plan.id is not None and plan.id in self._backend.jobs:
-            raise ScenarioError(f"job: the id {plan.id!r} is already used; choose another")
+            raise ScenarioError(f"job: the id {plan.id!r} is already in use; choose another")
         self._gate_names.update(gates_of_job(plan))
         try:
             return self._backend.add_job(plan, self._service.clock(), org, project)

@@ -86,7 +86,7 @@ class StateFile:
             theirs, ours = getattr(state, name), getattr(self.about, name)
             if theirs != ours:
                 option = f"--{name.replace('_', '-')}"
-                problem = f"the job has {option} {theirs!r}, not {ours!r}; use another file"
+                problem = f"its job uses {option} {theirs!r}, not {ours!r}; use another file"
                 raise ValueError(f"--state {self.path}: {problem}")
 
 

@@ -47,7 +47,7 @@ async def explain(
     page.print(f"{right} of {len(found)} explained correctly")
     hints = [each.hint for each in found]
     counted = ", ".join(f"{word} {hints.count(word)}" for word in ("right", "unknown", "wrong"))
-    page.print(f"hints that name the most similar other broken client: {counted}")
+    page.print(f"hints, each naming the most similar of the other broken clients: {counted}")
     return Exit.OK if right == len(found) and "wrong" not in hints else Exit.FAILED
 
 

@@ -33,7 +33,7 @@ def command(*, profiles: Sequence[str], patterns: Sequence[str], of_backends: bo
         rules = " ".join(case.requires)
         say(f"{case.id:<{width}}  {case.level.value:<6}  {rules:<24}  {names}")
     total = sum(len(case.profiles) for case in shown)
-    say(f"{len(shown)} cases, {total} if counted once per profile")
+    say(f"{len(shown)} cases, or {total} if each is counted once per profile")
     return Exit.OK if shown else Exit.NOTHING_RAN
 
 

@@ -54,14 +54,15 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     type=options.NUMBER,
     metavar="J",
     show_default="all",
-    help="Simulate only the job with this number, given in the command that a failure prints.",
+    help="Simulate only the job with this number, which is in the command printed after a failure.",
 )
 @click.option(
     "--faults",
     "given",
     metavar="JSON",
     show_default="drawn by --seed",
-    help="Inject the faults in the command that a failure prints; needs --job and --profile.",
+    help="Inject these faults, copied from the command printed after a failure; needs --job and "
+    "--profile.",
 )
 @click.option(
     "--hours", default=24.0, type=options.HOURS, metavar="H", help="How long each job runs."
@@ -163,7 +164,7 @@ def command(
     faults = None if given is None else from_text(given)
     if faults is not None and (only is None or profile is None):
         raise UsageError(
-            "--faults", "needs --job and --profile, as in the command that the failure printed"
+            "--faults", "needs --job and --profile, as in the command printed after the failure"
         )
     events = max(1, round(hours * 3600 / JobTime().every))
     searches = [
@@ -225,7 +226,7 @@ def _repeated(search: Search, number: int, faults: Faults, figures: Path | None)
         }
         _write(figures, about)
     say(f"job {number} of seed {search.seed} under {search.profile.name}: {in_words(faults)}")
-    say(why or "the job broke no promise of the protocol")
+    say(why or "no promise was broken")
     return Exit.FAILED if why else Exit.OK
 
 

@@ -39,7 +39,7 @@ class Kind(Enum):
     END = Source.BACKEND, "end", "open", "it ends cleanly after {value:.0f} events"
     GARBAGE = (
         *(Source.BACKEND, "garbage", "open"),
-        "a frame that is not JSON follows after {value:.0f} events",
+        "it sends a frame that is not JSON after {value:.0f} events",
     )
     SLOW = Source.CALLBACKS, "slow", "event", "its callback takes {value:.1f} s"
     RAISES = Source.CALLBACKS, "raises", "event", "its callback raises an exception"

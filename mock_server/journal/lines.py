@@ -27,7 +27,7 @@ _LONG: Final = 0.1
 """The line of an exchange shows its duration if it took at least this many seconds."""
 _PORT: Final = {
     "down": "the port is down: connections are refused",
-    "blackhole": "the port swallows connections",
+    "blackhole": "the port leaves connection attempts unanswered",
     "up": "the port is up again",
 }
 _ENDS: Final = {

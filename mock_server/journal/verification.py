@@ -55,7 +55,7 @@ class Verification:
     )
     rules_fired: bool = word(flag(), "every rule fired", default=False)
     gates_opened: bool = word(
-        flag(), "every gate that something waited at was opened, except `never`", default=False
+        flag(), "every gate that held something back was opened, except `never`", default=False
     )
 
 

@@ -255,15 +255,15 @@ def anything() -> Shape[Json]:
 
 def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tuple[T, ...]]:
     """Describe an array of one shape, with at least `least` and at most `limit` items."""
-    says = f"an array, each item {inner.says}"
+    says = f"an array in which each item is {inner.says}"
 
     def read(value: object, where: str) -> tuple[T, ...]:
         if not is_array(value):
             raise wrong(value, where, says)
         if len(value) > limit:
-            raise ScenarioError(f"{where}: {len(value)} items are too many; use at most {limit}")
+            raise ScenarioError(f"{where}: too many items ({len(value)}); use at most {limit}")
         if len(value) < least:
-            raise ScenarioError(f"{where}: {len(value)} items are too few; use at least {least}")
+            raise ScenarioError(f"{where}: too few items ({len(value)}); use at least {least}")
         found: list[T] = []
         wrongs = mistakes.Mistakes()
         for number, item in enumerate(value, 1):
@@ -285,7 +285,7 @@ def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tup
 
 def mapping(inner: Shape[T], *, keys: Shape[str] | None = None) -> Shape[Mapping[str, T]]:
     """Describe a table with any keys, or with keys of a given shape."""
-    says = f"a table, each value {inner.says}"
+    says = f"a table in which each value is {inner.says}"
 
     def read(value: object, where: str) -> Mapping[str, T]:
         if not is_table(value):

@@ -41,7 +41,7 @@ async def slow_reader_and_another_follower(play: Play) -> None:
         ids = await play.emit(job, 1)
         if not await other.until_ids(ids, play.bounds.event):
             within = (
-                f"an event within {play.bounds.event:g} s, although another follower is not reading"
+                f"an event within {play.bounds.event:g} s, even if another follower does not read"
             )
             play.stop("52", within, play.got(other))
 
@@ -55,7 +55,7 @@ async def slow_reader_and_other_routes(play: Play) -> None:
     answer = await play.look(other)
     if not answer.status:
         within = (
-            f"a response within {play.bounds.answer:g} s, although another follower is not reading"
+            f"a response within {play.bounds.answer:g} s, even if another follower does not read"
         )
         play.stop("52", within, answer.told)
 
@@ -99,7 +99,9 @@ async def refusal_says_when(play: Play) -> None:
     for answer in limits:
         if not answer.header("retry-after"):
             play.stop(
-                "54", "Retry-After", f"a {answer.status} from the {answer.route} route without it"
+                "54",
+                "Retry-After",
+                f"no Retry-After in a {answer.status} from the {answer.route} route",
             )
 
 
@@ -154,7 +156,7 @@ async def head_of_the_stream(play: Play) -> None:
     if not answer.status:
         play.stop("57", "200, or 405 with Allow, immediately", answer.told)
     if answer.status == 405 and not answer.header("allow"):  # noqa: PLR2004 - HTTP
-        play.stop("57", "405 with Allow", "405 without it", answer.event)
+        play.stop("57", "405 with Allow", "405 without Allow", answer.event)
     if answer.status not in {200, 405}:
         play.stop("57", "200, or 405 with Allow", answer.told, answer.event)
     if wire.again():

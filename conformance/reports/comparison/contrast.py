@@ -14,7 +14,7 @@ from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.reports.comparison.sides import Key, Rule, Side, is_history
 from conformance.verdict.standing import Standing
 
-NOT_COUNTED: Final = "broken, does not count"
+NOT_COUNTED: Final = "broken, not counted"
 NOT_JUDGED: Final = Standing.NOT_JUDGED.value
 _BROKEN: Final = frozenset({Standing.BROKEN.value, Standing.KNOWN.value})
 
@@ -25,7 +25,7 @@ class Change(Enum):
     BROKE = "broke"
     FIXED = "fixed"
     STILL = "still broken"
-    FOUND = "broken, and not judged before"
+    FOUND = "broken but not judged before"
     LOST = "was broken, and is no longer judged"
     WARNED = "a new warning"
     UNWARNED = "no longer a warning"

@@ -77,11 +77,11 @@ def basis(contrast: Contrast) -> Iterator[str]:
     yield from (f"{side.name} is {side.partial}." for side in sides if side.partial)
     yield from _different(sides, "specification", [side.specification for side in sides])
     if len({side.cases for side in sides}) > 1:
-        yield "The sets of cases differ, so a case with the same id may have changed."
+        yield "The sets of cases differ, so a case may have changed even if its id is the same."
     left = [(side.name, contrast.only_in(side)) for side in sides]
     if any(number for _, number in left):
         others = [f"{number:,} of {name}" for name, number in left if number]
-        kept = f"the {plural(len(contrast.keys), 'verdict')} that all runs have"
+        kept = f"the {plural(len(contrast.keys), 'verdict')} common to all runs"
         yield f"Compared: {kept}; left out: {_listed(others)}."
     for name in PROFILE_NAMES:
         without = [side.name for side in sides if name not in side.profiles]
@@ -124,7 +124,8 @@ def _of_a_history(contrast: Contrast) -> str:
         number = f"{len(fixed)}" if broke else plural(len(fixed), "MUST rule")
         parts.append(f"{number} {'was' if len(fixed) == 1 else 'were'} fixed ({some(list(fixed))})")
     if found:
-        parts.append(f"{len(found)} {_is(found)} broken, though not judged before")
+        was = "was" if len(found) == 1 else "were"
+        parts.append(f"{len(found)} {_is(found)} broken but {was} not judged before")
     if still:
         parts.append(f"{len(still)} {_is(still)} still broken")
     if not broke and not fixed:
@@ -185,7 +186,7 @@ _COUNTED: Final[Mapping[Change, str]] = {
     Change.FOUND: "broken but not judged before",
     Change.LOST: "broken before but no longer judged",
     Change.WARNED: "with a new warning",
-    Change.UNWARNED: "without the earlier warning",
+    Change.UNWARNED: "no longer causing a warning",
 }
 
 

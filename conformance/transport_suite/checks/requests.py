@@ -37,7 +37,7 @@ def a_create_is_sent_as_the_core_made_it(bench: Bench) -> None:
         session = setup.session()
         session.handle(Start(), 0.0)
         send = session.poll()
-        assert isinstance(send, Send), "a start begins with a request"
+        assert isinstance(send, Send), "a start must begin with a request"
         (asked,) = play.peer.asked("create")
         same("method", asked.method, send.request.method)
         same("target", asked.target, send.request.target)

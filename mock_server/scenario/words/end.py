@@ -55,7 +55,7 @@ class Outage(Phrased):
     DOWN = "down", "afterwards the port refuses connections"
     BLACKHOLE = (
         "blackhole",
-        "afterwards the port swallows connections",
+        "afterwards the port leaves connection attempts unanswered",
         Capability.FULL_QUEUE,
     )
 
@@ -75,7 +75,9 @@ class After:
     frames: int = word(integer(0, MANY), "this many frames were sent", default=0)
     bytes: int = word(integer(0, 1 << 30), "this many bytes of the next frame were sent", default=0)
     id: str | None = word(text(), "the frame with this id was sent", default=None)
-    event: str | None = word(text(), "a frame with this event field was sent", default=None)
+    event: str | None = word(
+        text(), "a frame whose event field has this value was sent", default=None
+    )
 
 
 @frozen(kw_only=True)
@@ -134,7 +136,7 @@ class EndFault:
 
     stall: Stall | None = Fault(
         table(Stall, "{ms = n} or {gate = 'name'}", _check_stall),
-        "a pause, at the point that `after` gives or before each picked frame",
+        "a pause, at the point that `after` names or before each frame that the rule picks",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nafter = {frames = 2}\nstall = {gate = "mid"}',
         phrase=_stall,
@@ -176,7 +178,8 @@ class EndFault:
     ).optional()
     listener: Outage | None = Fault(
         choice(Outage),
-        "what happens to the port after the exchange: it refuses or swallows connections",
+        "what happens to the port after the exchange: it refuses connection attempts or leaves "
+        "them unanswered",
         needs=Capability.LISTENER,
         example='on = {route = "stream", attempt = 1}\nlistener = "down"',
         phrase=lambda outage, told: (
@@ -193,7 +196,7 @@ class EndFault:
     idle_end: IdleEnd | None = Fault(
         choice(IdleEnd),
         "how a kept-alive connection ends when it is idle after a complete response; a request "
-        "that arrives before it ends is answered",
+        "that arrives before the connection ends is still answered",
         needs=Capability.LISTENER,
         example='on = {route = "create"}\nidle_end = "408"\nidle_ms = 50',
         phrase=_idle_end,

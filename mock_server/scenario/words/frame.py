@@ -191,7 +191,9 @@ class FrameFault:
         "of the body flushes the buffer, but a pause between frames does not",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nhold_bytes = 4096',
-        phrase=lambda size, _: f"holds the body back until it has {count_of(size, 'byte')}",
+        phrase=lambda size, _: (
+            f"buffers the body and sends at least {count_of(size, 'byte')} at a time"
+        ),
     ).optional()
     rate: int | None = Fault(
         integer(1, 1 << 30),

@@ -114,7 +114,7 @@ def _resume(resume: Resume | Shift, _: Told) -> str:
         case Shift(overlap=0, gap=gap):
             return f"skips {count_of(gap, 'frame')} when it resumes"
         case Shift(overlap=overlap, gap=gap):
-            return f"resumes {gap} frames too late and {overlap} too early"
+            return f"skips {count_of(gap, 'frame')} and goes back {overlap} when it resumes"
         case Resume():
             return resume.phrase
 
@@ -134,7 +134,7 @@ class HeadFault:
 
     delay: float = Fault(
         milliseconds(),
-        "a pause before the head, or before each picked frame",
+        "a pause before the head, or before each frame that the rule picks",
         name="delay_ms",
         example='on = {route = "stream", frame = 3}\ndelay_ms = 250',
         phrase=_delay,
@@ -170,7 +170,7 @@ class HeadFault:
         header_text(),
         "the reason phrase",
         example='on = {route = "me"}\nstatus = 500\nreason = "Out Of Coffee"',
-        phrase=lambda reason, _: f"gives the reason phrase {quoted(reason)}",
+        phrase=lambda reason, _: f"sends the reason phrase {quoted(reason)}",
         alone=False,
         not_with=_IN_HEAD,
     ).optional()

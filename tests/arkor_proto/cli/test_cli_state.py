@@ -150,11 +150,11 @@ FOREIGN = "it is not a state file of arkor-proto; use another file, or remove it
         (json.dumps({**GOOD, "jobId": "k"}), "is for job 'k', not 'j'; use another file"),
         (
             json.dumps({**GOOD, "org": "acme"}),
-            "the job has --org 'acme', not ''; use another file",
+            "its job uses --org 'acme', not ''; use another file",
         ),
         (
             json.dumps({**GOOD, "baseUrl": "http://h"}),
-            "the job has --base-url 'http://h', not 'http://127.0.0.1:9'; use another file",
+            "its job uses --base-url 'http://h', not 'http://127.0.0.1:9'; use another file",
         ),
     ],
 )

@@ -254,7 +254,10 @@ _TLS.add("a handshake that is never answered", b"", NOT_CONNECTED, place=Place.H
 _TLS.add("a connection cut before the head", b"", BROKEN, place=Place.CUT)
 _TLS.add("a connection cut mid-stream", CHUNKED + chunk(b": x\n\n"), BROKEN, place=Place.CUT)
 _TLS.add(
-    "a connection cut in a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT
+    "a connection cut in the middle of an unframed body",
+    STREAM + b"\r\n: x\n\n",
+    BROKEN,
+    place=Place.CUT,
 )
 
 _CREATES = Group("The response to a create")
@@ -304,7 +307,7 @@ _CREATES.add(
     call=Call.START,
 )
 
-_CALLS = Group("The response to a short call")
+_CALLS = Group("The response to `job()`")
 _CALLS.add("deeply nested JSON", answer(b'{"job": ' + DEEP), START_REFUSED, call=Call.JOB)
 _CALLS.add("HTML", answer(b"<html>"), START_REFUSED, call=Call.JOB)
 _CALLS.add(

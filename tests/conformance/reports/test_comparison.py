@@ -148,7 +148,7 @@ def test_only_what_all_runs_have_is_compared_and_what_is_left_out_is_said() -> N
     assert contrast.keys == (("budget.small", "2026-05"),)
     assert contrast.profiles == ("2026-05",)
     notes = " ".join(basis(contrast))
-    assert "the 1 verdict that all runs have; left out: 2 of client 1" in notes
+    assert "the 1 verdict common to all runs; left out: 2 of client 1" in notes
     assert "2026-07 is left out, because it was not judged for client 2" in notes
 
 
@@ -165,7 +165,7 @@ def test_what_the_runs_do_not_have_in_common_is_said() -> None:
     second = run([PASSING], name="b", time=TimeMode.SCALED, scope=strict)
     assert list(basis(made(first, second))) == [
         "Not the same specification: 2 for a; 1 for b.",
-        "The sets of cases differ, so a case with the same id may have changed.",
+        "The sets of cases differ, so a case may have changed even if its id is the same.",
         "Not the same time: virtual time for a; scaled time for b.",
         "Not the same --strict: off for a; on for b.",
     ]
