@@ -83,7 +83,7 @@ class ServingPlan:
     half_close: HalfClose = word(
         choice(HalfClose),
         "whether a client that closes its sending half after a request gets a response; the "
-        "response ends at the first point where it would have to wait",
+        "response ends at the first point where the backend would have to wait",
         default=HalfClose.ANSWERED,
         needs=Capability.LISTENER,
     )

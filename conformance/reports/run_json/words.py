@@ -119,7 +119,7 @@ class Counted:
 
     broken: tuple[str, ...] = needed(_TEXTS, "the rules that are broken in at least one case")
     cases: int = needed(_COUNT, "how many cases break one of these rules")
-    known: int = needed(_COUNT, "rules that only known failures break")
+    known: int = needed(_COUNT, "rules broken only by known failures")
     hold: int = needed(_COUNT, "rules that hold")
     not_judged: int = needed(_COUNT, "rules that no case reached")
 
@@ -205,7 +205,7 @@ class Rule:
 class Event:
     """An event that occurs in a trace."""
 
-    who: str = needed(_TEXT, "the party that acts")
+    who: str = needed(_TEXT, "the party that causes the event")
     to: str | None = needed(nullable(_TEXT), "the party that receives the event, or null")
     kind: str = needed(_TEXT, "the kind of event")
     text: str = needed(_TEXT, "the event in words")
@@ -225,7 +225,7 @@ class Finding:
     event: int | None = needed(
         nullable(integer(1, 2**53)), "the number of the first diverging event, or null"
     )
-    not_reached: bool = needed(flag(), "whether the client did not reach the rule of the case")
+    not_reached: bool = needed(flag(), "whether the client did not get as far as the rule that the case judges")
 
 
 @frozen(kw_only=True)
@@ -289,10 +289,10 @@ class Begins:
         _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
     )
     client: Side | None = needed(
-        nullable(table(Side, "a side")), "what the client does; null if both take the same steps"
+        nullable(table(Side, "a side")), "what the client does; null if the client and the reference take the same steps"
     )
     reference: Side | None = needed(
-        nullable(table(Side, "a side")), "what the reference does; null if both take the same steps"
+        nullable(table(Side, "a side")), "what the reference does; null if the client and the reference take the same steps"
     )
 
 

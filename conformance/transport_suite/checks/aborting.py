@@ -132,7 +132,7 @@ def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ERR-10")
 def an_abort_ends_every_wait(bench: Bench) -> None:
-    """An abort ends two overlapping waits, both with its reason."""
+    """An abort ends two overlapping waits; both raise Aborted with its reason."""
     with bench.play(Scene(streams=[endless()])) as play:
         waits = [play.waiting(), play.waiting()]
         play.came("stream")

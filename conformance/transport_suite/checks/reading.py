@@ -94,7 +94,7 @@ def an_event_does_not_wait_for_the_rest_of_its_chunk(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-3")
 def a_slow_callback_slows_the_backend(bench: Bench) -> None:
-    """The transport does not read during a callback, so sockets fill up and the backend blocks."""
+    """The transport does not read during a callback, so the socket buffers fill up and the backend blocks."""
     hold = Hold()
     moved = Queue[int]()
 
