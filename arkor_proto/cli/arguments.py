@@ -20,8 +20,8 @@ _COMMANDS: Final = {
 }
 """The description and the example of each command."""
 _STATUSES: Final = (
-    "the job completed (status: or it is running; cancel: or it is being stopped)",
-    "the job failed or was cancelled (cancel: the backend refused the request)",
+    "the job completed (for status: or is running; for cancel: or is being stopped)",
+    "the job failed or was cancelled (for cancel: or the backend refused the request)",
     "gave up on the backend or the network: the outcome of the job is unknown",
 )
 _MORE: Final = """
@@ -65,9 +65,9 @@ def parsed(given: Sequence[str]) -> Namespace:
 
 def _add_progress(command: Parser) -> None:
     text = (
-        "a file in which to save the ids of the job and of the last event shown. If it exists, "
-        "continue from it, no matter how the last command ended: the job is submitted once, no "
-        "event is lost, and at most one is shown twice [default: none]"
+        "a file in which to save the ids of the job and of the last event shown. If the file "
+        "exists, the command continues from it, however the previous command ended: the job is "
+        "submitted once, no event is lost, and at most one is shown twice [default: none]"
     )
     command.add_argument("--state", metavar="FILE", help=text)
 

@@ -56,7 +56,7 @@ def _demands(plan: BackendPlan) -> list[str]:
 def _serves(plan: ServingPlan) -> list[str]:
     found = ["sends a comment right after the head of a stream"] if plan.first_comment else []
     if plan.keep_alive:
-        found.append(f"sends a comment after {time_of(plan.keep_alive)} with nothing else to send")
+        found.append(f"sends a comment if it has sent nothing else for {time_of(plan.keep_alive)}")
     if plan.leak:
         found.append("counts a connection that was dropped during a stream as still open")
     return found

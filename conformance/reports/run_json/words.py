@@ -118,7 +118,7 @@ class Counted:
     """The results of the rules of one level."""
 
     broken: tuple[str, ...] = needed(_TEXTS, "the rules that are broken in at least one case")
-    cases: int = needed(_COUNT, "how many cases break one of these rules")
+    cases: int = needed(_COUNT, "in how many cases at least one of these rules is broken")
     known: int = needed(_COUNT, "rules broken only by known failures")
     hold: int = needed(_COUNT, "rules that hold")
     not_judged: int = needed(_COUNT, "rules that no case reached")
@@ -129,7 +129,7 @@ class Apart:
     """Broken rules that do not count under a profile."""
 
     broken: tuple[str, ...] = needed(_TEXTS, "the ids of the rules")
-    cases: int = needed(_COUNT, "how many cases break these rules")
+    cases: int = needed(_COUNT, "in how many cases these rules are broken")
 
 
 @frozen(kw_only=True)
@@ -166,7 +166,7 @@ class Profile:
     apart: Apart = needed(
         table(Apart, "rules that do not count"), "broken rules that do not count under this profile"
     )
-    sources: Mapping[str, int] = needed(_COUNT_BY_NAME, "broken rules by the kind of their source")
+    sources: Mapping[str, int] = needed(_COUNT_BY_NAME, "broken rules, by the kind of their source")
     not_reached: NotReached = needed(
         table(NotReached, "cases that did not reach their rule"),
         "cases that did not reach their rule",
@@ -324,7 +324,7 @@ class Cause:
     rule: str = needed(
         _TEXT, "the rule that the client breaks; empty if no rule explains the failures"
     )
-    kind: str = needed(_TEXT, "how most of the failures begin, without any values")
+    kind: str = needed(_TEXT, "how most of the failures begin, with all values left out")
     occasion: str = needed(
         _TEXT, "when the client does this, such as 'after the stream broke off'; may be empty"
     )
@@ -412,7 +412,7 @@ class Run:
     strict: bool = needed(flag(), "whether proposals count under every profile")
     judged: str = needed(one_of(JUDGED), "which side of the protocol was judged")
     client: Client = needed(
-        table(Client, "a client"), "the client, or the backend, that was judged"
+        table(Client, "a client"), "the client or backend that was judged"
     )
     backend: Backend | None = needed(
         nullable(table(Backend, "a backend")),

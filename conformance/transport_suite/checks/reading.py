@@ -128,7 +128,7 @@ def _send_until_held_up(visit: Visit) -> int:
 
 @check("T5", "ARK-RES-13")
 def what_arrives_during_a_callback_is_not_lost(bench: Bench) -> None:
-    """Events that arrive while a callback runs are delivered when it returns, in order."""
+    """Events that arrive while a callback runs are delivered in order when it returns."""
     hold = Hold()
 
     def script(visit: Visit) -> None:

@@ -130,7 +130,7 @@ def test_how_the_backend_serves_is_said() -> None:
         "The backend ignores Expect: 100-continue and waits for the body.",
         "The backend closes the connection when the client closes its sending half.",
         "The backend sends a comment right after the head of a stream.",
-        "The backend sends a comment after 15 s with nothing else to send.",
+        "The backend sends a comment if it has sent nothing else for 15 s.",
         "The backend counts a connection that was dropped during a stream as still open.",
     ]
 
