@@ -86,7 +86,7 @@ def _emits(job: JobPlan) -> str:
     count = job.events if isinstance(job.events, int) else len(job.events)
     pace = f"every {time_of(job.interval)}" if job.interval else "as soon as followers are ready"
     if job.emitted:
-        pace = "before a client follows"
+        pace = "before any client follows the job"
     if not isinstance(job.events, int):
         return f"emits its {count_of(count, 'event')} as written, {pace}."
     ends = "never ends on its own" if job.status is Fate.RUNNING else f"ends {job.status.value}"

@@ -25,7 +25,7 @@ class Paths(Phrased):
     """How the job's id is read from a path."""
 
     DECODED = "decoded", "decodes the job's id in a path"
-    RAW = "raw", "takes the job's id in a path without decoding it"
+    RAW = "raw", "takes the job's id from a path without decoding it"
     EARLY = "early", "decodes a path before looking up the route, so %2F counts as a slash"
 
 

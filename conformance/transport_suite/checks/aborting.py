@@ -89,7 +89,7 @@ def an_abort_ends_a_silent_stream(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-8")
 def an_abort_ends_a_refusal_that_does_not_end(bench: Bench) -> None:
-    """An abort while the body of a refusal is being read rejects `wait()` with the reason."""
+    """An abort while a refusal's body is being read rejects `wait()` with the abort's reason."""
     slow = refusal(500).replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(_NOTHING_PASSES)
     with _waiting(bench, Scene(streams=[then_left(slow)], clock=clock)) as play:
