@@ -225,7 +225,9 @@ class Finding:
     event: int | None = needed(
         nullable(integer(1, 2**53)), "the number of the first diverging event, or null"
     )
-    not_reached: bool = needed(flag(), "whether the client did not get as far as the rule that the case judges")
+    not_reached: bool = needed(
+        flag(), "whether the client did not get as far as the rule that the case judges"
+    )
 
 
 @frozen(kw_only=True)
@@ -238,7 +240,7 @@ class Unjudged:
 
 @frozen
 class Entry:
-    """An event of a trace: its number (from 1), time in milliseconds, and index in `events`."""
+    """An event of a trace: number (counting from 1), time in milliseconds and index in `events`."""
 
     number: int
     ms: float
@@ -289,10 +291,12 @@ class Begins:
         _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
     )
     client: Side | None = needed(
-        nullable(table(Side, "a side")), "what the client does; null if the client and the reference take the same steps"
+        nullable(table(Side, "a side")),
+        "what the client does; null if the client and the reference take the same steps",
     )
     reference: Side | None = needed(
-        nullable(table(Side, "a side")), "what the reference does; null if the client and the reference take the same steps"
+        nullable(table(Side, "a side")),
+        "what the reference does; null if the client and the reference take the same steps",
     )
 
 
@@ -411,9 +415,7 @@ class Run:
     )
     strict: bool = needed(flag(), "whether proposals count under every profile")
     judged: str = needed(one_of(JUDGED), "which side of the protocol was judged")
-    client: Client = needed(
-        table(Client, "a client"), "the client or backend that was judged"
-    )
+    client: Client = needed(table(Client, "a client"), "the client or backend that was judged")
     backend: Backend | None = needed(
         nullable(table(Backend, "a backend")),
         "the backend's address and what the run did there; null for a client",

@@ -104,7 +104,7 @@ def test_a_state_that_cannot_be_written_ends_the_command_and_not_the_job(tmp_pat
         submitted = run(*arguments, ARKOR_BASE_URL=backend.base_url)
         assert backend.asked("create") == []
     why = f"arkor-proto: {state}: No such file or directory"
-    assert (followed.code, followed.err) == (3, f"{why}; the job goes on\n")
+    assert (followed.code, followed.err) == (3, f"{why}; the job continues\n")
     assert (submitted.code, submitted.err) == (3, f"{why}\n")
 
 
