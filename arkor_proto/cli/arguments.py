@@ -65,9 +65,9 @@ def parsed(given: Sequence[str]) -> Namespace:
 
 def _add_progress(command: Parser) -> None:
     text = (
-        "a file in which to save the ids of the job and of the last event shown. If it exists, "
-        "continue from it, no matter how the last command ended: the job is submitted once, no "
-        "event is lost, and at most one is shown twice [default: none]"
+        "a file in which to save the ids of the job and of the last event shown. If the file "
+        "exists, the command continues from it, however the previous command ended: the job is "
+        "submitted once, no event is lost, and at most one is shown twice [default: none]"
     )
     command.add_argument("--state", metavar="FILE", help=text)
 

@@ -53,7 +53,7 @@ def carry_out(settings: Settings) -> int:
         except BrokenPipeError:
             raise
         except OSError as error:
-            goes_on = "; the job goes on" if command.seen else ""
+            goes_on = "; the job continues" if command.seen else ""
             raise CommandError(f"{told(error)}{goes_on}", UNABLE) from error
         finally:
             with contextlib.suppress(OSError, ValueError):
@@ -274,7 +274,7 @@ class Command:
         elif not self._job_id:
             words = "interrupted before the submission: nothing was sent"
         else:
-            words = f"interrupted: {self._job_id} goes on"
+            words = f"interrupted: {self._job_id} continues"
         ending = Ending(kind="interrupted", words=words, facts=self._facts(), hints=hints)
         self.report.end(ending)
         return 128 + self._signal

@@ -144,7 +144,7 @@ def _work_of(words: Mapping[str, object], about: State) -> _Work:
     cursor = _text(words, "last_event_id")
     if not path:
         if job is None and words["job"] is None:
-            raise ValueError("JOB: missing; give the id of the job, or --state with its file")
+            raise ValueError("JOB: missing; give the job's id, or its state file with --state")
         return _Work(operand if job is None else job, cursor, continues=cursor != "")
     if cursor:
         raise ValueError(

@@ -81,7 +81,7 @@ class Elapse:
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
-    until: str | None = word(EVENT, "end early at this event", default=None)
+    until: str | None = word(EVENT, "stop early if this event occurs", default=None)
 
 
 @frozen(kw_only=True)

@@ -64,7 +64,7 @@ def _before(case: Case) -> Iterator[str]:
     """Yield lines that say what must hold before the case can judge its rules."""
     if case.applies:
         requests = ", ".join(shape.request for shape in case.applies)
-        yield f"\nApplies only to clients whose requests ({requests}) match 'applies'."
+        yield f"\nApplies only to clients whose requests match 'applies' in the case file: {requests}."
     if case.premise:
         yield "\nPremise: if the client does not do this, the case cannot judge its rules."
         yield from (f"  {_premise(each)}" for each in case.premise)

@@ -93,7 +93,11 @@ class Recorder:
     def _log(self, who: str, text: str) -> None:
         full = self._logs >= MOST_LOGS or self._logged + len(text) > MOST_LOGGED
         if full and not self._cut:
-            self.add(Noted("kit", f"leaves out further log lines of the {who}: there are too many"))
+            self.add(
+                Noted(
+                    "kit", f"leaves out further log lines of the {who}, because there are too many"
+                )
+            )
         elif not full:
             self.add(Noted(who, text))
         self._logs, self._logged, self._cut = self._logs + 1, self._logged + len(text), full

@@ -44,7 +44,7 @@ def judge(page: Path, *chosen: str) -> None:
     )
     if done.returncode != Exit.FAILED:
         sys.exit(
-            f"the run ended with status {done.returncode}, but a broken client must fail with 1"
+            f"the run ended with status {done.returncode}, but a broken client must fail with status 1"
         )
 
 

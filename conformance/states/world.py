@@ -286,9 +286,7 @@ class World:
         under_way = bool(facts.lines or facts.running)
         if isinstance(self.rest, Done):
             if facts.asked or under_way:
-                raise violated(
-                    "ARK-ERR-10", "the session is done before every operation has settled"
-                )
+                raise violated("ARK-ERR-10", "the session ended before every operation had settled")
         elif self.rest.until is None and not under_way:
             raise violated("ARK-ERR-10", "nothing is in progress, but the session waits for ever")
 

@@ -74,7 +74,8 @@ def _silent(play: Play) -> Finding | None:
         attached = route == "create" and "job" in play.case.config
         if route and (attached or past.all_answered(route)):
             missing = Divergence(
-                f"{operation} settles", f"its request was answered, but {operation} did not settle"
+                f"{operation} settles",
+                f"{operation} did not settle, although its request was answered",
             )
             return _not_reached(
                 play, f"conduct.answer {operation}", missing, Breach(SETTLES, missing)

@@ -56,7 +56,7 @@ def _demands(plan: BackendPlan) -> list[str]:
 def _serves(plan: ServingPlan) -> list[str]:
     found = ["sends a comment right after the head of a stream"] if plan.first_comment else []
     if plan.keep_alive:
-        found.append(f"sends a comment after {time_of(plan.keep_alive)} with nothing else to send")
+        found.append(f"sends a comment if it has sent nothing else for {time_of(plan.keep_alive)}")
     if plan.leak:
         found.append("counts a connection that was dropped during a stream as still open")
     return found
@@ -86,7 +86,7 @@ def _emits(job: JobPlan) -> str:
     count = job.events if isinstance(job.events, int) else len(job.events)
     pace = f"every {time_of(job.interval)}" if job.interval else "as soon as followers are ready"
     if job.emitted:
-        pace = "before a client follows"
+        pace = "before any client follows the job"
     if not isinstance(job.events, int):
         return f"emits its {count_of(count, 'event')} as written, {pace}."
     ends = "never ends on its own" if job.status is Fate.RUNNING else f"ends {job.status.value}"

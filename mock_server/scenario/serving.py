@@ -25,7 +25,7 @@ class Paths(Phrased):
     """How the job's id is read from a path."""
 
     DECODED = "decoded", "decodes the job's id in a path"
-    RAW = "raw", "takes the job's id in a path without decoding it"
+    RAW = "raw", "takes the job's id from a path without decoding it"
     EARLY = "early", "decodes a path before looking up the route, so %2F counts as a slash"
 
 
@@ -49,7 +49,7 @@ class ServingPlan:
 
     keep_alive: float = word(
         milliseconds(),
-        "the idle time after which a job's stream sends a comment; 0: it never sends comments",
+        "the idle time after which a job's stream sends a comment; 0 means never",
         default=0.0,
         name="keep_alive_ms",
         needs=Capability.BACKEND,
@@ -83,7 +83,7 @@ class ServingPlan:
     half_close: HalfClose = word(
         choice(HalfClose),
         "whether a client that closes its sending half after a request gets a response; the "
-        "response ends at the first point where it would have to wait",
+        "response ends at the first point where the backend would have to wait",
         default=HalfClose.ANSWERED,
         needs=Capability.LISTENER,
     )

@@ -118,8 +118,8 @@ class Counted:
     """The results of the rules of one level."""
 
     broken: tuple[str, ...] = needed(_TEXTS, "the rules that are broken in at least one case")
-    cases: int = needed(_COUNT, "how many cases break one of these rules")
-    known: int = needed(_COUNT, "rules that only known failures break")
+    cases: int = needed(_COUNT, "in how many cases at least one of these rules is broken")
+    known: int = needed(_COUNT, "rules broken only by known failures")
     hold: int = needed(_COUNT, "rules that hold")
     not_judged: int = needed(_COUNT, "rules that no case reached")
 
@@ -129,7 +129,7 @@ class Apart:
     """Broken rules that do not count under a profile."""
 
     broken: tuple[str, ...] = needed(_TEXTS, "the ids of the rules")
-    cases: int = needed(_COUNT, "how many cases break these rules")
+    cases: int = needed(_COUNT, "in how many cases these rules are broken")
 
 
 @frozen(kw_only=True)
@@ -166,7 +166,7 @@ class Profile:
     apart: Apart = needed(
         table(Apart, "rules that do not count"), "broken rules that do not count under this profile"
     )
-    sources: Mapping[str, int] = needed(_COUNT_BY_NAME, "broken rules by the kind of their source")
+    sources: Mapping[str, int] = needed(_COUNT_BY_NAME, "broken rules, by the kind of their source")
     not_reached: NotReached = needed(
         table(NotReached, "cases that did not reach their rule"),
         "cases that did not reach their rule",
@@ -205,7 +205,7 @@ class Rule:
 class Event:
     """An event that occurs in a trace."""
 
-    who: str = needed(_TEXT, "the party that acts")
+    who: str = needed(_TEXT, "the party that causes the event")
     to: str | None = needed(nullable(_TEXT), "the party that receives the event, or null")
     kind: str = needed(_TEXT, "the kind of event")
     text: str = needed(_TEXT, "the event in words")
@@ -225,7 +225,9 @@ class Finding:
     event: int | None = needed(
         nullable(integer(1, 2**53)), "the number of the first diverging event, or null"
     )
-    not_reached: bool = needed(flag(), "whether the client did not reach the rule of the case")
+    not_reached: bool = needed(
+        flag(), "whether the client did not get as far as the rule that the case judges"
+    )
 
 
 @frozen(kw_only=True)
@@ -238,7 +240,7 @@ class Unjudged:
 
 @frozen
 class Entry:
-    """An event of a trace: its number (from 1), time in milliseconds, and index in `events`."""
+    """An event of a trace: number (counting from 1), time in milliseconds and index in `events`."""
 
     number: int
     ms: float
@@ -289,10 +291,12 @@ class Begins:
         _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
     )
     client: Side | None = needed(
-        nullable(table(Side, "a side")), "what the client does; null if both take the same steps"
+        nullable(table(Side, "a side")),
+        "what the client does; null if the client and the reference take the same steps",
     )
     reference: Side | None = needed(
-        nullable(table(Side, "a side")), "what the reference does; null if both take the same steps"
+        nullable(table(Side, "a side")),
+        "what the reference does; null if the client and the reference take the same steps",
     )
 
 
@@ -324,7 +328,7 @@ class Cause:
     rule: str = needed(
         _TEXT, "the rule that the client breaks; empty if no rule explains the failures"
     )
-    kind: str = needed(_TEXT, "how most of the failures begin, without any values")
+    kind: str = needed(_TEXT, "how most of the failures begin, with all values left out")
     occasion: str = needed(
         _TEXT, "when the client does this, such as 'after the stream broke off'; may be empty"
     )
@@ -411,9 +415,7 @@ class Run:
     )
     strict: bool = needed(flag(), "whether proposals count under every profile")
     judged: str = needed(one_of(JUDGED), "which side of the protocol was judged")
-    client: Client = needed(
-        table(Client, "a client"), "the client, or the backend, that was judged"
-    )
+    client: Client = needed(table(Client, "a client"), "the client or backend that was judged")
     backend: Backend | None = needed(
         nullable(table(Backend, "a backend")),
         "the backend's address and what the run did there; null for a client",

@@ -89,7 +89,7 @@ def an_abort_ends_a_silent_stream(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-8")
 def an_abort_ends_a_refusal_that_does_not_end(bench: Bench) -> None:
-    """An abort while the body of a refusal is being read rejects `wait()` with the reason."""
+    """An abort while a refusal's body is being read rejects `wait()` with the abort's reason."""
     slow = refusal(500).replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(_NOTHING_PASSES)
     with _waiting(bench, Scene(streams=[then_left(slow)], clock=clock)) as play:
@@ -132,7 +132,7 @@ def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ERR-10")
 def an_abort_ends_every_wait(bench: Bench) -> None:
-    """An abort ends two overlapping waits, both with its reason."""
+    """An abort ends two overlapping waits; both raise Aborted with its reason."""
     with bench.play(Scene(streams=[endless()])) as play:
         waits = [play.waiting(), play.waiting()]
         play.came("stream")

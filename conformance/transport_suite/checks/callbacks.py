@@ -152,7 +152,7 @@ def an_abort_in_a_callback_is_the_last_that_is_heard(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-7")
 def an_abort_in_a_hook_comes_before_the_event_after_it(bench: Bench) -> None:
-    """An abort in a hook prevents the delivery of an event that the session has returned."""
+    """An abort in a hook prevents the delivery of an event that the session has already returned."""
 
     def learn(play: Play, _: Notice) -> None:
         play.client.abort("a hook")
@@ -176,7 +176,7 @@ def nothing_is_heard_after_the_end(bench: Bench) -> None:
 
 @check("T7", "ARK-ERR-9")
 def a_hook_that_raises_changes_nothing(bench: Bench) -> None:
-    """An exception from the notice hook ends neither the wait nor the transport."""
+    """An exception from the notice hook does not end the wait or close the transport."""
 
     def learn(_: Play, __: Notice) -> None:
         raise _Unbearable("a hook")

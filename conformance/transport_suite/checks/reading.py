@@ -94,7 +94,7 @@ def an_event_does_not_wait_for_the_rest_of_its_chunk(bench: Bench) -> None:
 
 @check("T5", "ARK-EVT-3")
 def a_slow_callback_slows_the_backend(bench: Bench) -> None:
-    """The transport does not read during a callback, so sockets fill up and the backend blocks."""
+    """The transport does not read during a callback, so the socket buffers fill up and the backend blocks."""
     hold = Hold()
     moved = Queue[int]()
 
@@ -128,7 +128,7 @@ def _send_until_held_up(visit: Visit) -> int:
 
 @check("T5", "ARK-RES-13")
 def what_arrives_during_a_callback_is_not_lost(bench: Bench) -> None:
-    """Events that arrive while a callback runs are delivered when it returns, in order."""
+    """Events that arrive while a callback runs are delivered in order when it returns."""
     hold = Hold()
 
     def script(visit: Visit) -> None:

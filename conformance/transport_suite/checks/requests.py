@@ -133,7 +133,7 @@ def an_answer_in_single_bytes_is_whole(bench: Bench) -> None:
 
 @check("T6", "ARK-CRE-5", "ARK-CRE-7")
 def a_refused_start_raises_and_may_be_tried_again(bench: Bench) -> None:
-    """Each start gets the outcome of its own request: a refused one raises, the next succeeds."""
+    """Each start gets the outcome of its own request: a refused one raises; the next succeeds."""
     create = [sends(refusal(422, "bad model")), sends(accepted())]
     with bench.play(Scene(job=None, create=create)) as play:
         error = play.starting().error(StatusError)
@@ -152,7 +152,7 @@ def a_create_that_was_reset_is_not_repeated(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-6", "ARK-CRE-7")
 def a_create_that_was_not_answered_is_not_repeated(bench: Bench) -> None:
-    """If it gets no response, `start()` raises TransportError, and the create is not sent again."""
+    """If `start()` gets no response, it raises TransportError, and the create is not sent again."""
     with bench.play(Scene(job=None, create=[then_closed()])) as play:
         play.starting().error(TransportError)
         same("creates", len(play.peer.asked("create")), 1)

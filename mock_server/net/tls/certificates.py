@@ -53,7 +53,7 @@ def _without_key_id(
     """Sign a certificate again, without its Authority Key Identifier (RFC 5280, 4.2.1.1)."""
     key = load_pem_private_key(authority.private_key_pem.bytes(), None)
     if not isinstance(key, EllipticCurvePrivateKey):
-        raise TypeError("trustme made an authority without an elliptic-curve key")
+        raise TypeError("trustme created an authority whose key is not an elliptic-curve key")
     found = x509.load_pem_x509_certificate(server.cert_chain_pems[0].bytes())
     builder = x509.CertificateBuilder(
         found.issuer,

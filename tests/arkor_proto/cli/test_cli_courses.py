@@ -156,7 +156,7 @@ def test_ctrl_c_takes_the_panel_away_and_says_how_to_go_on() -> None:
     assert code == 130
     assert "Traceback" not in seen
     assert seen.rpartition("\x1b[J")[2].splitlines() == [
-        "interrupted: j goes on",
+        "interrupted: j continues",
         "  to continue: arkor-proto follow --last-event-id=2 j",
         "  to stop it:  arkor-proto cancel j",
     ]
@@ -218,7 +218,7 @@ def test_an_interrupt_ends_the_wait_and_says_how_to_go_on(
     assert ran.code == code
     again = "--project=bots --last-event-id=2 'it'\"'\"'s'"
     assert ran.err.splitlines() == [
-        "interrupted: it's goes on",
+        "interrupted: it's continues",
         f"  to continue: arkor-proto follow {again}",
         "  to stop it:  arkor-proto cancel --project=bots 'it'\"'\"'s'",
     ]

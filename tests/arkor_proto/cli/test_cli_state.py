@@ -104,7 +104,7 @@ def test_a_state_that_cannot_be_written_ends_the_command_and_not_the_job(tmp_pat
         submitted = run(*arguments, ARKOR_BASE_URL=backend.base_url)
         assert backend.asked("create") == []
     why = f"arkor-proto: {state}: No such file or directory"
-    assert (followed.code, followed.err) == (3, f"{why}; the job goes on\n")
+    assert (followed.code, followed.err) == (3, f"{why}; the job continues\n")
     assert (submitted.code, submitted.err) == (3, f"{why}\n")
 
 
@@ -174,7 +174,7 @@ def test_a_state_that_is_corrupt_or_of_another_job_is_refused_in_one_line(
     [
         (("--state=.",), "--state .: Is a directory"),
         (("--state=new",), "JOB: missing; there is no job id in new yet"),
-        ((), "JOB: missing; give the id of the job, or --state with its file"),
+        ((), "JOB: missing; give the job's id, or its state file with --state"),
         (
             ("j", "--state=new", "--last-event-id=4"),
             "--last-event-id: cannot be combined with --state, which also says where to continue",

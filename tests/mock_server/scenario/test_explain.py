@@ -126,11 +126,11 @@ def test_how_the_backend_serves_is_said() -> None:
     assert lines[1:9] == [
         "The backend serves the followers of a job one after the other.",
         "The backend responds with 400 to a request whose target is a URL.",
-        "The backend takes the job's id in a path without decoding it.",
+        "The backend takes the job's id from a path without decoding it.",
         "The backend ignores Expect: 100-continue and waits for the body.",
         "The backend closes the connection when the client closes its sending half.",
         "The backend sends a comment right after the head of a stream.",
-        "The backend sends a comment after 15 s with nothing else to send.",
+        "The backend sends a comment if it has sent nothing else for 15 s.",
         "The backend counts a connection that was dropped during a stream as still open.",
     ]
 
@@ -144,7 +144,7 @@ def test_jobs_are_said_with_their_pace_and_their_end() -> None:
     assert lines[1:3] == [
         (
             "Job 1 with the id 'a' exists from the start: "
-            "emits its 1 event as written, before a client follows."
+            "emits its 1 event as written, before any client follows the job."
         ),
         "Job 2 is created by a request: emits 1 event every 2.5 s and never ends on its own.",
     ]
