@@ -95,14 +95,13 @@ def command(
         found = anyio.run(search.first, rolls, backend_options=LOOP)
         for line in search.passing.said(len(rolls) if found is None else found.place):
             say(line)
-        otherwise = " other" if search.passing.is_used else ""
+        other = "other " if search.passing.is_used else ""
         if found is None:
             under = f"under {', '.join(profiles)}"
-            say(f"seed {seed}: {len(rolls)} schedules {under}, no{otherwise} difference")
+            say(f"seed {seed}: {len(rolls)} schedules {under}, no {other}difference")
             return Exit.OK
-        say(
-            f"seed {seed}: schedule {found.place + 1} shows a{'n' * bool(otherwise)}{otherwise} difference"
-        )
+        article = "another" if other else "a"
+        say(f"seed {seed}: schedule {found.place + 1} shows {article} difference")
         if shrink:
             say("minimising it …")
             found = anyio.run(search.smallest, found, backend_options=LOOP)

@@ -134,15 +134,21 @@ class Select:
     route: Route | None = word(
         choice(Route), "the protocol call that the request makes", default=None
     )
-    job: str | None = word(text(), "the job's id, decoded", default=None)
+    job: str | None = word(text(), "the job's id, percent-decoded", default=None)
     attempt: Span | None = word(
         span(),
-        "the number of the request within its route, from 1 (with `job`: within its route and job)",
+        "the number of the request within its route (with `job`: within its route and job), "
+        "counting from 1",
         default=None,
     )
-    connection: Span | None = word(span(), "the number of the connection, from 1", default=None)
+    connection: Span | None = word(
+        span(), "the number of the connection, counting from 1", default=None
+    )
     frame: Span | None = word(
-        span(), "the number of the frame in its response, from 1", default=None, needs="frame"
+        span(),
+        "the number of the frame in its response, counting from 1",
+        default=None,
+        needs="frame",
     )
     id: str | None = word(text(), "frames with this id", default=None, needs="frame")
     event: str | None = word(text(), "frames with this event field", default=None, needs="frame")

@@ -134,7 +134,7 @@ class EndFault:
 
     stall: Stall | None = Fault(
         table(Stall, "{ms = n} or {gate = 'name'}", _check_stall),
-        "a pause, at the point that `after` gives or before each picked frame",
+        "a pause, at the point set by `after` or before each picked frame",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nafter = {frames = 2}\nstall = {gate = "mid"}',
         phrase=_stall,
