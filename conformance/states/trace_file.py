@@ -37,7 +37,7 @@ class TraceFile:
     profile: str = needed(one_of(PROFILE_NAMES), "the profile")
     mutant: str = word(text(), "the broken client; empty for the library's own session", default="")
     promise: str = needed(one_of(tuple(_PROMISES)), "the promise that is broken")
-    how: str = needed(text(), "how it is broken")
+    how: str = needed(text(), "how the promise is broken")
     loop: int | None = word(
         integer(0, _MOST_MOVES), "how many moves come before the loop", default=None
     )

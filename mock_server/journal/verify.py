@@ -58,7 +58,9 @@ class Wanted:
     )
     json: object = word(anything(), "what the JSON body must contain", default=None)
     last_event_id: str | None = word(text(), "the cursor; `!` for none", default=None)
-    authorized: bool | None = word(flag(), "whether the request had an Authorization header", default=None)
+    authorized: bool | None = word(
+        flag(), "whether the request had an Authorization header", default=None
+    )
 
     def differences(self, request: RequestReceived) -> list[str]:
         """Describe, field by field, how a request differs from the expected one."""

@@ -46,7 +46,7 @@ class JobPlan:
     )
     status: Fate = word(
         choice(Fate),
-        "how the job ends if it is not cancelled; 'running' means that it never ends",
+        "how the job ends if it is not cancelled; `running` means that it never ends",
         default=Fate.COMPLETED,
     )
     error: str = word(text(), "the error of a failed job", default="the job failed")
@@ -122,8 +122,8 @@ class BackendPlan:
     )
     cancel: Cancelling = word(
         choice(Cancelling),
-        "what the backend does with a cancel: it ends the job; accepts the cancel but lets the job "
-        "continue; or turns even a job that has already ended into a cancelled one",
+        "what the backend does with a cancel: it ends the job; it accepts the cancel but lets the "
+        "job continue; or it turns even a job that has already ended into a cancelled one",
         default=Cancelling.HONOURED,
         needs=Capability.BACKEND,
     )
@@ -213,7 +213,7 @@ class Scenario:
 
     schema: int = word(integer(1, 1), "the version of the scenario format", default=1)
     name: str = word(text(200), "a name for messages", default="")
-    seed: int = word(integer(0, 2**63), "the seed of every random choice", default=0)
+    seed: int = word(integer(0, 2**63), "the seed for all random choices", default=0)
     backend: BackendPlan = word(
         table(BackendPlan, "the backend's table"),
         "the settings of the backend",

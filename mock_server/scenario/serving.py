@@ -49,7 +49,7 @@ class ServingPlan:
 
     keep_alive: float = word(
         milliseconds(),
-        "the idle time after which a job's stream sends a comment; 0: it never sends comments",
+        "the idle time after which a job's stream sends a comment; 0 means never",
         default=0.0,
         name="keep_alive_ms",
         needs=Capability.BACKEND,

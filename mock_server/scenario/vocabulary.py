@@ -151,7 +151,9 @@ class Select:
         needs="frame",
     )
     id: str | None = word(text(), "frames with this id", default=None, needs="frame")
-    event: str | None = word(text(), "frames with this event field", default=None, needs="frame")
+    event: str | None = word(
+        text(), "frames whose `event` field has this value", default=None, needs="frame"
+    )
     type: str | None = word(
         text(), "frames whose JSON data has this `type`", default=None, needs="frame"
     )

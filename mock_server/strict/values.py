@@ -45,7 +45,7 @@ class Span:
 
 def span() -> Shape[Span]:
     """Describe a count, from 1, or a range of counts: `1`, `"2-4"`, `"3-"`."""
-    says = "a count from 1 or a range such as '2-4' or '3-'"
+    says = "a positive whole number or a range such as '2-4' or '3-'"
 
     def read(value: object, where: str) -> Span:
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:

@@ -58,7 +58,7 @@ TOLD = [
     "limits: 'recrods' is unknown; did you mean 'records'? (line 11)",
     "job 1: status: 'done' is unknown; write one of completed, failed, running (line 15)",
     "rule 2: on.route: 'steam' is unknown; did you mean 'stream'? (line 23)",
-    "rule 2: on.attempt: '4-2' (string) is not a count from 1 or a range such as '2-4' or '3-' (line 23)",
+    "rule 2: on.attempt: '4-2' (string) is not a positive whole number or a range such as '2-4' or '3-' (line 23)",
     "rule 2: frames 2: data and raw cannot be combined; keep one (line 26)",
     "rule 2: frames 3.bytes_hex: 'xyz' (string) is not bytes in hexadecimal, such as 'ff00' (line 28)",
     "rule 3: end: 'rts' is unknown; did you mean 'rst'? (line 32)",
