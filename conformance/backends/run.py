@@ -300,7 +300,7 @@ def _kept_from(play: Play, error: NotReached, case: BackendCase) -> Finding:
     """Return the finding for a breach that kept a case from testing its own rule."""
     own = error.rule in case.requires
     last = play.trace.events[-1] if play.trace.events else None
-    expected = f"{error.rule} to be kept" if own else "the case to reach its own rule"
+    expected = f"{error.rule} to be kept" if own else "the case to reach the rule that it tests"
     found = Divergence(expected, str(error), last)
     return Finding.of(error.rule, (error.rule,), found, last, not_reached=not own)
 

@@ -59,10 +59,8 @@ class Difference:
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)
 @options.baseline
-@options.out("parted.toml", "the smallest schedule where the clients differ, as a case file")
-@click.option(
-    "--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps first."
-)
+@options.out("parted.toml", "the smallest schedule on which the clients differ, as a case file")
+@click.option("--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps.")
 def command(
     *,
     left: str,
@@ -95,14 +93,13 @@ def command(
         found = anyio.run(search.first, rolls, backend_options=LOOP)
         for line in search.passing.said(len(rolls) if found is None else found.place):
             say(line)
-        otherwise = " other" if search.passing.is_used else ""
+        other = "other " if search.passing.is_used else ""
         if found is None:
             under = f"under {', '.join(profiles)}"
-            say(f"seed {seed}: {len(rolls)} schedules {under}, no{otherwise} difference")
+            say(f"seed {seed}: {len(rolls)} schedules {under}, no {other}difference")
             return Exit.OK
-        say(
-            f"seed {seed}: schedule {found.place + 1} shows a{'n' * bool(otherwise)}{otherwise} difference"
-        )
+        article = "another" if other else "a"
+        say(f"seed {seed}: schedule {found.place + 1} shows {article} difference")
         if shrink:
             say("minimising it …")
             found = anyio.run(search.smallest, found, backend_options=LOOP)
@@ -172,7 +169,7 @@ class _Search:
             each = [f"{side} {', '.join(own)}" for side, own in zip(_SIDES, declared, strict=True)]
             raise DriverUnusable(f"the drivers have no profile in common ({'; '.join(each)})")
         if len(shared) < len(PROFILE_NAMES) and wanted is None:
-            say(f"under {', '.join(shared)}, which both declare")
+            say(f"under {', '.join(shared)}, which both drivers declare")
         return (wanted,) if wanted is not None else tuple(shared)
 
     async def first(self, schedules: Sequence[Schedule]) -> Difference | None:

@@ -47,9 +47,7 @@ BATCH = 50
 @options.patience(PATIENCE)
 @options.baseline
 @options.out("found.toml", "the smallest failing schedule, as a case file")
-@click.option(
-    "--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps first."
-)
+@click.option("--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps.")
 @options.driver
 def command(
     *,

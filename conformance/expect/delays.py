@@ -139,7 +139,8 @@ class SleepsSpread:
         return (
             f"{self.samples} delays of {self.delay} ms whose largest and smallest differ by "
             f"at least {self.at_least:g} ms (a client that spreads its delays evenly over "
-            f"{self.over:g} ms or more fails by chance once in {1 / self.false_alarm:.2g} runs)"
+            f"{self.over:g} ms or more fails by chance about once in "
+            f"{1 / self.false_alarm:.2g} runs)"
         )
 
 
@@ -176,7 +177,9 @@ class Gaps:
                 if any(self.bounds)
                 else ""
             ),
-            f"{len(seen)} reopens, after {_listed([ms for _, ms in seen])} ms",
+            f"{len(seen)} reopens, after {_listed([ms for _, ms in seen])} ms"
+            if seen
+            else "no reopens",
             wrong[0] if wrong else None,
         )
 
@@ -198,7 +201,7 @@ def _gaps(trace: Trace) -> list[tuple[Event, float]]:
 
 
 def _listed(delays: Sequence[float]) -> str:
-    return ", ".join(f"{ms:.4g}" for ms in delays) or "none"
+    return ", ".join(f"{ms:.4g}" for ms in delays)
 
 
 def reconnect_sleeps(trace: Trace) -> list[tuple[Event, float]]:
@@ -208,4 +211,4 @@ def reconnect_sleeps(trace: Trace) -> list[tuple[Event, float]]:
 
 def told_delays(seen: Sequence[tuple[Event, float]]) -> str:
     """Return the delays of a client as text, such as `1000, 2000 ms`."""
-    return f"{', '.join(f'{ms:g}' for _, ms in seen) or 'none'} ms"
+    return f"{', '.join(f'{ms:g}' for _, ms in seen)} ms" if seen else "no delays"

@@ -102,6 +102,7 @@ def _late(stream: Stream, chunks: Sequence[bytes], actual: Parsed) -> Difference
             after_cr = event.chunk > due and chunks[due].endswith(b"\r")
             return Difference(
                 ((_CR_AT_ONCE if after_cr else _AT_ONCE,),),
-                f"event {number} was dispatched in chunk {event.chunk}; its block ends in {due}",
+                f"event {number} was dispatched in chunk {event.chunk}, but its block ends in "
+                f"chunk {due}",
             )
     return None

@@ -117,8 +117,8 @@ class Backends:
             needed = count * _FILES_EACH + _FILES_BESIDE
             more = f" (ulimit -n {needed} would do)" if MOST_SOCKETS is None else ""
             note(
-                f"open files are limited: a late request is noticed only in the newest {most} cases, "
-                f"not in all {count}{more}"
+                "the limit on open files is too low: a late request is noticed only in the newest "
+                f"{most} cases, not in all {count}{more}"
             )
         async with anyio.create_task_group() as group:
             yield cls(group, most, spare)

@@ -35,9 +35,9 @@ class TraceFile:
     format: str = needed(text(), "the version of this format")
     world: str = needed(one_of(tuple(WORLDS)), "the world")
     profile: str = needed(one_of(PROFILE_NAMES), "the profile")
-    mutant: str = word(text(), "the broken client; by default the library's session", default="")
+    mutant: str = word(text(), "the broken client; empty for the library's own session", default="")
     promise: str = needed(one_of(tuple(_PROMISES)), "the promise that is broken")
-    how: str = needed(text(), "how it is broken")
+    how: str = needed(text(), "how the promise is broken")
     loop: int | None = word(
         integer(0, _MOST_MOVES), "how many moves come before the loop", default=None
     )
@@ -90,7 +90,10 @@ def _read(found: object) -> TraceFile:
         raise ScenarioError(f"has the format {stated!r}; {known}")
     trace = _FILE.read(found, "")
     if trace.loop is not None and trace.loop >= len(trace.moves):
-        raise ScenarioError(f"'loop' is {trace.loop}, but there are only {len(trace.moves)} moves")
+        raise ScenarioError(
+            f"'loop' is {trace.loop}, but it must be less than the number of moves, "
+            f"{len(trace.moves)}"
+        )
     return trace
 
 

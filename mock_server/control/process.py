@@ -91,5 +91,5 @@ def _message_in(line: bytes) -> Mapping[str, object] | str:
     except ValueError as error:
         return f"the line is not JSON: {error}"
     if not is_table(found):
-        return 'the line is not a JSON object, such as {"id": 1, "do": "job"}'
+        return 'the line is not a JSON object; send one such as {"id": 1, "do": "job"}'
     return found

@@ -48,17 +48,19 @@ class Wanted:
 
     route: Route | None = word(choice(Route), "the call", default=None)
     attempt: Span | None = word(
-        span(), "the number of the request within its route, from 1", default=None
+        span(), "the number of the request within its route, counting from 1", default=None
     )
     method: str | None = word(text(), "the method", default=None)
     target: str | None = word(text(), "the target, exactly as sent", default=None)
-    job: str | None = word(text(), "the job's id, decoded", default=None)
+    job: str | None = word(text(), "the job's id, percent-decoded", default=None)
     headers: Mapping[str, str] | None = word(
         mapping(text()), "headers; `*` for any value, `!` for absent", default=None
     )
     json: object = word(anything(), "what the JSON body must contain", default=None)
     last_event_id: str | None = word(text(), "the cursor; `!` for none", default=None)
-    authorized: bool | None = word(flag(), "whether it had an Authorization header", default=None)
+    authorized: bool | None = word(
+        flag(), "whether the request had an Authorization header", default=None
+    )
 
     def differences(self, request: RequestReceived) -> list[str]:
         """Describe, field by field, how a request differs from the expected one."""

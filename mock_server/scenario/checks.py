@@ -110,7 +110,7 @@ def _unit(rule: Rule, words: set[str]) -> str | None:
         )
         if stray:
             return (
-                f"{stray[0]!r} cannot be used in a rule about connections, which can only use "
+                f"{stray[0]!r} cannot be used in a rule about connections, which can use only "
                 f"on.connection, {_listed(' and ')}"
             )
         if not acts:

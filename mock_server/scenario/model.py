@@ -46,13 +46,14 @@ class JobPlan:
     )
     status: Fate = word(
         choice(Fate),
-        "how the job ends if it is not cancelled; running: it never ends",
+        "how the job ends if it is not cancelled; `running` means that it never ends",
         default=Fate.COMPLETED,
     )
     error: str = word(text(), "the error of a failed job", default="the job failed")
     interval: float = word(
         milliseconds(),
-        "the time between events; 0: an event is emitted as soon as a follower is ready for it",
+        "the time between events; 0 means that each event is emitted as soon as a follower is "
+        "ready for it",
         default=0.0,
         name="interval_ms",
     )
@@ -106,23 +107,23 @@ class BackendPlan:
     )
     tenancy: Tenancy = word(
         choice(Tenancy),
-        "when the backend checks that a job belongs to the tenant: always; never; or always except "
-        "when a stream is resumed, so that any token can resume it",
+        "when the backend checks that a job belongs to the tenant: on every request; never; or on "
+        "every request except one that resumes a stream, so that any token can resume it",
         default=Tenancy.CHECKED,
         needs=Capability.BACKEND,
     )
     idempotency: Idempotency = word(
         choice(Idempotency),
         "how the backend treats idempotency keys: it makes one job for each key; ignores the keys; "
-        "makes one job for each key unless two creates overlap; makes one job for each combination "
-        "of key and body; or makes one job for each body",
+        "makes one job for each key unless two creates with it overlap; makes one job for each "
+        "combination of key and body; or makes one job for each body",
         default=Idempotency.KEPT,
         needs=Capability.BACKEND,
     )
     cancel: Cancelling = word(
         choice(Cancelling),
-        "what a cancel does: it ends the job; it is accepted but changes nothing; or it also "
-        "cancels a job that has already ended",
+        "what the backend does with a cancel: it ends the job; it accepts the cancel but lets the "
+        "job continue; or it turns even a job that has already ended into a cancelled one",
         default=Cancelling.HONOURED,
         needs=Capability.BACKEND,
     )
@@ -135,17 +136,17 @@ class BackendPlan:
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "how the backend sends new events: to all followers of the job; each event to only one "
-        "follower, in turn; to the followers one after another, so that one that does not read "
-        "delays the others; or one after another, so that one that does not read delays every "
-        "other request too",
+        "how the backend sends a new event: to all followers of the job independently; to only one "
+        "of them, in turn; to one after another, so that a follower that does not read delays the "
+        "others; or to one after another, so that a follower that does not read delays even all "
+        "other requests",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart (by `arkor-mock control`) does to the jobs: nothing; it makes the ids "
-        "of new events start over at 1; or it loses the two newest events of every unfinished job",
+        "what happens to the jobs in a restart (by `arkor-mock control`): nothing; the ids of new "
+        "events start over at 1; or every unfinished job loses its two newest events",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )
@@ -212,7 +213,7 @@ class Scenario:
 
     schema: int = word(integer(1, 1), "the version of the scenario format", default=1)
     name: str = word(text(200), "a name for messages", default="")
-    seed: int = word(integer(0, 2**63), "the seed of every random choice", default=0)
+    seed: int = word(integer(0, 2**63), "the seed for all random choices", default=0)
     backend: BackendPlan = word(
         table(BackendPlan, "the backend's table"),
         "the settings of the backend",

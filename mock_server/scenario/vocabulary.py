@@ -136,7 +136,7 @@ class Select:
     route: Route | None = word(
         choice(Route), "the protocol call that the request makes", default=None
     )
-    job: str | None = word(text(), "the job's id, decoded", default=None)
+    job: str | None = word(text(), "the job's id, percent-decoded", default=None)
     attempt: Span | None = word(
         span(),
         "the number of the request within its route, counting from 1 (with `job`: within its route and job)",

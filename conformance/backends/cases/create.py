@@ -107,7 +107,7 @@ async def same_key_overlapping(play: Play) -> None:
         )
     for answer in keyed.overlapping:
         if not answer.ok and answer.status != _CONFLICT:
-            play.stop("6", "the job or 409 for each of the creates", answer.told, answer.event)
+            play.stop("6", "the job or a 409 in response to each create", answer.told, answer.event)
 
 
 @case("create.same-key-raced", "6", words=("job",))

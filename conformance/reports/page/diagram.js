@@ -241,7 +241,7 @@ function figure(name, trace, marks, { plan, depth, titled }) {
   const svg = draw("svg", {
     viewBox: `0 0 ${plan.width} ${y}`,
     role: "img",
-    "aria-label": `Sequence diagram of ${name.toLowerCase()}; the timeline gives the same content in text form`,
+    "aria-label": `Sequence diagram of ${name.toLowerCase()}; the timeline has the same content as text`,
   });
   for (const x of Object.values(plan.lanes))
     svg.append(draw("line", { x1: x, x2: x, y1: 0, y2: y - 6, class: "life" }));

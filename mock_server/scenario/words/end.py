@@ -132,7 +132,7 @@ _OUTAGE_TIME: Final = 0.3
 
 @frozen(kw_only=True)
 class EndFault:
-    """Where and how a stream stalls or ends, and what happens after it."""
+    """Where and how a stream stalls or ends, and what happens afterwards."""
 
     stall: Stall | None = Fault(
         table(Stall, "{ms = n} or {gate = 'name'}", _check_stall),

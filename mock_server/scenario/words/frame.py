@@ -187,7 +187,7 @@ class FrameFault:
     ).optional()
     hold_bytes: int | None = Fault(
         integer(1, 1 << 30),
-        "how many bytes are collected before they are sent, as a buffering proxy does; the end "
+        "how many bytes to collect before sending them, as a buffering proxy does; the end "
         "of the body flushes the buffer, but a pause between frames does not",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nhold_bytes = 4096',

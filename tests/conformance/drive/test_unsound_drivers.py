@@ -157,7 +157,7 @@ def test_few_open_files_are_said_and_the_newest_cases_are_still_watched() -> Non
     )
     assert (done.returncode, done.stdout.count("conforms in the")) == (0, 1), done
     assert (
-        "open files are limited: a late request is noticed only in the newest 22 cases"
+        "the limit on open files is too low: a late request is noticed only in the newest 22 cases"
         in done.stderr
     )
 

@@ -340,7 +340,7 @@ def test_only_the_profiles_that_both_sides_declare_are_played() -> None:
     unsound = shlex.join([sys.executable, str(UNSOUND), "declares-one-profile"])
     done = kit("diff", REFERENCE, unsound, "--schedules", "1")
 
-    assert "under 2026-05, which both declare" in done.out
+    assert "under 2026-05, which both drivers declare" in done.out
 
 
 def test_a_comparison_says_which_driver_is_none() -> None:

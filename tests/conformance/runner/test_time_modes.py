@@ -230,4 +230,4 @@ def test_a_statistical_expectation_that_blames_too_often_is_refused() -> None:
 
 def test_the_chance_of_a_false_alarm_is_shown() -> None:
     done = kit("show", "hardened.a-clean-end-is-spread-by-the-clients-own-dice")
-    assert "fails by chance once in 9.2e+09 runs" in done.out
+    assert "fails by chance about once in 9.2e+09 runs" in done.out

@@ -261,7 +261,7 @@ def test_a_parent_that_stops_reading_ends_the_program(own: Program) -> None:
     [
         ("garbage", "the line is not JSON: "),
         ("", "the line is not JSON: "),
-        ("[1]", "the line is not a JSON object, such as"),
+        ("[1]", "the line is not a JSON object; send one such as"),
         ('{"do": "job"}', "the command needs an 'id' that is a whole number"),
         ('{"id": "1", "do": "job"}', "the command needs an 'id' that is a whole number"),
         ('{"id": true, "do": "job"}', "the command needs an 'id' that is a whole number"),
