@@ -114,5 +114,5 @@ def check_full_queue() -> None:
     if Capability.FULL_QUEUE in LACKING:
         raise OSError(
             errno.EOPNOTSUPP,
-            f"a port that swallows connections needs Linux; {sys.platform} refuses or accepts them",
+            f"leaving connection attempts unanswered needs Linux; {sys.platform} refuses or accepts them",
         )

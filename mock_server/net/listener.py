@@ -1,4 +1,4 @@
-"""The listening port: it accepts connections, and in an outage refuses or swallows them."""
+"""The listening port: it accepts connections; in an outage it refuses them, or does not respond."""
 
 import errno
 import socket
