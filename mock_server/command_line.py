@@ -117,7 +117,7 @@ def _add_process(command: Parser) -> None:
     )
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
     add("--tls", action="store_true", help="use TLS, with certificates from a throw-away authority")
-    text = "turn off the log of exchanges that is printed at a terminal"
+    text = "turn off the log of exchanges, which is printed only on a terminal"
     add("--quiet", action="store_true", help=text)
     text = "exit when the parent process closes standard input"
     add("--exit-on-stdin-eof", action="store_true", help=text)

@@ -118,7 +118,7 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
 
 
 def _events(events: Events) -> Sequence[Json]:
-    """Return the events as data that names the kit instead of a client."""
+    """Return the events as JSON, with the kit as sender or receiver in place of the client."""
     told = (Table("event", {"event": each}).table("event").values for each in events.distinct())
     return [{**each, **{key: _acting(each[key]) for key in ("who", "to")}} for each in told]
 

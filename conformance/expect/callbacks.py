@@ -89,9 +89,9 @@ class Calls:
 
 @frozen
 class Result:
-    """Expects that an operation settles with this result, or with this kind of failure.
+    """Expects an operation to settle with this result, or with this kind of failure.
 
-    `job_absent` names members that the job in the result must not have, unless they are null.
+    `job_absent` names members that must be absent or null in the result's job.
     """
 
     operation: str

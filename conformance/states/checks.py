@@ -59,7 +59,7 @@ def _check_create(facts: Facts, move: str, request: Request) -> None:
     if move == "follow" and facts.aborted:
         raise violated("ARK-ABT-6", "wait() sent a create request after the abort")
     if move not in {"start", "follow"}:
-        raise violated("ARK-CRE-6", "a create request was sent outside a call of start() or wait()")
+        raise violated("ARK-CRE-6", "a create request was sent outside a call to start() or wait()")
     key = dict(request.headers).get(b"Idempotency-Key", b"").decode()
     if facts.profile.idempotency_key and key != KEY:
         raise violated(

@@ -63,7 +63,7 @@ def breach_of(
         return None
     if settled is None:
         last = until[-1] if until else None
-        after = f"it did not happen after {past}" if past.route else "the client sent no request"
+        after = f"it did not happen; {past}" if past.route else "the client sent no request"
         return Breach(rule, Divergence(missing.expected, after, last))
     fact = settled.fact
     assert isinstance(fact, Settled), "only an operation that has settled can be unexpected"

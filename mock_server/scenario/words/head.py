@@ -125,7 +125,7 @@ def _handoff(handoff: Handoff, _: Told) -> str:
         for verb, number in (("loses", handoff.lose), ("repeats", handoff.repeat))
         if number
     ]
-    return f"{' and '.join(done)} that arrive during the replay"
+    return f"{' and '.join(done)} during the replay"
 
 
 @frozen(kw_only=True)
