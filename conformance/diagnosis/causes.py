@@ -282,7 +282,7 @@ def _follows(cause: Cause, earlier: Cause, known: Sequence[BrokenClient]) -> boo
 
 
 def passed_plays(results: Sequence[CaseResult]) -> frozenset[str]:
-    """Return each template with a profile under which the client passed all its cases."""
+    """Return every play of a template under a profile in which the client passed all the cases."""
     verdicts: dict[str, set[Verdict]] = {}
     for each in results:
         verdicts.setdefault(play_of(each.case.id, each.profile), set()).add(each.verdict)

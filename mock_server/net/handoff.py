@@ -19,7 +19,7 @@ class Hold:
         await self._held.wait()
 
     def release(self) -> None:
-        """Let the stream continue; a stream that has not reached this point yet will not stop."""
+        """Let the held stream continue; a stream that arrives after this call passes straight through."""
         self._released.set()
 
     async def pass_by(self) -> None:

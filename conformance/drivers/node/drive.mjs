@@ -71,7 +71,7 @@ class Desk {
     const nth = (this.#heard[name] = (this.#heard[name] ?? 0) + 1);
     const due = (trigger) => trigger?.callback === name && (trigger.nth ?? 1) === nth;
     this.#say({ event: "callback", name, data });
-    if (due(this.config.abort_in)) this.abort("the case aborts in a callback");
+    if (due(this.config.abort_in)) this.abort("aborted in a callback, as the case asks");
     if (due(this.config.cancel_in)) await this.client?.cancel();
     if (due(this.config.throw_in)) throw new Provoked(`the case throws in ${name}`);
   }

@@ -82,7 +82,7 @@ class Desk:
     async def obey(self, name: str) -> None:
         """Do what the case asks for inside the callback `name`; may raise Provoked."""
         if self._due("abort_in", name) and self.client:
-            self.client.abort("the case aborts in a callback")
+            self.client.abort("aborted in a callback, as the case asks")
         if self._due("cancel_in", name) and self.client:
             await self.client.cancel()
         if self._due("throw_in", name):
