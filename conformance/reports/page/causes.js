@@ -34,7 +34,11 @@ function parting({ begins, reference, ...result }) {
         { class: name === "Client" ? "actual" : "" },
         event === null || found ? text("span", "mono", said) : null,
         " ",
-        make("span", { class: "cell", title: "State / signal in the state table" }, cell),
+        make(
+          "span",
+          { class: "cell", title: "The state and signal of this step in the state table" },
+          cell,
+        ),
       ),
     ];
   };
@@ -70,7 +74,7 @@ function example(results) {
       make(
         "a",
         { href: inCause(result, { beside: result.reference ? "1" : "" }) },
-        result.reference ? "Compare the timeline with the reference's" : "See the timeline",
+        result.reference ? "Compare with the reference's timeline" : "See the timeline",
       ),
     ),
     rerun(result.rerun),
@@ -178,7 +182,13 @@ function oneCause(cause, place, all) {
         "div",
         { class: "inside" },
         example(cause.results),
-        make("h3", {}, cause.results.length > 1 ? `All ${cause.results.length}, by rule` : "Rule"),
+        make(
+          "h3",
+          {},
+          cause.results.length > 1
+            ? `All ${cause.results.length} results with this cause, by rule`
+            : "Rule",
+        ),
         ...byRule(cause.results),
       ),
     ],

@@ -29,7 +29,7 @@ if (ofBackend)
     const { width } = plan;
     plan.lanes = { kit: width * 0.2, backend: width * 0.8 };
   }
-const HEADS = ofBackend ? { kit: "kit, as the client" } : {};
+const HEADS = ofBackend ? { kit: "kit (as client)" } : {};
 const STEP = 27,
   LINE = 17,
   TOP = 28,
@@ -134,7 +134,7 @@ function remarks(mark, plan) {
   return [
     ...linesOf(mark.said.replaceAll("`", ""), room).map((said) => [said, "remark"]),
     ...(mark.cell
-      ? linesOf(`in the state table: ${mark.cell}`, room).map((said) => [said, "state"])
+      ? linesOf(`cell of the state table: ${mark.cell}`, room).map((said) => [said, "state"])
       : []),
   ];
 }
@@ -235,13 +235,14 @@ function figure(name, trace, marks, { plan, depth, titled }) {
     return [...before, part];
   });
   if (trace.length > MOST_DRAWN) {
-    drawn.push(gap(`… ${trace.length - MOST_DRAWN} more in the timeline …`, y - 4, plan));
+    const more = plural(trace.length - MOST_DRAWN, "more event");
+    drawn.push(gap(`… ${more} in the timeline …`, y - 4, plan));
     y += STEP;
   }
   const svg = draw("svg", {
     viewBox: `0 0 ${plan.width} ${y}`,
     role: "img",
-    "aria-label": `Sequence diagram of ${name.toLowerCase()}; the timeline has the same content as text`,
+    "aria-label": `Sequence diagram of ${name.toLowerCase()}; the timeline below shows the same as text`,
   });
   for (const x of Object.values(plan.lanes))
     svg.append(draw("line", { x1: x, x2: x, y1: 0, y2: y - 6, class: "life" }));

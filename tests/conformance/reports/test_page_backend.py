@@ -70,7 +70,7 @@ def test_the_matrix_has_the_families_in_the_order_of_the_specification(
 
 def test_the_kit_has_the_lane_of_the_client(page: Page, report: str) -> None:
     page.go(report + FAILS)
-    assert page.text(LANES) == "kit, as the client,backend"
+    assert page.text(LANES) == "kit (as client),backend"
     who = "[...document.querySelectorAll('.events .who')].map((each) => each.innerText).join()"
     assert page.text(who) == "kit,kit,backend"
 
