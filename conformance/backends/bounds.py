@@ -26,7 +26,7 @@ class Bounds:
     end: float = 10.0
     """The longest time from a terminal frame to the end of the response (ARK-SRV-45)."""
     known: float = 30.0
-    """The longest time from the creation of a job until every route knows it (ARK-SRV-4)."""
+    """The longest time from the creation of a job until every route knows about it (ARK-SRV-4)."""
     agrees: float = 30.0
     """The longest time until the job route agrees with the stream (ARK-SRV-46)."""
     cancelled: float = 60.0
@@ -34,9 +34,9 @@ class Bounds:
     revoked: float = 60.0
     """The longest time from revoking a token to the end of its open streams (ARK-SRV-16)."""
     job: float = 600.0
-    """The time limit for the end of a job that the kit cannot finish itself."""
+    """The longest time until a job ends, if the kit cannot finish it itself."""
     control: float = 10.0
-    """The time limit for a response from the control program."""
+    """The time limit for an answer from the control program."""
 
     def times(self, patience: float) -> "Bounds":
         """Return the bounds multiplied by `patience`."""

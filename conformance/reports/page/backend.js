@@ -20,11 +20,11 @@ const WAITS = {
   event_ms: "for an event in the log to reach the stream (ARK-SRV-22)",
   silence_ms: "while a stream sends nothing (ARK-SRV-23)",
   end_ms: "from a terminal frame to the end of the response (ARK-SRV-45)",
-  known_ms: "until every route knows a new job (ARK-SRV-4)",
+  known_ms: "until every route knows about a new job (ARK-SRV-4)",
   agrees_ms: "until the job route agrees with the stream (ARK-SRV-46)",
-  cancelled_ms: "until a cancelled job is over (ARK-SRV-48)",
-  revoked_ms: "until a revoked token ends an open stream (ARK-SRV-16)",
-  job_ms: "for the end of a job that the kit cannot finish itself",
+  cancelled_ms: "until a cancelled job has ended (ARK-SRV-48)",
+  revoked_ms: "until an open stream ends after its token is revoked (ARK-SRV-16)",
+  job_ms: "for a job to end, if the kit cannot finish it itself",
   control_ms: "for an answer from the control program",
 };
 
@@ -68,7 +68,7 @@ function theBackend() {
       {},
       ...(words.length
         ? ["Its commands: ", make("code", {}, words.join(", "))]
-        : ["It has no commands, so the kit could only do what any client can."]),
+        : ["Without commands from a control program, the kit could do only what any client can."]),
     ),
     make("h2", {}, "How long the kit waits"),
     bounds(),

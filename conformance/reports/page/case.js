@@ -115,7 +115,7 @@ function oneCase(result) {
               "p",
               { class: "small soft", style: "margin:0" },
               finding.not_reached
-                ? `The ${run.judged} did not reach the rule of this case, because it first broke `
+                ? `Before the ${run.judged} reached what this case checks, it broke `
                 : "Breaks ",
               ...finding.requires.flatMap((id) => [ruleLink(id), " "]),
             )
@@ -134,7 +134,7 @@ function oneCase(result) {
     );
   if (result.unjudged.length)
     parts.push(
-      make("h3", {}, "Not judged in this time mode"),
+      make("h3", {}, "Expectations not judged, or judged only in part"),
       make(
         "ul",
         { class: "rulelist" },
