@@ -76,7 +76,7 @@ function matrix() {
     const verdict = worst(own.map((result) => result.verdict)),
       good = own.filter((result) => result.verdict === "pass").length,
       ran = own.filter((result) => result.verdict !== "n/a").length;
-    const said = ran ? `${good} of ${ran} pass` : `${own.length} n/a`,
+    const said = ran ? `${good} of ${ran} passed` : `${own.length} n/a`,
       share = ran ? Math.round((100 * good) / ran) : 0;
     return make(
       "td",
@@ -132,9 +132,9 @@ const CUT = {
   "truncation.length": "bodies shorter than their Content-Length",
 };
 const SIGHTS = {
-  "distinguished from a clean end": "are recognised",
-  "taken for a clean end": "look complete to the client",
-  "not found out": "may or may not be recognised",
+  "distinguished from a clean end": "are recognised as incomplete",
+  "taken for a clean end": "are mistaken for complete ones",
+  "not found out": "could not be tested",
 };
 function stack() {
   const { why, ...found } = run.stack ?? {};
@@ -199,7 +199,7 @@ function theClient() {
   const gaps = Object.entries(client.declared_gaps);
   if (gaps.length)
     parts.push(
-      make("h3", {}, "Gaps that the driver declares"),
+      make("h3", {}, "Gaps declared by the driver"),
       make(
         "dl",
         { class: "versus" },

@@ -92,9 +92,9 @@ def test_an_overview_of_a_green_run_says_that_it_conforms(page: Page, tmp_path: 
 @pytest.mark.parametrize(
     ("cell", "said", "share"),
     [
-        ("budget, 2026-05", "1 of 2 pass", "50%"),
-        ("budget, 2026-07", "1 of 1 pass", "100%"),
-        ("resume, 2026-07", "0 of 1 pass", "0%"),
+        ("budget, 2026-05", "1 of 2 passed", "50%"),
+        ("budget, 2026-07", "1 of 1 passed", "100%"),
+        ("resume, 2026-07", "0 of 1 passed", "0%"),
         ("create, 2026-07", "1 n/a", "0%"),
     ],
 )
