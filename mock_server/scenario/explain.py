@@ -27,7 +27,7 @@ def explain(scenario: Scenario) -> str:
         lines.append("Every job: " + _emits(JobPlan()))
     lines += [_rule(number, rule) for number, rule in enumerate(scenario.rules, 1)]
     if not scenario.rules:
-        lines.append("No rules: the backend answers every request itself.")
+        lines.append("No rules: the backend responds normally to every request.")
     return "\n".join(lines) + "\n"
 
 
