@@ -33,7 +33,7 @@ class JobPlan:
 
     id: str | None = word(
         text(1000),
-        "the job's id; by default, the backend's `job_prefix` and a number",
+        "the job's id; by default, the backend's `job_prefix` followed by a number",
         default=None,
     )
     events: int | tuple[ScriptedFrame, ...] = word(
@@ -42,14 +42,16 @@ class JobPlan:
         default=6,
     )
     length: int = word(
-        integer(0, 1 << 24), "the minimum size of a log event's data, in bytes", default=0
+        integer(0, 1 << 24),
+        "the minimum size of the data of a `training.log` event, in bytes",
+        default=0,
     )
     status: Fate = word(
         choice(Fate),
         "how the job ends if it is not cancelled; `running` means that it never ends",
         default=Fate.COMPLETED,
     )
-    error: str = word(text(), "the error of a failed job", default="the job failed")
+    error: str = word(text(), "the error message of the job if it fails", default="the job failed")
     interval: float = word(
         milliseconds(),
         "the time between events; 0 means that each event is emitted as soon as a follower is "
@@ -66,7 +68,7 @@ class JobPlan:
     )
     emitted: bool = word(
         flag(),
-        "whether the job's events are already in the log when a client first follows it",
+        "whether the log has all of the job's events as soon as the job exists",
         default=False,
     )
 
@@ -87,14 +89,14 @@ class BackendPlan:
     authenticate: bool = word(flag(), "whether a token is required", default=True)
     unknown_cursor: UnknownCursor = word(
         choice(UnknownCursor),
-        "the response to a Last-Event-ID that the backend never sent: every event again, 410, or "
-        "only new events",
+        "the response to a Last-Event-ID that is not the id of any event in the log: every event "
+        "again; 410; or only new events",
         default=UnknownCursor.REPLAY,
     )
     at_end: AtEnd = word(
         choice(AtEnd),
-        "the response to a resume at the last event of a job that has ended: 200 without a frame, "
-        "an `end` frame, 410, or 204",
+        "the response to a resume at the last event of a job that has ended: 200 without a "
+        "frame; 200 with an `end` frame; 410; or 204",
         default=AtEnd.EMPTY,
         needs=Capability.BACKEND,
     )
@@ -145,8 +147,9 @@ class BackendPlan:
     )
     restart: Restart = word(
         choice(Restart),
-        "what happens to the jobs in a restart (by `arkor-mock control`): nothing; the ids of new "
-        "events start over at 1; or every unfinished job loses its two newest events",
+        "what a restart of the backend (by `arkor-mock control`) does to the jobs: nothing; it makes "
+        "the ids of new events start over at 1; or it makes every unfinished job lose its two newest "
+        "events",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )
@@ -154,7 +157,9 @@ class BackendPlan:
         text(500), "the prefix of the ids that the backend gives to jobs", default="job-"
     )
     reply: str = word(
-        text(1 << 20), "the text that inference returns", default="Hello from the model."
+        text(1 << 20),
+        "the text with which the model answers an inference request",
+        default="Hello from the model.",
     )
     serving: ServingPlan = group(ServingPlan)
 
@@ -174,12 +179,15 @@ class Limits:
     )
     request_time: float = word(
         milliseconds(),
-        "the longest time from the first byte of a request to its last",
+        "the maximum time from the first byte of a request to its last byte",
         default=30.0,
         name="request_ms",
     )
     stall_time: float = word(
-        milliseconds(), "the longest stall, delay or hang", default=600.0, name="stall_ms"
+        milliseconds(),
+        "the maximum length of a stall, a delay or a hang",
+        default=600.0,
+        name="stall_ms",
     )
     open_bytes: int = word(
         integer(1 << 16, 1 << 36),
@@ -188,7 +196,7 @@ class Limits:
     )
     job_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the approximate memory, in bytes, for the jobs and projects that clients create",
+        "the approximate maximum memory, in bytes, for the jobs and projects that clients create",
         default=32 << 20,
     )
     jobs: int = word(
@@ -202,7 +210,7 @@ class Limits:
     )
     journal_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "the approximate memory, in bytes, for the journal",
+        "the approximate maximum memory, in bytes, for the journal",
         default=48 << 20,
     )
 

@@ -21,8 +21,9 @@ _HEAD: Final = """# The keys of a scenario
 
 Generated from the code by `python -m mock_server.scenario.reference`; a test fails if it is out of date.
 A scenario is TOML or the equivalent JSON. Its main keys are `seed`, `[backend]`, `[limits]`,
-`[[job]]` and `[[rule]]`. Every rule that matches acts: on connections if `on` names a connection, on
-frames if `on` picks frames, and otherwise on exchanges. An exchange is one request and its response.
+`[[job]]` and `[[rule]]`. All rules that match take effect, not only the first. A rule with a
+connection fault applies to connections, a rule whose `on` picks frames applies to frames, and every
+other rule applies to exchanges. An exchange is one request and its response.
 
 Some keys need a capability of the carrier, the program that injects the faults. The mock has
 every capability (`tls_raw` only with `--tls`), the native proxy has all but `backend`, and the

@@ -56,7 +56,7 @@ class ServingPlan:
     )
     first_comment: bool = word(
         flag(),
-        "whether a comment is sent right after the head of a job's stream",
+        "whether a job's stream begins with a comment, sent right after the response head",
         default=False,
         needs=Capability.BACKEND,
     )
@@ -76,14 +76,15 @@ class ServingPlan:
     )
     expect: Expect = word(
         choice(Expect),
-        "whether `Expect: 100-continue` gets a 100",
+        "whether a request with `Expect: 100-continue` gets a 100 response",
         default=Expect.HONOURED,
         needs=Capability.LISTENER,
     )
     half_close: HalfClose = word(
         choice(HalfClose),
-        "whether a client that closes its sending half after a request gets a response; the "
-        "response ends at the first point where the backend would have to wait",
+        "whether the backend still responds to a client that has closed its sending half after a "
+        "request; such a response ends at the first point where the backend has to wait, for "
+        "example for the next event",
         default=HalfClose.ANSWERED,
         needs=Capability.LISTENER,
     )

@@ -136,7 +136,9 @@ class Select:
     route: Route | None = word(
         choice(Route), "the protocol call that the request makes", default=None
     )
-    job: str | None = word(text(), "the job's id, percent-decoded", default=None)
+    job: str | None = word(
+        text(), "the id of the job in the request's path, percent-decoded", default=None
+    )
     attempt: Span | None = word(
         span(),
         "the number of the request within its route, counting from 1 (with `job`: within its route and job)",
@@ -147,7 +149,7 @@ class Select:
     )
     frame: Span | None = word(
         span(),
-        "the number of the frame in its response, counting from 1",
+        "the number of the frame within its response, counting from 1",
         default=None,
         needs="frame",
     )
@@ -159,7 +161,10 @@ class Select:
         text(), "frames whose JSON data has this `type`", default=None, needs="frame"
     )
     last: bool = word(
-        flag(), "frames that end the job (completed, failed, `end`)", default=False, needs="frame"
+        flag(),
+        "frames that end the job: `training.completed`, `training.failed` or `end`",
+        default=False,
+        needs="frame",
     )
     header: Mapping[str, str] | None = word(
         mapping(text()),

@@ -108,7 +108,7 @@ function caseList() {
       ? `${found.length} of ${plural(cases.size, "case")}`
       : "No case matches these filters.";
   };
-  const tools = filters("Case, rule or word", ofCases, fill);
+  const tools = filters("Search for a case, rule or word", ofCases, fill);
   fill(matching(ofCases, state()));
   return [make("h1", {}, "Cases"), tools, count, make("div", { class: "sheet" }, rows)];
 }
@@ -123,7 +123,7 @@ function requirements() {
       ? `${found.length} of ${plural(onRule.size, "requirement")}`
       : "No requirement matches these filters.";
   };
-  const tools = filters("Rule or word", ofRules, fill);
+  const tools = filters("Search for a rule or word", ofRules, fill);
   fill(matching(ofRules, state()));
   return [make("h1", {}, "Requirements"), tools, count, box];
 }

@@ -40,7 +40,7 @@ class TlsFault(Phrased):
 
 @frozen(kw_only=True)
 class ConnectionFault:
-    """What happens to a connection. A rule with such a fault cannot have faults of another kind."""
+    """What happens to a connection. A rule with such a fault cannot have faults of other kinds."""
 
     accept: Accepting | None = Fault(
         choice(Accepting),
@@ -52,7 +52,7 @@ class ConnectionFault:
     ).optional()
     tls: TlsFault | None = Fault(
         choice(TlsFault),
-        "what goes wrong in TLS; a certificate that satisfies `client_certificate` is in "
+        "what goes wrong in TLS; a client certificate that satisfies `client_certificate` is in "
         "`client.pem`, next to the authority's certificate",
         needs=Capability.TLS_RAW,
         example='on = {connection = 1}\ntls = "bad_certificate"',

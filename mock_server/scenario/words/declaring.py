@@ -120,9 +120,14 @@ def needs_of_values(values: type[Phrased]) -> str:
         if each.needs is not None:
             by_need.setdefault(each.needs, []).append(each.value)
     return "; ".join(
-        f"{', '.join(names)} need{'' if len(names) > 1 else 's'} `{needed}`"
+        f"{_listed(names)} need{'' if len(names) > 1 else 's'} `{needed}`"
         for needed, names in by_need.items()
     )
+
+
+def _listed(names: list[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def phrased(value: Phrased, _: Told) -> str:

@@ -146,7 +146,8 @@ class EndFault:
     ).optional()
     after: After | None = Fault(
         table(After, "a point in the stream, such as {frames = 2}"),
-        "where `end` or `stall` happens [default: `end` at the end, `stall` at the start]",
+        "the point at which `end` or `stall` happens; by default, `end` happens at the end of the "
+        "stream, and `stall` at its start",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nafter = {frames = 1, bytes = 20}\nend = "rst"',
         alone=False,
@@ -162,7 +163,7 @@ class EndFault:
     ).optional()
     extra: str | None = Fault(
         text(1 << 20),
-        "bytes after the end of the response",
+        "text to send after the end of the response",
         needs=Capability.RAW,
         example='on = {route = "me"}\nextra = "stray bytes"',
         phrase=lambda extra, _: f"sends {quoted(extra)} after the end",
@@ -170,7 +171,7 @@ class EndFault:
     ).optional()
     extra_hex: bytes | None = Fault(
         hex_bytes(),
-        "bytes after the end of the response, in hexadecimal",
+        "bytes to send after the end of the response, in hexadecimal",
         needs=Capability.RAW,
         example='on = {route = "me"}\nextra_hex = "00ff"',
         phrase=lambda extra, _: f"sends {count_of(len(extra), 'byte')} after the end",
@@ -188,15 +189,15 @@ class EndFault:
     ).optional()
     listener_for: float = Fault(
         milliseconds(),
-        "how long the outage lasts",
+        "how long the outage that `listener` causes lasts",
         name="listener_ms",
         example='on = {attempt = 1}\nlistener = "blackhole"\nlistener_ms = 500',
         alone=False,
     ).default(_OUTAGE_TIME)
     idle_end: IdleEnd | None = Fault(
         choice(IdleEnd),
-        "how a kept-alive connection ends when it is idle after a complete response; a request "
-        "that arrives before the connection ends is still answered",
+        "how the server ends a kept-alive connection that stays idle after a complete response; a "
+        "request that arrives before then is still answered",
         needs=Capability.LISTENER,
         example='on = {route = "create"}\nidle_end = "408"\nidle_ms = 50',
         phrase=_idle_end,
@@ -204,7 +205,7 @@ class EndFault:
     ).optional()
     idle: float = Fault(
         milliseconds(),
-        "how long a connection is idle before `idle_end`",
+        "how long the connection must be idle before `idle_end` happens",
         name="idle_ms",
         example='on = {route = "create"}\nidle_end = "rst"\nidle_ms = 1000',
         alone=False,

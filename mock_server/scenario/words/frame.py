@@ -51,7 +51,7 @@ class Insert:
     after: tuple[ScriptedFrame, ...] = word(FRAMES, "frames after it", default=())
 
 
-_INSERT: Final = table(Insert, "frames, or {before = [...], after = [...]}")
+_INSERT: Final = table(Insert, "{before = [...], after = [...]}")
 
 
 _INSERTION: Final = converted(
@@ -118,7 +118,7 @@ class FrameFault:
     ).default(0)
     reorder: int = Fault(
         _COPIES,
-        "how many other frames are sent before this one",
+        "how many of the following frames are sent before this one",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\nreorder = true',
         phrase=lambda count, told: f"holds {told.frames} back for {count_of(count, 'other frame')}",
@@ -135,7 +135,7 @@ class FrameFault:
     ).optional()
     replace: ScriptedFrame | None = Fault(
         FRAME,
-        "another frame to send instead",
+        "the frame to send instead of the original one",
         needs=Capability.FRAME,
         example='on = {route = "stream", last = true}\nreplace = {event = "end", data = "{}"}',
         phrase=_replace,
@@ -144,7 +144,7 @@ class FrameFault:
     ).optional()
     inject: Insert | None = Fault(
         _INSERTION,
-        "frames to send before or after the frame",
+        "frames to send before or after the frame; a plain array is sent before it",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\ninject = [{comment = "keep-alive"}]',
         phrase=_inject,
@@ -162,7 +162,7 @@ class FrameFault:
     ).default(value=False)
     line_ending: LineEnding | None = Fault(
         choice(LineEnding),
-        "how the lines of the frame end",
+        "how each line of the frame ends",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nline_ending = "cr"',
         phrase=lambda ending, told: f"ends the lines of {told.frames} in {ending.phrase}",
@@ -171,7 +171,8 @@ class FrameFault:
     ).optional()
     slice: int | SliceAt | None = Fault(
         either(integer(1, 1 << 20), choice(SliceAt)),
-        "how the frame is split: into pieces of n bytes, or at awkward points",
+        "how the frame is split: into pieces of n bytes, inside its non-ASCII characters, between "
+        "CR and LF, or at random places",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nslice = "mid_utf8"',
         phrase=_slice,
@@ -197,7 +198,7 @@ class FrameFault:
     ).optional()
     rate: int | None = Fault(
         integer(1, 1 << 30),
-        "the maximum number of bytes per second",
+        "the maximum number of bytes of the body that are sent per second",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nrate = 1000',
         phrase=lambda rate, _: f"sends at most {rate} bytes per second",

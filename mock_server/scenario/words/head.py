@@ -130,7 +130,7 @@ def _handoff(handoff: Handoff, _: Told) -> str:
 
 @frozen(kw_only=True)
 class HeadFault:
-    """What happens to the head, and which body follows it."""
+    """What happens to the head of a response, and which body follows it."""
 
     delay: float = Fault(
         milliseconds(),
@@ -143,7 +143,7 @@ class HeadFault:
     ).default(0.0)
     jitter: float = Fault(
         milliseconds(),
-        "a random time, at most this long, that is added to `delay_ms` or subtracted from it",
+        "the maximum random time to add to `delay_ms` or to subtract from it",
         name="jitter_ms",
         example='on = {route = "stream", frame = "1-"}\ndelay_ms = 20\njitter_ms = 10',
         phrase=_jitter,
@@ -153,7 +153,7 @@ class HeadFault:
     ).default(0.0)
     early: tuple[int, ...] = Fault(
         array(integer(100, 199), 16),
-        "the statuses of informational heads before the response, such as 103",
+        "the statuses of the informational (1xx) heads to send before the response, such as 103",
         needs=Capability.RAW,
         example='on = {route = "stream"}\nearly = [103]',
         phrase=lambda codes, _: f"sends informational heads first: {', '.join(map(str, codes))}",
@@ -168,7 +168,7 @@ class HeadFault:
     ).optional()
     reason: str | None = Fault(
         header_text(),
-        "the reason phrase",
+        "the reason phrase in the response's status line",
         example='on = {route = "me"}\nstatus = 500\nreason = "Out Of Coffee"',
         phrase=lambda reason, _: f"sends the reason phrase {quoted(reason)}",
         alone=False,
@@ -176,22 +176,22 @@ class HeadFault:
     ).optional()
     redirect: str | None = Fault(
         header_text(),
-        "the Location header of a redirect; the status is 307 unless another is given",
+        "the Location header of a redirect; the status is 307 unless `status` gives another",
         example='on = {route = "stream"}\nredirect = "https://elsewhere.invalid/"',
         phrase=lambda where, _: f"redirects the client to {where}",
         not_with=_IN_HEAD,
     ).optional()
     retry_after: float | None = Fault(
         number(0, 86_400),
-        "a Retry-After header, in seconds",
+        "the value of a Retry-After header, in seconds",
         example='on = {route = "stream", attempt = 1}\nstatus = 429\nretry_after = 2',
         phrase=lambda seconds, _: f"asks the client to wait {seconds:g} s (Retry-After)",
         not_with=_IN_HEAD,
     ).optional()
     headers: Mapping[str, str | tuple[str, ...]] | None = Fault(
         header_fields(),
-        "headers to add or replace; an array sends the field once per item, and an empty array "
-        "removes it",
+        "headers to add or replace; an array sends the header once per item, and an empty array "
+        "removes the header",
         example='on = {route = "me"}\nheaders = {Deprecation = "true"}',
         phrase=_headers,
         not_with=_IN_HEAD,
@@ -199,7 +199,7 @@ class HeadFault:
     headers_twice: tuple[str, ...] = Fault(
         array(header_name(), 64),
         "names of header fields to send twice with the same value, whether a rule or the backend "
-        "set them; a field that the head does not have is not added",
+        "set them; a field that is not in the head is not added",
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
         phrase=lambda names, _: f"sends the header {' and the header '.join(names)} twice",
         not_with=_IN_HEAD,
@@ -233,7 +233,7 @@ class HeadFault:
     ).optional()
     raw_head_hex: bytes | None = Fault(
         hex_bytes(),
-        "the whole head, sent as given, in hexadecimal",
+        "the whole head, in hexadecimal; its bytes are sent as given",
         needs=Capability.RAW,
         example='on = {route = "me"}\nraw_head_hex = "485454502f39ff0d0a0d0a"',
         phrase=lambda head, _: f"sends {len(head)} bytes as the head",
@@ -251,8 +251,8 @@ class HeadFault:
     ).optional()
     gzip: Gzip | None = Fault(
         choice(Gzip),
-        "when the body is compressed with gzip (flushed after each frame); a body that is already "
-        "compressed is not changed, and `after` and `rate` count uncompressed bytes",
+        "when the body is compressed with gzip; the compressor is flushed after each frame, a body "
+        "that is already compressed is not changed, and `after` and `rate` count uncompressed bytes",
         needs=Capability.RAW,
         example='on = {route = "stream"}\ngzip = "accepted"',
         phrase=phrased,
@@ -269,7 +269,7 @@ class HeadFault:
     ).optional()
     body_hex: bytes | None = Fault(
         hex_bytes(),
-        "the body, in hexadecimal; no Content-Type is added",
+        "the bytes of the body, in hexadecimal; no Content-Type is added",
         example='on = {route = "me"}\nbody_hex = "1f8b0800ff"',
         phrase=lambda body, _: f"sends a body of {count_of(len(body), 'byte')}",
         one_of=("body",),
@@ -285,7 +285,7 @@ class HeadFault:
     ).optional()
     frames: tuple[ScriptedFrame, ...] | None = Fault(
         FRAMES,
-        "the frames of the response, instead of the backend's",
+        "the frames to send instead of the backend's",
         example='on = {route = "stream"}\nframes = [{event = "ping", data = "{}"}]',
         phrase=lambda frames, _: f"sends {count_of(len(frames), 'frame')} instead of the backend's",
         one_of=("body", "frames of a response that is lost"),
@@ -299,8 +299,9 @@ class HeadFault:
     ).optional()
     handoff: Handoff | None = Fault(
         table(Handoff, "{lose = n} or {repeat = n}", _check_handoff),
-        "what happens to events that are added to the log after a stream is opened and before its "
-        "replay has been sent; a `delay_ms` leaves more time for such events",
+        "how many events are lost or repeated, out of those that are added to the log after a "
+        "stream is opened and before its replay has been sent; a `delay_ms` leaves more time for "
+        "such events to be added",
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = "2-"}\nhandoff = {lose = 1}',
         phrase=_handoff,
