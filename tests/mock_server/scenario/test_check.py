@@ -142,9 +142,13 @@ ODD: dict[str, tuple[str, bytes, str]] = {
     "a count of digits": (
         "s.toml",
         b"[[rule]]\non.attempt = '" + b"9" * 5000 + b"'",
-        "is not a count",
+        "is not a positive whole number or a range",
     ),
-    "a huge count": ("s.toml", b"[[rule]]\non.attempt = 0x" + b"f" * 9000, "is not a count"),
+    "a huge count": (
+        "s.toml",
+        b"[[rule]]\non.attempt = 0x" + b"f" * 9000,
+        "is not a positive whole number or a range",
+    ),
     "a huge duration": ("s.toml", b"[[rule]]\ndelay_ms = 0x" + b"f" * 9000, "is not a number from"),
     "a huge float": ("s.toml", b"[[rule]]\ndelay_ms = 1e999", "inf (number) is not"),
     "a huge number inside": (
