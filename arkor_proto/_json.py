@@ -52,7 +52,7 @@ def check_job_id(job_id: str) -> str:
     """
     check_kind("job id", job_id, str, "the id as a str")
     if job_id in {"", ".", ".."} or any("\ud800" <= char <= "\udfff" for char in job_id):
-        raise ValueError(f"job id: {job_id!r} cannot be a single path segment")
+        raise ValueError(f"job id: {job_id!r} cannot be used as a path segment")
     return job_id
 
 

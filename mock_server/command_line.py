@@ -168,7 +168,7 @@ def _is_remote(options: argparse.Namespace) -> bool:
     if not options.allow_remote:
         raise CommandError(f"--host {host}: is not a loopback address; add --allow-remote")
     if token is None:
-        raise CommandError("--allow-remote: needs an --admin-token of your own")
+        raise CommandError("--allow-remote: needs --admin-token with a token of your own")
     if len(token) < _SHORTEST_TOKEN:
         raise CommandError(
             f"--admin-token: has {len(token)} characters; with --allow-remote it must have "

@@ -234,11 +234,11 @@ _INTRO: Final = """\
 # Bad input
 
 This is what the three commands print when a command line or a file is wrong: one line on
-standard error. [GUIDE.md](../mock_server/GUIDE.md#exit-statuses) explains the exit statuses. In all
-of these runs, the token is in `ARKOR_TOKEN`. This file is written by `python -m tests.bad_input`,
+standard error. [GUIDE.md](../mock_server/GUIDE.md#exit-statuses) explains the exit statuses. In
+every run, `ARKOR_TOKEN` contains a token. This file is written by `python -m tests.bad_input`,
 which runs every command line in the table; a test fails if the file is out of date.
 
-| command line | status | it prints |
+| command line | status | message |
 |---|---|---|
 """
 

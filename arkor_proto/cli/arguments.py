@@ -120,5 +120,6 @@ def _add_waiting(command: Parser) -> None:
 
 def _no_token(_: str) -> str:
     raise ArgumentTypeError(
-        "visible to other users on the command line; set ARKOR_TOKEN or give --token-file"
+        "a token on the command line is visible to other users; "
+        "set ARKOR_TOKEN or give --token-file"
     )

@@ -236,7 +236,9 @@ def _token(file: str, environment: Mapping[str, str]) -> str:
     except OSError as error:
         raise ValueError(f"--token-file {file}: {error.strerror or error}") from error
     if len(words) != 1 or not words[0].isascii():
-        raise ValueError(f"--token-file {file}: must contain one token of visible ASCII")
+        raise ValueError(
+            f"--token-file {file}: must contain a single token of visible ASCII characters"
+        )
     return words[0].decode()
 
 

@@ -56,7 +56,7 @@ class Address:
                 where, "is not the address of a backend; write it like https://host/path"
             )
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise UsageError(where, "must have only a scheme, host, port and path")
+            raise UsageError(where, "may contain only a scheme, host, port and path")
         if port == 0:
             raise UsageError(where, "has port 0; give the port of the backend")
         secure = parts.scheme == "https"

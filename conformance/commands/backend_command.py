@@ -260,7 +260,7 @@ def _check_options(
 
 def _check_program(program: Sequence[str], *, controls: bool) -> None:
     if controls and not program:
-        raise UsageError("--control", "needs a program: --control -- ./my-program")
+        raise UsageError("--control", "needs a program, as in `--control -- ./my-program`")
     if program and not controls:
         raise UsageError(
             program[0], "unexpected; to use a control program, write `--control -- PROGRAM`"
@@ -299,10 +299,10 @@ def _token(variable: str, base_url: str) -> str:
 
 
 def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:
-    job = Table("the job file", file)
+    job = Table("", file)
     job.text("name")
     if not job.table("config").values:
-        raise ReadingError("the job file", "has an empty [config] table; describe what to train")
+        raise ReadingError("", "has an empty [config] table; describe what to train")
     return file
 
 

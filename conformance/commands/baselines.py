@@ -19,7 +19,7 @@ def check_new_baseline(path: Path, earlier: Path | None) -> None:
     if path.exists() and (earlier is None or not path.samefile(earlier)):
         raise UsageError(
             f"--write-baseline {path}",
-            f"the file exists; to update it, add --baseline {path}",
+            f"the file already exists; to update it, add --baseline {path}",
         )
     check_file(path, "--write-baseline")
 

@@ -121,7 +121,9 @@ def _words(name: str, line: str) -> Sequence[str]:
     except ValueError as error:
         raise click.UsageError(f"{name}: a quote is not closed") from error
     if not words or not words[0]:
-        raise click.UsageError(f"{name}: empty; give the command line of a driver, in quotes")
+        raise click.UsageError(
+            f"{name}: empty; give the command line that starts a driver, in quotes"
+        )
     return words
 
 

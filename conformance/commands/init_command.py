@@ -123,7 +123,7 @@ def _check(directory: Path, files: Mapping[str, str]) -> None:
     if there:
         what = ", ".join(there)
         raise UsageError(
-            "DIR", f"{directory} already has {what}; choose another DIR, or move the files"
+            "DIR", f"{directory} already contains {what}; choose another DIR, or move the files"
         )
 
 

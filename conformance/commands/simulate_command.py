@@ -164,7 +164,7 @@ def command(
     faults = None if given is None else from_text(given)
     if faults is not None and (only is None or profile is None):
         raise UsageError(
-            "--faults", "needs --job and --profile, as in the command printed after the failure"
+            "--faults", "needs --job and --profile, as in the 'again' line printed for a failure"
         )
     events = max(1, round(hours * 3600 / JobTime().every))
     searches = [
@@ -207,7 +207,7 @@ def _check_size(outages: Sequence[Outage]) -> None:
     if attempts > MOST_ATTEMPTS:
         raise UsageError(
             f"--fleet {outages[0].clients}",
-            f"strategy {strategy} would make about {attempts:,.0f} attempts, more than the "
+            f"the strategy {strategy!r} would make about {attempts:,.0f} attempts, more than the "
             f"limit of {MOST_ATTEMPTS:,}; use fewer clients, a shorter --outage, a larger --capacity, or "
             "a different --strategy",
         )

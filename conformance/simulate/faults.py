@@ -155,7 +155,9 @@ def _fault(where: str, given: Json) -> Fault:
             pass
         case _:
             known = ", ".join(_BY_WORD)
-            raise UsageError(where, f"{given!r} is not [kind, number, value]; known kinds: {known}")
+            raise UsageError(
+                where, f"{given!r} is not a valid [kind, number, value]; the kinds are {known}"
+            )
     for number in (at, value):
         if not 0 <= number <= _LARGEST:
             raise UsageError(where, f"{number} is not a number from 0 to {_LARGEST:g}")

@@ -84,7 +84,7 @@ _FILE: Final = table(TraceFile, "a trace of `arkor-conformance states`")
 def _read(found: object) -> TraceFile:
     stated = found.get("format") if is_table(found) else None
     if stated != FORMAT:
-        known = f"this version reads {FORMAT!r}"
+        known = f"this version reads only {FORMAT!r}"
         if stated is None:
             raise ScenarioError(f"is not a trace of `arkor-conformance states`; {known}")
         raise ScenarioError(f"has the format {stated!r}; {known}")

@@ -117,7 +117,7 @@ class Weighed:
 
 def _check_subject(known: Known, where: str) -> None:
     if not known.case and not known.rule:
-        raise ScenarioError(f"{where}: name the 'case', or the 'rule' that is broken", at=where)
+        raise ScenarioError(f"{where}: has neither 'case' nor 'rule'; add one of them", at=where)
 
 
 @frozen(kw_only=True)

@@ -148,5 +148,5 @@ def text_of(path: Path, most: int = _MOST) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ScenarioError(
-            f"byte {error.start} is not UTF-8; write such bytes as bytes_hex (line {line})"
+            f"byte {error.start} is not UTF-8; to send such bytes, use bytes_hex (line {line})"
         ) from None

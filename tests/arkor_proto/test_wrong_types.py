@@ -205,7 +205,7 @@ def test_a_callback_that_cannot_be_called_is_refused() -> None:
 def test_a_job_id_that_no_path_can_hold_is_refused_before_anything_is_sent(job_id: str) -> None:
     with (
         blocking.ArkorClient("http://h") as client,
-        pytest.raises(ValueError, match=r"^job id: .* cannot be a single path segment"),
+        pytest.raises(ValueError, match=r"^job id: .* cannot be used as a path segment"),
     ):
         client.job(job_id)
 

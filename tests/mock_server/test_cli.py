@@ -215,7 +215,7 @@ def test_schema_is_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         (["--host", "192.0.2.1"], "is not a loopback address; add --allow-remote"),
-        (["--host", "192.0.2.1", "--allow-remote"], "needs an --admin-token of your own"),
+        (["--host", "192.0.2.1", "--allow-remote"], "needs --admin-token with a token of your own"),
         (["--port", "70000"], "--port: '70000' is not a whole number from 0 to 65535"),
         (["--max-lifetime", "0"], "more than 0 seconds"),
     ],

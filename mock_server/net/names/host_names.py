@@ -23,7 +23,7 @@ def address_of(host: str) -> str:
     An IPv4-mapped IPv6 address is returned as IPv4.
     """
     if not host:
-        raise OddHost("is empty; use 0.0.0.0 or :: for every address of this machine")
+        raise OddHost("is empty; use 0.0.0.0 or :: to listen on every address of this machine")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         found = socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -62,7 +62,7 @@ def checked_name(name: str) -> str:
     bare = f"[{lower}]" if lower.count(":") > 1 and not lower.startswith("[") else lower
     found = _NAME.fullmatch(bare)
     if found is None:
-        raise OddHost("is not a host or host:port; write it as in a Host header")
+        raise OddHost("is not a host or host:port; write it as it appears in a Host header")
     host, port = found["host"].rstrip("."), found["port"]
     return host if port is None else f"{host}:{port}"
 

@@ -112,7 +112,7 @@ def test_a_token_file_that_holds_no_token_is_refused(
 ) -> None:
     path = tmp_path / "token"
     path.write_bytes(content)
-    expected = f"--token-file {path}: must contain one token of visible ASCII"
+    expected = f"--token-file {path}: must contain a single token of visible ASCII characters"
     assert said(capsys, "follow", "j", *ADDRESS, "--token-file", str(path)) == expected
 
 
@@ -124,9 +124,9 @@ def test_a_token_file_that_is_missing_is_refused(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("follow", "."), "job id: '.' cannot be a single path segment"),
-        (("follow", ""), "job id: '' cannot be a single path segment"),
-        (("follow", "\udcff"), "job id: '\\udcff' cannot be a single path segment"),
+        (("follow", "."), "job id: '.' cannot be used as a path segment"),
+        (("follow", ""), "job id: '' cannot be used as a path segment"),
+        (("follow", "\udcff"), "job id: '\\udcff' cannot be used as a path segment"),
         (
             ("follow", "j", "--last-event-id", "\x01"),
             "--last-event-id: it contains control characters",
@@ -167,13 +167,16 @@ def test_a_setting_says_what_is_wrong_with_it(
         (("follow", "j", "--max-attempts", "many"), "--max-attempts: 'many' is not a whole number"),
         (
             ("follow", "j", "--token", "s3cret"),
-            "--token: visible to other users on the command line; set",
+            "--token: a token on the command line is visible to other users; set",
         ),
         (
             ("follow", "j", "--token=s3cret"),
-            "--token: visible to other users on the command line; set",
+            "--token: a token on the command line is visible to other users; set",
         ),
-        (("follow", "j", "--token"), "--token: visible to other users on the command line; set"),
+        (
+            ("follow", "j", "--token"),
+            "--token: a token on the command line is visible to other users; set",
+        ),
         (("follow", "j", "--tokn", "s3cret"), "--tokn: unknown; see"),
         (("follow", "j", "--tokn=s3cret"), "--tokn: unknown; see"),
     ],

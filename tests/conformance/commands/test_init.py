@@ -107,7 +107,9 @@ def test_nothing_is_overwritten_and_nothing_is_written_beside_it(tmp_path: Path)
     (tmp_path / "client.py").write_text("mine")
     (tmp_path / "driver.py").symlink_to("nowhere")
     done = kit("init", "python", str(tmp_path))
-    said = f"{tmp_path} already has client.py, driver.py; choose another DIR, or move the files"
+    said = (
+        f"{tmp_path} already contains client.py, driver.py; choose another DIR, or move the files"
+    )
     assert (done.status, done.err) == (2, f"arkor-conformance: DIR: {said}\n")
     assert {each.name for each in tmp_path.iterdir()} == {"client.py", "driver.py"}
     assert (tmp_path / "client.py").read_text() == "mine"

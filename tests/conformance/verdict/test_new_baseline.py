@@ -135,7 +135,10 @@ def test_a_baseline_is_updated_only_if_it_was_read(tmp_path: Path) -> None:
         '[[known]]\ncase = "create.gone"\nreason = "an old one"\n'
     )
     status, said = run("none", "--write-baseline", str(file))
-    assert (status, f"the file exists; to update it, add --baseline {file}" in said) == (2, True)
+    assert (status, f"the file already exists; to update it, add --baseline {file}" in said) == (
+        2,
+        True,
+    )
     status, said = run("none", "--write-baseline", str(file), "--baseline", str(file))
     assert (status, "1 kept, 1 new" in said, "left out of" in said) == (1, True, True), said
     assert 'reason = "kept"' in file.read_text()
@@ -145,7 +148,7 @@ def test_a_rule_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "baseline.toml"
     file.write_text('[[known]]\nrule = "ARK-RES-99"\nreason = "r"\n[[known]]\nreason = "r"\n')
     done = kit("run", "--baseline", str(file))
-    assert (done.status, "known 2: name the 'case', or the 'rule'" in done.err) == (3, True), done
+    assert (done.status, "known 2: has neither 'case' nor 'rule'" in done.err) == (3, True), done
     file.write_text('[[known]]\nrule = "ARK-RES-99"\nreason = "r"\n')
     done = kit("run", "--baseline", str(file))
     assert (done.status, "'ARK-RES-99' is unknown; did you mean 'ARK-RES-9'?" in done.err) == (

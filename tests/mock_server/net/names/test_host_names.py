@@ -145,7 +145,7 @@ def test_every_address_with_an_allow_list_is_usable_from_elsewhere() -> None:
         (["--host", "::"], "is not a loopback address"),
         (["--host", "0"], "is not a loopback address"),
         (["--host", "::ffff:0.0.0.0"], "is not a loopback address"),
-        (["--host", "0.0.0.0", "--allow-remote"], "needs an --admin-token of your own"),
+        (["--host", "0.0.0.0", "--allow-remote"], "needs --admin-token with a token of your own"),
         (["--host", "0.0.0.0", "--allow-remote", "--admin-token", ""], "--admin-token: must be"),
         (
             ["--host", "0.0.0.0", "--allow-remote", "--admin-token", "x" * 15],
