@@ -33,7 +33,7 @@ class Follow(Value):
 
 
 class Leave(Value):
-    """Stop waiting for now: a later `Follow` resumes at the cursor."""
+    """Stop waiting for now: a later `Follow` resumes from the cursor."""
 
     __slots__ = ()
 

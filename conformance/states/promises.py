@@ -61,7 +61,7 @@ _OF_RULES: Final = {
     "ARK-STR-18": "the job is requested only if the profile requires it, one request at a time",
     "ARK-STR-19": "a response that shows a running job does not end the wait",
     "ARK-RES-1": "no cursor is sent before an id is known",
-    "ARK-RES-2": "a reopened stream resumes at the cursor, and no event is delivered twice",
+    "ARK-RES-2": "a reopened stream resumes from the cursor, and no event is delivered twice",
     "ARK-RES-16": "the cursor is never ahead of the callbacks",
     "ARK-BUD-1": "a broken connection alone does not reject the wait",
     "ARK-BUD-2": "a 5xx response alone does not reject the wait",

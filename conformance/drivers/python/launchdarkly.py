@@ -102,7 +102,7 @@ class _Client:
         if self.result is None and not self.aborted:
             self.result = self.events.result  # its callback may have failed
         if self.result is None:
-            # Each wait has its own budget, and resumes at the cursor of the previous wait.
+            # Each wait has its own budget, and resumes from the cursor of the previous wait.
             self.source = _source_of(self.desk.config, self.source.last_event_id)
             self.result = await to_thread.run_sync(self._follow, abandon_on_cancel=True)
         return self.result

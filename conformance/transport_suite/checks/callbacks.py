@@ -110,7 +110,7 @@ def an_error_of_a_callback_rejects_the_wait(bench: Bench) -> None:
 
 @check("T6", "ARK-RES-14")
 def a_wait_after_a_rejected_one_goes_on(bench: Bench) -> None:
-    """A wait that follows a rejected one has its own outcome and resumes at the cursor."""
+    """A wait that follows a rejected one has its own outcome and resumes from the cursor."""
     scene = Scene(
         streams=[job(log(1), log(2)), job(log(3))],
         on_event=_raise_at_two,

@@ -42,7 +42,7 @@ class Follower:
     trainer: Trainer | None = None
 
     def attach(self, client: ArkorClient) -> Trainer:
-        """Return a trainer that goes on at the cursor."""
+        """Return a trainer that resumes from the cursor."""
         hear = Callbacks(on_log=lambda event: self.heard.append(event.step))
         return client.attach("j", last_event_id=self.cursor, callbacks=hear)
 
