@@ -127,7 +127,7 @@ class Counted:
     cases: int = needed(_COUNT, "the number of cases in which any of these rules is broken")
     known: int = needed(_COUNT, "how many rules are broken only in known failures")
     hold: int = needed(_COUNT, "how many rules hold")
-    not_judged: int = needed(_COUNT, "how many rules no case could judge")
+    not_judged: int = needed(_COUNT, "how many rules were not judged")
 
 
 @frozen(kw_only=True)
@@ -435,7 +435,7 @@ class Run:
     client: Client = needed(table(Client, "a client"), "the client or backend that was judged")
     backend: Backend | None = needed(
         nullable(table(Backend, "a backend")),
-        "the backend's address and the jobs of the run there; null if a client was judged",
+        "the backend's address and the jobs that the run used there; null if a client was judged",
     )
     seconds: float = needed(
         _SECONDS, "how long the run took, by a monotonic clock; no verdict depends on this"
