@@ -44,20 +44,20 @@ class Requirement:
     """One numbered rule.
 
     `since` is the version of the specification that introduced the rule. `excluded` is the reason
-    why no case can judge the rule, or empty if one can.
+    why no case can judge the rule; empty if one can.
     """
 
     id: str = needed(matching(r"ARK-[A-Z]{3}-[1-9][0-9]*", "an id, such as 'ARK-BUD-3'"), "the id")
-    level: Level = needed(choice(Level), "how binding the rule is")
+    level: Level = needed(choice(Level), "the requirement level of the rule, such as MUST")
     profiles: tuple[str, ...] = word(
         array(one_of(PROFILE_NAMES), least=1),
-        "the profiles in which the rule applies",
+        "the profiles under which the rule applies",
         default=PROFILE_NAMES,
     )
     source: Source = needed(SOURCE, "the source of the rule")
     text: str = needed(_TEXT, "the rule")
     why: str = word(_TEXT, "the reason for the rule", default="")
-    excluded: str = word(_TEXT, "why no case can judge the rule, or empty if one can", default="")
+    excluded: str = word(_TEXT, "why no case can judge the rule; empty if one can", default="")
     since: str = word(VERSION, "the version that introduced the rule", default=_FIRST_VERSION)
 
     @property
@@ -91,7 +91,7 @@ def specification_directory() -> Path:
 class _Requirements:
     """The content of the requirements file."""
 
-    schema: int = word(constant(1), "the version of this vocabulary", default=1)
+    schema: int = word(constant(1), "the version of this format", default=1)
     version: str = needed(VERSION, "the version of the specification")
     requirements: tuple[Requirement, ...] = word(
         array(table(Requirement, "a rule")), "the rules", default=(), name="requirement"

@@ -98,7 +98,7 @@ class CaseWords:
         "the id of the case, which never changes",
     )
     requires: tuple[str, ...] = needed(array(text(), least=1), "the rules that the case tests")
-    level: Level = word(choice(Level), "how binding the case is", default=Level.MUST)
+    level: Level = word(choice(Level), "the requirement level of the case", default=Level.MUST)
     profiles: tuple[str, ...] = word(
         array(one_of(PROFILE_NAMES)),
         "the profiles of the case [default: all that have its rules]",

@@ -1,1 +1,1 @@
-"""Run fleets through many outages on Dask distributed: an example of a sweep on many machines."""
+"""Simulate many outages on the machines of a Dask cluster: an example of a distributed sweep."""

@@ -48,11 +48,16 @@ class Client:
 
     implementation: str = needed(_TEXT, "the name of the client or backend")
     version: str = needed(_TEXT, "the version of the client or backend")
-    profiles: tuple[str, ...] = needed(_TEXTS, "the profiles that the client declares")
+    profiles: tuple[str, ...] = needed(
+        _TEXTS,
+        "the profiles that the client declares; for a backend, the profiles chosen for the run",
+    )
     capabilities: tuple[str, ...] = needed(
         _TEXTS, "the capabilities of the driver; for a backend, the commands of its control program"
     )
-    declared_gaps: Mapping[str, str] = needed(_TEXT_BY_NAME, "reasons by case")
+    declared_gaps: Mapping[str, str] = needed(
+        _TEXT_BY_NAME, "why the client fails certain cases, by case id"
+    )
     command: tuple[str, ...] = needed(
         _TEXTS,
         "the command line that starts the driver or the control program; empty if none was given",
@@ -63,7 +68,7 @@ class Client:
 class Backend:
     """The backend that was judged: its address, and the jobs that the run used there."""
 
-    address: str = needed(_TEXT, "the URL of the backend at the end of the run")
+    address: str = needed(_TEXT, "the last URL of the backend, which `rotate` can change")
     org: str = needed(_TEXT, "the organisation")
     project: str = needed(_TEXT, "the project")
     followed: str = needed(_TEXT, "the job given with --follow; empty if the run created its own")
@@ -72,7 +77,7 @@ class Backend:
 
 @frozen(kw_only=True)
 class Time:
-    """The clock used to judge the run."""
+    """The time mode of the run: whether its clock was virtual, scaled or real."""
 
     mode: str = needed(one_of(TIMES), "the name of the time mode")
     said: str = needed(_TEXT, "the time mode in words")
@@ -80,12 +85,12 @@ class Time:
 
 @frozen(kw_only=True)
 class Partial:
-    """The cases that were not played."""
+    """How many cases were not played, and why."""
 
     why: str = needed(_TEXT, "the reason")
     left: int = needed(_COUNT, "how many cases were not played")
     of: int = needed(_COUNT, "how many cases were chosen")
-    said: str = needed(_TEXT, "what was not played, in words")
+    said: str = needed(_TEXT, "how many cases were not played and why, in words")
 
 
 @frozen(kw_only=True)
@@ -95,34 +100,34 @@ class Part:
     number: int = needed(integer(1, MOST), "the number of the shard")
     of: int = needed(integer(1, MOST), "how many shards there are")
     cases: tuple[str, ...] = needed(
-        _TEXTS, "the values of --case, before the cases were divided into shards"
+        _TEXTS, "the values of --case, which select the cases to be divided into shards"
     )
     filters: tuple[str, ...] = needed(_TEXTS, "the values of --filter")
     files: tuple[str, ...] = needed(_TEXTS, "the files given with --file")
     profiles: tuple[str, ...] = needed(_TEXTS, "the profiles that were chosen")
     known: tuple[Known, ...] = needed(
-        array(table(Known, "a known failure"), _MOST), "the known failures of the baseline"
+        array(table(Known, "a known failure"), _MOST), "the known failures listed in the baseline"
     )
 
 
 @frozen(kw_only=True)
 class Specification:
-    """The rules and cases used to judge the client."""
+    """The rules and cases by which the client or backend was judged."""
 
     version: str = needed(_TEXT, "the version of the specification")
-    cases: str = needed(_TEXT, "SHA-256 of all active cases as canonical JSON, in hex")
-    said: str = needed(_TEXT, "the version and the cases, in words")
+    cases: str = needed(_TEXT, "the SHA-256 hash, in hex, of all active cases as canonical JSON")
+    said: str = needed(_TEXT, "the version and a short form of the hash, in words")
 
 
 @frozen(kw_only=True)
 class Counted:
-    """The results of the rules of one level."""
+    """The results for all rules of one level, MUST or SHOULD."""
 
     broken: tuple[str, ...] = needed(_TEXTS, "the rules that are broken in at least one case")
-    cases: int = needed(_COUNT, "in how many cases at least one of these rules is broken")
-    known: int = needed(_COUNT, "rules broken only by known failures")
-    hold: int = needed(_COUNT, "rules that hold")
-    not_judged: int = needed(_COUNT, "rules that no case reached")
+    cases: int = needed(_COUNT, "the number of cases in which any of these rules is broken")
+    known: int = needed(_COUNT, "how many rules are broken only in known failures")
+    hold: int = needed(_COUNT, "how many rules hold")
+    not_judged: int = needed(_COUNT, "how many rules were not judged")
 
 
 @frozen(kw_only=True)
@@ -130,20 +135,20 @@ class Apart:
     """Broken rules that do not count under a profile."""
 
     broken: tuple[str, ...] = needed(_TEXTS, "the ids of the rules")
-    cases: int = needed(_COUNT, "in how many cases these rules are broken")
+    cases: int = needed(_COUNT, "the number of cases in which any of these rules is broken")
 
 
 @frozen(kw_only=True)
 class NotReached:
-    """Cases that did not reach their own rule."""
+    """Cases in which the client failed before it reached the rule that the case tests."""
 
     cases: int = needed(_COUNT, "how many cases")
     because: Mapping[str, int] = needed(
-        _COUNT_BY_NAME, "the number of cases, by the rule that was broken first"
+        _COUNT_BY_NAME, "the rules that the client broke instead, each with the number of cases"
     )
 
 
-_LEVEL: Final = table(Counted, "the results of the rules of one level")
+_LEVEL: Final = table(Counted, "the results for all rules of one level")
 
 
 @frozen(kw_only=True)
@@ -152,31 +157,36 @@ class Profile:
 
     name: str = needed(_TEXT, "the profile")
     rank: Rank = needed(choice(Rank), "the kind of verdict")
-    verdict: str = needed(_TEXT, "the claim in words, without percentages")
-    holds: tuple[str, ...] = needed(_TEXTS, "the parts of the protocol that were judged")
+    verdict: str = needed(_TEXT, "the verdict in words")
+    holds: tuple[str, ...] = needed(_TEXTS, "the parts of the protocol that the verdict covers")
     lacks: tuple[str, ...] = needed(
-        _TEXTS, "the reasons why the claim does not cover the whole protocol"
+        _TEXTS, "what the verdict does not cover, such as 'no cancel' or 'cancel not judged'"
     )
-    remarks: tuple[str, ...] = needed(_TEXTS, "the aspects that could be judged only in part")
-    unplayed: int = needed(_COUNT, "cases that were chosen but not played")
+    remarks: tuple[str, ...] = needed(
+        _TEXTS, "remarks on what could not be judged, or only in part, in the time mode of the run"
+    )
+    unplayed: int = needed(_COUNT, "how many of the chosen cases were not played")
     counts: Mapping[str, int] = needed(
-        mapping(_COUNT, keys=one_of([verdict.value for verdict in Verdict])), "cases by verdict"
+        mapping(_COUNT, keys=one_of([verdict.value for verdict in Verdict])),
+        "the number of cases with each verdict",
     )
     must: Counted = needed(_LEVEL, "the MUST rules", name="MUST")
     should: Counted = needed(_LEVEL, "the SHOULD rules", name="SHOULD")
     apart: Apart = needed(
         table(Apart, "rules that do not count"), "broken rules that do not count under this profile"
     )
-    sources: Mapping[str, int] = needed(_COUNT_BY_NAME, "broken rules, by the kind of their source")
+    sources: Mapping[str, int] = needed(
+        _COUNT_BY_NAME, "the number of broken rules, by kind of source"
+    )
     not_reached: NotReached = needed(
         table(NotReached, "cases that did not reach their rule"),
-        "cases that did not reach their rule",
+        "the cases in which the client failed before it reached the rule that the case tests",
     )
     unruled: int = needed(
-        _COUNT, "cases that failed because of the driver itself, so that no rule is cited"
+        _COUNT, "how many cases failed because of the driver itself; they cite no rule"
     )
     rules: Mapping[str, Standing] = needed(
-        mapping(choice(Standing)), "the standing of each rule, by id"
+        mapping(choice(Standing)), "the result for each rule, by id"
     )
 
 
@@ -187,19 +197,21 @@ class Group:
     name: str = needed(_TEXT, "what was missing: a capability, an operation or something else")
     why: str = needed(_TEXT, "the reason why the cases did not apply")
     cases: int = needed(_COUNT, "how many cases")
-    musts: tuple[str, ...] = needed(_TEXTS, "MUST rules that no case could judge because of this")
+    musts: tuple[str, ...] = needed(
+        _TEXTS, "the MUST rules of these cases that were not judged at all"
+    )
 
 
 @frozen(kw_only=True)
 class Rule:
     """A rule of the specification."""
 
-    level: Level = needed(choice(Level), "how binding the rule is")
+    level: Level = needed(choice(Level), "the requirement level of the rule, such as MUST")
     source: str = needed(_TEXT, "the source of the rule")
     text: str = needed(_TEXT, "the text of the rule")
     why: str = needed(_TEXT, "the reason for the rule")
-    profiles: tuple[str, ...] = needed(_TEXTS, "the profiles in which the rule applies")
-    excluded: str = needed(_TEXT, "why no case can judge the rule, or empty if one can")
+    profiles: tuple[str, ...] = needed(_TEXTS, "the profiles under which the rule applies")
+    excluded: str = needed(_TEXT, "why no case can judge the rule; empty if one can")
 
 
 @frozen(kw_only=True)
@@ -207,7 +219,9 @@ class Event:
     """An event that occurs in a trace."""
 
     who: str = needed(_TEXT, "the party that causes the event")
-    to: str | None = needed(nullable(_TEXT), "the party that receives the event, or null")
+    to: str | None = needed(
+        nullable(_TEXT), "the party that receives the event; null if there is none"
+    )
     kind: str = needed(_TEXT, "the kind of event")
     text: str = needed(_TEXT, "the event in words")
     names: tuple[str, ...] = needed(
@@ -224,16 +238,17 @@ class Finding:
     expected: str = needed(_TEXT, "what was expected")
     actual: str = needed(_TEXT, "what happened")
     event: int | None = needed(
-        nullable(integer(1, 2**53)), "the number of the first diverging event, or null"
+        nullable(integer(1, 2**53)),
+        "the number of the event that the finding is about; null if there is none",
     )
     not_reached: bool = needed(
-        flag(), "whether the client did not get as far as the rule that the case judges"
+        flag(), "whether the client failed before it reached the rule that the case tests"
     )
 
 
 @frozen(kw_only=True)
 class Unjudged:
-    """An expectation that could not be judged in the time mode of the run."""
+    """An expectation that could not be judged, or only in part, in the time mode of the run."""
 
     word: str = needed(_TEXT, "the expectation")
     why: str = needed(_TEXT, "the reason")
@@ -241,7 +256,7 @@ class Unjudged:
 
 @frozen
 class Entry:
-    """An event of a trace: number (counting from 1), time in milliseconds and index in `events`."""
+    """A trace entry: an event's number (from 1), time in milliseconds and index in `events`."""
 
     number: int
     ms: float
@@ -273,9 +288,9 @@ class Side:
 
     event: int | None = needed(
         nullable(integer(1, 2**53)),
-        "the number of the event that is the next step; null if there is none",
+        "the number of the first differing event; null if this side does nothing more",
     )
-    cell: str = needed(_TEXT, "the cell of the state table: the state and the signal")
+    cell: str = needed(_TEXT, "the state and the signal, which identify a cell of the state table")
 
 
 @frozen(kw_only=True)
@@ -293,11 +308,11 @@ class Begins:
     )
     client: Side | None = needed(
         nullable(table(Side, "a side")),
-        "what the client does; null if the client and the reference take the same steps",
+        "what the client does; null if no step was found to differ from the reference's",
     )
     reference: Side | None = needed(
         nullable(table(Side, "a side")),
-        "what the reference does; null if the client and the reference take the same steps",
+        "what the reference does; null if `client` is null",
     )
 
 
@@ -306,11 +321,9 @@ class Reference:
     """How the reference plays the case."""
 
     omitted: int = needed(_COUNT, "how many events are left out of the trace")
-    trace: tuple[Entry, ...] = needed(
-        array(_entry(), _MOST), "[number, milliseconds, index in `events`]"
-    )
+    trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "the events of the trace, in order")
     details: Mapping[str, str] = needed(
-        _TEXT_BY_NAME, "details that the text of an event leaves out, by event number"
+        _TEXT_BY_NAME, "details that the texts of the events leave out, by event number"
     )
 
 
@@ -319,7 +332,7 @@ class Resembles:
     """One of the kit's broken clients."""
 
     name: str = needed(_TEXT, "the name of the broken client")
-    what: str = needed(_TEXT, "what is wrong with the broken client")
+    what: str = needed(_TEXT, "what the broken client does wrong")
 
 
 @frozen(kw_only=True)
@@ -329,7 +342,7 @@ class Cause:
     rule: str = needed(
         _TEXT, "the rule that the client breaks; empty if no rule explains the failures"
     )
-    kind: str = needed(_TEXT, "how most of the failures begin, with all values left out")
+    kind: str = needed(_TEXT, "the most common kind of first wrong step in these failures")
     occasion: str = needed(
         _TEXT, "when the client does this, such as 'after the stream broke off'; may be empty"
     )
@@ -337,11 +350,11 @@ class Cause:
         _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
     )
     alike: int = needed(_COUNT, "how many of the failures begin with exactly this step")
-    warning: bool = needed(flag(), "whether none of the failures counts")
+    warning: bool = needed(flag(), "whether all of the failures are only warnings")
     follows: bool = needed(flag(), "whether the cause may be a consequence of an earlier one")
     resembles: Resembles | None = needed(
         nullable(table(Resembles, "a broken client")),
-        "the kit's broken client that is most similar",
+        "the most similar of the kit's broken clients; null if there is no clear match",
     )
     results: tuple[int, ...] = needed(
         array(_COUNT, _MOST), "the failures, as indices into `results`; the most typical first"
@@ -355,7 +368,7 @@ class Result:
     case: str = needed(_TEXT, "the id of the case")
     profile: str = needed(_TEXT, "the name of the profile")
     family: str = needed(_TEXT, "the family of the case")
-    level: Level = needed(choice(Level), "how binding the case is")
+    level: Level = needed(choice(Level), "the requirement level of the case, such as MUST")
     requires: tuple[str, ...] = needed(_TEXTS, "the rules that the case tests")
     why: str = needed(_TEXT, "why these rules matter")
     verdict: Verdict = needed(choice(Verdict), "the verdict")
@@ -363,40 +376,43 @@ class Result:
         _TEXT, "the reason for the verdict if there are no findings; otherwise the driver's log"
     )
     lacking: tuple[str, ...] = needed(
-        _TEXTS, "the missing capabilities that kept the case from being played"
+        _TEXTS, "the missing capabilities because of which the case was not played"
     )
     refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
     seconds: float = needed(
-        _SECONDS, "how long the case took, measured by a monotonic clock; not judged"
+        _SECONDS, "how long the case took, by a monotonic clock; no verdict depends on this"
     )
     rerun: str = needed(_TEXT, "the command that runs only this case")
     findings: tuple[Finding, ...] = needed(
         array(table(Finding, "a finding"), _MOST), "the differences from what was expected"
     )
     cause: int | None = needed(
-        nullable(_COUNT), "the index of the cause in `causes`; null if there are no findings"
+        nullable(_COUNT),
+        "the cause's index in `causes`; null unless `verdict` is fail, inconclusive, warn or error",
     )
     begins: Begins | None = needed(
         nullable(table(Begins, "a beginning")),
-        "how the failure begins; null if there are no findings",
+        "how the failure begins; null if `cause` is null",
     )
     reference: Reference | None = needed(
         nullable(table(Reference, "a trace")),
-        "how the reference plays the case; null if it did not play it",
+        "the reference's trace of the case; null if there is none or if `cause` is null",
     )
     operations: tuple[str, ...] = needed(
         _TEXTS, "how each operation settled; empty if there are no findings"
     )
-    endless: bool = needed(flag(), "whether the client would have continued endlessly")
+    endless: bool = needed(
+        flag(), "whether the kit ended the case because the client seemed never to stop"
+    )
     unjudged: tuple[Unjudged, ...] = needed(
         array(table(Unjudged, "an expectation that was not judged")),
-        "the expectations of a played case that could not be judged in the time mode of the run",
+        "the expectations that could not be judged, or only in part, in the time mode of the run",
     )
-    omitted: int = needed(_COUNT, "how many events are left out of a long trace")
+    omitted: int = needed(_COUNT, "how many events are left out of the trace")
     trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "the trace of the case")
     details: Mapping[str, str] = needed(
         _TEXT_BY_NAME,
-        "details that the text of an event leaves out, by number; empty if there are no findings",
+        "details that the texts of the events leave out, by number; empty if there are no findings",
     )
 
 
@@ -404,60 +420,61 @@ class Result:
 class Run:
     """A run. It contains no secrets: tokens are replaced by `[secret]`."""
 
-    schema: str = needed(constant(SCHEMA), "the version of this vocabulary")
+    schema: str = needed(constant(SCHEMA), "the name and version of this format")
     kit: str = needed(_TEXT, "the version of the kit")
     date: str = needed(_TEXT, "when the run ended, in UTC")
     host: str = needed(
-        _TEXT, "the system, the processor and the version of Python that ran the kit"
+        _TEXT, "the operating system, processor and Python version on which the kit ran"
     )
     specification: Specification = needed(
         table(Specification, "a specification"),
-        "the rules and cases used to judge the client",
+        "the rules and cases by which the client or backend was judged",
     )
-    strict: bool = needed(flag(), "whether proposals count under every profile")
+    strict: bool = needed(flag(), "whether rules that are only proposals count under every profile")
     judged: str = needed(one_of(JUDGED), "which side of the protocol was judged")
     client: Client = needed(table(Client, "a client"), "the client or backend that was judged")
     backend: Backend | None = needed(
         nullable(table(Backend, "a backend")),
-        "the backend's address and what the run did there; null for a client",
+        "the backend's address and the jobs that the run used there; null if a client was judged",
     )
     seconds: float = needed(
-        _SECONDS, "how long the run took, measured by a monotonic clock; not judged"
+        _SECONDS, "how long the run took, by a monotonic clock; no verdict depends on this"
     )
-    time: Time = needed(table(Time, "a time"), "the clock used to judge the run")
+    time: Time = needed(table(Time, "a time"), "the time mode of the run")
     stack: Mapping[str, str] | None = needed(
         nullable(_TEXT_BY_NAME),
-        "whether the client's HTTP stack detects a truncated body; null if no case required this",
+        "whether the client's HTTP stack detects a truncated body; null if no case depends on it",
     )
     bounds: Mapping[str, int] = needed(
-        _COUNT_BY_NAME, "how long the kit waited for a backend, in milliseconds; empty for a client"
+        _COUNT_BY_NAME,
+        "the time limits for a backend, in milliseconds; empty if a client was judged",
     )
     partial: Partial | None = needed(
         nullable(table(Partial, "what is missing")),
         "what was not played and why; null if the run is complete",
     )
     shard: Part | None = needed(
-        nullable(table(Part, "a shard")), "which part of a run this is; null if it is a whole run"
+        nullable(table(Part, "a shard")), "the shard that this run is; null for a whole run"
     )
     profiles: tuple[Profile, ...] = needed(
         array(table(Profile, "a profile")), "the verdicts, by profile"
     )
     not_applicable: tuple[Group, ...] = needed(
         array(table(Group, "a group of cases")),
-        "cases that did not apply, grouped by what was missing, the largest group first",
+        "the cases that did not apply, grouped by what was missing; the largest group comes first",
     )
     causes: tuple[Cause, ...] = needed(
         array(table(Cause, "a cause"), _MOST),
-        "the causes of the failures, those with the most failures first",
+        "the causes of the failures: those with the most failures first, and warnings last",
     )
-    notes: tuple[str, ...] = needed(_TEXTS, "other remarks for the reader")
+    notes: tuple[str, ...] = needed(_TEXTS, "further remarks for the reader")
     requirements: Mapping[str, Rule] = needed(mapping(table(Rule, "a rule")), "the rules, by id")
     events: tuple[Event, ...] = needed(
         array(table(Event, "an event"), _MOST),
-        "every event of every trace, once; `trace` refers to them",
+        "the distinct events of all traces; the entries of each `trace` refer to them by index",
     )
     results: tuple[Result, ...] = needed(
-        array(table(Result, "a result"), _MOST), "each case under each profile"
+        array(table(Result, "a result"), _MOST), "the result of each case under each profile"
     )
 
 
