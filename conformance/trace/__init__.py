@@ -1,1 +1,1 @@
-"""The trace of a case: what happened, in order, and the names of its events."""
+"""The trace of a case: its events in order, and the names by which cases refer to them."""

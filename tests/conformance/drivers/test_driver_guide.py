@@ -44,13 +44,16 @@ MISTAKES: Final = {
         'given, policy = {"initial_ms": 500, **self.config}, {}',
     ),
     "the client is reused in the next case": (OPENED, 'if name == "open" and case is None:'),
-    "an error's kind is guessed from its base class": ('arkor_proto.GaveUp: "gave_up", ', ""),
+    "the kind of an error is guessed from the error's base class": (
+        'arkor_proto.GaveUp: "gave_up", ',
+        "",
+    ),
     "a missing number is left out instead of being null": ("{**NUMBERS, **data}", "data"),
     "the driver declares a capability that the client lacks": (
         '"concurrent",',
         '"concurrent", "create", "attach",',
     ),
-    "the configuration is logged, with its token": (
+    "the driver logs the configuration, including the token": (
         OPENED,
         f"print(line, file=sys.stderr)\n        {OPENED}",
     ),
