@@ -54,7 +54,8 @@ class Client:
     )
     declared_gaps: Mapping[str, str] = needed(_TEXT_BY_NAME, "reasons by case")
     command: tuple[str, ...] = needed(
-        _TEXTS, "the command line that starts the driver or the control program; empty if none was given"
+        _TEXTS,
+        "the command line that starts the driver or the control program; empty if none was given",
     )
 
 
