@@ -1,1 +1,1 @@
-"""Hosts and addresses: which to bind, which Host to accept, and URLs that reach no server."""
+"""Addresses to bind, the `Host` headers to accept, and URLs that reach no server."""
