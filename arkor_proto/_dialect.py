@@ -1,9 +1,9 @@
-"""JSON decoding as RFC 8259 defines it.
+"""Decodes JSON strictly as RFC 8259 defines it, within fixed limits.
 
-Python's own decoder accepts `NaN` as a number, refuses long integers, and gives up at a depth that
-depends on the caller's stack. Here, `NaN` and `Infinity` are not JSON (ARK-EVT-20), a number beyond
-the range of a double is null (ARK-EVT-22), and a value nested more deeply than `MAX_DEPTH` is
-refused (ARK-SEC-10).
+Python's own decoder accepts `NaN` as a number, refuses very long integers, and gives up at a depth
+that depends on the caller's stack. Here, `NaN` and `Infinity` are not JSON (ARK-EVT-20), a number
+beyond the range of a double becomes null (ARK-EVT-22), and a value nested more deeply than
+`MAX_DEPTH` is refused (ARK-SEC-10).
 """
 
 import json
@@ -15,10 +15,10 @@ from typing import Final, NoReturn, TypeAlias
 from arkor_proto._walk import MAX_DEPTH, is_dict, rebuilt, too_deep
 
 JsonLoads: TypeAlias = Callable[[str], object]
-"""Decodes one JSON text; raises ValueError for anything else."""
+"""Decodes one JSON text; raises ValueError if the string is not JSON."""
 
 BEYOND: Final = 2**1024 - 2**970
-"""The smallest integer that rounds to infinity as a double."""
+"""The smallest integer that becomes infinity when it is rounded to a double."""
 
 _DIGITS: Final = len(str(BEYOND))
 # A text of at most this length is too short for a value nested too deeply, and for an integer
@@ -43,8 +43,9 @@ _scan: Final = make_scanner(_DECODER)  # type: ignore[arg-type]  # the stub name
 def decode_json(text: str) -> object:
     """Return the value of one JSON text; raise ValueError if it is invalid or nested too deeply.
 
-    In a short text a number beyond the range of a double may still come back as infinity, because
-    checking every number of every frame would cost too much. `bounded` replaces it with null.
+    In a short text, a number beyond the range of a double may be returned as infinity, because
+    checking every number of every frame would take too long. To replace it with null, pass the
+    value to `bounded`.
     """
     try:
         # `decode` also skips white space on either side, which takes half as long as the rest.
@@ -66,9 +67,9 @@ def _decode_at_leisure(text: str) -> object:
 
 
 def decode_with(loads: JsonLoads, text: str) -> object:
-    """Return the value of one JSON text, using a decoder that may accept another dialect.
+    """Return the value of one JSON text, decoded by `loads`, which may accept another dialect.
 
-    `decode_json` reads the texts that `loads` refuses or may have misread.
+    If `loads` refuses the text or may have misread it, `decode_json` decodes it instead.
     """
     try:
         value = loads(text)
@@ -83,9 +84,9 @@ def decode_with(loads: JsonLoads, text: str) -> object:
 
 
 def bounded(value: object) -> object:
-    """Return a JSON value with null for each number beyond the range of a double.
+    """Return a JSON value with each number beyond the range of a double replaced by null.
 
-    Raises ValueError if it is nested more deeply than `MAX_DEPTH`, or contains a NaN.
+    Raise ValueError if the value is nested more deeply than `MAX_DEPTH`, or contains a NaN.
     """
     value = _in_range("", value)
     if value is None or isinstance(value, (str, int, float)):

@@ -1,7 +1,7 @@
-"""The `--state` file: the id of a job and the cursor, so that a later command can resume.
+"""The `--state` file, which stores a job's id and cursor so that a later command can resume.
 
-The file is replaced as a whole, so that a killed process leaves either the old file or the new one.
-After a power failure it may be a few events behind.
+The file is always replaced as a whole, so a process that is killed leaves either the old file or
+the new one. After a power failure, the stored cursor may be a few events behind.
 """
 
 import json
@@ -22,13 +22,13 @@ _MAX_BYTES: Final = 64 * 2**10
 
 @frozen(kw_only=True)
 class State:
-    """The contents of the state file. A job that is being submitted has no id yet."""
+    """The contents of a state file; `job_id` is empty until the job's submission has succeeded."""
 
     base_url: str
     org: str = ""
     project: str = ""
     job_file: str = ""
-    """The digest of the submitted job file, "" for a job that was only followed."""
+    """The digest of the job file that was submitted; "" if the job was only followed."""
     job_id: str = ""
     last_event_id: str = ""
 
@@ -38,14 +38,14 @@ _NAMES: Final = tuple(each.name for each in fields(State))
 
 @frozen
 class StateFile:
-    """The path of a state file, and the job that it belongs to."""
+    """A state file, given by its path, and what identifies its job."""
 
     path: Path
     about: State = field()
-    """The initial state of the job, before anything is known about it."""
+    """What `write` stores, apart from the job's id and the cursor."""
 
     def read(self) -> State | None:
-        """Return the state, or None if there is no file; raise ValueError for an unusable file."""
+        """Return the state, None if there is no file; raise ValueError if the file is unusable."""
         try:
             with self.path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
@@ -55,13 +55,13 @@ class StateFile:
             raise ValueError(f"--state {self.path}: {error.strerror or error}") from error
         state = _decoded(content)
         if state is None:
-            problem = "it is not a state file of arkor-proto; use another file, or remove it"
+            problem = "this is not an arkor-proto state file; remove it, or use another file"
             raise ValueError(f"--state {self.path}: {problem}")
         self._check(state)
         return state
 
     def write(self, job_id: str, last_event_id: str = "") -> None:
-        """Replace the state file; raise an OSError that names the file."""
+        """Replace the file's contents; raise an OSError that names the file if that fails."""
         state = evolve(self.about, job_id=job_id, last_event_id=last_event_id)
         values = {camel(name): getattr(state, name) for name in _NAMES}
         text = json.dumps({_MARK: _VERSION, **values})
@@ -78,7 +78,7 @@ class StateFile:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def remove(self) -> None:
-        """Remove the file, because there is no job."""
+        """Remove the file if it exists, because no job was created."""
         self.path.unlink(missing_ok=True)
 
     def _check(self, state: State) -> None:
@@ -86,7 +86,7 @@ class StateFile:
             theirs, ours = getattr(state, name), getattr(self.about, name)
             if theirs != ours:
                 option = f"--{name.replace('_', '-')}"
-                problem = f"its job uses {option} {theirs!r}, not {ours!r}; use another file"
+                problem = f"was saved with {option} {theirs!r}, not {ours!r}; use another file"
                 raise ValueError(f"--state {self.path}: {problem}")
 
 

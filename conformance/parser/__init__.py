@@ -1,1 +1,1 @@
-"""Judge a bare event-stream parser: bytes in, events out, without HTTP, jobs or time."""
+"""Judge an event-stream parser on its own: feed it bytes and check its events, without HTTP or jobs."""

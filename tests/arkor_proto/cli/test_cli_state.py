@@ -131,7 +131,7 @@ GOOD = {
     "jobId": "j",
     "lastEventId": "4",
 }
-FOREIGN = "it is not a state file of arkor-proto; use another file, or remove it"
+FOREIGN = "this is not an arkor-proto state file; remove it, or use another file"
 
 
 @pytest.mark.parametrize(
@@ -150,11 +150,11 @@ FOREIGN = "it is not a state file of arkor-proto; use another file, or remove it
         (json.dumps({**GOOD, "jobId": "k"}), "is for job 'k', not 'j'; use another file"),
         (
             json.dumps({**GOOD, "org": "acme"}),
-            "its job uses --org 'acme', not ''; use another file",
+            "was saved with --org 'acme', not ''; use another file",
         ),
         (
             json.dumps({**GOOD, "baseUrl": "http://h"}),
-            "its job uses --base-url 'http://h', not 'http://127.0.0.1:9'; use another file",
+            "was saved with --base-url 'http://h', not 'http://127.0.0.1:9'; use another file",
         ),
     ],
 )
