@@ -1,4 +1,4 @@
-"""The command `arkor-proto`: `run FILE`, `follow JOB`, `status JOB`, `cancel JOB` and `demo`."""
+"""The `arkor-proto` command, with `run`, `follow`, `status`, `cancel` and `demo`."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`arkor-conformance coverage`: the cases and mutants for each requirement."""
+"""`arkor-conformance coverage`: count the cases and mutants for each requirement."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ _Judged = tuple[Mapping[str, Requirement], Sequence[Judging], Sequence[Breaking]
 @click.option("--holes", is_flag=True, help="Show only requirements without a case or a mutant.")
 @click.option("--backend", "of_backends", is_flag=True, help="Show the requirements for backends.")
 def command(*, holes: bool, of_backends: bool) -> int:
-    """Show each requirement with its source and how many cases and mutants it has.
+    """List each requirement, with the number of cases that test it and mutants that break it.
 
     The exit status is 1 if a requirement has no case or no mutant.
 

@@ -59,8 +59,12 @@ class Difference:
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)
 @options.baseline
-@options.out("parted.toml", "the smallest schedule on which the clients differ, as a case file")
-@click.option("--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps.")
+@options.out("parted.toml", "the schedule on which the clients differ, as a case file")
+@click.option(
+    "--shrink/--no-shrink",
+    default=True,
+    help="Reduce the schedule found to as few steps as possible.",
+)
 def command(
     *,
     left: str,

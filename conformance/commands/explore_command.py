@@ -1,4 +1,4 @@
-"""`arkor-conformance explore`: play seeded random fault schedules against the oracle."""
+"""`arkor-conformance explore`: test a client with random fault schedules and an oracle."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,8 +46,12 @@ BATCH = 50
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)
 @options.baseline
-@options.out("found.toml", "the smallest failing schedule, as a case file")
-@click.option("--shrink/--no-shrink", default=True, help="Reduce the schedule to the fewest steps.")
+@options.out("found.toml", "the failing schedule, as a case file")
+@click.option(
+    "--shrink/--no-shrink",
+    default=True,
+    help="Reduce the schedule found to as few steps as possible.",
+)
 @options.driver
 def command(
     *,
@@ -62,7 +66,7 @@ def command(
     shrink: bool,
     driver: Sequence[str],
 ) -> int:
-    """Play random fault schedules with a client; minimise the first on which it breaks a rule.
+    """Test a client with random fault schedules; minimise the first that makes it break a rule.
 
     \b
     example:
@@ -136,7 +140,7 @@ class _Found:
 
 @define
 class _Search:
-    """Searches for a schedule on which a client fails in a way that is not yet known."""
+    """Searches for a schedule that makes a client fail, ignoring known failures."""
 
     plan: Plan
     rules: Mapping[str, Requirement]
@@ -145,11 +149,11 @@ class _Search:
 
     @property
     def otherwise(self) -> str:
-        """The text that is appended to messages if known failures are ignored; empty otherwise."""
-        return " in another way" if self.passing.is_used else ""
+        """The text to append to messages if there are known failures; empty otherwise."""
+        return " (not counting known failures)" if self.passing.is_used else ""
 
     async def first(self, schedules: Iterator[Schedule]) -> tuple[int, _Found | None]:
-        """Return how many schedules were tried, and the first on which the client failed."""
+        """Return how many schedules were tried, and the first on which the client failed, if any."""
         tried = 0
         while batch := list(itertools.islice(schedules, BATCH)):
             found = await self._first_of(batch, tried)
@@ -170,9 +174,9 @@ class _Search:
     async def _first_of(
         self, schedules: Sequence[Schedule], tried: int | None = None
     ) -> _Found | None:
-        """Return the first schedule on which the client fails in a way that is not yet known.
+        """Return the first schedule that makes the client fail, ignoring known failures.
 
-        `tried` is the number of earlier schedules; if it is None, known failures are not counted.
+        `tried` is the number of schedules played before these; if None, nothing is counted.
         """
         cases = [as_case(f"try-{n}", each, self.rules) for n, each in enumerate(schedules)]
         places = {case.id: n for n, case in enumerate(cases)}

@@ -1,4 +1,4 @@
-"""Print the report on the terminal, for readers who use the kit for the first time.
+"""Print the report on the terminal, in a form that first-time users of the kit understand.
 
 It uses the same data as all other reports.
 """
@@ -60,7 +60,7 @@ class Report:
     screen: Screen
 
     def print(self, run: Mapping[str, Json]) -> None:
-        """Print everything: failures first, and the verdict last, just above the prompt."""
+        """Print everything: failures first, and the verdict near the end, close to the prompt."""
         top = Table("run", {key: seen(value) for key, value in run.items()})
         results = top.tables("results")
         found = causes(top)
@@ -81,7 +81,7 @@ class Report:
         self._say(top.table("specification").text("said"))
 
     def _summary_of(self, found: Sequence[Cause]) -> None:
-        """Print the sentence of each cause, with its hints."""
+        """Print each cause in one sentence, followed by its hints."""
         for cause in found[:_MOST_SENTENCES]:
             style = "yellow" if cause.values.flag("warning") else "red"
             self.screen.print()
@@ -154,7 +154,7 @@ class Report:
 
 
 def _pairs() -> Grid:
-    """Return a grid of names and values; long values wrap instead of being cut off."""
+    """Return an empty grid for names and values; long values wrap instead of being cut off."""
     grid = Grid.grid(padding=(0, 2))
     grid.add_column()
     grid.add_column(overflow="fold")
@@ -172,7 +172,7 @@ def _rules(result: Table, rules: Table) -> RenderableType:
 
 def _finding(finding: Table, *, named: bool) -> RenderableType:
     grid = _pairs()
-    missed = "  (the rule of this case was not reached)"
+    missed = "  (happened before the rule that this case tests was reached)"
     missed = missed if finding.flag("not_reached") else ""
     head = Text.assemble((finding.text("assertion"), "bold"), (missed, "dim"))
     shown = [head] if named or missed else []
@@ -201,7 +201,7 @@ def _levels(profile: Table) -> tuple[str, str]:
 
 
 def verdict(profile: Table) -> Text:
-    """Return the styled verdict on a profile; CONFORMS and failures are in capitals."""
+    """Return the styled verdict on a profile; only a qualified "conforms" is in lower case."""
     rank, words = profile.text("rank"), profile.text("verdict")
     head, style = _RANKS[rank]
     beginning = rank if words.startswith(rank) else "conforms"

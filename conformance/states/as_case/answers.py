@@ -11,7 +11,7 @@ from conformance.strict_data import Json
 PING: Final[Mapping[str, Json]] = {"event": "ping", "data": "{}"}
 NOISE: Final[Mapping[str, Json]] = {"data": "no json"}
 CANCELLED: Final[Mapping[str, Json]] = {"status": 200, "json": {}}
-"""The response to a cancel; the default would depend on whether an earlier cancel arrived."""
+"""Always the same response to a cancel; the default depends on whether one arrived before."""
 _REFUSED: Final[Mapping[str, Json]] = {"status": 500, "json": {"error": "no"}}
 _HALF: Final[Sequence[Json]] = ({"raw": "{"},)
 _JOB: Final[Mapping[str, Json]] = {
@@ -35,7 +35,7 @@ _WHOLE: Final[Mapping[str, Mapping[str, Json]]] = {
     "is over": {"json": {"job": _OVER}},
     "breaks": {"content_type": "application/json", "frames": [*_HALF], "end": "bad_chunk"},
 }
-"""The responses to all calls except the stream, by move."""
+"""The responses to all calls except the stream, by the backend's move."""
 _NEVER: Final[Mapping[str, Json]] = {"lose": "response", "end": "hang"}
 
 
@@ -52,7 +52,7 @@ def _step(place: int) -> Mapping[str, Json]:
 
 
 def rest_of_the_log(heard: int) -> Mapping[str, Json]:
-    """Return a stream response with all events that have not been delivered yet."""
+    """Return a stream response with all undelivered events, but at least the last of the log."""
     return {"frames": frames_of(range(min(heard, len(LOG) - 1) + 1, len(LOG) + 1)), "end": "eof"}
 
 
@@ -62,7 +62,7 @@ class Answer:
 
     call: str
     how: str = ""
-    """The first move: accepts, refuses, breaks, runs or is over; empty if there was none yet."""
+    """The backend's first move: accepts, refuses, breaks, runs or "is over"; empty if none yet."""
     frames: list[Mapping[str, Json]] = field(factory=list[Mapping[str, Json]])
     end: str = "hang"
     gate: str = ""

@@ -50,7 +50,7 @@ def an_abort_ends_a_connect(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_a_look_up(bench: Bench) -> None:
-    """An abort ends a wait during a name look-up, without waiting for the look-up."""
+    """An abort ends a wait during a name look-up, without waiting for the look-up to finish."""
     with bench.play(Scene(url=URL)) as play, slow_look_up() as began:
         wait = play.waiting()
         holds(
@@ -72,7 +72,7 @@ def an_abort_ends_a_tls_handshake(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_the_wait_for_a_head(bench: Bench) -> None:
-    """An abort ends a wait before the stream's head arrives, and closes the connection."""
+    """An abort ends a wait for the stream's response head, and closes the connection."""
     with _waiting(bench, Scene(streams=[then_left()])) as play:
         play.came("stream")
 
@@ -89,7 +89,7 @@ def an_abort_ends_a_silent_stream(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-8")
 def an_abort_ends_a_refusal_that_does_not_end(bench: Bench) -> None:
-    """An abort while a refusal's body is being read rejects `wait()` with the abort's reason."""
+    """An abort while a refusal's body is read makes `wait()` raise Aborted with the abort's reason."""
     slow = refusal(500).replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(_NOTHING_PASSES)
     with _waiting(bench, Scene(streams=[then_left(slow)], clock=clock)) as play:
@@ -107,7 +107,7 @@ def an_abort_ends_a_delay(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-7")
 def an_abort_during_a_callback_ends_the_wait_after_it(bench: Bench) -> None:
-    """An abort lets a running callback return, and no other callback runs."""
+    """An abort during a callback lets it return, but no other callback runs."""
     hold = Hold()
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
     with bench.play(Scene(streams=[stream], on_event=hold)) as play:
@@ -122,7 +122,7 @@ def an_abort_during_a_callback_ends_the_wait_after_it(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-6")
 def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
-    """Every wait after an abort rejects with the abort's reason, without connecting."""
+    """Every `wait()` after an abort raises Aborted with the abort's reason, without connecting."""
     with bench.play(Scene(job=None)) as play:
         play.abort("early")
         same("first", play.waiting().error(Aborted).reason, "early")
@@ -132,7 +132,7 @@ def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ERR-10")
 def an_abort_ends_every_wait(bench: Bench) -> None:
-    """An abort ends two overlapping waits; both raise Aborted with its reason."""
+    """An abort ends two overlapping waits; both raise Aborted with the abort's reason."""
     with bench.play(Scene(streams=[endless()])) as play:
         waits = [play.waiting(), play.waiting()]
         play.came("stream")
@@ -142,7 +142,7 @@ def an_abort_ends_every_wait(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-5", "ARK-ABT-9")
 def an_abort_leaves_a_create_alone(bench: Bench) -> None:
-    """An abort ends the wait; the create request continues, and start and cancel still work."""
+    """An abort ends the wait but lets its create finish; `start()` and `cancel()` still work."""
     gate = threading.Event()
     create = after(lambda: gate.wait(bench.patience), accepted())
     with bench.play(Scene(job=None, create=[create])) as play:

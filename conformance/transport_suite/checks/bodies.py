@@ -49,7 +49,7 @@ def a_whole_body_by_length_is_a_clean_end(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-5")
 def a_body_without_framing_ends_with_its_connection(bench: Bench) -> None:
-    """Without a Content-Length or chunks, the body ends when the connection ends."""
+    """Without a Content-Length or chunked encoding, the body ends when the connection ends."""
     first = then_closed(HEAD, b"Connection: close\r\n\r\n", _BODY)
     same("reconnects", _course(bench, first).causes, ["clean"])
 
@@ -63,7 +63,7 @@ def a_body_shorter_than_its_length_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3", "ARK-RES-13")
 def a_body_cut_within_a_chunk_is_broken(bench: Bench) -> None:
-    """A connection that ends in the middle of a chunk is Broken, never Finished."""
+    """A connection that ends in the middle of a chunk is reported as Broken, never Finished."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY + b"data: ")[:-4])
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
@@ -104,7 +104,7 @@ def a_reset_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-1", "ARK-BUD-6", "ARK-BUD-7")
 def a_stream_that_cannot_be_opened_spends_the_budget(bench: Bench) -> None:
-    """If a connection is reset before the response, Broken is reported once, as one failure."""
+    """A reset before the response is reported as Broken once, and counts as one failure."""
     with bench.play(Scene(streams=[then_reset], max_attempts=3)) as play:
         same("failures", play.waiting().error(GaveUp).attempts, 4)
         same("opens", len(play.peer.asked("stream")), 4)
@@ -120,7 +120,7 @@ def a_refused_stream_is_an_answer(bench: Bench) -> None:
 
 @check("T2", "ARK-SEC-2")
 def a_redirect_of_a_stream_is_reported(bench: Bench) -> None:
-    """The core follows a redirect within the origin, and sends the cursor and the token."""
+    """The core follows a redirect within the same origin, and sends the cursor and token again."""
     away = refusal(307, "there", "Location: /v1/jobs/job-1/events/stream?again=1")
     scene = Scene(streams=[sends(away), job(log(1))], last_event_id="7")
     with bench.play(scene) as play:

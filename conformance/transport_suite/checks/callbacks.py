@@ -44,7 +44,7 @@ def _raise_at_two(_: Play, event: TrainingEvent) -> None:
 
 @check("T5", "ARK-EVT-1", "ARK-EVT-2")
 def every_kind_of_event_has_its_callback(bench: Bench) -> None:
-    """Each Deliver reaches its callback in the application once, in order."""
+    """Each event, whatever its kind, reaches the application's callback once, in order."""
     frames = frame("started", 1), log(2), checkpoint(3)
     with bench.play(Scene(streams=[job(*frames)])) as play:
         play.wait()
@@ -54,7 +54,7 @@ def every_kind_of_event_has_its_callback(bench: Bench) -> None:
 
 @check("T5", "ARK-STR-3")
 def a_failed_job_is_a_result(bench: Bench) -> None:
-    """If the job failed, `wait()` returns its result after calling the callback."""
+    """If the job failed, `wait()` calls the callback and then returns the job's result."""
     with bench.play(Scene(streams=[endless(frame("failed", 1, error="no memory"))])) as play:
         result = play.wait()
         same("status", (result.job.status, result.job.error), ("failed", "no memory"))
@@ -110,7 +110,7 @@ def an_error_of_a_callback_rejects_the_wait(bench: Bench) -> None:
 
 @check("T6", "ARK-RES-14")
 def a_wait_after_a_rejected_one_goes_on(bench: Bench) -> None:
-    """A wait that follows a rejected one has its own outcome and resumes from the cursor."""
+    """If a callback's exception ended a wait, the next wait resumes from the cursor and succeeds."""
     scene = Scene(
         streams=[job(log(1), log(2)), job(log(3))],
         on_event=_raise_at_two,

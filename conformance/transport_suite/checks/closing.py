@@ -21,7 +21,7 @@ from mock_server import MockServer
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_silent_stream(bench: Bench) -> None:
-    """A close during a silent stream makes `wait()` raise TransportError and close the stream."""
+    """A close ends a silent stream: `wait()` raises TransportError and the connection is closed."""
     began = threading.Event()
     scene = Scene(streams=[endless(log(1))], on_event=lambda _, __: began.set())
     with bench.play(scene) as play:
@@ -70,7 +70,7 @@ def a_close_ends_a_delay(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_every_call(bench: Bench) -> None:
-    """A close makes all calls in progress raise TransportError, not just one of them."""
+    """Closing the client makes all calls in progress raise TransportError, not just one of them."""
     with bench.play(Scene(streams=[endless()], cancel=[then_left()])) as play:
         calls = [play.waiting(), play.waiting()]
         cancel = play.cancelling()
@@ -85,7 +85,7 @@ def a_close_ends_every_call(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_during_a_callback_is_followed_by_no_other(bench: Bench) -> None:
-    """A callback that runs during a close is the last one; when it returns, `wait()` raises."""
+    """If the client is closed during a callback, no other callback runs; then `wait()` raises."""
     hold = Hold()
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
     with bench.play(Scene(streams=[stream], on_event=hold)) as play:
@@ -101,7 +101,7 @@ def a_close_during_a_callback_is_followed_by_no_other(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_closed_client_says_so(bench: Bench) -> None:
-    """A call after the close raises without connecting, and a second close does nothing."""
+    """After a close, `start()` raises an error without connecting; a second close does nothing."""
     with bench.play(Scene(streams=[job(log(1))], job=None)) as play:
         play.close()
         error = play.starting().error(Exception)

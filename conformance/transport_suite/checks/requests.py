@@ -133,7 +133,7 @@ def an_answer_in_single_bytes_is_whole(bench: Bench) -> None:
 
 @check("T6", "ARK-CRE-5", "ARK-CRE-7")
 def a_refused_start_raises_and_may_be_tried_again(bench: Bench) -> None:
-    """Each start gets the outcome of its own request: a refused one raises; the next succeeds."""
+    """If a create is refused, `start()` raises; the next `start()` sends a new create and succeeds."""
     create = [sends(refusal(422, "bad model")), sends(accepted())]
     with bench.play(Scene(job=None, create=create)) as play:
         error = play.starting().error(StatusError)
@@ -144,7 +144,7 @@ def a_refused_start_raises_and_may_be_tried_again(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-6", "ARK-CRE-7")
 def a_create_that_was_reset_is_not_repeated(bench: Bench) -> None:
-    """A reset before the response raises a TransportError, and the create is not sent again."""
+    """A reset before the response makes `start()` raise TransportError; the create is not resent."""
     with bench.play(Scene(job=None, create=[then_reset])) as play:
         play.starting().error(TransportError)
         same("creates", len(play.peer.asked("create")), 1)
@@ -152,7 +152,7 @@ def a_create_that_was_reset_is_not_repeated(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-6", "ARK-CRE-7")
 def a_create_that_was_not_answered_is_not_repeated(bench: Bench) -> None:
-    """If `start()` gets no response, it raises TransportError, and the create is not sent again."""
+    """If `start()` gets no response, it raises TransportError; the create is not resent."""
     with bench.play(Scene(job=None, create=[then_closed()])) as play:
         play.starting().error(TransportError)
         same("creates", len(play.peer.asked("create")), 1)
@@ -160,7 +160,7 @@ def a_create_that_was_not_answered_is_not_repeated(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-7")
 def a_cut_answer_is_not_an_answer(bench: Bench) -> None:
-    """A body shorter than its Content-Length is a failure, even if it can be parsed."""
+    """If a body is shorter than its Content-Length, `start()` fails, even if the body can be parsed."""
     cut = accepted().replace(b"Content-Length: ", b"Content-Length: 1")
     with bench.play(Scene(job=None, create=[then_closed(cut)])) as play:
         play.starting().error(TransportError)
@@ -168,7 +168,7 @@ def a_cut_answer_is_not_an_answer(bench: Bench) -> None:
 
 @check("T3", "ARK-CRE-7")
 def what_is_not_http_is_a_broken_exchange(bench: Bench) -> None:
-    """Bytes that are not HTTP/1.1 are reported as a TransportError."""
+    """If the response is not HTTP/1.1, `start()` raises TransportError."""
     with bench.play(Scene(job=None, create=[then_left(b"SSH-2.0-x\r\n\r\n")])) as play:
         play.starting().error(TransportError)
         play.all_left()

@@ -52,7 +52,7 @@ def waits_that_overlap_share_one_stream(bench: Bench) -> None:
 
 @check("T6", "ARK-ERR-10")
 def waits_that_overlap_share_a_rejection(bench: Bench) -> None:
-    """Two overlapping waits raise the same error; the next wait has its own outcome."""
+    """Two overlapping waits raise the same error, which does not affect the next wait."""
     gate = threading.Event()
     refused = after(lambda: gate.wait(bench.patience), refusal(401, "who are you"))
     scene = Scene(streams=[refused, job(log(1))], profile=PROFILE_2026_07)
@@ -74,7 +74,7 @@ def waits_that_overlap_share_a_rejection(bench: Bench) -> None:
 
 @check("T6", "ARK-CRE-3")
 def a_start_and_a_wait_share_one_create(bench: Bench) -> None:
-    """A wait during a create joins it, and opens the stream once the job is known."""
+    """A `wait()` during a create sends no second create; it opens the stream once the first succeeds."""
     gate = threading.Event()
     create = after(lambda: gate.wait(bench.patience), accepted())
     with bench.play(Scene(job=None, create=[create])) as play:
@@ -89,7 +89,7 @@ def a_start_and_a_wait_share_one_create(bench: Bench) -> None:
 
 @check("T6", "ARK-CAN-7")
 def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
-    """A cancel during the create is sent once the job is known, and both calls return."""
+    """A cancel during a create is sent once the create has succeeded, and both calls return."""
     gate = threading.Event()
     create = after(lambda: gate.wait(bench.patience), accepted())
     with bench.play(Scene(job=None, create=[create])) as play:
@@ -105,7 +105,7 @@ def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
 
 @check("T6", "ARK-CAN-6")
 def a_cancel_during_a_wait_does_not_end_it(bench: Bench) -> None:
-    """A cancel is sent while another thread waits; the wait ends with the terminal event."""
+    """A cancel during a wait is sent at once; the wait goes on until the terminal event."""
     gate = threading.Event()
 
     def script(visit: Visit) -> None:
@@ -125,7 +125,7 @@ def a_cancel_during_a_wait_does_not_end_it(bench: Bench) -> None:
 
 @check("T6", "ARK-CAN-1")
 def a_cancel_without_a_job_sends_nothing(bench: Bench) -> None:
-    """A cancel before any start returns without opening a connection."""
+    """If no job was started, `cancel()` returns without opening a connection."""
     with bench.play(Scene(job=None)) as play:
         play.cancelling().result()
         same("connections", play.peer.visits, 0)

@@ -35,7 +35,7 @@ from mock_server import MockServer
 
 @check("T11", "ARK-BAK-1", "ARK-BAK-15")
 def delays_are_those_of_the_session(bench: Bench) -> None:
-    """Each reconnect happens exactly at the session's deadline, measured by the given clock."""
+    """Each reconnect happens exactly at the session's deadline, as measured by the client's clock."""
     with bench.play(Scene(streams=[*[sends(refusal(503))] * 4, job(log(1))])) as play:
         play.wait()
         told = [each.delay for each in play.notices if isinstance(each, Reconnecting)]
@@ -45,7 +45,7 @@ def delays_are_those_of_the_session(bench: Bench) -> None:
 
 @check("T11", "ARK-BAK-4")
 def the_delay_after_a_clean_end_is_the_first_one(bench: Bench) -> None:
-    """After a clean end, the stream is reopened when the initial delay has passed."""
+    """After a clean end, the stream is reopened after the initial delay."""
     with bench.play(Scene(streams=[whole(log(1)), job(log(2))], initial_delay=3.0)) as play:
         play.wait()
         same("delays", play.clock.delays(), [3.0])
@@ -94,7 +94,7 @@ def a_silent_stream_is_reopened(bench: Bench) -> None:
 
 @check("T11", "ARK-CRE-7")
 def a_create_whose_body_does_not_end_is_given_up(bench: Bench) -> None:
-    """If a response misses the session's deadline, the start fails and its connection closes."""
+    """If a response is incomplete at the session's deadline, `start()` raises and disconnects."""
     endless_answer = accepted().replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(frozenset(Timer))
     scene = Scene(job=None, create=[then_left(endless_answer)], clock=clock)
@@ -105,7 +105,7 @@ def a_create_whose_body_does_not_end_is_given_up(bench: Bench) -> None:
 
 @check("T11", "ARK-SEC-4")
 def a_refusal_whose_body_does_not_end_is_a_refusal(bench: Bench) -> None:
-    """A refusal is reported with its status even if its body misses the deadline."""
+    """A refusal is reported with its status even if its body is not complete by the deadline."""
     slow = refusal(422, "no").replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(frozenset(Timer))
     with bench.play(Scene(job=None, create=[then_left(slow)], clock=clock)) as play:
@@ -145,7 +145,7 @@ def a_tls_handshake_has_the_limit_of_the_connect(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_head_has_a_limit(bench: Bench) -> None:
-    """An exchange whose response head does not arrive is Broken after the head timeout."""
+    """If no response head arrives, the exchange is reported as Broken after the head timeout."""
     create = [then_left(b"HTTP/1.1 200 OK\r\nContent-")]
     scene = Scene(job=None, create=create, clock=None, head_timeout=SOON)
     with bench.play(scene) as play:
