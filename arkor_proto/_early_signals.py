@@ -1,6 +1,7 @@
-"""Ends a command immediately, with one line, if a signal arrives while its modules are imported.
+"""Ends a command immediately if a signal arrives while its modules are being imported.
 
-Until its imports are done, a command cannot report an interruption, and has not yet done anything.
+Until its imports are done, a command cannot report the interruption itself, so this module prints
+one line for it. There is nothing to clean up, because the command has not done anything yet.
 This affects only a process that was started as one of our commands: in any other process,
 importing the package leaves the signal handlers alone.
 
@@ -33,7 +34,7 @@ def is_command() -> bool:
 
 
 def quit_on_signals() -> None:
-    """On SIGINT and SIGTERM, exit with 128 + the signal's number, unless the signal is ignored."""
+    """On SIGINT or SIGTERM, exit with 128 + its number, unless it is handled or ignored."""
     signal = sys.modules["_signal"]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _quit)

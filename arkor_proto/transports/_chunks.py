@@ -2,7 +2,7 @@
 
 h11 takes longer to parse a chunk than a session does to handle the event in it. Only plain chunks
 are merged; anything unusual is forwarded unchanged, and h11 decides whether it is valid. The body
-stays the same, and no byte of it is delayed.
+stays the same, and none of its data is delayed.
 """
 
 import re
@@ -22,13 +22,13 @@ class ChunkMerger:
     _owed: int = field(default=0, init=False)
     """How many bytes of the current chunk, including its CRLF, have not arrived yet."""
     _held: bytes = field(default=b"", init=False)
-    """The start of a chunk's head, held until the rest arrives. It contains no bytes of the body."""
+    """The start of a chunk's head, held until the head is complete; holding it delays no data."""
     _gone: bytes = field(default=b"", init=False)
-    """The part of an unfinished chunk head that was already forwarded."""
+    """The start of an unfinished chunk head, which has already been forwarded."""
     _plain: bool = field(default=True, init=False)
 
     def feed(self, data: bytes) -> bytes:
-        """Return what can be forwarded now; `data` is b"" at the end of the connection."""
+        """Return what can be forwarded now; `data` is b"" once the connection has ended."""
         if not self._plain or not data:
             held, self._held = self._held, b""
             return held + data
@@ -42,7 +42,7 @@ class ChunkMerger:
         return begun + self._merge(data)
 
     def skip(self, data: bytes) -> None:
-        """Account for bytes at the start of the body that were forwarded unchanged."""
+        """Account for the first bytes of the body, which were forwarded unchanged."""
         self._merge(data)
         self._gone, self._held = self._held, b""
 
@@ -74,7 +74,7 @@ class ChunkMerger:
         return merged + self._rest(data[at:])
 
     def _rest(self, rest: bytes) -> bytes:
-        """Return the part of `rest` (all after the last complete chunk) that can be forwarded."""
+        """Return what can be forwarded of `rest`, the data after the last complete chunk."""
         found = _HEAD.match(rest)
         if found is not None and int(found[1], 16):
             self._owed = found.end() + int(found[1], 16) + 2 - len(rest)

@@ -77,7 +77,7 @@ __all__ = [
 
 @frozen(kw_only=True)
 class Checkpoint(CheckpointSurface):
-    """The argument of `on_checkpoint`: the event, and a method for inference on the checkpoint."""
+    """What `on_checkpoint` gets: the event, and a method that runs inference on the checkpoint."""
 
     _client: "ArkorClient" = field(repr=False, alias="client")
 
@@ -102,7 +102,7 @@ provider that is not async blocks the event loop until it returns.
 
 
 class Trainer(TrainerSurface[Checkpoint, "Events"]):
-    """Submits, follows and cancels one job; created by `ArkorClient.trainer` and `.attach`."""
+    """Submits, follows and cancels one job; created by `ArkorClient.trainer` or `.attach`."""
 
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         super().__init__(client.endpoint, session, callbacks.checkpointer)

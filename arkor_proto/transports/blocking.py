@@ -1,14 +1,14 @@
 """The blocking client, over plain sockets: for scripts, threads and gevent.
 
 `_blocking_driver.py` runs the session and explains which thread does what; `_blocking_http.py`
-transfers the bytes. Callbacks run in the thread that calls `wait()`. Each request in progress has its own
-thread, which ends with the response; between calls there are no threads.
+transfers the bytes. Callbacks run in the thread that calls `wait()`. Each request in progress has
+its own thread, which ends with the response; between calls there are no threads.
 
 Every method may be called from any thread, and `Trainer.abort` also from a signal handler. Ctrl-C,
 or any other signal whose handler raises, ends a call at any point and leaves the trainer usable. If
-a process is forked while a thread waits, every call of the client raises RuntimeError in the child,
-which must create a new client. If no thread waits, the child may use the client, which then opens
-its own connections.
+a process is forked while a thread waits, every call to the client raises RuntimeError in the child,
+which must create a new client. If no thread waits, the child may use the client, which opens new
+connections for it.
 """
 
 from collections.abc import Callable, Sequence
@@ -81,7 +81,7 @@ __all__ = [
 
 @frozen(kw_only=True)
 class Checkpoint(CheckpointSurface):
-    """The argument of `on_checkpoint`: the event, and a method for inference on the checkpoint."""
+    """What `on_checkpoint` gets: the event, and a method that runs inference on the checkpoint."""
 
     _client: "ArkorClient" = field(repr=False, alias="client")
 
@@ -101,12 +101,12 @@ TokenProvider: TypeAlias = Callable[[], str]
 """Returns the token for the next request; must not be async.
 
 Each call runs in its own thread, so calls for several requests may overlap. An abort, `close` or
-Ctrl-C does not wait for it: the thread is abandoned and its result is dropped.
+Ctrl-C does not wait for a call to return: its thread is abandoned and its result is dropped.
 """
 
 
 class Trainer(TrainerSurface[Checkpoint, "Events"]):
-    """Submits, follows and cancels one job; `ArkorClient.trainer` and `.attach` create it."""
+    """Submits, follows and cancels one job; created by `ArkorClient.trainer` or `.attach`."""
 
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         super().__init__(client.endpoint, session, callbacks.checkpointer)

@@ -23,7 +23,7 @@ _A = TypeVar("_A")
 
 @define(eq=False, kw_only=True)
 class Play(Exchanges):
-    """One case while it is played: its trace, its findings, and the operations that it may use."""
+    """A case that is being played: its trace, its findings, and the operations that it may use."""
 
     amounts: Amounts
     ledger: Ledger
@@ -31,13 +31,13 @@ class Play(Exchanges):
     random: Random
 
     async def seen(self) -> Seen:
-        """Return the job that every run follows; this case continues with its trace."""
+        """Return the job that every run follows, and make its trace the trace of this case."""
         seen = await self.supply.seen()
         self.adopt(seen.trace)
         return seen
 
     async def at_once(self, *calls: Callable[[], Awaitable[_A]]) -> list[_A]:
-        """Run several calls at the same time; return their results in order of completion."""
+        """Run several calls at the same time; return the results in order of arrival."""
         found: list[_A] = []
 
         async def one(call: Callable[[], Awaitable[_A]]) -> None:
@@ -61,7 +61,7 @@ class Play(Exchanges):
     ) -> Answer:
         """Submit a job and record every id in the response, so that the job can be cancelled.
 
-        If the create is not `expected` to make a job, it does not count against the limit.
+        A request that is not `expected` to create a job does not count against the limit.
         """
         if expected:
             await self.ledger.spend()
@@ -81,11 +81,11 @@ class Play(Exchanges):
         return answer
 
     def controls(self, *words: str) -> bool:
-        """Return whether the kit may create jobs and the control program declares these commands."""
+        """Return whether the kit may create jobs and the control program has these commands."""
         return self.control is not None and self.control.has(*words) and not self.supply.followed
 
     async def make(self, do: str, **arguments: Json) -> Mapping[str, Json]:
-        """Send a command to the control program; raise NotReached if that fails."""
+        """Send a command to the control program; return its answer, or raise NotReached."""
         control = self.control
         if control is None or not control.has("hold" if do in {"held", "release"} else do):
             raise NotReached(f"needs a control program with the command `{do}`")
@@ -120,20 +120,20 @@ class Play(Exchanges):
         return [each for each in ids if isinstance(each, str)]
 
     async def any_job(self) -> str:
-        """Return a new job that emits nothing on its own, or the job that every run follows."""
+        """Return a new quiet job if possible, otherwise the job that every run follows."""
         if self.controls("job"):
             return await self.quiet_job()
         return (await self.supply.seen()).job
 
     async def job_with_events(self) -> tuple[str, Sequence[str]]:
-        """Return a job with events (new, or the one that every run follows) and the event ids."""
+        """Return a job with events, either new or the one that every run follows, and their ids."""
         if self.controls("job", "emit"):
             return await self.running_job()
         seen = await self.supply.seen()
         return seen.job, seen.ids
 
     async def running_job(self, events: int = 3) -> tuple[str, list[str]]:
-        """Return a new job with some events, and their ids."""
+        """Return a new job with some events, and the ids of the events."""
         job = await self.quiet_job()
         return job, await self.emit(job, events)
 

@@ -46,10 +46,10 @@ _INTRO: Final = """\
 Written by `python -m conformance.generate.evidence` from the output of the commands below; do not
 edit.
 
-This page lists each promise of the project with a command that proves it and the figure that the
-command printed. To run a command yourself, start in the root of a clean checkout, after
-`pip install -e '.[EXTRA]'` with the extra that it needs. To measure all figures on this page again,
-run `python -m conformance.generate.evidence all`.
+This page lists each promise that the project makes, with a command that proves it and the figure
+that the command printed. To run a command yourself, first run `pip install -e '.[EXTRA]'` in the
+root of a clean checkout, with the extra that the command needs. To measure every figure on this
+page again, run `python -m conformance.generate.evidence all`.
 """
 
 Figures = Mapping[str, str]

@@ -1,7 +1,8 @@
 """The complete state of a session as a value that can be compared and hashed.
 
-A snapshot includes every attribute of an object, whatever its name or meaning. Exploring a graph
-takes tens of thousands of snapshots, so the slots of each type are looked up only once.
+By default, a snapshot includes every attribute of an object, whatever its name or meaning. The
+slots of each type are looked up only once, since exploring a graph takes tens of thousands of
+snapshots.
 """
 
 from collections import deque
@@ -11,10 +12,10 @@ from functools import cache
 from typing import Final, TypeGuard
 
 COUNTERS = frozenset({"number", "sent", "delivered", "exchange", "delivery"})
-"""Attributes that only number things: sessions that differ only in these behave the same.
+"""Attributes that only number things; sessions that differ only in these behave the same.
 
 Sessions that differ only in the integer keys of their mappings also behave the same, so a snapshot
-with any `leave_out` omits these keys.
+that leaves out any attributes also omits these keys.
 """
 
 

@@ -28,7 +28,7 @@ class Tenants:
     _plan: BackendPlan
     _known: dict[str, Tenant] = field(init=False, repr=False)
     _reached: dict[str, set[tuple[str, str]]] = field(init=False, repr=False)
-    """Maps every token to the pairs of organisation and project to which it gives access."""
+    """Maps each token to the (organisation, project) pairs that it gives access to."""
     _revoked: set[str] = field(factory=set[str], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -41,12 +41,12 @@ class Tenants:
 
     @property
     def home(self) -> tuple[str, str]:
-        """The organisation and the project of a job that was not created by a request."""
+        """The organisation and project of the jobs that are not created by requests."""
         first = next(iter(self._plan.tenants), None)
         return _NOWHERE if first is None else (first.org, first.projects[0])
 
     def revoke(self, token: str) -> bool:
-        """Stop accepting a token; return whether its open streams must end too."""
+        """Stop accepting a token; return whether the open streams that use it must be ended."""
         self._revoked.add(token)
         return self._plan.authenticate and self._plan.tenancy is Tenancy.CHECKED
 
@@ -63,7 +63,7 @@ class Tenants:
         return plan.token is None or token == plan.token
 
     def tenant(self, request: Request) -> Tenant | None:
-        """Return the tenant that sent a request; None if the backend does not check tenants."""
+        """Return the tenant that sent a request; None if it is unknown or not checked."""
         if self._plan.tenancy is Tenancy.IGNORED or self._overlooks(request):
             return None
         return self._known.get(bearer_of(request))
@@ -72,7 +72,7 @@ class Tenants:
         """Refuse a request about an organisation or a project that its token gives no access to."""
         if self._known and request.route is Route.ANONYMOUS:
             return refuse(
-                HTTPStatus.FORBIDDEN, "this backend has tenants and does not issue tokens"
+                HTTPStatus.FORBIDDEN, "this backend has tenants and issues no anonymous tokens"
             )
         tenant = self.tenant(request)
         if tenant is None or request.route in _ANYWHERE:
@@ -86,7 +86,7 @@ class Tenants:
             (
                 org != tenant.org,
                 HTTPStatus.FORBIDDEN,
-                f"the token is not for the organisation {quoted(org)}",
+                f"the token gives no access to the organisation {quoted(org)}",
             ),
             (inside and not project, HTTPStatus.BAD_REQUEST, "the query has no projectSlug"),
             (unreached, HTTPStatus.NOT_FOUND, f"project {quoted(project)} not found"),
@@ -94,7 +94,7 @@ class Tenants:
         return next((refuse(status, why) for wrong, status, why in problems if wrong), None)
 
     def sees(self, request: Request, job: Job) -> bool:
-        """Return whether a request has access to a job, judging by its token and its project."""
+        """Return whether a request has access to a job, judging by its token and its query."""
         tenant = self.tenant(request)
         if tenant is None:
             return True
