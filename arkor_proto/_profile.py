@@ -1,4 +1,4 @@
-"""The revisions of the protocol, as a table of named rules.
+"""The revisions of the protocol; each one is a profile, which gives every named rule a value.
 
 Other code never checks which profile is active; it checks the rule it needs.
 """
@@ -14,7 +14,7 @@ from arkor_proto._value import Value
 class Progress(Enum):
     """What counts as progress.
 
-    Progress resets the failure count, and a clean end that follows it is not a failure.
+    Progress resets the failure count, and a clean end of the stream after progress is not a failure.
     """
 
     ANY_FRAME = "any frame from the server"
@@ -41,15 +41,15 @@ class Profile(Value):
     progress: Progress
     callback_errors: CallbackErrors
     permanent_statuses: frozenset[int] = field(repr=False)
-    """Statuses that end the wait at once instead of spending the failure budget."""
+    """Response statuses that end the wait at once instead of being retried."""
     not_found_grace: float
-    """How long a 404 for the stream is retried after the create, instead of ending the wait."""
+    """How long after the create a 404 for the stream is retried instead of ending the wait."""
     stream_statuses: frozenset[int] = field(repr=False)
-    """Statuses of responses that are read as a stream."""
+    """Statuses with which a response is read as a stream."""
     requires_event_stream: bool
     """Whether only `text/event-stream` is read as a stream, and a 204 ends the wait."""
     honours_server_delay: bool
-    """Whether `retry:` and `Retry-After` set a minimum for the next delay, clamped to the cap."""
+    """Whether `retry:` and `Retry-After` set a minimum for the next delay, up to a cap."""
     spreads_clean_end: bool
     """Whether jitter also applies to the delay after a clean end of the stream."""
     byte_timeout: float | None
@@ -57,10 +57,10 @@ class Profile(Value):
     progress_timeout: float | None
     """The longest allowed time without progress on an open stream, even if keep-alives arrive."""
     asks_for_the_job: bool
-    """Whether the client requests the job after a stream that had nothing new, or whose terminal
-    frame was not JSON."""
+    """Whether the client asks for the job's state after a stream that delivered nothing new, or
+    whose terminal frame was not JSON."""
     idempotency_key: bool
-    """Whether a create request has an `Idempotency-Key`, which retries of the same start reuse."""
+    """Whether create requests carry an `Idempotency-Key`; retries of one start use the same key."""
     refreshes_token: bool
     """Whether a request is repeated once after a 401, with a new token from the token provider."""
 

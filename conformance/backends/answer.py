@@ -1,4 +1,4 @@
-"""A complete response from the backend, and the job in its body."""
+"""A response from the backend, and the job that the response contains."""
 
 import json
 import re
@@ -24,7 +24,7 @@ _CUT_SHORT: Final = {
 
 @frozen(kw_only=True)
 class Answer:
-    """A complete response; `status` is 0 if the backend sent none."""
+    """A response, as far as the kit received it; `status` is 0 if the backend sent none."""
 
     route: str
     status: int
@@ -76,7 +76,7 @@ class Answer:
 
     @property
     def made(self) -> str:
-        """The id of the created job, even from a truncated body; "" if it cannot be determined."""
+        """The id of the created job, found even in a truncated body; "" if it cannot be determined."""
         if self.job_id or not self.ok:
             return self.job_id
         found = _ID.search(self.body)
@@ -84,7 +84,7 @@ class Answer:
 
     @property
     def told(self) -> str:
-        """A short description of the response for messages: status, media type, error text."""
+        """A short description of the response, for messages: status, media type and error text."""
         if not self.status:
             return f"no response: {self.problem or self.ended or 'the backend was silent'}"
         kind = self.header("content-type").partition(";")[0]

@@ -21,7 +21,7 @@ from conformance.plain import say
 
 @click.command()
 @click.argument("case_id", metavar="CASE")
-@click.option("--backend", "of_backends", is_flag=True, help="Show a case for backends.")
+@click.option("--backend", "of_backends", is_flag=True, help="Show the backend case with this id.")
 def command(*, case_id: str, of_backends: bool) -> int:
     """Show one case: its rules with their sources, its premise, its steps and expectations.
 
@@ -63,10 +63,10 @@ def command(*, case_id: str, of_backends: bool) -> int:
 def _before(case: Case) -> Iterator[str]:
     """Yield lines that say what must hold before the case can judge its rules."""
     if case.applies:
-        requests = ", ".join(shape.request for shape in case.applies)
-        yield f"\nApplies only to clients whose requests match 'applies' in the case file: {requests}."
+        requests = " and ".join(shape.request for shape in case.applies)
+        yield f"\nApplies only to clients that send {requests} as 'applies' in the case file describes."
     if case.premise:
-        yield "\nPremise: if the client does not do this, the case cannot judge its rules."
+        yield "\nPremise: unless the client does all of this, the case cannot judge these rules."
         yield from (f"  {_premise(each)}" for each in case.premise)
 
 
@@ -75,14 +75,14 @@ def _premise(premise: Premise) -> str:
         case Reached(reference=event):
             return event
         case FirstCursors(chain=chain):
-            return f"the first requests for the stream have these cursors: {told(chain)}"
+            return f"the cursors of the first requests for the stream are: {told(chain)}"
         case FirstCallbacks(names=names):
             return f"the first callbacks are: {', '.join(names)}"
         case FirstSleeps(delays=delays):
             return f"the first back-off delays are: {', '.join(map(str, delays))} ms"
         case Carries(callback=callback, member=member):
-            return f"the first call of {callback} has a string as its {member}"
+            return f"the first call to {callback} passes an argument whose {member} is a string"
         case Result(operation=operation):
-            return f"{operation} settles as 'premise.result' specifies"
+            return f"{operation} settles as 'premise.result' in the case file specifies"
         case never:
             assert_never(never)

@@ -1,4 +1,4 @@
-"""The driver of a mutant: the reference client, with one or more mutations applied.
+"""The driver for mutants: it runs the reference client with one or more mutations applied.
 
 `python -m conformance.mutants.driver NAME...`
 """
@@ -15,11 +15,11 @@ from mock_server.strict.shapes import nearest
 
 
 def main(*names: str) -> None:
-    """Apply the mutants with these names, then serve as a driver; exit if a name is unknown."""
+    """Apply the mutants with these names, then serve as a driver; exit with an error if one is unknown."""
     known = {mutant.name: mutant for mutant in (*all_mutants(), *benign_variants())}
     for name in names:
         if name not in known:
-            sys.exit(f"mutant {name}: no such mutant; {nearest(name, known)}")
+            sys.exit(f"mutant {name!r}: no such mutant; {nearest(name, known)}")
         known[name].apply()
     anyio.run(serve, to.HELLO, open_client, to.explain)
 

@@ -1,4 +1,4 @@
-"""Explore one world under one profile, and find the shortest trace that breaks a promise."""
+"""Explore one world under one profile, and find the shortest sequence of moves that breaks a promise."""
 
 import time
 from collections import deque
@@ -51,7 +51,7 @@ def explored(
     most: int = MOST,
     on_state: Callable[[int], None] = lambda _: None,
 ) -> Explored:
-    """Explore a world; set `filtered` if the session has a planted fault."""
+    """Explore a world; pass `filtered=True` if a fault has been planted in the session."""
     began = time.monotonic()
 
     def make() -> World:
@@ -74,9 +74,9 @@ def explored(
 
 
 def played(make: Callable[[], World], trace: Breach) -> Breach | None:
-    """Repeat the moves of a trace; return the breach that they cause now, or None.
+    """Repeat the moves of a trace; return the breach that they cause this time, or None.
 
-    Raise NotPossible with the first move that is no longer possible.
+    Raise NotPossible at the first move that is no longer possible.
     """
     world = make()
     keys: list[object] = []
@@ -151,7 +151,7 @@ def going_round(
 
 
 def _way(edges: list[Edge], start: int, end: int) -> tuple[str, ...] | None:
-    """Return the shortest sequence of moves along these edges from one state to another."""
+    """Return the shortest sequence of moves along these edges from `start` to `end`, or None."""
     after: dict[int, list[Edge]] = {}
     for edge in edges:
         after.setdefault(edge.start, []).append(edge)

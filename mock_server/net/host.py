@@ -1,4 +1,4 @@
-"""Accept, number, limit and end the connections on one port, inside an `async with`."""
+"""Accept, number, limit and close the connections on one port, for one `async with` block."""
 
 import socket
 import sys
@@ -26,7 +26,7 @@ _AGAIN: Final = 0.05
 
 @define(eq=False)
 class Host:
-    """Serves one service on one port; works on asyncio and trio."""
+    """Runs one service on one port; works with asyncio and trio."""
 
     service: Service
     listener: Listener
@@ -36,7 +36,7 @@ class Host:
         factory=dict[int, ServerConnection], init=False
     )
     _sent_before: int = field(default=0, init=False)
-    """How many bytes were sent on connections that have been closed."""
+    """How many bytes were sent on the connections that are now closed."""
     _accepted: int = field(default=0, init=False)
     _leaving: int = field(default=0, init=False)
     """How many connections are being refused because too many are open."""
@@ -132,7 +132,7 @@ class Host:
         return self._sent_before + sum(each.wire.sent for each in self.connections.values())
 
     def _is_full(self, accepted: socket.socket) -> bool:
-        """Return whether too many connections or files are open to keep `accepted`."""
+        """Return whether `accepted` must be refused: too many connections or files are open."""
         if len(self.connections) + self._leaked >= self.service.limits.connections:
             return True
         if MOST_SOCKETS is not None and len(self.connections) >= MOST_SOCKETS:

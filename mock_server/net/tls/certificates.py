@@ -1,4 +1,4 @@
-"""Certificates from a throw-away authority: for a good server, a client, and faulty servers."""
+"""Certificates for a correct server, a client and faulty servers, from throw-away authorities."""
 
 import ssl
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _FOR_OTHER_KEYS: Final = "ECDHE-RSA-AES128-GCM-SHA256"
 
 
 def make(hosts: Sequence[str], directory: Path) -> TlsSettings:
-    """Make an authority and its certificates; the files go into `directory`."""
+    """Create an authority and issue certificates from it; write the files to `directory`."""
     authority, stranger = trustme.CA(), trustme.CA()
     ca_path, client_path = directory / "ca.pem", directory / "client.pem"
     authority.cert_pem.write_to_path(str(ca_path))
@@ -50,7 +50,10 @@ def _context_of(issued: trustme.LeafCert) -> ssl.SSLContext:
 def _without_key_id(
     authority: trustme.CA, server: trustme.LeafCert, directory: Path
 ) -> ssl.SSLContext:
-    """Sign a certificate again, without its Authority Key Identifier (RFC 5280, 4.2.1.1)."""
+    """Sign the server's certificate without an Authority Key Identifier; return its context.
+
+    RFC 5280, 4.2.1.1, requires this extension.
+    """
     key = load_pem_private_key(authority.private_key_pem.bytes(), None)
     if not isinstance(key, EllipticCurvePrivateKey):
         raise TypeError("trustme created an authority whose key is not an elliptic-curve key")

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults of the head and the body of a response; durations are in seconds here."""
+"""Faults in the head and the body of a response. Durations in this module are in seconds."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -44,7 +44,7 @@ _RAW: Final = "a raw head is sent verbatim, so {} cannot be combined with it"
 class Framing(Phrased):
     """How the end of a stream's body is marked."""
 
-    CHUNKED = "chunked", "sends the body in chunks"
+    CHUNKED = "chunked", "sends the body with the chunked transfer coding"
     CLOSE = "close", "marks the end of the body only by closing the connection"
 
 
@@ -56,9 +56,9 @@ class Gzip(Phrased):
 
 
 class Resume(Phrased):
-    """What the backend does with `Last-Event-ID`. A `Shift` overlaps or skips instead."""
+    """How the backend treats `Last-Event-ID`, unless a `Shift` makes it resume elsewhere."""
 
-    HONOUR = "honour", "resumes strictly after Last-Event-ID"
+    HONOUR = "honour", "resumes right after the event that Last-Event-ID names"
     IGNORE = "ignore", "ignores Last-Event-ID and sends everything again"
 
 
@@ -74,8 +74,8 @@ class Shift:
 class Handoff:
     """A mistake at the transition from the replay of a stream to its live phase."""
 
-    lose: int = word(integer(0, MANY), "how many of the events are lost", default=0)
-    repeat: int = word(integer(0, MANY), "how many of the events are sent twice", default=0)
+    lose: int = word(integer(0, MANY), "how many events are lost", default=0)
+    repeat: int = word(integer(0, MANY), "how many events are sent twice", default=0)
 
 
 def _check_handoff(handoff: Handoff, where: str) -> None:
@@ -114,18 +114,21 @@ def _resume(resume: Resume | Shift, _: Told) -> str:
         case Shift(overlap=0, gap=gap):
             return f"skips {count_of(gap, 'frame')} when it resumes"
         case Shift(overlap=overlap, gap=gap):
-            return f"skips {count_of(gap, 'frame')} and goes back {overlap} when it resumes"
+            return (
+                f"goes back {count_of(overlap, 'frame')} and then skips {count_of(gap, 'frame')} "
+                "when it resumes"
+            )
         case Resume():
             return resume.phrase
 
 
 def _handoff(handoff: Handoff, _: Told) -> str:
     done = [
-        f"{verb} {count_of(number, 'event')}"
+        f"{verb} {number}"
         for verb, number in (("loses", handoff.lose), ("repeats", handoff.repeat))
         if number
     ]
-    return f"{' and '.join(done)} during the replay"
+    return f"{' and '.join(done)} of the events that are added during the replay"
 
 
 @frozen(kw_only=True)
@@ -143,7 +146,7 @@ class HeadFault:
     ).default(0.0)
     jitter: float = Fault(
         milliseconds(),
-        "the maximum random time to add to `delay_ms` or to subtract from it",
+        "the longest random time that may be added to `delay_ms` or subtracted from it",
         name="jitter_ms",
         example='on = {route = "stream", frame = "1-"}\ndelay_ms = 20\njitter_ms = 10',
         phrase=_jitter,
@@ -156,7 +159,10 @@ class HeadFault:
         "the statuses of the informational (1xx) heads to send before the response, such as 103",
         needs=Capability.RAW,
         example='on = {route = "stream"}\nearly = [103]',
-        phrase=lambda codes, _: f"sends informational heads first: {', '.join(map(str, codes))}",
+        phrase=lambda codes, _: (
+            f"first sends {count_of(len(codes), 'informational head')}: "
+            f"{', '.join(map(str, codes))}"
+        ),
         not_with=_IN_ANSWER,
     ).default(())
     status: int | None = Fault(
@@ -198,8 +204,8 @@ class HeadFault:
     ).optional()
     headers_twice: tuple[str, ...] = Fault(
         array(header_name(), 64),
-        "names of header fields to send twice with the same value, whether a rule or the backend "
-        "set them; a field that is not in the head is not added",
+        "names of header fields, set by a rule or by the backend, to send twice with the same "
+        "value; a field that is not in the head is not added",
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
         phrase=lambda names, _: f"sends the header {' and the header '.join(names)} twice",
         not_with=_IN_HEAD,
@@ -213,17 +219,18 @@ class HeadFault:
     ).optional()
     content_length: tuple[int, ...] = Fault(
         array(integer(0, 1 << 40), 8),
-        "one or more Content-Length headers, sent as given, correct or not",
+        "the values of one or more Content-Length headers, sent as given even if they are wrong",
         needs=Capability.RAW,
         example='on = {route = "me"}\ncontent_length = [5, 7]',
         phrase=lambda lengths, _: (
-            f"sends Content-Length {' and '.join(map(str, lengths))}, correct or not"
+            f"sends Content-Length {' and '.join(map(str, lengths))}, "
+            "whatever the length of the body"
         ),
         not_with=_IN_HEAD,
     ).default(())
     raw_head: str | None = Fault(
         text(1 << 16),
-        "the whole head, sent as given, including the blank line",
+        "the whole head, including the blank line that ends it; it is sent as given",
         needs=Capability.RAW,
         example='on = {route = "me"}\nraw_head = "HTTP/1.1 200 OK\\r\\nX: y\\r\\n\\r\\n"',
         phrase=lambda head, _: f"sends this as the head: {quoted(head)}",
@@ -233,10 +240,11 @@ class HeadFault:
     ).optional()
     raw_head_hex: bytes | None = Fault(
         hex_bytes(),
-        "the whole head, in hexadecimal; its bytes are sent as given",
+        "the whole head in hexadecimal, including the blank line that ends it; the bytes are sent "
+        "as given",
         needs=Capability.RAW,
         example='on = {route = "me"}\nraw_head_hex = "485454502f39ff0d0a0d0a"',
-        phrase=lambda head, _: f"sends {len(head)} bytes as the head",
+        phrase=lambda head, _: f"sends {count_of(len(head), 'byte')} as the head",
         one_of=("raw head",),
         not_with=_IN_ANSWER,
         leaves_no_place=_RAW,

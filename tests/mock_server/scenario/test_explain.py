@@ -86,7 +86,7 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
         (
             {"handoff": {"lose": 1, "repeat": 2}, "hold_bytes": 4096},
             (
-                "every request: loses 1 event and repeats 2 events that arrive during the "
+                "every request: loses 1 and repeats 2 of the events that are added during the "
                 "replay; buffers the body and sends at least 4096 bytes at a time. "
                 "It needs the capabilities backend, frame."
             ),
