@@ -1,4 +1,4 @@
-"""Send the requests of a case, read and follow the responses, and record all in the trace."""
+"""Send a case's requests, read the responses and streams, and record everything in the trace."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,20 +21,20 @@ from conformance.strict_data import Json
 from conformance.trace.describe import COMMENT
 from conformance.trace.events import Ended, Framed, Requested, Responded
 
-NOTHING_MADE: Final = "with --follow, the kit creates and cancels nothing"
+NOTHING_MADE: Final = "with --follow, the kit does not create or cancel jobs"
 _LONGEST_BODY: Final = 1 << 20
 _SHOWN: Final = 200
 _LIMITED: Final = (429, 503)
 _MOST_WAIT: Final = 60
-"""The longest time in seconds that the kit waits to honour a Retry-After."""
+"""The longest Retry-After that the kit obeys, in seconds."""
 _TRIES: Final = 3
 _SAFE: Final = ("GET", "HEAD")
 OWN: Final = object()
-"""The default of `token` arguments: use the target's own token."""
+"""The default for `token` arguments: use the target's own token."""
 
 
 class Limited(NotReached):
-    """The backend refused a request because of load, with this status."""
+    """The backend refused a request because of load; `status` is 429 or 503."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the backend refused the request because of load ({status})")
@@ -43,7 +43,7 @@ class Limited(NotReached):
 
 @define(eq=False, kw_only=True)
 class Exchanges(Account):
-    """What a case sends to the backend, and what it gets back."""
+    """The requests that a case sends to the backend, and the responses that it receives."""
 
     target: Target
     bounds: Bounds
@@ -75,8 +75,8 @@ class Exchanges(Account):
     ) -> Answer:
         """Send a request and read the whole response.
 
-        Wait as long as a 429 or 503 asks, up to three times; raise Limited if the backend still
-        refuses.
+        After a 429 or 503, wait as long as its Retry-After says and try again, up to three times;
+        raise Limited if the backend still refuses, or if the Retry-After is missing or too long.
         """
         tries = count(1)
         while True:
@@ -88,7 +88,10 @@ class Exchanges(Account):
             await self._obey(answer.status, wait, last=next(tries) > _TRIES)
 
     async def _obey(self, status: int, wait: str, *, last: bool) -> None:
-        """Wait as long as a 429 or 503 asks; raise Limited if it was the last attempt."""
+        """Wait as long as Retry-After says.
+
+        Raise Limited after the last attempt, or if Retry-After is missing, too long or a date.
+        """
         known = wait.isascii() and wait.isdigit() and len(wait) <= len(str(_MOST_WAIT))
         if last or not known or int(wait) > _MOST_WAIT:
             raise Limited(status)
@@ -133,14 +136,14 @@ class Exchanges(Account):
         return await self.rest(wire, route, number, come)
 
     async def connect(self, *, receive_buffer: int = 0) -> Wire:
-        """Open a connection; raise Unreachable."""
+        """Open a connection; raise Unreachable if that fails."""
         self._connections += 1
         return await Wire.to(self.target, self.bounds.connect, receive_buffer=receive_buffer)
 
     async def rest(
         self, wire: Wire, route: str, number: int, come: bytearray | None = None
     ) -> Answer:
-        """Read the rest of a body after `come`, the part already read; return the response."""
+        """Read the rest of a body, of which `come` has already been read; return the response."""
         body = bytearray() if come is None else come
         if wire.status and not body:
             self.record(Responded(route, number, wire.status))
@@ -167,7 +170,7 @@ class Exchanges(Account):
         headers: Sequence[tuple[str, str]],
         body: bytes,
     ) -> int:
-        """Add a request to the trace; return its number among the requests to its route."""
+        """Add a request to the trace; return its number, counting the requests of each route."""
         number = self._counts[route] = self._counts.get(route, 0) + 1
         if self.quiet:
             return number
@@ -185,11 +188,11 @@ class Exchanges(Account):
         return number
 
     async def look(self, job: str) -> Answer:
-        """Request the job from the job route."""
+        """Fetch a job from the job route."""
         return await self.ask("job", self.target.job(job))
 
     async def status_within(self, job: str, wanted: Sequence[str], seconds: float) -> str:
-        """Poll the job route until the job has one of these statuses; return its last status."""
+        """Poll a job until its status is in `wanted` or time is up; return the last status."""
         until, wait, found = now() + seconds, 0.02, ""
         while True:
             answer = await self.look(job)
@@ -218,9 +221,10 @@ class Exchanges(Account):
     ) -> Follower:
         """Open the stream of a job; return when its head has arrived or the time is up.
 
-        Without `read`, the kit reads only the head, to act as a slow reader. Without `wait`, it
-        returns immediately. Wait as long as a 429 or 503 asks, up to three times; raise Limited
-        if the backend still refuses.
+        If `read` is false, read only the head, to act as a slow reader. If `wait` is false, return
+        immediately. Otherwise, after a 429 or 503, wait as long as its Retry-After says and try
+        again, up to three times; raise Limited if the backend still refuses, or if the Retry-After
+        is missing or too long.
         """
         tries = count(1)
         while True:

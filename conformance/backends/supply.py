@@ -167,7 +167,7 @@ class Supply:
     keyed: Once[Keyed]
     """Returns the creates that have an idempotency key; raises NotReached."""
     followed: str = ""
-    """The id of an existing job to follow; if given, the kit creates and cancels nothing."""
+    """The id of an existing job to follow; if given, the kit does not create or cancel jobs."""
     limits: list[Answer] = field(factory=list[Answer], init=False)
     """The responses that refused a request because of load."""
     _next_open: float = field(default=0.0, init=False)

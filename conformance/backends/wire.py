@@ -60,7 +60,7 @@ class Wire:
 
     @classmethod
     async def to(cls, target: Target, seconds: float, *, receive_buffer: int = 0) -> "Wire":
-        """Connect; raise Unreachable."""
+        """Connect; raise Unreachable if that fails."""
         try:
             with anyio.fail_after(seconds):
                 stream = await _connected(target, receive_buffer)

@@ -1,4 +1,4 @@
-"""Read case files from TOML; errors list every mistake in a file, with its place and line."""
+"""Read case files from TOML, and report every mistake in a file with its place and line."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,12 +53,12 @@ def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -
     for path in dict.fromkeys(paths):
         found = read_case_file(path.name, read_text(path), requirements)
         if not found:
-            raise ReadingError(path.name, "has no cases; write one as [[case]]")
+            raise ReadingError(path.name, "has no cases; write each case as a [[case]] table")
         for case in found:
             if (other := cases.get(case.id)) is not None:
                 both = other.file != str(path)
                 twice = f"is also in {other.file}" if both else "the id appears twice"
-                raise ReadingError(f"{path.name}: {case.id}", f"{twice}; ids are unique")
+                raise ReadingError(f"{path.name}: {case.id}", f"{twice}; ids must be unique")
             cases[case.id] = evolve(case, file=str(path))
     return tuple(cases.values())
 
@@ -68,7 +68,7 @@ def read_case_file(
 ) -> tuple[Case, ...]:
     """Read the cases of one file: a list of `[[case]]` tables, or one case as the whole file.
 
-    Raise ReadingError with all mistakes of the file.
+    Raise ReadingError with every mistake in the file.
     """
 
     def read(document: Mapping[str, Json]) -> tuple[Case, ...]:
@@ -87,7 +87,7 @@ def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requir
 
 
 def filled(case: Case, nonces: Nonces) -> Case:
-    """Return `case` ready to play, with placeholders and configuration defaults filled in.
+    """Return `case` ready to play, with its placeholders and the configuration defaults filled in.
 
     The backend's job ids begin with the nonce, unless the case has its own prefix.
     """
@@ -104,7 +104,7 @@ def filled(case: Case, nonces: Nonces) -> Case:
 def _cases(
     tables: Iterable[tuple[str, Mapping[str, Json]]], known: Mapping[str, Requirement]
 ) -> tuple[Case, ...]:
-    """Read tables, given with their places; raise a ScenarioError with every mistake."""
+    """Read cases from tables, each with its place; raise ScenarioError with every mistake."""
     cases: list[Case] = []
     mistakes = Mistakes()
     for at, values in tables:
@@ -117,7 +117,7 @@ def _cases(
 def _expanded(
     at: str, values: Mapping[str, Json], known: Mapping[str, Requirement]
 ) -> Iterator[Case]:
-    """Read the cases that a table expands to; a mistake in a template is reported once."""
+    """Read the cases that a table expands to; if several have the same mistake, report it once."""
     told: dict[tuple[str, str], ScenarioError] = {}
     for expanded in expand(at, values):
         try:
@@ -130,7 +130,7 @@ def _expanded(
 
 
 def _labelled(mistake: ScenarioError, at: str, identifier: Json) -> ScenarioError:
-    """Return the error with the id of the case instead of its number in the file."""
+    """Return the error, naming the case by its id instead of by its number in the file."""
     if not isinstance(identifier, str):
         return mistake
     problem = str(mistake).removeprefix(at).removeprefix(".").removeprefix(": ")
@@ -194,11 +194,11 @@ def _profiles(at: str, words: CaseWords, known: Mapping[str, Requirement]) -> tu
     ]
     profiles = words.profiles or tuple(common)
     if not profiles:
-        raise ScenarioError(f"{at}: no profile has all the rules that it requires")
+        raise ScenarioError(f"{at}: no profile has all the rules that the case requires")
     for profile in profiles:
         if profile not in common:
             raise ScenarioError(
-                f"{at}: profile {profile} lacks a rule that the case requires; use {common}"
+                f"{at}: profile {profile} lacks a rule that the case requires; allowed: {common}"
             )
     return profiles
 
@@ -228,6 +228,6 @@ def _expect(where: str, words: CaseWords, steps: Sequence[Step]) -> tuple[Expect
 
 
 def _cited(cites: Mapping[str, Sequence[str]], assertion: str) -> str:
-    """Return the key of `cites` that covers an assertion, or an empty string."""
+    """Return the key in `cites` that covers an assertion; an empty string if there is none."""
     keys = (assertion, assertion.partition(" ")[0], assertion.partition(".")[0])
     return next((key for key in keys if key in cites), "")

@@ -18,7 +18,7 @@ _LONGEST_LINE: Final = 200
 
 @define
 class Log:
-    """The first and the last bytes of a text of any length; `length` counts all of its bytes."""
+    """The first and the last bytes of a text; `length` also counts the bytes that were dropped."""
 
     length: int = field(default=0, init=False)
     _first: bytearray = field(factory=bytearray, init=False)
@@ -32,16 +32,16 @@ class Log:
         del self._last[:-_LAST_BYTES]
 
     def since(self, length: int) -> str:
-        """Return what is kept of the text after its first `length` bytes."""
+        """Return what follows the first `length` bytes, or as much of its end as has been kept."""
         added = min(self.length - length, len(self._last))
         return _text(self._last[len(self._last) - added :])
 
     def __str__(self) -> str:
-        """Return the first and the last lines; long lines are shortened."""
+        """Return the first and the last lines, with long lines shortened."""
         return "\n".join(excerpt(*self._kept()))
 
     def _kept(self) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the complete lines before the gap, and the lines after it."""
+        """Return the complete lines before and after the part that was dropped, if any."""
         if self.length <= len(self._last):
             return _lines(self._last), ()
         # The lines on either side of the gap are incomplete, and may have incomplete characters.
@@ -49,7 +49,7 @@ class Log:
 
 
 def excerpt(lines: Sequence[str], later: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the first and the last non-blank lines; `later` has the lines after the gap, if any."""
+    """Yield the first and the last non-blank lines; `later` has the lines after a dropped part."""
     everything = [each for each in lines if each.strip()]
     end = [each for each in later if each.strip()]
     if not end and len(everything) <= _FIRST_LINES + _LAST_LINES:

@@ -40,7 +40,7 @@ STRANGER: Final = "stranger"
 
 
 def actor(fact: Fact) -> str:  # noqa: PLR0911 - one arm per kind of fact
-    """Return the party that caused a fact: client, backend, application (in the driver) or kit."""
+    """Return who caused a fact: client, backend, application (in the driver), kit or stranger."""
     match fact:
         case Connected() | Requested() | Slept() | SleepEnded():
             return CLIENT
@@ -61,7 +61,7 @@ def actor(fact: Fact) -> str:  # noqa: PLR0911 - one arm per kind of fact
 
 
 def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
-    """Return what happened as text; it may be long, and quotes the client unchanged."""
+    """Return what happened as text, which may be long and quotes the client unchanged."""
     match fact:
         case Connected(connection=connection):
             return f"opens connection {connection}"
@@ -91,7 +91,7 @@ def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
         case CallbackRan(name=name, data=data):
             return f"callback {name}  {_dumped(data)}"
         case Slept(n=n, ms=ms, purpose=purpose):
-            what = "sets an idle timer of" if purpose == "idle" else "backs off for"
+            what = "starts an idle timer of" if purpose == "idle" else "backs off for"
             return f"{what} {ms:g} ms (sleep {n})"
         case Woken(n=n):
             return f"lets sleep {n} end"
@@ -108,12 +108,12 @@ def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
 
 
 def line(event: Event) -> str:
-    """Return the line of an event in a timeline: its number, its actor and what happened."""
+    """Return an event's line in a timeline: its number, its actor and what happened."""
     return timeline(event.seq, actor(event.fact), tell(event.fact))
 
 
 def timeline(seq: int, who: str, text: str, longest: int = _LONGEST) -> str:
-    """Build a timeline entry from the fields of a saved run, cut to `longest` characters."""
+    """Build a line of a timeline from its fields, shortened to `longest` characters."""
     plain = visible(text).replace("\n", " ").replace("\t", " ")
     return cut(f"{seq:>4}  {who:<11}  {plain}", longest)
 

@@ -1,4 +1,4 @@
-"""Faults of a request: how fast it is read, and whether it or its response is lost."""
+"""Request faults: how fast a request is read, and whether it or its response is lost."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from mock_server.scenario.words.request import Lost
 
 
 def slow_read_of(rules: Iterable[Rule]) -> int | None:
-    """Return the limit on reading a body, in bytes per second; None if the rules set none."""
+    """Return how fast a body may be read, in bytes per second; None if no rule limits it."""
     return next((rate for rule in rules if (rate := rule.request.slow_read)), None)
 
 

@@ -1,4 +1,4 @@
-"""Read a recording that was not finished, from its partial file (`tape.py`)."""
+"""Read an unfinished recording from its partial file, which `tape.py` writes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -23,14 +23,14 @@ _T = TypeVar("_T")
 
 @frozen
 class FoundTape:
-    """An unfinished recording: its target, its partial file, its exchanges."""
+    """An unfinished recording: its target file, its partial file and its exchanges."""
 
     out: Path
     partial: Path
     exchanges: list[RecordedExchange] = field(repr=False)
 
     def replace_by(self, text: str) -> None:
-        """Write the scenario, then remove the partial file; raise TapeError if either fails."""
+        """Write the target file, then remove the partial file; raise TapeError if either fails."""
         try:
             if (odd := kind_of_file(self.out)) is not None:
                 raise TapeError(f"{self.out}: {odd}; remove it, and try again")
@@ -41,14 +41,17 @@ class FoundTape:
 
 
 def read_tape(given: Path) -> FoundTape:
-    """Read an unfinished recording, given the path of the partial file or of its target.
+    """Read an unfinished recording, given the path of its partial file or of its target file.
 
-    An incomplete last line is left out, with a note on stderr. Raise TapeError if the recording cannot be used.
+    Stop at the first damaged line, with a note on stderr. Raise TapeError if the recording cannot
+    be used.
     """
     partial = given if given.name.endswith(SUFFIX) else partial_of(given)
     out = partial.with_name(partial.name.removesuffix(SUFFIX))
     if out.suffix != ".toml":
-        raise TapeError(f"{given}: is not a .toml file; name the file that was being recorded")
+        raise TapeError(
+            f"{given}: is not a .toml file; give the name of the file that was being recorded"
+        )
     try:
         odd = kind_of_file(partial)
         busy = odd is None and is_locked(partial)
@@ -60,7 +63,7 @@ def read_tape(given: Path) -> FoundTape:
     if odd:
         raise TapeError(f"{partial}: {odd}; an unfinished recording must be a regular file")
     if busy:
-        raise TapeError(f"{partial}: is still being written; stop that `record` first")
+        raise TapeError(f"{partial}: is still being written; stop that `record` command first")
     return FoundTape(out, partial, list(_replayed(partial, lines)))
 
 
@@ -91,7 +94,7 @@ def _entry(line: bytes) -> object:
 
 
 def _take(exchanges: dict[object, RecordedExchange], entry: object) -> None:
-    """Apply one line to the exchanges; a damaged line raises KeyError, TypeError or ValueError."""
+    """Apply one entry to the exchanges; a damaged one raises KeyError, TypeError or ValueError."""
     if not is_table(entry):
         raise TypeError("not an object")
     number = entry["n"]
@@ -146,7 +149,7 @@ def _items(value: object) -> list[object]:
 
 
 def _of(kind: type[_T], value: object) -> _T:
-    """Return the value if it has this type; raise TypeError otherwise."""
+    """Return the value if it is of type `kind`; raise TypeError otherwise."""
     if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(f"not a {kind.__name__}")
     return value

@@ -1,4 +1,4 @@
-"""Encode the frames of a scenario as the bytes that are sent."""
+"""Encode the frames of a scenario as the bytes to send."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 def render(scripted: ScriptedFrame) -> Frame:
-    """Encode a scripted frame as the bytes that are sent."""
+    """Encode a scripted frame as the bytes to send."""
     if scripted.bytes_hex is not None:
         raw = scripted.bytes_hex
     elif scripted.raw is not None:
@@ -35,7 +35,7 @@ def _encoded(scripted: ScriptedFrame) -> bytes:
 
 
 def _fields_only(scripted: ScriptedFrame) -> bytes:
-    """Encode a frame without data, which moves the cursor but dispatches no event."""
+    """Encode a frame without data, which can move the cursor but dispatches no event."""
     named = {"event": scripted.event, "id": scripted.id, "retry": scripted.retry}
     lines = [f"{key}: {value}\n" for key, value in named.items() if value is not None]
     return ("".join(lines) + "\n").encode()
