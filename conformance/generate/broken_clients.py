@@ -23,7 +23,7 @@ _LANES: Final = 2
 
 
 async def play(mutants: Sequence[Mutant], cases: Sequence[Case]) -> Sequence[BrokenClient]:
-    """Run the cases with each mutant and return how it fails; raise DriverUnusable if it cannot run."""
+    """Run the cases with each mutant and return how it fails, or raise DriverUnusable."""
     explainer = await Explainer.prepared(cases, load_requirements(), _PATIENCE, _LANES)
     found: list[BrokenClient] = []
     for number, mutant in enumerate(mutants, 1):

@@ -11,8 +11,8 @@ from arkor_proto import Timer
 class VirtualClock:
     """Virtual time, in seconds; any thread may use it.
 
-    Waiting for a timer in `passing` takes no real time. The other timers never expire, so a wait for
-    one of them lasts until something else ends it.
+    Waiting for a timer in `passing` takes no real time. The other timers never expire, so a wait
+    for one of them lasts until something else ends it.
     """
 
     passing: frozenset[Timer] = frozenset({Timer.RECONNECT})

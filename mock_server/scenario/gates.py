@@ -33,7 +33,7 @@ def gates_of_frames(frames: Iterable[ScriptedFrame]) -> Iterator[str]:
 
 
 def check_gate(name: str, known: Iterable[str]) -> None:
-    """Raise ScenarioError if nothing waits at this gate, or if it is the one that always stays shut."""
+    """Raise ScenarioError if nothing waits at this gate, or if it always stays shut."""
     names = sorted(set(known) - {NEVER})
     if name == NEVER:
         raise ScenarioError(f"gate: {NEVER!r} always stays shut; use a gate with a different name")
