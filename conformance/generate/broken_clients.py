@@ -1,6 +1,7 @@
 """Record how the kit's broken clients fail: `python -m conformance.generate.broken_clients`.
 
-It takes several seconds per client. With names as arguments, it plays only those clients again.
+The command takes several seconds per client. Given the names of some clients, it tries only those
+again and keeps the recorded failures of the others.
 """
 
 import sys
@@ -22,7 +23,7 @@ _LANES: Final = 2
 
 
 async def play(mutants: Sequence[Mutant], cases: Sequence[Case]) -> Sequence[BrokenClient]:
-    """Play these mutants and return how they fail, or raise DriverUnusable."""
+    """Run the cases with each mutant and return how it fails, or raise DriverUnusable."""
     explainer = await Explainer.prepared(cases, load_requirements(), _PATIENCE, _LANES)
     found: list[BrokenClient] = []
     for number, mutant in enumerate(mutants, 1):
@@ -32,7 +33,7 @@ async def play(mutants: Sequence[Mutant], cases: Sequence[Case]) -> Sequence[Bro
 
 
 def main(names: Sequence[str]) -> None:
-    """Play the mutants with these names (all if there are none), and write the record."""
+    """Record how the mutants with these names fail; if no names are given, record all mutants."""
     chosen = [mutant for mutant in all_mutants() if not names or mutant.name in names]
     cases = load_cases(load_requirements())
     found = anyio.run(play, chosen, cases, backend_options=LOOP)

@@ -1,1 +1,1 @@
-"""Checks every reachable state of a session and writes counter-examples as traces."""
+"""Check every reachable state of a session, and write counter-examples as traces."""

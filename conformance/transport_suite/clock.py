@@ -1,4 +1,4 @@
-"""A clock for the transport under test; the check controls its time."""
+"""A virtual clock for the transport under test; each check decides which timers expire."""
 
 import threading
 
@@ -11,8 +11,8 @@ from arkor_proto import Timer
 class VirtualClock:
     """Virtual time, in seconds; any thread may use it.
 
-    Waiting for a timer in `passing` takes no time. The other timers never expire, so a wait for
-    one of them lasts until something else ends it.
+    Waiting for a timer in `passing` takes no real time. The other timers never expire, so a wait
+    for one of them lasts until something else ends it.
     """
 
     passing: frozenset[Timer] = frozenset({Timer.RECONNECT})
@@ -23,12 +23,12 @@ class VirtualClock:
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
 
     def time(self) -> float:
-        """Return the current time, to use as the `now` of every input."""
+        """Return the current virtual time, which every input to the session takes as its `now`."""
         with self._changed:
             return self._now
 
     def passes(self, deadline: float, timer: Timer) -> bool:
-        """Register a wait for a deadline of `Idle`, and return whether the deadline has passed.
+        """Record a wait for the deadline of an `Idle`, and return whether the deadline has passed.
 
         True means that the deadline has passed, so give the session a `Tick`. False means that it
         will never pass, so wait only for the network, the callback or the application.

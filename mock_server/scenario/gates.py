@@ -1,4 +1,4 @@
-"""Find the gates at which a scenario waits, and refuse to open any other gate."""
+"""Find the gates at which a scenario waits, and refuse to open or shut any other gate."""
 
 from collections.abc import Iterable, Iterator
 
@@ -20,7 +20,7 @@ def gates_of_rule(rule: Rule) -> Iterator[str]:
 
 
 def gates_of_job(plan: JobPlan) -> Iterator[str]:
-    """Yield the names of the gates at which the events of a job wait."""
+    """Yield the names of the gates at which a job's events wait."""
     if is_array(plan.events):
         yield from gates_of_frames(each for each in plan.events if isinstance(each, ScriptedFrame))
 
@@ -33,7 +33,7 @@ def gates_of_frames(frames: Iterable[ScriptedFrame]) -> Iterator[str]:
 
 
 def check_gate(name: str, known: Iterable[str]) -> None:
-    """Raise ScenarioError if nothing waits at the gate that is to be opened or shut."""
+    """Raise ScenarioError if nothing waits at this gate, or if it always stays shut."""
     names = sorted(set(known) - {NEVER})
     if name == NEVER:
         raise ScenarioError(f"gate: {NEVER!r} always stays shut; use a gate with a different name")
@@ -47,7 +47,7 @@ def unopened(waited_at: Iterable[str], opened: Iterable[str]) -> list[str]:
     known = sorted(set(opened))
     return [
         f"gate {name!r}: something waited at it, but it was never opened"
-        f"{f' (opened: {known}; ' + nearest(name, known) + ')' if known else ''}"
-        f"; for a stall that never ends, use {NEVER!r}"
+        f"{f' (opened so far: {known}; ' + nearest(name, known) + ')' if known else ''}"
+        f"; for a stall that must never end, name the gate {NEVER!r}"
         for name in sorted(set(waited_at) - set(known) - {NEVER})
     ]
