@@ -1,4 +1,4 @@
-"""Hides secrets in reprs, in JSON members named like a secret, and in what a backend echoes.
+"""Hides secrets in reprs, in JSON that is shown to the user, and in what a backend echoes.
 
 The secrets are the token and every string in a job's configuration whose name marks it as secret.
 """
@@ -18,7 +18,7 @@ _MOST_LEARNED: Final = 8
 
 
 def masked(value: object) -> object:
-    """Return `value` with the value of every member named like a secret replaced by `***`."""
+    """Return `value` with `***` in place of every member whose name marks it as a secret."""
     return rebuilt(value, _masked_member)
 
 
@@ -27,7 +27,7 @@ def _masked_member(name: str, value: object) -> object:
 
 
 def masked_repr(value: object) -> str:
-    """Return the repr of a JSON value without its secrets."""
+    """Return the repr of a JSON value, with its secrets replaced by `***`."""
     return repr(masked(value))
 
 
@@ -37,12 +37,12 @@ def hidden_repr(_: object) -> str:
 
 
 def headers_repr(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the repr of header fields without their secrets."""
+    """Return the repr of header fields, with their secrets replaced by `***`."""
     return masked_repr({name.decode("latin-1"): value for name, value in headers})
 
 
 def secrets_in(value: object) -> set[str]:
-    """Return the strings in `value` whose names mark them as secrets."""
+    """Return the string members of `value` whose names, such as `token`, mark them as secrets."""
     found: set[str] = set()
 
     def note(name: str, inner: object) -> object:
@@ -56,7 +56,7 @@ def secrets_in(value: object) -> set[str]:
 
 @define(repr=False, eq=False)
 class Hider:
-    """Removes secrets from what a backend echoes (ARK-SEC), except short placeholders."""
+    """Replaces the secrets in what a backend echoes (ARK-SEC), unless they are too short."""
 
     _given: tuple[str, ...] = ()
     _learned: tuple[str, ...] = field(default=(), init=False)
@@ -68,28 +68,28 @@ class Hider:
 
     @classmethod
     def of(cls, secrets: Collection[str]) -> "Hider":
-        """Return a Hider for `secrets`."""
+        """Return a Hider for `secrets`, leaving out those that are too short."""
         return cls(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
 
     def learn(self, secret: str) -> None:
-        """Hide another secret too. Of those added here, only the eight most recent are kept."""
+        """Also hide `secret`; of the secrets added here, only the eight most recent are kept."""
         if len(secret) >= _LEAST_SECRET:
             others = tuple(each for each in self._learned if each != secret)
             self._learned = (*others, secret)[-_MOST_LEARNED:]
             self._sort()
 
     def text(self, text: str) -> str:
-        """Return `text` without the secrets."""
+        """Return `text` with the secrets replaced by `***`."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
     def mapping(self, source: JsonObject) -> dict[str, object]:
-        """Return a JSON object without the secrets, in keys and in values."""
+        """Return a JSON object with the secrets in its keys and values replaced by `***`."""
         return {self.text(name): self.value(inner) for name, inner in source.items()}
 
     def value(self, value: object) -> object:
-        """Return a JSON value without the secrets."""
+        """Return a JSON value with the secrets in it replaced by `***`."""
         return rebuilt(self._member("", value), self._member, rename=self.text)
 
     def _member(self, _: str, value: object) -> object:

@@ -1,4 +1,4 @@
-"""The OpenAPI description of the admin, generated from the table of its operations."""
+"""The OpenAPI description of the admin API, generated from the table of operations."""
 
 import types
 from collections.abc import Mapping
@@ -35,16 +35,16 @@ _TYPES: Final[Mapping[object, Schema]] = {
     object: {},
 }
 _ABOUT: Final = (
-    "Controls the mock over HTTP. Writes need `Authorization: Bearer <token>`, with the token from "
-    "the ready line; so do reads if other machines can reach the admin. Requests with an unknown "
-    "Host, or from a web page of another origin, are refused. A scenario can also be sent as TOML, "
-    "with a Content-Type that contains `toml`."
+    "Controls the mock over HTTP. Writes need `Authorization: Bearer <token>`, with the token that "
+    "arkor-mock prints when it starts; so do reads if other machines can reach the admin API. "
+    "Requests with an unknown Host, or from a web page of another origin, are refused. A scenario "
+    "can also be sent as TOML, with a Content-Type that contains `toml`."
 )
 
 
 @cache
 def description(prefix: str) -> Mapping[str, object]:
-    """Return the OpenAPI description of the admin, with `prefix` as the base path."""
+    """Return the OpenAPI description of the admin API, with `prefix` as the base path."""
     paths: dict[str, dict[str, object]] = {}
     for each in OPERATIONS:
         paths.setdefault(each.path, {})[each.method.lower()] = _described(each)
@@ -109,7 +109,7 @@ def _named(operation: Operation) -> str:
 
 
 def _recorded(kind: type[attrs.AttrsInstance]) -> Schema:
-    """Return the schema of the output of `record_to_dict` for this kind of record."""
+    """Return the schema of what `record_to_dict` returns for a record of this kind."""
     hints: Mapping[str, object] = get_type_hints(kind)
     members = {
         each.name: _typed(hints[each.name])

@@ -14,7 +14,7 @@ from conformance.mutants.patching import ByObject, breaks, cursor_sent, with_cur
 
 
 def _send(change: Callable[[str], str | None]) -> None:
-    """Change the cursor of every stream request; None removes it."""
+    """Apply `change` to the cursor of every stream request; if it returns None, remove the cursor."""
 
     def edit(request: Request) -> Request:
         cursor = cursor_sent(request).decode()
@@ -54,7 +54,7 @@ def sends_positive_numbers_only() -> None:
 
 @breaks("ARK-RES-9")
 def takes_ids_for_json() -> None:
-    """The client does not send an id that is falsy when read as JSON, such as `false`."""
+    """The client does not send an id that is falsy when parsed as JSON, such as `false`."""
 
     def change(cursor: str) -> str | None:
         try:
