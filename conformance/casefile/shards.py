@@ -41,7 +41,7 @@ class Shard:
         return tuple(each for each in things if self.has(name_of(each)))
 
     def places(self, count: int) -> range:
-        """Return the shard's share of the indices below `count`, such as those of a seed's schedules."""
+        """Return the shard's share of `range(count)`, for example of the schedules of a seed."""
         return range(self.number - 1, count, self.of)
 
     def __str__(self) -> str:

@@ -52,7 +52,7 @@ async def explain(
 
 
 def _sum_up_pairs(page: Page, found: Sequence[Explanation]) -> int:
-    """Print how many pairs show both faults, how many of them are explained, and why others are not."""
+    """Print how many pairs show both faults, how many are explained, and why others are not."""
     reached = [each for each in found if each.reached]
     explained = sum(each.right for each in reached)
     for each in found:

@@ -1,4 +1,4 @@
-"""The interface between a Python driver's plumbing (`stdio.py`) and its adapter: `Client` and `Desk`."""
+"""The interface between a Python driver's plumbing and its adapter: `Client` and `Desk`."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -61,7 +61,7 @@ class Desk:
     _drawn: int = field(default=0, init=False)
 
     def random(self) -> float:
-        """Return the case's next random number, starting over at the end of `rng`; 0.5 without `rng`."""
+        """Return the next number from `rng`, starting over at its end; 0.5 if the case has none."""
         samples = self.config.get("rng")
         if isinstance(samples, str) or not isinstance(samples, list) or not samples:
             return 0.5
@@ -70,17 +70,17 @@ class Desk:
         return float(sample) if isinstance(sample, int | float) else 0.5
 
     async def heard(self, name: str, data: Mapping[str, object]) -> None:
-        """Report a callback, then do in it what the case asks for; raise Provoked if it is to fail."""
+        """Report a callback and do in it what the case asks for; raise Provoked to make it fail."""
         self.report(name, data)
         await self.obey(name)
 
     def report(self, name: str, data: Mapping[str, object]) -> None:
-        """Report a callback. A multithreaded client calls this in the thread that runs the callback."""
+        """Report a callback. A client with threads calls this in the thread that runs it."""
         self._called[name] = self._called.get(name, 0) + 1
         self._say({"event": "callback", "name": name, "data": data})
 
     async def obey(self, name: str) -> None:
-        """Do in the callback `name` what the case asks for; raise Provoked if it is to fail."""
+        """Do in the callback `name` what the case asks for; raise Provoked to make it fail."""
         if self._due("abort_in", name) and self.client:
             self.client.abort("aborted in a callback, as the case asks")
         if self._due("cancel_in", name) and self.client:

@@ -50,7 +50,7 @@ _KNOWN: Final = frozenset(
 
 
 def _reads(read: Callable[[str], str]) -> None:
-    """Pass event data through `read` before it is parsed; a ValueError makes the frame malformed."""
+    """Pass event data through `read` before parsing it; a ValueError makes the frame malformed."""
 
     def change(block: Block) -> Block:
         if block.is_control:
@@ -163,7 +163,7 @@ def chokes_on_long_integers() -> None:
 
 
 def _change_numbers(text: str, change: Callable[[float], float]) -> str:
-    """Return the JSON text with `change` applied to each number that is out of range for a double."""
+    """Return the JSON text with `change` applied to each number out of range for a double."""
     found = list[float]()
 
     def number(digits: str) -> float:
