@@ -1,4 +1,4 @@
-"""Shards: parts of the cases, so that several machines can share one run.
+"""Divide the cases into shards, so that several machines can share one run.
 
 The shard of a case depends only on its id and the number of shards. So every machine divides the
 cases in the same way, and a new case does not move the others to other shards.
@@ -19,7 +19,7 @@ _WRITTEN: Final = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 
 @frozen
 class Shard:
-    """One of `of` shards; `number` starts at 1."""
+    """Shard `number` of `of` shards, counted from 1."""
 
     number: int
     of: int
@@ -41,7 +41,7 @@ class Shard:
         return tuple(each for each in things if self.has(name_of(each)))
 
     def places(self, count: int) -> range:
-        """Return the indices below `count`, for example of a seed's schedules, that the shard plays."""
+        """Return the shard's share of `range(count)`, for example of the schedules of a seed."""
         return range(self.number - 1, count, self.of)
 
     def __str__(self) -> str:
@@ -52,5 +52,5 @@ WHOLE: Final = Shard(1, 1)
 
 
 def shard_of(name: str, of: int) -> int:
-    """Return the shard of a name, from 1: its SHA-256 modulo the number of shards."""
+    """Return the number of the name's shard: the SHA-256 of the name, modulo `of`, plus 1."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()) % of + 1

@@ -1,4 +1,4 @@
-"""`arkor-conformance mutants --causes`: check that the causes name each mutant's fault."""
+"""`arkor-conformance mutants --causes`: check that the causes found for a mutant name its fault."""
 
 from collections.abc import Sequence
 from itertools import starmap
@@ -47,12 +47,12 @@ async def explain(
     page.print(f"{right} of {len(found)} explained correctly")
     hints = [each.hint for each in found]
     counted = ", ".join(f"{word} {hints.count(word)}" for word in ("right", "unknown", "wrong"))
-    page.print(f"hints, each naming the most similar of the other broken clients: {counted}")
+    page.print(f"hints (each names the most similar other broken client): {counted}")
     return Exit.OK if right == len(found) and "wrong" not in hints else Exit.FAILED
 
 
 def _sum_up_pairs(page: Page, found: Sequence[Explanation]) -> int:
-    """Print how many pairs reached both faults and got both causes, and what the others missed."""
+    """Print how many pairs show both faults, how many are explained, and why others are not."""
     reached = [each for each in found if each.reached]
     explained = sum(each.right for each in reached)
     for each in found:

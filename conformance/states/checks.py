@@ -35,7 +35,7 @@ def check_send(facts: Facts, move: str, call: str, request: Request) -> None:
     if call in facts.calls:
         raise violated(_TWICE[call], f"a {call} request was sent while another was in progress")
     if move == "abort":
-        raise violated("ARK-ABT-4", f"a {call} request was sent during the abort")
+        raise violated("ARK-ABT-4", f"abort() sent a {call} request")
     match call:
         case "create":
             _check_create(facts, move, request)
@@ -46,7 +46,9 @@ def check_send(facts: Facts, move: str, call: str, request: Request) -> None:
                 "ARK-CAN-5", "a cancel request was sent although no cancel() was pending"
             )
         case "job" if not facts.profile.asks_for_the_job:
-            raise violated("ARK-STR-18", "a job request was sent, but this profile has none")
+            raise violated(
+                "ARK-STR-18", "a job request was sent, but this profile does not use job requests"
+            )
         case _:
             pass
 
@@ -90,7 +92,7 @@ def _check_cursor(facts: Facts, cursor: bytes | None) -> None:
         raise violated(rule, f"the stream was opened {shown} before any event was delivered")
     ahead = sent is not None and sent.isdigit() and int(sent) > facts.heard
     rule = "ARK-RES-16" if ahead else "ARK-RES-2"
-    raise violated(rule, f"the stream was opened {shown} instead of with cursor {due!r}")
+    raise violated(rule, f"the stream was opened {shown}, but the cursor should be {due!r}")
 
 
 def check_close(facts: Facts, number: int) -> None:
@@ -196,11 +198,11 @@ def _check_gave_up(facts: Facts, error: GaveUp) -> None:
     if not facts.remembers:
         return
     if facts.failures <= MAX_ATTEMPTS:
-        row = f"after {facts.failures} failures in a row; the budget allows {MAX_ATTEMPTS}"
+        count = f"a failure count of {facts.failures}, although the budget allows {MAX_ATTEMPTS}"
         rule = _rule_of_the_count(facts) if facts.progressed else "ARK-BUD-6"
-        raise violated(rule, f"the wait gave up {row}")
+        raise violated(rule, f"the wait gave up with {count}")
     if error.attempts != facts.failures:
-        counts = f"{error.attempts} failures instead of {facts.failures}"
+        counts = f"a failure count of {error.attempts} instead of {facts.failures}"
         raise violated("ARK-BUD-7", f"the error from wait() reports {counts}")
 
 
@@ -219,9 +221,14 @@ def _rule_of_the_rejection(facts: Facts, move: str) -> str:
 def _check_cancelled(facts: Facts, move: str, outcome: Outcome) -> None:
     match outcome:
         case NothingToCancel() if facts.job_known:
-            raise violated("ARK-CAN-2", "cancel() found nothing to cancel although the job exists")
+            raise violated(
+                "ARK-CAN-2", "cancel() reported nothing to cancel, although the job exists"
+            )
         case NothingToCancel() if "create" in facts.calls:
-            raise violated("ARK-CAN-7", "cancel() found nothing to cancel during the create")
+            raise violated(
+                "ARK-CAN-7",
+                "cancel() reported nothing to cancel, although a create was in progress",
+            )
         case CancelSent() if move != "cancel accepts":
             raise violated("ARK-CAN-2", "cancel() resolved before a response arrived")
         case Rejected(error) if move not in {"cancel refuses", "cancel breaks"}:
@@ -249,7 +256,7 @@ def check_move(facts: Facts, move: str, before: Before, last: "bool | None") -> 
         case "cancel":
             _check_a_cancel(facts, before)
         case "abort" | "leave":
-            after = "the abort" if move == "abort" else "the application left"
+            after = "the abort" if move == "abort" else "the application stopped waiting"
             if waits:
                 rule = _rule_of_an_abort(facts) if move == "abort" else "ARK-ERR-10"
                 raise violated(rule, f"the wait is still pending after {after}")
@@ -260,7 +267,7 @@ def check_move(facts: Facts, move: str, before: Before, last: "bool | None") -> 
         case "fails" if last is not None:
             _check_a_failed_callback(facts, last=last)
         case "job is over" if waits:
-            raise violated("ARK-STR-18", "the wait is still pending although the job is over")
+            raise violated("ARK-STR-18", "the wait is still pending although the job has ended")
         case _:
             _check_an_answer(facts, move)
     if facts.is_finished and not facts.aborted and "stream" in facts.calls:
@@ -281,9 +288,9 @@ def _check_a_wait(facts: Facts, before: Before) -> None:
     if Operation.FOLLOW not in facts.asked:
         return
     if before.aborted:
-        raise violated("ARK-ABT-6", "a wait after the abort did not reject")
+        raise violated("ARK-ABT-6", "a wait() called after the abort did not reject")
     if before.finished:
-        raise violated("ARK-STR-5", "a wait after the end of the job did not resolve")
+        raise violated("ARK-STR-5", "a wait() called after the job had ended did not resolve")
     if Operation.FOLLOW in before.asked:
         return
     if not before.job_known:
@@ -307,10 +314,12 @@ def _check_a_failed_callback(facts: Facts, *, last: bool) -> None:
     if Operation.FOLLOW not in facts.asked:
         return
     if not facts.retries_callbacks:
-        raise violated("ARK-EVT-16", "the wait is still pending after an exception in its callback")
+        raise violated(
+            "ARK-EVT-16", "the wait is still pending after an exception in one of its callbacks"
+        )
     if last:
         raise violated(
-            "ARK-EVT-17", "the wait is still pending after an exception in the last callback"
+            "ARK-EVT-17", "the wait is still pending although the last callback has ended"
         )
 
 
@@ -320,7 +329,9 @@ def _check_an_answer(facts: Facts, move: str) -> None:
         case "create accepts" if start:
             raise violated("ARK-CRE-1", "start() did not resolve although the create was accepted")
         case "create accepts" if cancel and "cancel" not in facts.calls:
-            raise violated("ARK-CAN-7", "the cancel was not sent although the create was accepted")
+            raise violated(
+                "ARK-CAN-7", "the pending cancel was not sent although the create was accepted"
+            )
         case "create accepts" if wait and "stream" not in facts.calls:
             raise violated(
                 "ARK-STR-1", "the stream was not opened although the create was accepted"
@@ -336,6 +347,8 @@ def _check_an_answer(facts: Facts, move: str) -> None:
         case "cancel refuses" if cancel:
             raise violated("ARK-CAN-4", "cancel() is still pending although the cancel was refused")
         case "cancel breaks" if cancel:
-            raise violated("ARK-CAN-12", "cancel() is still pending although its connection broke")
+            raise violated(
+                "ARK-CAN-12", "cancel() is still pending although its request's connection broke"
+            )
         case _:
             pass

@@ -1,4 +1,4 @@
-"""A counter-example as a file: the world, the moves, and the promise that they break."""
+"""Trace files: a counter-example as a world, its moves, and the promise that they break."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,9 @@ class TraceFile:
     format: str = needed(text(), "the version of this format")
     world: str = needed(one_of(tuple(WORLDS)), "the world")
     profile: str = needed(one_of(PROFILE_NAMES), "the profile")
-    mutant: str = word(text(), "the broken client; empty for the library's own session", default="")
+    mutant: str = word(
+        text(), "the name of the broken client; empty for the library's own session", default=""
+    )
     promise: str = needed(one_of(tuple(_PROMISES)), "the promise that is broken")
     how: str = needed(text(), "how the promise is broken")
     loop: int | None = word(
@@ -78,7 +80,7 @@ class TraceFile:
         return json.dumps(words, indent=2, ensure_ascii=False) + "\n"
 
 
-_FILE: Final = table(TraceFile, "a trace of `arkor-conformance states`")
+_FILE: Final = table(TraceFile, "a trace from `arkor-conformance states`")
 
 
 def _read(found: object) -> TraceFile:
@@ -86,19 +88,19 @@ def _read(found: object) -> TraceFile:
     if stated != FORMAT:
         known = f"this version reads only {FORMAT!r}"
         if stated is None:
-            raise ScenarioError(f"is not a trace of `arkor-conformance states`; {known}")
+            raise ScenarioError(f"is not a trace from `arkor-conformance states`; {known}")
         raise ScenarioError(f"has the format {stated!r}; {known}")
     trace = _FILE.read(found, "")
     if trace.loop is not None and trace.loop >= len(trace.moves):
         raise ScenarioError(
-            f"'loop' is {trace.loop}, but it must be less than the number of moves, "
-            f"{len(trace.moves)}"
+            f"'loop' is {trace.loop}, but it must be less than the number of moves "
+            f"({len(trace.moves)})"
         )
     return trace
 
 
 def read_trace(path: Path) -> TraceFile:
-    """Read a trace file, or raise UsageError if it is not valid."""
+    """Read a trace file; raise UsageError if it is not valid."""
     try:
         return read_json(path, _read)
     except ScenarioError as error:

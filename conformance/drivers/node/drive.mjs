@@ -73,7 +73,7 @@ class Desk {
     this.#say({ event: "callback", name, data });
     if (due(this.config.abort_in)) this.abort("aborted in a callback, as the case asks");
     if (due(this.config.cancel_in)) await this.client?.cancel();
-    if (due(this.config.throw_in)) throw new Provoked(`the case throws in ${name}`);
+    if (due(this.config.throw_in)) throw new Provoked(`thrown in the ${name} callback, as the case asks`);
   }
 
   abort(reason) {

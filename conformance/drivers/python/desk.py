@@ -1,4 +1,4 @@
-"""The interface between the plumbing and an adapter in Python: `Client` and `Desk`."""
+"""The interface between a Python driver's plumbing and its adapter: `Client` and `Desk`."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -26,7 +26,7 @@ class Failure:
 
 
 class Provoked(Exception):
-    """Raised by a callback of the driver when the case asks the callback to fail."""
+    """Raised in one of the driver's callbacks to make it fail, as the case asks."""
 
 
 class Client(Protocol):
@@ -45,13 +45,13 @@ class Client(Protocol):
         ...
 
     def abort(self, reason: str) -> None:
-        """Make `wait` end; the job goes on."""
+        """Abort `wait`; the job keeps running."""
         ...
 
 
 @define
 class Desk:
-    """The kit's side of an open case: its clock, random numbers and callbacks, for an adapter."""
+    """What the kit provides to an adapter for one case: a clock, random numbers and callbacks."""
 
     config: Mapping[str, Json]
     clock: Clock
@@ -61,7 +61,7 @@ class Desk:
     _drawn: int = field(default=0, init=False)
 
     def random(self) -> float:
-        """Return the next number from the case's cyclic `rng`; 0.5 if the case has none."""
+        """Return the next number from `rng`, starting over at its end; 0.5 if the case has none."""
         samples = self.config.get("rng")
         if isinstance(samples, str) or not isinstance(samples, list) or not samples:
             return 0.5
@@ -70,23 +70,23 @@ class Desk:
         return float(sample) if isinstance(sample, int | float) else 0.5
 
     async def heard(self, name: str, data: Mapping[str, object]) -> None:
-        """Report a callback, then do what the case asks for inside it; may raise Provoked."""
+        """Report a callback and do in it what the case asks for; raise Provoked to make it fail."""
         self.report(name, data)
         await self.obey(name)
 
     def report(self, name: str, data: Mapping[str, object]) -> None:
-        """Report a callback. A client with threads calls this in the thread of the callback."""
+        """Report a callback. A client with threads calls this in the thread that runs it."""
         self._called[name] = self._called.get(name, 0) + 1
         self._say({"event": "callback", "name": name, "data": data})
 
     async def obey(self, name: str) -> None:
-        """Do what the case asks for inside the callback `name`; may raise Provoked."""
+        """Do in the callback `name` what the case asks for; raise Provoked to make it fail."""
         if self._due("abort_in", name) and self.client:
             self.client.abort("aborted in a callback, as the case asks")
         if self._due("cancel_in", name) and self.client:
             await self.client.cancel()
         if self._due("throw_in", name):
-            raise Provoked(f"the case throws in {name}")
+            raise Provoked(f"thrown in the {name} callback, as the case asks")
 
     def _due(self, trigger: str, name: str) -> bool:
         wanted = self.config.get(trigger)
@@ -100,7 +100,7 @@ Explain = Callable[[Exception], Failure]
 
 
 def reply(number: Json, failure: Failure | None = None) -> None:
-    """Answer a command, unless it has no id."""
+    """Answer a command; a command without an id gets no answer."""
     if number is None:
         return
     lines.emit({"re": number, "ok": {}} if failure is None else refusal(number, failure))

@@ -1,4 +1,4 @@
-"""Mutants that mishandle responses that are not streams."""
+"""Mutants that mishandle error responses and `Deprecation` headers."""
 
 # ruff: noqa: D401
 
@@ -84,7 +84,7 @@ def takes_a_deprecation_for_an_error() -> None:
     ),
 )
 def reads_error_bodies_as_streams() -> None:
-    """The client reads error bodies as a stream, whatever the status."""
+    """The client reads the body of an error response as a stream, whatever the status."""
 
     def change(_: Client, head: Responded) -> Responded:
         error = head.status >= 300 and not is_redirect(head.status, head.headers)  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""Mutants that misread JSON: its dialect, its limits, or members of unexpected types."""
+"""Mutants that mishandle JSON: `NaN`, extreme values, deep nesting, or unexpected types."""
 
 # ruff: noqa: D401
 
@@ -50,7 +50,7 @@ _KNOWN: Final = frozenset(
 
 
 def _reads(read: Callable[[str], str]) -> None:
-    """Change how event data is read; `read` raises ValueError if the data is not JSON."""
+    """Pass event data through `read` before parsing it; a ValueError makes the frame malformed."""
 
     def change(block: Block) -> Block:
         if block.is_control:
@@ -118,7 +118,7 @@ def insists_on_members() -> None:
 
 @breaks("ARK-EVT-21")
 def hands_on_members_as_they_came() -> None:
-    """The callback gets members of unexpected types unchanged, instead of None."""
+    """If a member has an unexpected type, the callback gets its value unchanged, not None."""
     original = translation.event_data
 
     def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
@@ -142,7 +142,7 @@ def leaves_out_what_is_null() -> None:
 
 @breaks("ARK-EVT-21")
 def wants_a_reason_for_a_failure() -> None:
-    """The client skips `training.failed` if its error is not a string."""
+    """The client skips a `training.failed` event whose error is not a string."""
     _dislikes(
         lambda source, _: (
             source["type"] == "training.failed" and not isinstance(source.get("error"), str)
@@ -163,7 +163,7 @@ def chokes_on_long_integers() -> None:
 
 
 def _change_numbers(text: str, change: Callable[[float], float]) -> str:
-    """Change only those numbers in a JSON text that are out of range for a double."""
+    """Return the JSON text with `change` applied to each number out of range for a double."""
     found = list[float]()
 
     def number(digits: str) -> float:
@@ -235,7 +235,7 @@ def keeps_an_old_error() -> None:
 
 @breaks("ARK-SEC-10")
 def forgets_the_status_of_a_deep_refusal() -> None:
-    """If a refusal has a deeply nested body, the client reports a bad response, not the status."""
+    """If an error response is deeply nested, the client reports a bad response, not the status."""
 
     def change(client: Client, _: Operation, outcome: Outcome) -> Outcome:
         refused = isinstance(outcome, Rejected) and isinstance(outcome.error, StatusError)
