@@ -30,7 +30,7 @@ def new_connection() -> h11.Connection:
 
 
 def checked_token(returned: object) -> str:
-    """Return a provider's token if it is valid; raise TypeError or ValueError without quoting it."""
+    """Return a provider's token if valid; raise TypeError or ValueError without quoting it."""
     name = "token from the provider"
     if not isinstance(returned, str):
         raise wrong_kind(name, returned, "a str")
