@@ -1,6 +1,6 @@
-"""One HTTP/1.1 exchange over h11, as bytes in and reports out.
+"""One HTTP/1.1 exchange, with h11 and without I/O: bytes go in, and reports come out.
 
-All transports share it; each does its own I/O.
+All transports share this code; each does its own I/O.
 """
 
 import re
@@ -30,7 +30,7 @@ def new_connection() -> h11.Connection:
 
 
 def checked_token(returned: object) -> str:
-    """Check and return a provider's token; raise TypeError or ValueError without showing it."""
+    """Return a provider's token if valid; raise TypeError or ValueError without quoting it."""
     name = "token from the provider"
     if not isinstance(returned, str):
         raise wrong_kind(name, returned, "a str")
@@ -44,14 +44,14 @@ def no_token(seconds: float) -> NotConnected:
 
 
 def is_unauthorized(reports: Sequence[Report]) -> bool:
-    """Return whether the response that starts with these reports is a 401."""
+    """Return whether these reports begin with the head of a 401 response."""
     head = reports[0] if reports else None
     return isinstance(head, Responded) and head.status == _UNAUTHORIZED
 
 
 @define
 class Conversation:
-    """One request and its response on a connection that is ready for it."""
+    """One request and its response on a connection that is ready for a new request."""
 
     exchange: int
     request: Request
@@ -66,14 +66,14 @@ class Conversation:
     def reusable(self) -> bool:
         """Whether the connection can carry another request now.
 
-        It cannot if there are bytes after the response: they would be read as the next response.
+        It cannot if bytes follow the response: they would be taken for the next response.
         """
         states = self.connection.our_state, self.connection.their_state
         after, _ = self.connection.trailing_data
         return states == (h11.DONE, h11.DONE) and not after and not self.unsent
 
     def opening(self) -> bytes:
-        """Return the bytes to send; raise TransportError if HTTP cannot express the request."""
+        """Return the bytes of the request; raise TransportError if it is not valid HTTP."""
         request = self.request
         try:
             head = h11.Request(
@@ -85,7 +85,7 @@ class Conversation:
             raise TransportError(f"request: not valid HTTP: {error}") from error
 
     def receive(self, data: bytes) -> list[Report]:
-        """Process bytes from the peer (b"" for the end); return the resulting reports."""
+        """Process bytes from the peer (b"" if it has closed the connection); return the reports."""
         reports: list[Report] = []
         body: list[bytes] = []
         end: Report | None = None
@@ -118,7 +118,8 @@ class Conversation:
     def without_token(self, error: Exception) -> Broken:
         """Return the report for a token provider that raised `error`.
 
-        OSError and TransportError are failed attempts. Any other error ends the operation.
+        After an OSError or a TransportError, only this attempt has failed. Any other error ends
+        the operation.
         """
         self.over = True
         final = not isinstance(error, OSError | TransportError)

@@ -1,7 +1,7 @@
 """Traceability: the cases that judge each requirement, and the mutants that violate it.
 
-A hole is a MUST requirement that no case judges or no mutant violates, unless the requirement gives
-a reason for it. Whether the cases pass does not matter here.
+A hole is a MUST requirement that no case judges or no mutant violates, unless the requirement says
+why it has none. Whether the cases pass does not matter here.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ class Line:
 
     @property
     def hole(self) -> str:
-        """What the requirement lacks: "no case", "no mutant", or "" if nothing."""
+        """What the requirement lacks: "no case", "no mutant", or "" if it lacks nothing."""
         if self.requirement.excluded or self.requirement.level is not Level.MUST:
             return ""
         if not self.cases:
@@ -67,7 +67,7 @@ def coverage(
 
 
 def by_source(requirements: Iterable[Requirement]) -> Mapping[SourceKind, int]:
-    """Return the number of requirements for each kind of source, the strongest kind first."""
+    """Return the number of requirements for each kind of source, starting with the strongest."""
     counts = Counter(requirement.source.kind for requirement in requirements)
     return {kind: counts[kind] for kind in SourceKind}
 
@@ -75,5 +75,5 @@ def by_source(requirements: Iterable[Requirement]) -> Mapping[SourceKind, int]:
 def unknown_rules(
     requirements: Mapping[str, Requirement], mutants: Iterable[Breaking]
 ) -> Sequence[str]:
-    """Return the unknown rule ids that mutants list, sorted."""
+    """Return, sorted, the rule ids that mutants list but the specification does not have."""
     return sorted({rule for mutant in mutants for rule in mutant.breaks} - set(requirements))

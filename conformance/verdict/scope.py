@@ -1,8 +1,8 @@
-"""The scope of a run: the version of the specification, the cases, and how many were chosen.
+"""The scope of a run: the version of the specification, the cases, and how many are played.
 
 Every report shows all three, so that runs can be compared and a partial run or a shard does not
-look like a full run. `--spec` pins a version: a newer kit then plays the same cases as an older
-one.
+look like a full run. `--spec` pins a version, so that a newer kit plays the same cases as an older
+kit.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ _SHOWN: Final = 12
 
 @frozen(kw_only=True)
 class Scope:
-    """The scope of a run; `digest` covers all cases of the version, chosen or not."""
+    """The scope of a run; `digest` is a hash of all cases of the version, chosen or not."""
 
     version: str
-    """The version of the specification by which the client is judged."""
+    """The version of the specification that the client is judged against."""
     digest: str
     chosen: Mapping[str, int] = field(factory=dict[str, int])
     """The number of cases to play, by profile."""
@@ -42,7 +42,7 @@ class Scope:
     strict: bool = False
     shard: Shard | None = None
     selected: Mapping[str, int] = field(factory=dict[str, int])
-    """The number of cases in all shards together, by profile; empty if there are no shards."""
+    """The number of cases in all shards together, by profile; empty if the run is not sharded."""
 
     @classmethod
     def of(
@@ -55,7 +55,7 @@ class Scope:
         strict: bool = False,
         shard: Shard | None = None,
     ) -> "Scope":
-        """Describe a run of `chosen`, or of a shard of them; `catalogue` has all cases."""
+        """Describe a run of the chosen cases, or of one shard of them, out of the catalogue."""
         ours = (shard or WHOLE).part(chosen, lambda case: case.id)
         return cls(
             version=version or specification_version(),
@@ -69,7 +69,7 @@ class Scope:
         )
 
     def narrowed(self, profile: str) -> bool:
-        """Return whether only some of the kit's cases are played under a profile."""
+        """Return whether the run leaves out any of the kit's cases for a profile."""
         return bool(self.files) or self.chosen.get(profile, 0) < self.total.get(profile, 0)
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ class Scope:
 
 
 def digest(cases: Sequence[Case]) -> str:
-    """Return the SHA-256 of the cases as canonical JSON, in hexadecimal.
+    """Return the SHA-256, in hexadecimal, of the cases written as canonical JSON.
 
     The order of the cases and of their keys does not matter.
     """
@@ -91,7 +91,7 @@ def digest(cases: Sequence[Case]) -> str:
 def check_version(
     version: str, requirements: Mapping[str, Requirement], cases: Sequence[Case]
 ) -> None:
-    """Raise UsageError if the specification never had this version."""
+    """Raise UsageError if this version of the specification never existed."""
     known = {specification_version()}
     known |= {rule.since for rule in requirements.values()} | {case.since for case in cases}
     if version not in known:

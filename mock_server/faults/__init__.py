@@ -1,1 +1,1 @@
-"""Decide which rules act and what they do to an exchange, without I/O."""
+"""Decide, without I/O, which rules act and what they do to an exchange."""

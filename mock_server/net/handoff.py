@@ -9,7 +9,7 @@ from attrs import define, field
 
 @define(eq=False)
 class Hold:
-    """Stops one stream of a job between its replay and its live phase."""
+    """Holds one stream of a job between its replay and its live phase."""
 
     _held: anyio.Event = field(factory=anyio.Event, init=False)
     _released: anyio.Event = field(factory=anyio.Event, init=False)
@@ -19,7 +19,10 @@ class Hold:
         await self._held.wait()
 
     def release(self) -> None:
-        """Let the held stream continue; a stream that arrives after this call passes straight through."""
+        """Release the held stream.
+
+        A stream that gets here after this call passes straight through.
+        """
         self._released.set()
 
     async def pass_by(self) -> None:

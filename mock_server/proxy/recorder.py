@@ -1,4 +1,4 @@
-"""Record every exchange that the proxy forwards, with its timing and its end."""
+"""Record every exchange that the proxy forwards, with its timing and how it ended."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,22 +18,22 @@ from mock_server.sse import Frame
 
 
 class RecordingListener:
-    """Is notified of every step of a recorded exchange; this base class does nothing."""
+    """Is notified of every step as an exchange is recorded; this base class does nothing."""
 
     def asked(self, exchange: RecordedExchange) -> None:
-        """Handle the request, which begins an exchange."""
+        """Handle the request that begins an exchange."""
 
     def early(self, exchange: RecordedExchange, status: int) -> None:
-        """Handle the status of an informational response."""
+        """Handle the status of an informational (1xx) response."""
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Handle the head of the response, and its body if it was forwarded whole."""
+        """Handle the head of the response, and the body if it was forwarded in one piece."""
 
     def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
         """Handle a frame, or a piece of a body that is not an event stream."""
 
     def ended(self, exchange: RecordedExchange) -> None:
-        """Handle the end of the body; the client may have left first."""
+        """Handle the end of the body, or the client's disconnection before the end."""
 
     def dropped(self, exchange: RecordedExchange) -> None:
         """Forget an exchange that cannot be recorded."""
@@ -41,7 +41,7 @@ class RecordingListener:
 
 @define(eq=False)
 class RecordingOrigin:
-    """Forwards every exchange to another origin, and records it."""
+    """Forwards every request to another origin, and records the exchange."""
 
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic
@@ -52,7 +52,10 @@ class RecordingOrigin:
     )
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Ask the origin for uncompressed responses; compression would hide frames and secrets."""
+        """Ask the origin for an uncompressed response, and record it.
+
+        Compression would hide the frames, and the secrets that must not be recorded.
+        """
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
         exchange = RecordedExchange(request, attempt)
@@ -85,20 +88,20 @@ class RecordingOrigin:
         return len(self._exchanges)
 
     def scenario(self) -> Scenario:
-        """Return the exchanges recorded so far as a scenario."""
+        """Return a scenario that replays the exchanges that have been recorded until now."""
         return replay_of(self._exchanges)
 
 
 @define(eq=False)
 class _ListeningReports:
-    """Records informational heads."""
+    """Records the status of informational (1xx) responses."""
 
     _reports: Reports
     _exchange: RecordedExchange
     _tape: RecordingListener
 
     async def early(self, head: Head) -> None:
-        """Record a head and forward it."""
+        """Record the status of an informational response, and forward its head."""
         self._exchange.early.append(head.status)
         self._tape.early(self._exchange, head.status)
         await self._reports.early(head)
@@ -127,7 +130,7 @@ class _RecordingSource:
         return self._source.end
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return only whole frames, because parts of frames cannot be recorded."""
+        """Return only whole frames, even if not `whole`: part of a frame cannot be recorded."""
         del whole
         frames = await self._source.next(limit)
         now = self._clock()

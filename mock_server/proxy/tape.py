@@ -75,11 +75,11 @@ class Tape(RecordingListener):
         self._note(exchange, {"asked": asked})
 
     def early(self, exchange: RecordedExchange, status: int) -> None:
-        """Write the status of an informational head."""
+        """Write the status of an informational (1xx) response."""
         self._note(exchange, {"early": status})
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Write the head of the response, and its body if that was passed on in full."""
+        """Write the head of the response, and the body if it was forwarded in one piece."""
         head = exchange.head
         if head is None:
             return

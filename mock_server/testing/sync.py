@@ -1,4 +1,4 @@
-"""The mock for synchronous tests: the same server on an event loop in another thread."""
+"""The mock for synchronous tests: a `MockServer` on an event loop in another thread."""
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -24,7 +24,7 @@ from mock_server.server import MockServer
 
 @frozen
 class SyncGate:
-    """One gate, which a test opens from its own thread."""
+    """One gate, which a test opens and closes from its own thread."""
 
     _portal: BlockingPortal = field(repr=False)
     _server: MockServer = field(repr=False)
@@ -35,19 +35,19 @@ class SyncGate:
         self._portal.call(self._server.gate(self.name).open)
 
     def shut(self) -> None:
-        """Close the gate for later streams."""
+        """Close the gate, as `Gate.shut` does."""
         self._portal.call(self._server.gate(self.name).shut)
 
 
 @frozen
 class SyncHold:
-    """Stops a stream between its replay and its live phase; used from the test's thread."""
+    """Holds a stream between its replay and its live phase; for use from the test's thread."""
 
     _portal: BlockingPortal = field(repr=False)
     _hold: Hold = field(repr=False)
 
     def held(self, *, within: float = PATIENCE) -> None:
-        """Wait until a stream has sent its replay; raise TimeoutError after `within` seconds."""
+        """Wait until a stream is held; raise TimeoutError after `within` seconds."""
 
         async def wait() -> None:
             with anyio.fail_after(within):
@@ -56,13 +56,13 @@ class SyncHold:
         self._portal.call(wait)
 
     def release(self) -> None:
-        """Let the stream continue."""
+        """Release the stream, as `Hold.release` does."""
         self._portal.call(self._hold.release)
 
 
 @define(eq=False, repr=False)
 class SyncMock:
-    """The methods of `MockServer`, each run on the server's event loop."""
+    """The methods of `MockServer`, for a test that runs in a different thread from the server."""
 
     _portal: BlockingPortal = field(repr=False)
     _server: MockServer = field(repr=False)
@@ -82,7 +82,7 @@ class SyncMock:
 
     @property
     def journal(self) -> list[Record]:
-        """All records so far."""
+        """All records in the journal so far."""
         return self._server.journal
 
     def rule_told(self, index: int) -> str:
@@ -91,7 +91,7 @@ class SyncMock:
 
     @property
     def addresses(self) -> Addresses:
-        """URLs of servers that cannot be reached."""
+        """URLs that cannot be reached, as in `MockServer.addresses`."""
         return self._server.addresses
 
     @property
@@ -101,7 +101,7 @@ class SyncMock:
 
     @property
     def on(self) -> On:
-        """Start a rule in Python, as in `mock.on.stream(attempt=1).status(503)`."""
+        """Begin a rule written in Python, as in `mock.on.stream(attempt=1).status(503)`."""
         return On(lambda index, rule: self._portal.call(self._server.set_rule, index, rule))
 
     @property
@@ -115,11 +115,14 @@ class SyncMock:
         return self._server.jobs
 
     def job(self, **words: object) -> Job:
-        """Add a job without a create request, from the keys of `[[job]]`."""
+        """Add a job without a create request; the arguments are the keys of a `[[job]]`."""
         return self._portal.call(self._server.add_job, JOB.read(words, "job"))
 
     def push(self, job_id: str, **frame: object) -> None:
-        """Append an event, given by the keys of a frame, to a job's log and its live streams."""
+        """Append an event to a job's log; `frame` has the keys of a frame in a scenario.
+
+        Every live stream of the job gets the event.
+        """
         self._portal.call(self._server.push, job_id, FRAME.read(frame, "event"))
 
     def gate(self, name: str) -> SyncGate:
@@ -144,7 +147,7 @@ class SyncMock:
         ended: bool = False,
         within: float = PATIENCE,
     ) -> Record:
-        """Wait as `MockServer.wait_for` does."""
+        """Wait for a request or a part of its response, as `MockServer.wait_for` does."""
         wait = partial(
             self._server.wait_for,
             route,
@@ -157,7 +160,7 @@ class SyncMock:
         return self._portal.call(wait)
 
     def wait_until(self, wanted: Callable[[Record], bool], *, within: float = PATIENCE) -> Record:
-        """Wait as `MockServer.wait_until` does."""
+        """Wait for a record that is `wanted`, as `MockServer.wait_until` does."""
         return self._portal.call(partial(self._server.wait_until, wanted, within=within))
 
 
@@ -170,7 +173,7 @@ def mock_in(portal: BlockingPortal, scenario: Scenario) -> Generator[SyncMock, N
 
 
 def start_portal() -> AbstractContextManager[BlockingPortal]:
-    """Start an event loop that a mock can run on, in a new thread."""
+    """Run an event loop for mocks in a new thread, for the duration of a `with` block."""
     return start_blocking_portal(backend_options=LOOP)
 
 

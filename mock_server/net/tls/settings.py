@@ -1,4 +1,4 @@
-"""The TLS contexts of a server, good and faulty."""
+"""A server's TLS contexts, both good and faulty."""
 
 import ssl
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from mock_server.scenario.words.connection import TlsFault
 
 @frozen
 class TlsSettings:
-    """The contexts of a server: a good one, and one for each fault that needs its own."""
+    """A server's TLS contexts: a good one, and one for each fault that needs its own."""
 
     good: ssl.SSLContext
     faulty: Mapping[TlsFault, ssl.SSLContext]
     ca_path: Path
-    """The authority's certificate as PEM, for clients to trust."""
+    """The PEM file with the authority's certificate, for clients to trust."""
     client_path: Path
-    """A key and a certificate as PEM, for clients that must present one."""
+    """The PEM file with a key and a certificate, for clients that must present a certificate."""
 
     def context(self, fault: TlsFault | None) -> ssl.SSLContext:
-        """Return the context for a connection with this fault."""
+        """Return the context for a connection with this fault; None stands for no fault."""
         return self.good if fault is None else self.faulty.get(fault, self.good)
 
     def client_context(self, *, with_certificate: bool = False) -> ssl.SSLContext:
