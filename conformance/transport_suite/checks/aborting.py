@@ -28,7 +28,7 @@ _NOTHING_PASSES = frozenset[Timer]()
 
 @contextmanager
 def _waiting(bench: Bench, scene: Scene) -> Generator[Play, None, None]:
-    """Abort a wait at the end of the block, and expect its error to carry the reason."""
+    """Start a wait, abort it at the end of the block, and check that it fails with the reason."""
     with bench.play(scene) as play:
         wait = play.waiting()
         yield play
@@ -39,7 +39,7 @@ def _waiting(bench: Bench, scene: Scene) -> Generator[Play, None, None]:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_a_connect(bench: Bench) -> None:
-    """An abort ends a wait whose connection is never established."""
+    """An abort ends a wait that is still trying to connect."""
     addresses = MockServer().addresses
     try:
         with _waiting(bench, Scene(url=addresses.blackhole_url())):
@@ -50,7 +50,7 @@ def an_abort_ends_a_connect(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_a_look_up(bench: Bench) -> None:
-    """An abort ends a wait during a name look-up, without waiting for the look-up."""
+    """An abort ends a wait during a name look-up, and does not wait for the look-up to finish."""
     with bench.play(Scene(url=URL)) as play, slow_look_up() as began:
         wait = play.waiting()
         holds(
@@ -72,14 +72,14 @@ def an_abort_ends_a_tls_handshake(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_the_wait_for_a_head(bench: Bench) -> None:
-    """An abort ends a wait before the stream's head arrives, and closes the connection."""
+    """An abort before the stream's head has arrived ends the wait and closes the connection."""
     with _waiting(bench, Scene(streams=[then_left()])) as play:
         play.came("stream")
 
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2", "ARK-ABT-4")
 def an_abort_ends_a_silent_stream(bench: Bench) -> None:
-    """An abort ends a wait on an open stream, without sending anything to the backend."""
+    """An abort ends a wait on an open stream; the client sends no further request."""
     began = threading.Event()
     scene = Scene(streams=[endless(log(1))], on_event=lambda _, __: began.set())
     with _waiting(bench, scene) as play:
@@ -107,7 +107,7 @@ def an_abort_ends_a_delay(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-7")
 def an_abort_during_a_callback_ends_the_wait_after_it(bench: Bench) -> None:
-    """An abort lets a running callback return, and no other callback runs."""
+    """An abort lets a running callback return, but no further callback runs."""
     hold = Hold()
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
     with bench.play(Scene(streams=[stream], on_event=hold)) as play:
@@ -132,7 +132,7 @@ def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ERR-10")
 def an_abort_ends_every_wait(bench: Bench) -> None:
-    """An abort ends two overlapping waits; both raise Aborted with its reason."""
+    """An abort ends two overlapping waits; both raise Aborted with the abort's reason."""
     with bench.play(Scene(streams=[endless()])) as play:
         waits = [play.waiting(), play.waiting()]
         play.came("stream")
