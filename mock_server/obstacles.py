@@ -1,10 +1,10 @@
-"""Explain in one line why the mock cannot be imported; this module imports nothing."""
+"""Explain in one line why the mock cannot be imported. This module itself imports nothing."""
 
 _EXTRA = {"anyio", "attr", "attrs", "h11"}
 
 
 def missing(error: ImportError) -> str | None:
-    """Return why importing the mock failed; None if the error has another cause."""
+    """Return a message about the package that the mock lacks; None if the import failed otherwise."""
     name = (error.name or "").partition(".")[0]
     if name in _EXTRA:
         return f"{name} is not installed; pip install 'arkor-proto[mock]'"

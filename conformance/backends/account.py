@@ -6,19 +6,23 @@ from attrs import define, field
 
 from conformance.backends.blocks import Block
 from conformance.backends.follower import Follower
-from conformance.backends.wire import COMPLETE, LEFT, now
+from conformance.backends.wire import BY_CLOSE, COMPLETE, LEFT, now
 from conformance.expect.mismatch import Divergence
 from conformance.strict_data import Json
 from conformance.trace.events import Ended, Event, Fact, Framed, Noted, Responded, Trace
 from conformance.verdict.result import Finding
 
-_ENDINGS: Final = {COMPLETE: "has ended", LEFT: "the kit closed the connection"}
+_ENDINGS: Final = {
+    COMPLETE: "has ended",
+    BY_CLOSE: "ended when the connection was closed",
+    LEFT: "was still open when the kit closed the connection",
+}
 
 
 class NotReached(Exception):
     """The case could not test its rules; the message says why.
 
-    `rule` is the broken rule that prevented the test, if there is one.
+    `rule` is the rule whose breach prevented the test, if there is one.
     """
 
     def __init__(self, why: str, rule: str = "") -> None:
@@ -27,12 +31,12 @@ class NotReached(Exception):
 
 
 class Stop(Exception):
-    """Ends a case after a breach that `Play.stop` has recorded."""
+    """Ends a case after `Account.stop` has recorded a breach."""
 
 
 @define(eq=False, kw_only=True)
 class Account:
-    """The trace of a case, and its findings."""
+    """The trace and the findings of a case."""
 
     trace: Trace = field(factory=Trace)
     findings: list[Finding] = field(factory=list[Finding])
@@ -47,7 +51,7 @@ class Account:
         return self.trace.append(fact, now() - self._began)
 
     def note(self, text: str) -> None:
-        """Add a remark of the kit to the trace."""
+        """Add a remark by the kit to the trace."""
         self.record(Noted("kit", text))
 
     def broke(self, rule: str, expected: str, actual: str, event: Event | None = None) -> None:
@@ -76,7 +80,7 @@ class Account:
         return f"{events} (the stream {_state(follower)})"
 
     def at(self, follower: Follower, block: int = 0) -> Event | None:
-        """Return the trace event of a block's arrival, or else the stream's last trace event."""
+        """Return the trace event for the arrival of a block, or else the follower's last one."""
         own = [
             event
             for event in self.trace.events
@@ -87,7 +91,7 @@ class Account:
         return next(iter(found or own[-1:]), None)
 
     def compare(self, ours: Follower, theirs: Follower, rule: str = "36") -> None:
-        """Check that events received by both followers are identical."""
+        """Check that each event that both followers received has the same content in both."""
         known = {block.id: block for block in ours.frames if block.id is not None}
         for block in theirs.frames:
             other = known.get(block.id or "")
@@ -96,16 +100,17 @@ class Account:
                 self.stop(rule, expected, f"{block.data!r:.200}")
 
     def streams(self, follower: Follower) -> None:
-        """Check that a request got a stream; otherwise raise NotReached with the broken rule."""
+        """Check that the response is a stream; otherwise raise NotReached with the broken rule."""
         if not follower.status:
-            raise NotReached("the stream request got no response head", "ARK-SRV-20")
+            raise NotReached("the stream request got no response", "ARK-SRV-20")
         if not follower.is_stream:
             raise NotReached(
-                f"the response to the stream request was {follower.status}", "ARK-SRV-17"
+                f"the response to the stream request ({follower.status}) was not an event stream",
+                "ARK-SRV-17",
             )
 
     def adopt(self, trace: Trace) -> None:
-        """Continue with the trace of a shared job, because this case judges what happened there."""
+        """Continue the trace of a shared job, because this case judges what happened to it."""
         self.trace = trace
 
 
@@ -115,7 +120,7 @@ def _content(block: Block) -> Json:
 
 
 def _state(follower: Follower) -> str:
-    """Return how a stream ended, or "is still open", as the predicate of a message."""
+    """Return the words after "the stream" in a message: how it ended, or "is still open"."""
     if not follower.ended:
         return "is still open"
-    return _ENDINGS.get(follower.ended, f"ended: {follower.ended}")
+    return _ENDINGS.get(follower.ended, f"was {follower.ended}")

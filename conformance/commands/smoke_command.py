@@ -44,14 +44,14 @@ _RESULTS: Mapping[str, str] = {
     "cancel": "{ ok = true }",
     "abort": "{ ok = true }",
 }
-"""The expected result of each command."""
+"""The result that the case expects of each command."""
 _OPTIONAL = ("cancel", "abort")
 """The commands that a driver may omit; each has a capability of the same name."""
 
 _PATIENCE = 2.0
 _ROUNDS = 100
-"""How many turns of the event loop to wait. A client that sleeps in virtual time needs a few turns
-of both event loops to send a request; for one that really sleeps, these take a few milliseconds."""
+"""Round trips to the driver before a sleep ends automatically. In virtual time, they let the event
+loops of the client and the kit run until a request has been sent; they take a few milliseconds."""
 
 
 @click.command()
@@ -98,7 +98,7 @@ def command(*, patience: float, driver: Sequence[str]) -> int:
         say(f"\n{each}")
     left_out = [each for each in _OPTIONAL if each not in identity.capabilities]
     if left_out:
-        say(f"\nnot tried, because the driver does not declare them: {', '.join(left_out)}")
+        say(f"\nnot declared by the driver, so not tried: {', '.join(left_out)}")
     works = result.verdict is Verdict.PASS and not unknown
     say(
         "\nthe driver works; its client was not judged"

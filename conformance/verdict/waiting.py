@@ -1,4 +1,4 @@
-"""Estimate how long a correct client waits in a case, in milliseconds."""
+"""Estimate how long a correct client waits during a case."""
 
 import re
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ _BASE_MS: Final = 1_000.0
 _CAP_MS: Final = 60_000.0
 _DOUBLINGS: Final = 16
 _MOST_OPENS: Final = 10_000
-"""The maximum number of attempts to count; a case may allow any number."""
+"""The maximum number of attempts to count, because a case may allow any number."""
 _OPEN: Final = 0.01
 """Seconds that an attempt takes in addition to the delay before it."""
 _NAME_OF_OPEN: Final = re.compile(r"stream#(?P<attempt>[0-9]{1,9})")
 
 
 def back_off(case: Case) -> tuple[float, float]:
-    """Return the initial delay and the cap of a case's client, in milliseconds."""
+    """Return the initial and the maximum back-off that a case configures, in milliseconds."""
     return _number(case, "initial_ms", _BASE_MS), _number(case, "max_ms", _CAP_MS)
 
 
 def delays(case: Case) -> Sequence[float]:
-    """Estimate the delays of a correct client in a case, in milliseconds."""
+    """Estimate each delay of a correct client in a case, in milliseconds."""
     for each in case.expect:
         if isinstance(each.assertion, Sleeps):
             return [delay.low for delay in each.assertion.delays]
@@ -41,15 +41,15 @@ def delays(case: Case) -> Sequence[float]:
 
 
 def longest_delay(case: Case) -> float:
-    """Return the longest possible delay of a correct client in a case, in milliseconds."""
+    """Return the longest delay that a correct client may choose in a case, in milliseconds."""
     longest = back_off(case)[1] if has_hint(case) else _delay_after(_opens(case), case)
     return longest * (1 + SPREAD)
 
 
 def length(case: Case, divisor: int) -> float:
-    """Estimate the seconds that a case takes with a client that really sleeps.
+    """Estimate how many seconds a case takes with a client that really sleeps.
 
-    The estimate errs on the high side: if the backend asks for delays, the longest is assumed.
+    If the backend asks for delays, the estimate includes the longest delay that is possible.
     """
     found = delays(case)
     hinted = longest_delay(case) if has_hint(case) else 0.0

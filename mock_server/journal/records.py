@@ -54,7 +54,7 @@ class RequestReceived:
 class RequestRejected:
     """The server refused a request with `status`.
 
-    `method` and `path` (without its query) are None if the head could not be read.
+    `method` and `path` (the target without its query) are None if the head could not be read.
     """
 
     seq: int
@@ -81,7 +81,7 @@ class ResponseStarted:
 
 @frozen
 class FrameSent:
-    """The last byte of a frame was sent; `index` counts from 1 within the exchange."""
+    """The last byte of a frame was sent; `index` is its number in the exchange, from 1."""
 
     seq: int
     at: float
@@ -93,7 +93,7 @@ class FrameSent:
     event: str | None
     type: str | None
     data: bytes = field(default=b"", repr=False, eq=False, metadata=_FOR_LISTENERS)
-    """The frame without chunk framing; listeners get it, but the journal does not keep it."""
+    """The frame without chunk framing; listeners receive it, but the journal does not store it."""
 
 
 @frozen
@@ -115,7 +115,7 @@ class UpstreamFailed:
 
 @frozen
 class ExchangeEnded:
-    """An exchange ended: `how` it ended, and `by` which side (server or client)."""
+    """An exchange ended; `how` says in what way, and `by` which side ended it (server or client)."""
 
     seq: int
     at: float
@@ -128,7 +128,7 @@ class ExchangeEnded:
 
 @frozen
 class ConnectionClosed:
-    """A connection ended: `how` it ended (fin, rst, …), and `by` which side (server or client)."""
+    """A connection ended; `how` is fin, rst, …, and `by` is the side that ended it."""
 
     seq: int
     at: float
@@ -148,10 +148,10 @@ class PortChanged:
 
 @frozen
 class ConnectionFailed:
-    """A bug in the server ended a connection; this is never the client's fault.
+    """A bug in the mock server ended a connection; this is never the client's fault.
 
-    `error` is the type of the exception, `where` the module and line. Its message is left out
-    because it may contain what the client sent.
+    `error` is the type of the exception, `where` the module and line. The exception's message is
+    left out because it may contain what the client sent.
     """
 
     seq: int
@@ -189,7 +189,7 @@ R = TypeVar("R", bound=Record)
 
 
 def with_short_texts(record: R) -> R:
-    """Return a record in which long text chosen by a peer is shortened."""
+    """Return the record, with long texts that came from a peer shortened."""
     match record:
         case RequestReceived() if _any_long(record.method, record.target, *chain(*record.headers)):
             return evolve(
@@ -220,7 +220,7 @@ def _short(text: str | None) -> str | None:
 
 
 def size_of(record: Record) -> int:
-    """Estimate the memory of a record, in bytes."""
+    """Estimate how much memory a record takes, in bytes."""
     match record:
         case RequestReceived():
             texts = sum(_TEXT + len(name) + len(value) for name, value in record.headers)
@@ -249,6 +249,6 @@ def record_to_dict(record: Record) -> dict[str, object]:
 
 
 def to_jsonl(records: Iterable[Record]) -> str:
-    """Return records as lines of JSON."""
+    """Return the records as JSON Lines: one JSON object per line."""
     lines = (json.dumps(record_to_dict(record)) for record in records)
     return "".join(line + "\n" for line in lines)

@@ -221,7 +221,9 @@ async def revoked_token(play: Play) -> None:
         raise NotReached(f"the backend did not let the other tenant create a job: {made.told}")
     follower = await play.follow(made.job_id, token=token, org=org, project=project)
     if not follower.is_stream:
-        raise NotReached(f"the response to the stream request was {follower.status}")
+        raise NotReached(
+            f"the response to the stream request ({follower.status}) was not an event stream"
+        )
     await play.make("revoke", token=token)
     ended = await follower.until_end(play.bounds.revoked)
     if follower.terminal is None:  # the revoked token cannot cancel the job

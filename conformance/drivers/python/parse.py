@@ -1,7 +1,7 @@
-"""Connect a parser to `arkor-conformance parser`: the plumbing, and this project's own parser.
+"""Connect an event-stream parser to `arkor-conformance parser`, by default this project's own.
 
 `serve` speaks `arkor-parse/1` on standard input and output. A parser is a function that takes the
-chunks of a stream and returns its events; it may raise any exception.
+chunks of a stream and returns its events. If it raises an exception, `serve` reports the error.
 """
 
 import json
@@ -15,12 +15,12 @@ from arkor_proto import EventStreamParser
 from conformance.strict_data import Json, Table, parse_json
 
 Parser = Callable[[Iterable[bytes], str, int], Mapping[str, object]]
-"""Takes the chunks, the initial cursor and the event size limit in bytes; returns the answer."""
+"""Takes the chunks, the initial cursor and the event size limit in bytes; returns the answer to `parse`."""
 _BOUND: Final = 8 * 2**20
 
 
 def serve(hello: Mapping[str, Json], parse: Parser) -> None:
-    """Answer commands until standard input ends."""
+    """Answer commands until standard input is closed."""
     for line in sys.stdin.buffer:
         command = Table.of("command", parse_json(line))
         if command.text("do") == "hello":
@@ -43,7 +43,7 @@ def _answer(
 
 
 def own(chunks: Iterable[bytes], cursor: str, bound: int) -> Mapping[str, object]:
-    """Parse a stream with this project's own parser, and return the answer."""
+    """Parse a stream with this project's own parser; return the answer to `parse`."""
     parser = EventStreamParser(cursor, bound)
     events: list[Mapping[str, object]] = []
     error = ""

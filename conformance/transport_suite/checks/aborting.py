@@ -28,7 +28,7 @@ _NOTHING_PASSES = frozenset[Timer]()
 
 @contextmanager
 def _waiting(bench: Bench, scene: Scene) -> Generator[Play, None, None]:
-    """Abort a wait at the end of the block, and expect its error to carry the reason."""
+    """Start a wait, abort it at the end of the block, and check that it fails with the reason."""
     with bench.play(scene) as play:
         wait = play.waiting()
         yield play
@@ -39,7 +39,7 @@ def _waiting(bench: Bench, scene: Scene) -> Generator[Play, None, None]:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2")
 def an_abort_ends_a_connect(bench: Bench) -> None:
-    """An abort ends a wait whose connection is never established."""
+    """An abort ends a wait that is still trying to connect."""
     addresses = MockServer().addresses
     try:
         with _waiting(bench, Scene(url=addresses.blackhole_url())):
@@ -79,7 +79,7 @@ def an_abort_ends_the_wait_for_a_head(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-2", "ARK-ABT-4")
 def an_abort_ends_a_silent_stream(bench: Bench) -> None:
-    """An abort ends a wait on an open stream, without sending anything to the backend."""
+    """An abort ends a wait on an open stream; the client sends no further request."""
     began = threading.Event()
     scene = Scene(streams=[endless(log(1))], on_event=lambda _, __: began.set())
     with _waiting(bench, scene) as play:

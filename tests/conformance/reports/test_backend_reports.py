@@ -85,14 +85,14 @@ def test_a_case_that_did_not_reach_its_rule_comes_after_one_that_did() -> None:
         GAP,
         "ARK-SRV-17",
         "to reach the rule",
-        "the response to the stream request was 404",
+        "the response to the stream request (404) was not an event stream",
         reached=False,
     )
     direct = failing("stream.status-of-a-resume", "ARK-SRV-17", "200", "404")
     (alone,) = sentences(backend_run([early]))
     assert alone == (
         f"The backend breaks ARK-SRV-17, so {GAP} could not judge its own rule: the response "
-        "to the stream request was 404."
+        "to the stream request (404) was not an event stream."
     )
     (both,) = sentences(backend_run([early, direct]))
     assert both.startswith(

@@ -41,7 +41,7 @@ class SwallowsErrors(Plain):
 
 
 class ReadsOn(Plain):
-    """Continues to read while a callback runs."""
+    """Keeps reading while a callback runs."""
 
     def after_delivery(self) -> None:
         """Read on."""
@@ -82,7 +82,7 @@ class CallsAfterTheEnd(Plain):
 
 
 class SettlesTwice(Plain):
-    """Repeats the outcome of a failed operation to the next caller."""
+    """Gives the outcome of a failed operation to the next caller as well."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
@@ -102,7 +102,7 @@ class SettlesTwice(Plain):
 
 
 class LetsAHookFail(Plain):
-    """Lets an exception from a hook end the work of the session."""
+    """Lets an exception that a hook raises end the operation."""
 
     def do(self, output: Output) -> None:
         """Call the hook as it is."""
@@ -113,7 +113,7 @@ class LetsAHookFail(Plain):
 
 
 class LosesAByte(Plain):
-    """Loses the last byte of a read that fills its buffer."""
+    """Loses the last byte of a read that fills the buffer."""
 
     def read(self, opened: socket.socket, end: float | None) -> bytes:
         """Lose a byte."""
@@ -122,7 +122,7 @@ class LosesAByte(Plain):
 
 
 class FillsItsBuffer(Plain):
-    """Waits until a read has filled its buffer, or the peer has closed the connection."""
+    """Reports nothing until its read buffer is full or the peer has closed the connection."""
 
     def read(self, opened: socket.socket, end: float | None) -> bytes:
         """Read until the buffer is full."""
@@ -133,7 +133,7 @@ class FillsItsBuffer(Plain):
 
 
 class IgnoresClose(Plain):
-    """Leaves open a connection that the session has closed."""
+    """Leaves a connection open after the session's `Close`."""
 
     def do(self, output: Output) -> None:
         """Do anything but close."""
@@ -157,7 +157,7 @@ class TakesACutForAnEnd(Plain):
 
 
 class TakesAnEndForACut(Plain):
-    """Reports Broken for every body that ends."""
+    """Reports Broken for every body that ends, even one that is complete."""
 
     def report(self, number: int, report: Responded | Received | Finished | Broken) -> bool:
         """Make a failure of an end."""
@@ -166,7 +166,7 @@ class TakesAnEndForACut(Plain):
 
 
 class NeverTicks(Plain):
-    """Never tells the session that a deadline has passed."""
+    """Never tells the session that a deadline has been reached."""
 
     def tick(self, until: float) -> None:  # noqa: ARG002 - the fault
         """Wait for something else."""
@@ -174,7 +174,7 @@ class NeverTicks(Plain):
 
 
 class TicksLate(Plain):
-    """Gives the session its `Tick` a second after the deadline."""
+    """Gives the session its `Tick` one second after the deadline."""
 
     def deadline(self, until: float) -> float:
         """Add a second."""
@@ -194,7 +194,7 @@ class RepeatsRequests(Plain):
 
 
 class SendsFirst(Plain):
-    """Reads nothing until the whole request has been sent."""
+    """Does not read the response until the whole request has been sent."""
 
     def send(self, opened: socket.socket, data: bytes) -> None:
         """Send all of it."""
@@ -202,7 +202,7 @@ class SendsFirst(Plain):
 
 
 class LeavesHeadersOut(Plain):
-    """Sends only some of the headers."""
+    """Sends only some of the headers of a request."""
 
     def headers(self, request: Request) -> list[tuple[bytes, bytes]]:
         """Leave the cursor out."""
@@ -229,7 +229,7 @@ class TrustsEveryone(Plain):
 
 
 class TakesARaggedEnd(Plain):
-    """Mistakes a TLS connection that was cut off for one that was closed."""
+    """Mistakes a TLS connection that was cut off for one that was closed properly."""
 
     def read(self, opened: socket.socket, end: float | None) -> bytes:
         """Make an end of a cut."""
@@ -305,7 +305,7 @@ class LogsRequests(Plain):
 
 
 class QuotesThePeer(Plain):
-    """Quotes an unparsable response in its error."""
+    """Quotes an unparsable response in its error message."""
 
     def why(self, error: Exception) -> str:
         """Quote it."""

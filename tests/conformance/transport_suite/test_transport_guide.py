@@ -48,7 +48,7 @@ def test_the_first_transport_keeps_what_the_guide_says(
 
 
 def test_the_guide_counts_what_the_first_transport_keeps() -> None:
-    assert f"This transport keeps {len(KEPT)} of the {len(CHECKS)} promises." in GUIDE
+    assert f"This transport passes {len(KEPT)} of the {len(CHECKS)} checks." in GUIDE
 
 
 def test_the_guide_lists_the_mistakes_that_are_planted() -> None:
