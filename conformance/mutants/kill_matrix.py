@@ -4,9 +4,9 @@ The reason is right if a finding cites a requirement that the mutant violates.
 
 Every mutant plays every case about the requirements that it violates, under one profile after
 another until the case catches it. So the matrix has a row per mutant and a column per case. Many
-mutants hang, and most of the time is spent waiting for them, so the time limit is short. To show that it is long
-enough for this machine, the reference client plays the same cases between the mutants, with the
-same limit, and must pass.
+mutants hang, and most of the time is spent waiting for them, so the time limit is short. To show
+that the limit is long enough for this machine, the reference client plays the same cases between
+the mutants, with the same limit, and must pass.
 
 Some kills are flaky: the network may join chunks that the backend sent separately, which hides
 a fault in how a client handles separate chunks. So if only a few cases have caught no mutant, they
@@ -190,7 +190,7 @@ class _Trials:
                 yield partial(self._control, family, families[family])
 
     def doubtful(self, mutants: Sequence[Mutant]) -> Sequence[Case]:
-        """Return the cases that should catch a mutant but caught none; return () if there are many."""
+        """Return the cases that should catch a mutant but caught none; return () if too many."""
         idle = list(_about_any(mutants, _idle(self.cases, self.trials.values())))
         return idle if len(idle) <= _FEW else ()
 
