@@ -1,6 +1,7 @@
 """Argument checks whose errors name the argument and say what to pass instead.
 
-A wrong type raises TypeError, and a wrong value raises ValueError. Most of the checks are attrs validators.
+A wrong type raises TypeError, and a wrong value raises ValueError. Most of the checks are attrs
+validators.
 """
 
 import json
@@ -69,7 +70,7 @@ def check_header_value(name: str, value: str) -> None:
 
 
 def is_token(_: object, attribute: "Attribute[str]", value: str) -> None:
-    """Raise ValueError if the token is not empty and cannot be sent in a header (attrs validator)."""
+    """Raise ValueError if a non-empty token cannot be sent in a header (attrs validator)."""
     if value:
         is_header_value(_, attribute, value)
 

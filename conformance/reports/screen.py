@@ -17,7 +17,7 @@ _LEAST_WIDTH: Final = 60
 
 
 class Screen(Console):
-    """A rich console that emits its own control codes but escapes those in the text that it prints."""
+    """A rich console that emits its own control codes but escapes those in the text it prints."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
