@@ -1,6 +1,7 @@
 """Argument checks whose errors name the argument and say what to pass instead.
 
-A wrong type is a TypeError, a wrong value a ValueError. Most of the checks are attrs validators.
+A wrong type raises TypeError, and a wrong value raises ValueError. Most of the checks are attrs
+validators.
 """
 
 import json
@@ -21,7 +22,7 @@ Validator: TypeAlias = Callable[[object, "Attribute[Value]", Value], None]
 
 
 def wrong_kind(name: str, value: object, right: str) -> TypeError:
-    """Return the error for `value`. It shows only the type, because the value may be a secret."""
+    """Return the error for `value`, showing only its type, because the value may be a secret."""
     kind = type(value).__name__
     article = "an" if kind[:1].lower() in {*"aeiou"} else "a"
     shown = "None" if value is None else f"{article} {kind}"
@@ -35,7 +36,7 @@ def check_kind(name: str, value: object, kinds: Kinds, right: str) -> None:
 
 
 def of_kind(kinds: Kinds, right: str) -> Validator[Value]:
-    """Return an attrs validator that applies `check_kind` under the field's name."""
+    """Return an attrs validator that calls `check_kind` with the name of the field."""
 
     def check(_: object, attribute: "Attribute[Value]", value: Value) -> None:
         check_kind(attribute.name.lstrip("_"), value, kinds, right)
@@ -69,13 +70,13 @@ def check_header_value(name: str, value: str) -> None:
 
 
 def is_token(_: object, attribute: "Attribute[str]", value: str) -> None:
-    """Raise ValueError if a token cannot be sent in a header (attrs validator)."""
+    """Raise ValueError if a non-empty token cannot be sent in a header (attrs validator)."""
     if value:
         is_header_value(_, attribute, value)
 
 
 def is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
-    """Raise ValueError if a text cannot be encoded as UTF-8 (attrs validator)."""
+    """Raise ValueError if the value cannot be encoded as UTF-8 (attrs validator)."""
     if any("\ud800" <= char <= "\udfff" for char in value):
         raise ValueError(
             f"{attribute.name}: {value!r} contains surrogates, which UTF-8 cannot encode"
@@ -88,7 +89,7 @@ IS_STR: Final[Validator[str]] = of_kind(str, "a str")
 def _plain(value: object) -> object:
     if is_object(value):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
+    raise TypeError(f"a value of type {type(value).__name__} is not JSON")
 
 
 def json_copy(value: JsonObject) -> JsonObject:
@@ -99,5 +100,5 @@ def json_copy(value: JsonObject) -> JsonObject:
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"config: cannot be written as JSON: {error}") from error
     if not is_object(copy):
-        raise ValueError(f"config: {type(value).__name__} is not a JSON object")
+        raise ValueError(f"config: a value of type {type(value).__name__} is not a JSON object")
     return copy

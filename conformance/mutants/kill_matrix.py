@@ -2,11 +2,11 @@
 
 The reason is right if a finding cites a requirement that the mutant violates.
 
-Every mutant plays every case about the requirements that it violates, one profile after another
-until one catches it. So the matrix has a row per mutant and a column per case. Many mutants hang,
-and waiting for them takes most of the time, so the time limit is short. To show that it is long
-enough for this machine, the reference client plays the same cases between the mutants, with the
-same limit, and must pass.
+Every mutant plays every case about the requirements that it violates, under one profile after
+another until the case catches it. So the matrix has a row per mutant and a column per case. Many
+mutants hang, and most of the time is spent waiting for them, so the time limit is short. To show
+that the limit is long enough for this machine, the reference client plays the same cases between
+the mutants, with the same limit, and must pass.
 
 Some kills are flaky: the network may join chunks that the backend sent separately, which hides
 a fault in how a client handles separate chunks. So if only a few cases have caught no mutant, they
@@ -33,12 +33,12 @@ from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 
 PATIENCE: Final = 0.5
-"""Seconds of silence after which a mutant counts as hung; with too few, the control runs fail."""
+"""Seconds of silence after which a mutant counts as hung; if too low, the control runs fail."""
 _STARTS: Final = 3
 _ROUNDS: Final = 5
 """How many times to replay uncaught mutants, and cases that caught no mutant.
 
-On a busy machine, chunks may arrive joined, which hides some faults.
+On a busy machine, separate chunks may arrive as one, which hides some faults.
 """
 _FEW: Final = 12
 """Replay at most this many cases; if more have caught no mutant, flakiness is not the reason."""
@@ -48,7 +48,7 @@ _FEW: Final = 12
 class Kill:
     """A case that, under one profile, catches a mutant.
 
-    `right` means that the finding cites a rule that the mutant breaks.
+    `right` tells whether the finding cites a rule that the mutant breaks.
     """
 
     result: CaseResult
@@ -58,7 +58,7 @@ class Kill:
 
 @frozen
 class Trial:
-    """The result of one mutant.
+    """The result for one mutant.
 
     `wrong_reason` lists the kills whose findings cite no rule that the mutant breaks.
     """
@@ -77,7 +77,7 @@ class Trial:
 
 @frozen
 class Control:
-    """The result of the reference client in one family of cases."""
+    """The result for the reference client in one family of cases."""
 
     family: str
     failed: Sequence[CaseResult]
@@ -92,7 +92,7 @@ class Control:
 
 @frozen
 class KillMatrix:
-    """The results of all mutants, in the order given."""
+    """The results for all mutants, in the order given."""
 
     trials: Sequence[Trial]
     controls: Sequence[Control]
@@ -135,11 +135,11 @@ async def kill_matrix(
     enough: bool = False,
     attached: bool = False,
 ) -> KillMatrix:
-    """Play each mutant against its own cases, and the reference client against all of them.
+    """Play each mutant in the cases about rules it breaks, and the reference client in all those.
 
     With `enough`, a mutant that has been caught plays only cases that have not caught any mutant
     yet, and the reference client plays each case under only one profile. With `attached`, every
-    case is played in attached form.
+    case is played in its attached form (see `casefile.attached`).
     """
     began = time.monotonic()
     trials_of = _Trials(cases, on_end, patience, enough, attached)
@@ -177,7 +177,7 @@ class _Trials:
     controls: list[Control] = field(factory=list[Control])
 
     def work(self, mutants: Sequence[Mutant]) -> Iterator[Callable[[], Awaitable[None]]]:
-        """Yield functions that play all mutants, with control runs spread evenly between them."""
+        """Yield a function to play each mutant, with the control runs spread evenly among them."""
         families: dict[str, list[Case]] = {}
         for case in _about_any(mutants, self.cases):
             families.setdefault(case.family, []).append(case)
@@ -190,16 +190,17 @@ class _Trials:
                 yield partial(self._control, family, families[family])
 
     def doubtful(self, mutants: Sequence[Mutant]) -> Sequence[Case]:
-        """Return the cases that could have caught a mutant but did not; empty if there are many."""
+        """Return the cases that should catch a mutant but caught none; return () if too many."""
         idle = list(_about_any(mutants, _idle(self.cases, self.trials.values())))
         return idle if len(idle) <= _FEW else ()
 
     def another_round(
         self, mutants: Sequence[Mutant], cases: Sequence[Case]
     ) -> Iterator[Callable[[], Awaitable[None]]]:
-        """Yield functions that replay these cases, or all cases if few mutants are uncaught.
+        """Yield, for each mutant, a function that replays the members of `cases` about it.
 
-        Some mutants are caught only if an abort happens at a certain moment.
+        If only a few mutants are uncaught, each of them replays all the cases about it instead,
+        because some mutants are caught only if an abort happens at a certain moment.
         """
         left = [mutant for mutant in mutants if not self.trials[mutant.name].caught]
         for mutant in mutants:
@@ -270,7 +271,7 @@ class _Trials:
 
 
 async def _run(plan: Plan, note: Callable[[CaseResult], None] = lambda _: None) -> Outcome:
-    """Run a plan; try again if a busy machine made the driver too slow to start."""
+    """Run a plan; try again if the driver is unusable, as a busy machine may start it too late."""
     for _ in range(_STARTS - 1):
         with contextlib.suppress(DriverUnusable):
             return await run(plan, note)
@@ -278,9 +279,9 @@ async def _run(plan: Plan, note: Callable[[CaseResult], None] = lambda _: None) 
 
 
 def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:
-    """Return the first finding for the right reason, or else the first finding.
+    """Return a kill with the first finding that cites a rule the mutant breaks, or else the first.
 
-    Return None for a case that did not fail.
+    Return None if the case reported no problem.
     """
     if result.verdict not in {Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE}:
         return None

@@ -13,10 +13,10 @@ _NAME: Final = "slow-name.invalid"
 
 @contextmanager
 def slow_look_up() -> Generator[threading.Event, None, None]:
-    """Make the look-up of `URL` hang in a `with` block; yield an event that is set when it starts.
+    """Make looking up the host of `URL` hang; yield an event that is set when a look-up starts.
 
     This replaces `socket.getaddrinfo`, which asyncio, trio and `socket` call. At the end of the
-    block, the look-up fails.
+    `with` block, the look-up fails.
     """
     began, over = threading.Event(), threading.Event()
 

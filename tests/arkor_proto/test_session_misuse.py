@@ -186,7 +186,7 @@ def test_an_address_that_cannot_be_used_is_refused(address: str) -> None:
 
 def test_a_job_that_is_no_json_object_is_refused() -> None:
     make = methodcaller("__call__", name="bot", config=["no", "object"])
-    with pytest.raises(ValueError, match="config: list is not a JSON object"):
+    with pytest.raises(ValueError, match="config: a value of type list is not a JSON object"):
         make(JobSpec)
 
 

@@ -1,4 +1,4 @@
-"""Write a run as one HTML page that needs no network and no other file.
+"""Write the report on a run as one HTML page that needs no network and no other file.
 
 This module packs the data and embeds it safely. `page.html`, `page.css` and the scripts next to
 them decide how the page shows the data.
@@ -24,11 +24,11 @@ _SCRIPTS: Final = (
     *("page", "overview", "backend", "causes", "filters", "lists"),
     *("case", "timeline", "diagram", "start"),
 )
-"""The scripts, in the order of the page: the first has shared code, the last starts the page."""
+"""The scripts, in their order on the page; the first has shared code, the last starts the page."""
 
 
 def page(run: Mapping[str, Json]) -> str:
-    """Return the page; text from the client is embedded only as data."""
+    """Return the HTML page; text from the client is embedded only as data."""
     top = Table("run", run)
     return rendered(
         "page/page.html",
@@ -59,12 +59,12 @@ def _embedded(value: Json) -> str:
 
 @define
 class _Packing:
-    """Packs a run: thousands of results share a few texts, so each text is stored once."""
+    """Packs a run. Thousands of results share a few texts, so each text is stored only once."""
 
     _places: dict[str, int] = field(factory=dict[str, int], init=False)
 
     def run(self, run: Table) -> Json:
-        """Return the data of the page, with control characters in texts escaped."""
+        """Return the data for the page, with the control characters in its texts escaped."""
         judged = run.text("judged")
         results = [self._result(result, judged) for result in run.tables("results")]
         return {
@@ -99,7 +99,7 @@ class _Packing:
         return {rule: at for rule, at in addresses().items() if requirements.has(rule)}
 
     def _profile(self, profile: Table) -> Json:
-        """Return a profile with its summary, worded as in all other reports."""
+        """Return a profile with its summary, which is worded the same in all reports."""
         said = {"MUST": level(profile, "MUST"), "SHOULD": level(profile, "SHOULD")}
         kept = ("name", "rank", "verdict", "unplayed", "counts", "rules")
         return seen({**{key: profile.raw(key) for key in kept}, "said": said})
@@ -128,12 +128,12 @@ class _Packing:
 
 
 def _event(event: Table) -> Json:
-    """Return an event as the page reads it: who, to whom, kind, text."""
+    """Return an event as a list for the scripts: sender, receiver, kind, text."""
     return [seen(event.raw(key)) for key in ("who", "to", "kind", "text")]
 
 
 def _cause(cause: Cause) -> Json:
-    """Return a cause, worded as in all other reports; `results` are indices of its results."""
+    """Return a cause, worded the same in all reports; `results` has the indices of its results."""
     return {
         "sentence": visible(cause.sentence),
         "hints": seen(list(cause.hints)),

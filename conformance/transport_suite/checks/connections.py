@@ -46,7 +46,7 @@ def a_connection_that_the_peer_closed_is_not_used(bench: Bench) -> None:
 
 @check("T13", "ARK-CAN-2")
 def connection_close_is_kept(bench: Bench) -> None:
-    """After `Connection: close` the next request uses another connection."""
+    """After a response with `Connection: close`, the next request uses another connection."""
     create = [sends(accepted().replace(b"\r\n", b"\r\nConnection: close\r\n", 1))]
     with bench.play(Scene(job=None, create=create)) as play:
         play.starting().result()
@@ -77,7 +77,7 @@ def a_request_does_not_wait_for_an_open_stream(bench: Bench) -> None:
 
 
 def _tls(host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return the TLS context of a server, and one for a client that trusts it."""
+    """Return a TLS context for a server, and one for a client that trusts that server."""
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(host).configure_cert(server)
@@ -87,7 +87,7 @@ def _tls(host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 def _refuses(bench: Bench, scene: Scene) -> None:
-    """Expect a start to fail before any request is sent."""
+    """Check that `start()` fails before any request is sent."""
     with bench.play(scene) as play:
         play.starting().error(TransportError)
         same("requests that arrived", play.peer.requests, [])
@@ -105,14 +105,14 @@ def a_job_is_followed_over_tls(bench: Bench) -> None:
 
 @check("T14", "ARK-SEC-9")
 def an_unknown_authority_is_refused(bench: Bench) -> None:
-    """By default a certificate from an unknown authority is refused before any request is sent."""
+    """By default, a certificate from an unknown authority is refused before a request is sent."""
     server, _ = _tls()
     _refuses(bench, Scene(tls=server, job=None))
 
 
 @check("T14", "ARK-SEC-9")
 def a_certificate_of_another_host_is_refused(bench: Bench) -> None:
-    """A certificate whose name does not match the host of the URL is refused."""
+    """A certificate whose name does not match the host in the URL is refused."""
     server, trusting = _tls("other.example")
     _refuses(bench, Scene(tls=server, ssl_context=trusting, job=None))
 

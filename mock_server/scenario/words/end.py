@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults at a point in a stream, at its end and after it; durations are in seconds here."""
+"""Faults at a point in a stream, at its end and after it; the fields hold times in seconds."""
 
 from typing import Final
 
@@ -45,12 +45,12 @@ class Ending(Phrased):
         "sends bytes that are neither HTTP nor TLS (even under TLS), and closes the connection",
         Capability.RAW,
     )
-    TLS_ALERT = "tls_alert", "ends TLS with a fatal alert", Capability.TLS_RAW
+    TLS_ALERT = "tls_alert", "ends the TLS session with a fatal alert", Capability.TLS_RAW
     HANG = "hang", "stops sending and leaves the connection open", Capability.RAW
 
 
 class Outage(Phrased):
-    """What happens to the whole port for a while."""
+    """What happens to the port for some time after an exchange."""
 
     DOWN = "down", "afterwards the port refuses connections"
     BLACKHOLE = (
@@ -72,28 +72,30 @@ class IdleEnd(Phrased):
 class After:
     """The point in a stream at which a rule stalls or ends it."""
 
-    frames: int = word(integer(0, MANY), "this many frames were sent", default=0)
-    bytes: int = word(integer(0, 1 << 30), "this many bytes of the next frame were sent", default=0)
-    id: str | None = word(text(), "the frame with this id was sent", default=None)
+    frames: int = word(integer(0, MANY), "once this many frames have been sent", default=0)
+    bytes: int = word(
+        integer(0, 1 << 30), "once this many bytes of the next frame have been sent", default=0
+    )
+    id: str | None = word(text(), "once the frame with this id has been sent", default=None)
     event: str | None = word(
-        text(), "a frame whose event field has this value was sent", default=None
+        text(), "once a frame whose event field has this value has been sent", default=None
     )
 
 
 @frozen(kw_only=True)
 class Stall:
-    """A pause in a stream: for a time, or until a gate opens."""
+    """A pause in a stream, either for a fixed time or until a gate opens."""
 
     seconds: float = word(milliseconds(), "for this long", default=0.0, name="ms")
     gate: str | None = word(
-        text(100), "until this gate opens; the gate `never` stays shut", default=None
+        text(100), "until this gate opens; a gate called `never` never opens", default=None
     )
 
 
 def _check_stall(stall: Stall, where: str) -> None:
     """Refuse a stall that does not have exactly one of `ms` and `gate`."""
     if (stall.gate is None) == (stall.seconds == 0):
-        raise ScenarioError(f"{where}: a stall needs either ms or gate")
+        raise ScenarioError(f"{where}: a stall needs either ms or gate, not both")
 
 
 def point_of(after: After | None) -> str:
@@ -136,7 +138,8 @@ class EndFault:
 
     stall: Stall | None = Fault(
         table(Stall, "{ms = n} or {gate = 'name'}", _check_stall),
-        "a pause, at the point that `after` names or before each frame that the rule picks",
+        "a pause at the point that `after` names, before each frame that `on` picks, or, with "
+        "neither, before the first frame",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nafter = {frames = 2}\nstall = {gate = "mid"}',
         phrase=_stall,
@@ -166,7 +169,7 @@ class EndFault:
         "text to send after the end of the response",
         needs=Capability.RAW,
         example='on = {route = "me"}\nextra = "stray bytes"',
-        phrase=lambda extra, _: f"sends {quoted(extra)} after the end",
+        phrase=lambda extra, _: f"sends {quoted(extra)} after the end of the response",
         one_of=("extra",),
     ).optional()
     extra_hex: bytes | None = Fault(
@@ -174,7 +177,9 @@ class EndFault:
         "bytes to send after the end of the response, in hexadecimal",
         needs=Capability.RAW,
         example='on = {route = "me"}\nextra_hex = "00ff"',
-        phrase=lambda extra, _: f"sends {count_of(len(extra), 'byte')} after the end",
+        phrase=lambda extra, _: (
+            f"sends {count_of(len(extra), 'byte')} after the end of the response"
+        ),
         one_of=("extra",),
     ).optional()
     listener: Outage | None = Fault(
