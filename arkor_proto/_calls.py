@@ -116,7 +116,7 @@ class CallAnswer:
 
     @property
     def refused(self) -> Responded | None:
-        """The head of the response if it is a refusal, even before its body has arrived; else None."""
+        """The response head of a refusal, even before the body has arrived; otherwise None."""
         return None if self.head is None or is_success(self.head.status) else self.head
 
     def refusal(self, head: Responded) -> StatusError:
@@ -133,7 +133,7 @@ class WholeBody:
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, or b"" at its end; return False, which means "continue reading".
+        """Take a piece of the body, or b"" at its end; return False: the caller reads on.
 
         Raise ResponseError for a response that is too large, compressed or a web page.
         """
@@ -199,12 +199,12 @@ class ChatReader:
         return pieces
 
     def check(self) -> None:
-        """Raise the pending error, if there is one; the text before it has already been returned."""
+        """Raise the pending error, if any; the text before it has already been returned."""
         if self._failure is not None:
             raise self._failure
 
     def finish(self) -> list[str]:
-        """Return the rest of the text; raise ResponseError if the response is incomplete or invalid."""
+        """Return the rest of the text; raise ResponseError if it is incomplete or invalid."""
         self.check()
         if self._parser is None:
             piece = _whole(self._content(self._body, "message"))

@@ -162,7 +162,7 @@ Row: TypeAlias = Mapping[Signal, Cell]
 
 @frozen(repr=False, eq=False)
 class Joint(Value):
-    """If `when` moves a machine while some machine is in the state `given`, the signal `then` follows."""
+    """If `when` moves a machine while any machine is in the state `given`, `then` is raised too."""
 
     when: Signal
     given: State
@@ -354,7 +354,7 @@ class Machines:
         return self.job, self.stream, self.stop
 
     def take(self, signal: Signal) -> list[Signal]:
-        """Apply `signal` and the signals it triggers; return, in order, the ones that moved a machine."""
+        """Apply `signal` and any signals it triggers; return, in order, those that moved a machine."""
         state = self.stream if isinstance(signal, StreamSignal) else self._state_for(signal)
         match next_state(state, signal):  # the most frequent first
             case Stream() as to:

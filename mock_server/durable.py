@@ -51,7 +51,7 @@ It is far past the end of the file, because a locked byte cannot be read.
 
 
 class OddFile(Exception):
-    """The file is not a regular one, is too large or has nothing to read yet; the message says which."""
+    """The file is not regular, is too large or has nothing to read yet; the message says which."""
 
 
 def reason_of(error: OSError | ValueError) -> str:
@@ -131,7 +131,7 @@ class AppendOnly:
         return cls(path, descriptor)
 
     def add(self, data: bytes) -> None:
-        """Append data; keep what cannot be written for the next call, and report the first failure."""
+        """Append data; keep what cannot be written for the next call; report the first failure."""
         self._waiting += data
         error = self._write()
         if error is not None and not self._told:

@@ -43,6 +43,6 @@ def page() -> Reply:
 
 
 def _hash(text: str, tag: str) -> str:
-    """Return the hash of the contents of the only `tag` element, as Content-Security-Policy needs it."""
+    """Return the hash of the only `tag` element's contents, for Content-Security-Policy."""
     (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
     return f"sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}"

@@ -14,7 +14,7 @@ class TlsUnavailable(RuntimeError):
 
 @contextmanager
 def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
-    """Create a certificate authority for the duration of a `with` block, or raise TlsUnavailable."""
+    """Create a certificate authority for a `with` statement, or raise TlsUnavailable."""
     try:
         from mock_server.net.tls import certificates  # noqa: PLC0415 - only TLS needs trustme
     except ImportError:
