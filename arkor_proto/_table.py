@@ -354,7 +354,7 @@ class Machines:
         return self.job, self.stream, self.stop
 
     def take(self, signal: Signal) -> list[Signal]:
-        """Apply `signal` and any signals it triggers; return, in order, those that moved a machine."""
+        """Apply `signal` and any it triggers; return, in order, the signals that caused a move."""
         state = self.stream if isinstance(signal, StreamSignal) else self._state_for(signal)
         match next_state(state, signal):  # the most frequent first
             case Stream() as to:
