@@ -1,8 +1,8 @@
-"""Calls outside a trainer: the account, projects, an anonymous token, inference.
+"""Calls that do not belong to a trainer: the account, projects, an anonymous token, inference.
 
-This module builds the requests and reads the responses: `CallAnswer` reads any of them,
-`ChatReader` the response to an inference request, streamed or whole (ARK-WIR). No function here
-does I/O.
+This module builds the requests and reads the responses. `CallAnswer` reads the response to any
+call; `ChatReader` reads the text in the body of an inference response, which may be a stream or a
+single JSON object (ARK-WIR). No function here does I/O.
 """
 
 import json
@@ -38,12 +38,12 @@ _FIRST_HALF: Final = re.compile("[\ud800-\udbff]$")
 
 
 def projects_request(endpoint: Endpoint) -> Request:
-    """Return the request for the organisation's projects."""
+    """Return the request that lists the organisation's projects."""
     return request_to(endpoint, "GET", "/v1/projects", {"orgSlug": endpoint.org})
 
 
 def create_project_request(endpoint: Endpoint, name: str, slug: str) -> Request:
-    """Return the request that creates a project; the backend answers 409 if the slug exists."""
+    """Return the request that creates a project; the backend answers 409 if the slug is taken."""
     body = {"name": name, "slug": slug}
     return request_to(endpoint, "POST", "/v1/projects", {"orgSlug": endpoint.org}, body=body)
 
@@ -86,9 +86,9 @@ class CallAnswer:
     _refusal: bytearray = field(init=False, factory=bytearray)
 
     def take(self, report: Report) -> bytes | None:
-        """Return the next piece of a 2xx response's body, or b"" at its end; otherwise None.
+        """Return the piece of a 2xx body in `report`, b"" at the end of the body, otherwise None.
 
-        Raise StatusError once a refusal has been read to its end or up to the bound.
+        Raise StatusError once the body of a refusal has been read, in full or up to the bound.
         """
         match report:
             case Responded():
@@ -116,11 +116,11 @@ class CallAnswer:
 
     @property
     def refused(self) -> Responded | None:
-        """The head of a refusal, whether or not its body has arrived; None if there is none."""
+        """The response head of a refusal, even before the body has arrived; otherwise None."""
         return None if self.head is None or is_success(self.head.status) else self.head
 
     def refusal(self, head: Responded) -> StatusError:
-        """Return the error for a refusal, based on the part of it that was read."""
+        """Return the error for a refusal, based on as much of its body as was read."""
         return read_error(head.status, head.headers, bytes(self._refusal), self.hider)
 
 
@@ -133,7 +133,7 @@ class WholeBody:
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, or b"" at its end; return False to keep the caller reading.
+        """Take a piece of the body, or b"" at its end; return False: the caller reads on.
 
         Raise ResponseError for a response that is too large, compressed or a web page.
         """
@@ -150,11 +150,12 @@ class WholeBody:
 
 @define(eq=False, repr=False)
 class ChatReader:
-    """Reads an inference response; `feed` returns new text, and `text` is all text so far.
+    """Reads an inference response; `feed` returns the new text, and `text` is all the text so far.
 
-    `max_size` limits one event of a stream, in bytes, and the whole text, in characters. `hider`
-    removes secrets from the backend's error messages. `done` is set once a streamed response is
-    complete; anything after that need not be read.
+    For a streamed response, `max_size` limits each event (in bytes) and the whole text (in
+    characters); for any other response, it limits the body (in bytes). `hider` removes secrets
+    from the backend's error messages. `done` is set once a streamed response is complete; anything
+    after that need not be read.
     """
 
     headers: Headers
@@ -174,10 +175,10 @@ class ChatReader:
         self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
 
     def feed(self, data: bytes) -> list[str]:
-        """Return the text in `data`; raise ResponseError or EventTooLarge if it is invalid.
+        """Return the text in `data`; raise ResponseError or EventTooLarge if it cannot be read.
 
-        Text that arrived before the error is returned first; `check` or the next call then raises
-        the error.
+        Text that arrived before the error is returned first; the error is then raised by `check`
+        or by the next call.
         """
         self.check()
         if self._parser is None:
@@ -198,12 +199,12 @@ class ChatReader:
         return pieces
 
     def check(self) -> None:
-        """Raise the error that followed the pieces already returned, if there was one."""
+        """Raise the pending error, if any; the text before it has already been returned."""
         if self._failure is not None:
             raise self._failure
 
     def finish(self) -> list[str]:
-        """Return the rest of the text; raise ResponseError if the response is incomplete."""
+        """Return the rest of the text; raise ResponseError if it is incomplete or invalid."""
         self.check()
         if self._parser is None:
             piece = _whole(self._content(self._body, "message"))
@@ -237,7 +238,7 @@ class ChatReader:
                 pieces.append(piece)
 
     def _joined(self, piece: str) -> str:
-        """Return a piece of text, holding back a high surrogate at its end for the next call."""
+        """Return a piece of text, but keep a high surrogate at its end for the next call."""
         if piece.isascii() and not self._half:
             return piece
         piece, self._half = self._half + piece, ""
@@ -275,8 +276,8 @@ def _whole(text: str) -> str:
 def _error_in(answer: JsonObject) -> str:
     """Return the error message in a response, or "" if the response is not an error.
 
-    The message is in `error`, which is a string or an object with a `message`; in a response
-    without `choices`, it may also be in `detail` or `message`.
+    The message is in `error`, which is usually a string or an object with a `message`; in a
+    response without `choices`, it may also be in `detail` or `message`.
     """
     error = answer.get("error")
     if error is None and "choices" not in answer:

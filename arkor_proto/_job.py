@@ -1,4 +1,4 @@
-"""Builds a job from an application's arguments, checking names and types before it is sent."""
+"""Builds a job from an application's arguments, after checking their names and types."""
 
 from collections.abc import Mapping
 from typing import Final, TypeAlias
@@ -53,9 +53,9 @@ OPTIONS: Final[_Kinds] = {
     "dataset_split": _TEXT,
     "dry_run": _SWITCH,
 }
-"""The other training options, with the kind of value that each takes."""
+"""The training options other than LoRA's, with the kind of value that each takes."""
 _OTHERWISE_ON_THE_WIRE: Final = {"r": "loraR", "alpha": "loraAlpha"}
-"""The options whose name on the wire is not the camelCase form of the Python name."""
+"""The options whose wire name is not the camelCase form of the Python name."""
 DATASETS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "huggingface": (("name",), ("split", "subset")),
     "blob": (("url",), ("token",)),
@@ -71,11 +71,11 @@ def job_spec(
     lora: JsonObject | None = None,
     options: JsonObject | None = None,
 ) -> JobSpec:
-    """Return the job to train; `lora` and `options` take the snake_case names of ARK-WIR.
+    """Return the job to submit; the keys of `lora` and `options` are ARK-WIR names in snake_case.
 
-    An absent key is not sent; None, 0 and False are. A dataset is sent unchanged. Raise ValueError
-    for an unknown option or type of dataset and for values that JSON cannot hold, and TypeError for
-    arguments and options of the wrong type.
+    A key that is absent is not sent; a key whose value is None, 0 or False is. A dataset is sent
+    unchanged. Raise ValueError for an unknown option or dataset type and for a value that JSON
+    cannot hold, and TypeError for an argument or option of the wrong type.
     """
     check_kind("model", model, str, "the name of the model as a str")
     if not model:
@@ -93,7 +93,7 @@ def job_spec(
 
 
 def wire_name(option: str) -> str:
-    """Return the member of `config` that an option is sent as (ARK-WIR-4)."""
+    """Return the name under which an option is sent in `config` (ARK-WIR-4)."""
     return _OTHERWISE_ON_THE_WIRE.get(option) or camel(option)
 
 

@@ -4,19 +4,19 @@
 
 Theory of operation
 -------------------
-A trainer is three machines that are almost independent:
+A trainer consists of three machines that are almost independent:
 
 - the *job* (`Job`): whether the create has been submitted, and whether the job's id is known;
-- the *stream* (`Stream`): the wait, from the request for it to its result;
+- the *stream* (`Stream`): the wait, from the request for the events to the result;
 - the *stop* (`Stop`): the request to cancel the job on the backend.
 
 Because they are independent, an abort is local and a cancel still works after it: `ABORT` is a
 signal of the stream alone, and does not affect the job or the stop. Where one machine must wait
 for another, a row of `JOINT` couples them: a follow or a cancel requested while the create is in
-flight stays in `AWAITING_JOB` until the job is known.
+flight stays in `AWAITING_JOB` until the job's id is known or the create fails.
 
 A fourth machine, the *exchange* (`Exchange`), exists once for each request. It filters the reports
-from the network, so that the other three see only possible reports.
+from the network, so that no impossible report reaches the other three.
 
 Every pair of state and signal has a cell. `Move` names the next state, `Ignored` says why nothing
 happens, and `Illegal` says why the pair cannot occur; in that case the session raises
@@ -37,7 +37,7 @@ from arkor_proto._value import Value
 class _Named(Enum):
     """A name in the table. Each member is a singleton, so it can be hashed by identity.
 
-    A plain `Enum` hashes its name, in Python code, which takes longer than the rest of a look-up.
+    `Enum.__hash__` is Python code that hashes the name; it takes longer than the rest of a look-up.
     """
 
     if not TYPE_CHECKING:  # type checkers see the method of Enum
@@ -45,7 +45,7 @@ class _Named(Enum):
 
 
 class Job(_Named):
-    """What is known about the job on the backend."""
+    """Whether the job has been created on the backend, as far as the client knows."""
 
     UNSUBMITTED = "unsubmitted"
     CREATING = "creating"
@@ -69,7 +69,7 @@ class Stream(_Named):
 
 
 class Stop(_Named):
-    """The state of the cancel."""
+    """The state of the cancel request."""
 
     IDLE = "idle"
     AWAITING_JOB = "awaiting job"
@@ -123,7 +123,7 @@ class StopSignal(_Named):
 
 
 class ExchangeSignal(_Named):
-    """The signals of the exchange machine: the network's reports."""
+    """The signals of the exchange machine: the reports from the network."""
 
     RESPOND = "respond"
     RECEIVE = "receive"
@@ -137,21 +137,21 @@ Signal: TypeAlias = JobSignal | StreamSignal | StopSignal | ExchangeSignal
 
 @frozen(repr=False, eq=False)
 class Move(Value):
-    """The machine moves to the state `to`, which may be the same one."""
+    """The machine moves to the state `to`, which may be the state that it is already in."""
 
     to: State
 
 
 @frozen(repr=False, eq=False)
 class Ignored(Value):
-    """Nothing changes, and that is correct."""
+    """The signal may occur here, but it changes nothing; `why` gives the reason."""
 
     why: str
 
 
 @frozen(repr=False, eq=False)
 class Illegal(Value):
-    """A pair of state and signal that cannot occur unless there is a bug."""
+    """The signal cannot occur in this state unless there is a bug; `why` gives the reason."""
 
     why: str
 
@@ -162,7 +162,7 @@ Row: TypeAlias = Mapping[Signal, Cell]
 
 @frozen(repr=False, eq=False)
 class Joint(Value):
-    """If the signal `when` moves a machine while another is in `given`, the other gets `then`."""
+    """If `when` moves a machine while any machine is in the state `given`, `then` is raised too."""
 
     when: Signal
     given: State
@@ -192,7 +192,7 @@ _CELLS: Final[Mapping[State, Row]] = {
         JobSignal.REFUSE: Move(Job.UNSUBMITTED),
     },
     Job.ACCEPTED: {
-        JobSignal.START: Ignored("the job is known: its id is returned without a request")
+        JobSignal.START: Ignored("the job's id is already known and is returned without a request")
     },
     Stream.IDLE: {
         StreamSignal.FOLLOW: Move(Stream.AWAITING_JOB),
@@ -241,8 +241,10 @@ _CELLS: Final[Mapping[State, Row]] = {
     Stream.BACKING_OFF: {StreamSignal.DUE: Move(Stream.OPENING), **_WAITING},
     Stream.CONCLUDING: {StreamSignal.HANDLED: Move(Stream.CONCLUDED), **_WAITING},
     Stream.CONCLUDED: {
-        StreamSignal.FOLLOW: Ignored("the result is known: it is returned without a request"),
-        StreamSignal.ABORT: Ignored("the result is known: there is no wait to abort"),
+        StreamSignal.FOLLOW: Ignored(
+            "the result is already known and is returned without a request"
+        ),
+        StreamSignal.ABORT: Ignored("the result is already known, so there is no wait to abort"),
         StreamSignal.LEAVE: Ignored("no caller is waiting"),
     },
     Stream.ABORTED: {
@@ -252,7 +254,7 @@ _CELLS: Final[Mapping[State, Row]] = {
     },
     Stop.IDLE: {StopSignal.CANCEL: Move(Stop.AWAITING_JOB)},
     Stop.AWAITING_JOB: {
-        StopSignal.CANCEL: Ignored("joins the cancel that is waiting for the job"),
+        StopSignal.CANCEL: Ignored("joins the cancel that is waiting for the job's id"),
         StopSignal.JOB_KNOWN: Move(Stop.CANCELLING),
         StopSignal.NO_JOB: Move(Stop.IDLE),
     },
@@ -281,8 +283,8 @@ _CELLS: Final[Mapping[State, Row]] = {
 _ILLEGAL: Final[Mapping[Signal, Illegal]] = {
     JobSignal.ACCEPT: Illegal("no create is in flight"),
     JobSignal.REFUSE: Illegal("no create is in flight"),
-    StreamSignal.JOB_KNOWN: Illegal("the stream is not waiting for the job"),
-    StreamSignal.NO_JOB: Illegal("the stream is not waiting for the job"),
+    StreamSignal.JOB_KNOWN: Illegal("the stream is not waiting for the job's id"),
+    StreamSignal.NO_JOB: Illegal("the stream is not waiting for the job's id"),
     StreamSignal.OPEN: Illegal("no stream request is waiting for its response head"),
     StreamSignal.REDIRECT: Illegal("no stream request is waiting for its response head"),
     StreamSignal.REFUSE: Illegal("no stream request is waiting for its response head"),
@@ -290,16 +292,16 @@ _ILLEGAL: Final[Mapping[Signal, Illegal]] = {
     StreamSignal.HANDLED: Illegal("no callback is handling an event"),
     StreamSignal.TERMINAL: Illegal("frames are read one at a time, only from an open stream"),
     StreamSignal.END: Illegal("frames are read one at a time, only from an open stream"),
-    StreamSignal.ASK: Illegal("the job is requested only after a stream has ended"),
+    StreamSignal.ASK: Illegal("the backend is asked about the job only after a stream has ended"),
     StreamSignal.RETRY: Illegal("no attempt is in progress"),
-    StreamSignal.DUE: Illegal("no delay is running"),
+    StreamSignal.DUE: Illegal("no retry delay is running"),
     StreamSignal.REJECT: Illegal("no attempt is in progress"),
-    StopSignal.JOB_KNOWN: Illegal("no cancel is waiting for the job"),
-    StopSignal.NO_JOB: Illegal("no cancel is waiting for the job"),
+    StopSignal.JOB_KNOWN: Illegal("no cancel is waiting for the job's id"),
+    StopSignal.NO_JOB: Illegal("no cancel is waiting for the job's id"),
     StopSignal.ANSWER: Illegal("no cancel is in flight"),
     ExchangeSignal.RESPOND: Illegal("the response head has already arrived"),
-    ExchangeSignal.RECEIVE: Illegal("a body cannot arrive before the response head"),
-    ExchangeSignal.FINISH: Illegal("a body cannot end before the response head"),
+    ExchangeSignal.RECEIVE: Illegal("the body cannot arrive before the response head"),
+    ExchangeSignal.FINISH: Illegal("the body cannot end before the response head has arrived"),
 }
 
 TABLE: Final[Mapping[State, Row]] = {
@@ -352,7 +354,7 @@ class Machines:
         return self.job, self.stream, self.stop
 
     def take(self, signal: Signal) -> list[Signal]:
-        """Apply `signal` and those it triggers; return those that moved a machine, in order."""
+        """Apply `signal` and any it triggers; return, in order, the signals that caused a move."""
         state = self.stream if isinstance(signal, StreamSignal) else self._state_for(signal)
         match next_state(state, signal):  # the most frequent first
             case Stream() as to:

@@ -1,7 +1,7 @@
-"""Files that survive when the process is killed: append-only, or written whole and then renamed.
+"""Files whose contents survive if the process is killed: append-only, or written whole and renamed.
 
-The kernel has the data before `add` returns, so a killed process loses nothing. A full disk never
-stops the process: data that does not fit is kept in memory and written later.
+`add` hands the data to the kernel before it returns, so a killed process loses nothing. A full disk
+never stops the process: data that does not fit is kept in memory and written later.
 """
 
 import os
@@ -32,7 +32,7 @@ _KINDS: Final = (
 
 
 def _flags(*names: str) -> int:
-    """Combine flags of `os.open`, leaving out those that this platform does not have."""
+    """Combine the named and the usual `os.open` flags, leaving out any that this platform lacks."""
     found = 0
     for name in ("O_CLOEXEC", "O_BINARY", "O_NOINHERIT", *names):
         found |= getattr(os, name, 0)
@@ -44,20 +44,23 @@ _NEW: Final = _flags("O_WRONLY", "O_CREAT", "O_EXCL")
 _LINK: Final = _flags("O_NOFOLLOW")
 _MOMENT: Final = 0.001
 _LOCKED: Final = 1 << 30
-"""The byte to lock on Windows, far past the end of the file because locked bytes cannot be read."""
+"""The offset of the byte to lock on Windows.
+
+It is far past the end of the file, because a locked byte cannot be read.
+"""
 
 
 class OddFile(Exception):
-    """A file is not a regular file, or is too large; the message says which."""
+    """The file is not regular, is too large or has nothing to read yet; the message says which."""
 
 
 def reason_of(error: OSError | ValueError) -> str:
-    """Return the text of a system error without its number and path."""
+    """Return the text of a system error, without the error number and the path."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def one_line(text: str) -> str:
-    """Escape the characters that a terminal would interpret instead of showing."""
+    """Escape the characters that a terminal would interpret rather than display."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
@@ -73,7 +76,8 @@ def say(line: str) -> None:
 def kind_of_file(path: Path) -> str | None:
     """Describe a path that exists but is not a regular file, for example `is a directory`.
 
-    Returns None for a regular file and for a path that does not exist. Raises OSError.
+    Return None for a regular file and for a path that does not exist; raise OSError if the path
+    cannot be examined.
     """
     try:
         mode = path.lstat().st_mode
@@ -89,7 +93,7 @@ def _kind_of(mode: int) -> str | None:
 def read_regular(path: Path, most: int) -> bytes:
     """Read a regular file of at most `most` bytes, or raise OddFile or OSError.
 
-    Follows symbolic links. Never waits for a named pipe or a device.
+    Follow symbolic links; never wait for a named pipe or a device.
     """
     descriptor = os.open(path, _READ)
     status = os.fstat(descriptor)
@@ -120,14 +124,14 @@ class AppendOnly:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Create a new file that only its owner can read, and lock it, or raise OSError."""
+        """Create and lock a new file that only its owner can read, or raise OSError."""
         descriptor = os.open(path, _NEW | _LINK | os.O_APPEND, _OWNER_ONLY)
         while not _try_to_lock(descriptor):  # another process is testing the lock
             time.sleep(_MOMENT)
         return cls(path, descriptor)
 
     def add(self, data: bytes) -> None:
-        """Append data; data that cannot be written is kept for the next call, and reported once."""
+        """Append data; keep what cannot be written for the next call; report the first failure."""
         self._waiting += data
         error = self._write()
         if error is not None and not self._told:
@@ -147,11 +151,11 @@ class AppendOnly:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all added data is in the file; pending data is written first, if possible."""
+        """Whether the file holds all the data added so far; tries to write pending data first."""
         return self._write() is None
 
     def close(self, *, remove: bool = False) -> None:
-        """Close the file, and remove it if asked to; a second call does nothing."""
+        """Close the file, and delete it if `remove` is set; a second call does nothing."""
         if self._descriptor >= 0:
             if remove and sys.platform != "win32":  # before another process can lock it
                 self.path.unlink(missing_ok=True)
@@ -162,9 +166,10 @@ class AppendOnly:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file to the disk and then rename it into place, or raise OSError.
+    """Write a new file to the disk and then rename it to `path`, or raise OSError.
 
-    Only its owner can read it. If this fails or the process is killed, the old file is untouched.
+    Only its owner can read the new file. Until the rename, the old file is untouched, even if an
+    error occurs or the process is killed.
     """
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)  # left over from a killed process
@@ -188,7 +193,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Return whether a process is still writing an `AppendOnly` file, or raise OSError."""
+    """Return whether a process still has this `AppendOnly` file open, or raise OSError."""
     descriptor = os.open(path, _READ | _LINK)
     try:
         return not _try_to_lock(descriptor)
@@ -197,7 +202,10 @@ def is_locked(path: Path) -> bool:
 
 
 def _try_to_lock(descriptor: int) -> bool:
-    """Lock a file until it is closed. Return False if it is already locked, or raise OSError."""
+    """Lock a file until it is closed; return False if it is already locked.
+
+    Raise OSError if locking fails for another reason.
+    """
     if sys.platform == "win32":
         os.lseek(descriptor, _LOCKED, os.SEEK_SET)
         try:

@@ -1,8 +1,8 @@
-"""Calls slow hooks one at a time and in order, with a bounded queue.
+"""Calls a slow hook for one notice at a time, in order; the others wait in a bounded queue.
 
-A hook neither ends nor delays an operation, so notices can arrive faster than it handles them.
-Those that do not fit in the queue are dropped, and their number is logged. Every notice, dropped or
-not, has its own log line.
+An operation does not wait for an async hook, so notices can arrive faster than the hook handles
+them. Those that do not fit in the queue are dropped, and the number of dropped notices is logged.
+Each notice, dropped or not, also has its own log line.
 """
 
 from collections import deque
@@ -17,9 +17,12 @@ from arkor_proto._types import FrameSkipped, Notice
 from arkor_proto.transports._callbacks import log_hook_error, log_notice, logger
 
 MOST_WAITING: Final = 100
-"""The maximum number of notices that wait for a hook."""
+"""The maximum number of notices in the queue."""
 MOST_CHARACTERS: Final = 2**20
-"""The maximum total number of characters in the skipped frames of all waiting notices."""
+"""The maximum number of characters of skipped frames that the queue holds in total.
+
+An empty queue accepts any notice.
+"""
 
 
 @define(eq=False)
@@ -34,7 +37,7 @@ class HookQueue:
     _running: bool = field(init=False, default=False)
 
     def tell(self, notice: Notice) -> None:
-        """Log a notice and call the hook, now or when it has handled the earlier ones."""
+        """Log a notice and call the hook, at once or after it has handled the earlier notices."""
         log_notice(notice)
         if self._running:
             self._wait(notice)
@@ -66,7 +69,7 @@ class HookQueue:
             self._running = False
             lost, self._dropped = self._dropped + len(self._waiting), 0
             if lost:
-                logger.warning("the hook was too slow and missed %d notices", lost)
+                logger.warning("the hook was too slow; number of notices it missed: %d", lost)
 
 
 async def _run(returned: Awaitable[object], notice: Notice) -> None:

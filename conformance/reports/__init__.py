@@ -1,6 +1,6 @@
-"""Write the reports of a run, all from the same data, `run.json`.
+"""Write the reports of a run, all from the same data, which `run.json` holds in full.
 
-The file extension selects the kind of report.
+The end of the file name selects the kind of report.
 """
 
 import tempfile
@@ -41,9 +41,10 @@ _BY_ENDING: Final[Mapping[str, Writer]] = {
 
 
 def check_reports(paths: Sequence[Path]) -> None:
-    """Raise ReadingError if a report cannot be written; called before the run.
+    """Raise ReadingError if a report cannot be written; to be called before the run.
 
-    A path with a suffix is one report; any other path is a directory for all reports.
+    An existing directory or a path without a suffix gets all the reports; any other path is one
+    report.
     """
     for path in paths:
         if not _is_directory(path):
@@ -57,11 +58,11 @@ def check_reports(paths: Sequence[Path]) -> None:
 
 
 def check_file(path: Path, what: str) -> None:
-    """Raise ReadingError if a file cannot be written; leave no file behind."""
+    """Raise ReadingError if a file cannot be written; do not leave a new file behind."""
     try:
         exists = path.exists()
         if exists and not path.is_file():
-            raise ReadingError(f"{what} {path}", "exists and is not a file")
+            raise ReadingError(f"{what} {path}", "exists but is not a file")
         with path.open("ab" if exists else "xb"):
             pass
         if not exists:
@@ -80,7 +81,7 @@ def _check_new_directory(path: Path) -> None:
         where = where.parent
     if not where.is_dir():
         raise ReadingError(
-            f"report {path}", f"{where} is a file; name a directory or a path inside one"
+            f"report {path}", f"{where} is a file; give a directory or a path inside one"
         )
     try:
         with tempfile.TemporaryFile(dir=where):
@@ -92,7 +93,7 @@ def _check_new_directory(path: Path) -> None:
 def write_run(paths: Sequence[Path], run: Mapping[str, Json]) -> None:
     """Write the reports of a run; the same run always gives the same bytes.
 
-    If some cannot be written, write the others first and then raise ReadingError.
+    If some cannot be written, write the others and then raise ReadingError for the first failure.
     """
     failed: list[ReadingError] = []
     for path in paths:

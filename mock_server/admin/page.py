@@ -1,4 +1,4 @@
-"""Serve the admin page: one file, which may use only the style and the script inside it.
+"""Serve the admin page: one HTML file that may use only its own style and script.
 
 The page itself contains no secrets, so loading it needs no token; its requests for data do.
 """
@@ -17,7 +17,7 @@ _FILE: Final = Path(__file__).with_name("page.html")
 
 @cache
 def page() -> Reply:
-    """Return the page, with headers that block content from anywhere else."""
+    """Return the page, with headers that block all content from elsewhere."""
     text = _FILE.read_text(encoding="utf-8")
     policy = (
         "default-src 'none'",
@@ -43,6 +43,6 @@ def page() -> Reply:
 
 
 def _hash(text: str, tag: str) -> str:
-    """Return the hash of the only element with this tag, in the Content-Security-Policy format."""
+    """Return the hash of the only `tag` element's contents, for Content-Security-Policy."""
     (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
     return f"sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}"

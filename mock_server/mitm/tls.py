@@ -50,7 +50,7 @@ class TakenTls:
                 return b"".join(found)
 
     def say_goodbye(self) -> None:
-        """Add a close_notify to the records, once."""
+        """Add a close_notify to the records to send, unless this has already been done."""
         if not self._tls.get_shutdown() & SSL.SENT_SHUTDOWN:
             self._tls.shutdown()
 

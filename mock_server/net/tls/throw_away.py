@@ -1,4 +1,4 @@
-"""A certificate authority, and the TLS contexts of a server, for the duration of a `with`."""
+"""A temporary certificate authority, and a server's TLS contexts, for use in a `with` statement."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,12 +9,12 @@ from mock_server.net.tls.settings import TlsSettings
 
 
 class TlsUnavailable(RuntimeError):
-    """Certificates cannot be made because `trustme` is not installed."""
+    """Certificates cannot be created because `trustme` is not installed."""
 
 
 @contextmanager
 def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
-    """Create a certificate authority for the duration of a `with`, or raise TlsUnavailable."""
+    """Create a certificate authority for a `with` statement, or raise TlsUnavailable."""
     try:
         from mock_server.net.tls import certificates  # noqa: PLC0415 - only TLS needs trustme
     except ImportError:

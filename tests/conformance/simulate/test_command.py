@@ -91,4 +91,4 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_simulated(
 ) -> None:
     found = kit("simulate", "--fleet", "5", option, str(tmp_path))
     assert (found.status, found.out) == (3, "")
-    assert found.err == f"arkor-conformance: {option} {tmp_path}: exists and is not a file\n"
+    assert found.err == f"arkor-conformance: {option} {tmp_path}: exists but is not a file\n"

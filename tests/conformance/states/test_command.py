@@ -108,12 +108,12 @@ def test_a_file_that_is_not_a_trace_is_refused(content: str, said: str, tmp_path
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (["--case", "."], 3, "exists and is not a file"),
+        (["--case", "."], 3, "exists but is not a file"),
         (["--mutant", "no.such"], 2, "--mutant no.such: no such mutant"),
         (["--world", "nowhere"], 2, "--world"),
         (["--most", "0"], 2, "--most"),
         (["--replay", "missing.json"], 2, "--replay missing.json"),
-        (["--out", "."], 3, "exists and is not a file"),
+        (["--out", "."], 3, "exists but is not a file"),
     ],
 )
 def test_bad_options_are_told_in_one_line(words: list[str], status: int, said: str) -> None:

@@ -107,7 +107,7 @@ def test_the_command_kills_a_worker_and_compares_with_a_serial_run(tmp_path: Pat
             "--kill-one: cannot kill a worker of your own cluster",
             2,
         ),
-        (["--json", "."], "exists and is not a file", 3),
+        (["--json", "."], "exists but is not a file", 3),
         (["--scheduler", "nowhere"], "--scheduler: no scheduler answers at nowhere", 3),
     ],
 )
