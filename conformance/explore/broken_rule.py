@@ -56,7 +56,7 @@ _ENDS: Final[Mapping[str, str]] = {
 
 @frozen
 class Past:
-    """What happened before a client first deviated from the prediction, and its steps afterwards."""
+    """What happened before a client first deviated from the prediction, and its later steps."""
 
     schedule: Schedule
     prediction: Prediction
@@ -109,7 +109,7 @@ class Past:
                 return "ARK-BAK-1"
 
     def _of_an_application(self, expected: Step, actual: Step) -> str | None:
-        """Return the rule about what the application did in the last callback; None if none applies."""
+        """Return the rule about the application's action in the last callback; None if none applies."""
         trigger = self.schedule.trigger
         if (
             trigger is None
@@ -153,7 +153,7 @@ class Past:
         return "ARK-RES-2"
 
     def _source(self) -> tuple[Frame, int]:
-        """Return the frame that set the cursor, and the total number of frames and streams since."""
+        """Return the frame that set the cursor, and the total of frames and streams after it."""
         age = 0
         for attempt in reversed(self.attempts):
             for frame in reversed(attempt.frames if attempt.status == _OK else ()):
@@ -164,7 +164,7 @@ class Past:
         return Frame(Kind.LOG), 0
 
     def _of_a_delay(self, expected: Step, actual: Step) -> str:
-        """Return the rule that a wrong delay breaks: one about delays or one about failure counts."""
+        """Return the rule that a wrong delay breaks; it is about delays or failure counts."""
         wanted = float(expected.what.removesuffix(" ms"))
         found = float(actual.what.removesuffix(" ms")) if actual.does is Does.SLEEPS else 0.0
         progressed = self.prediction.progress[len(self.attempts) - 1]
@@ -264,7 +264,7 @@ class Past:
         return next(named, "ARK-EVT-1")
 
     def _of_an_end(self, expected: Step, actual: Step) -> str:
-        """Return the rule about a wait that should have settled, or should have settled differently."""
+        """Return the rule that a client breaks by not settling a wait, or by settling it wrongly."""
         if expected.what.startswith("http"):
             return "ARK-ERR-2" if self.schedule.profile == "2026-07" else "ARK-ERR-3"
         if expected.what.startswith("resolved") and self.steps[-1].does is Does.ASKS:

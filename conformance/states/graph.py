@@ -126,7 +126,7 @@ class Exploration:
 
 
 def found_in(error: Exception) -> Violated:
-    """Return an exception raised during a move as a violation, because a session must never raise."""
+    """Return an exception raised during a move as a violation: a session must never raise."""
     if isinstance(error, Violated):
         return error
     return Violated(CRASHES, f"{type(error).__name__}: {error}")

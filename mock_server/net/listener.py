@@ -37,7 +37,7 @@ class Listener:
     _swallowing: list[socket.socket] = field(factory=list[socket.socket], init=False)
 
     def open(self) -> None:
-        """Bind and listen unless already open; raise OSError if the port is taken, OddHost for a bad host."""
+        """Bind and listen unless already open; raise OSError (port taken) or OddHost (bad host)."""
         if self._opened:
             return
         self._address = address_of(self.host)

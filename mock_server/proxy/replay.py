@@ -1,9 +1,9 @@
 """Turn recorded exchanges into a scenario that replays them, without their secrets.
 
-Every response becomes a rule that matches its attempt and, for a stream, its `Last-Event-ID`. The same
-request gets the same bytes at the same pace. The mock's own backend answers all other requests. It
-has the events of every recorded job, so a client that resumes from a different event gets those
-strictly after that event, or 410 if the event was not recorded.
+Every response becomes a rule that matches its attempt and, for a stream, its `Last-Event-ID`. The
+same request gets the same bytes at the same pace. The mock's own backend answers all other
+requests. It has the events of every recorded job, so a client that resumes from a different event
+gets those strictly after that event, or 410 if the event was not recorded.
 """
 
 import re
@@ -166,7 +166,7 @@ def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
 
 
 def _unsent_length(exchange: RecordedExchange, head: Head) -> tuple[int, ...]:
-    """Return the Content-Length of a response to HEAD or a 304, which has no body (RFC 9110, 8.6)."""
+    """Return the Content-Length of a 304 or a response to HEAD, without a body (RFC 9110, 8.6)."""
     if exchange.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
         return ()
     length = head.header("content-length") or ""
@@ -188,7 +188,7 @@ def _with_body(fault: HeadFault, body: bytes) -> HeadFault:
 
 
 def joined(exchange: RecordedExchange) -> list[Frame]:
-    """Return the pieces of a body, or one redacted piece if they hold a secret (it may span two)."""
+    """Return the pieces of a body; one redacted piece if they hold a secret (it may span two)."""
     whole = b"".join(frame.raw for frame in exchange.frames)
     kind = "" if exchange.head is None else kind_of_answer(exchange.head)
     shown = redacted_answer(whole, kind)
@@ -233,7 +233,7 @@ def _scripted(frame: Frame) -> ScriptedFrame:
 
 
 def _table_in(data: str) -> Mapping[str, object] | None:
-    """Return the JSON object in `data`; None if there is none or it would be hard to read as TOML."""
+    """Return the JSON object in `data`; None if there is none or it is hard to read as TOML."""
     if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
         return None
     value = json_of(data.encode())
@@ -300,7 +300,7 @@ def _is_text(raw: bytes) -> bool:
 
 
 def _text(wire: str) -> str:
-    """Decode header text as UTF-8 if possible, because the mock sends a scenario's text as UTF-8."""
+    """Decode header text as UTF-8 if possible, because a scenario's text is sent as UTF-8."""
     raw = wire.encode("latin-1")
     return raw.decode() if _is_text(raw) else wire
 

@@ -191,8 +191,8 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
     gaps = [after.at - before.at for before, after in pairwise(blocks)]
     if seen.by_itself and len(gaps) >= _MANY and max(gaps) < _TINY_GAP:
         play.notes.append(
-            "all events of the followed job arrived with only milliseconds between them; if the job "
-            "emitted them more slowly, something between the backend and the kit buffers the "
+            "all events of the followed job arrived with only milliseconds between them; if the "
+            "job emitted them more slowly, something between the backend and the kit buffers the "
             "stream: try with and without the proxy"
         )
     if not compared:
@@ -282,7 +282,7 @@ async def ids_fit_a_header(play: Play) -> None:
 
 @case("stream.signals-have-no-id", "29", passive=True)
 async def signals_have_no_id(play: Play) -> None:
-    """An id in a ping would become the client's cursor, although no event in the log has that id."""
+    """An id in a ping would become the client's cursor, although no event in the log has it."""
     await _signals(play, *(await _read(play)))
 
 
