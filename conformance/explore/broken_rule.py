@@ -109,7 +109,7 @@ class Past:
                 return "ARK-BAK-1"
 
     def _of_an_application(self, expected: Step, actual: Step) -> str | None:
-        """Return the rule about the application's action in the last callback; None if none applies."""
+        """Return the rule about the application's act in the last callback; None if no rule applies."""
         trigger = self.schedule.trigger
         if (
             trigger is None
@@ -264,7 +264,7 @@ class Past:
         return next(named, "ARK-EVT-1")
 
     def _of_an_end(self, expected: Step, actual: Step) -> str:
-        """Return the rule that a client breaks by not settling a wait, or by settling it wrongly."""
+        """Return the rule that a client breaks by not settling a wait or settling it wrongly."""
         if expected.what.startswith("http"):
             return "ARK-ERR-2" if self.schedule.profile == "2026-07" else "ARK-ERR-3"
         if expected.what.startswith("resolved") and self.steps[-1].does is Does.ASKS:

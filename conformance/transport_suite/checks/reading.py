@@ -53,7 +53,7 @@ def many_events_in_one_read_are_all_heard(bench: Bench) -> None:
 
 @check("T4", "ARK-EVT-1")
 def no_byte_is_lost_between_two_reads(bench: Bench) -> None:
-    """A stream that takes many reads to receive arrives in full, wherever each read ends."""
+    """A stream that takes many reads arrives in full, wherever each read ends."""
     frames = [log(step, chr(0x20AC) * (2000 + step)) for step in _STEPS]
     with bench.play(Scene(streams=[job(*frames)])) as play:
         play.wait()
