@@ -109,7 +109,7 @@ class Past:
                 return "ARK-BAK-1"
 
     def _of_an_application(self, expected: Step, actual: Step) -> str | None:
-        """Return the rule about the application's act in the last callback; None if no rule applies."""
+        """Return the rule about what the application did in the last callback, or None."""
         trigger = self.schedule.trigger
         if (
             trigger is None
