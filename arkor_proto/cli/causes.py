@@ -1,4 +1,4 @@
-"""The likely causes of a failure, in terms of the command line.
+"""The likely causes of a failure, named by the command's options and environment variables.
 
 The client's error says what happened. This module adds what the user should check: the token, the
 job id, the address.
@@ -42,7 +42,7 @@ def may_have_arrived(error: ArkorError) -> bool:
 def explained(error: ArkorError, settings: Settings, *, seen: bool) -> str:
     """Return an error in one line, with its likely cause if one is known.
 
-    If the backend was `seen`, the address is right and is not mentioned as a cause.
+    If the backend was `seen` to respond, its address works, so only an error status gets a cause.
     """
     cause = error.cause if isinstance(error, GaveUp) else error
     asked = "" if seen and not isinstance(cause, StatusError) else _question(cause, settings)

@@ -1,4 +1,4 @@
-"""Find the rule that a client broke with a step that the oracle did not predict.
+"""Find the rule that a client broke by taking a step that the oracle did not predict.
 
 The rule depends on the predicted step, the actual step, and what the backend did before.
 """
@@ -34,7 +34,7 @@ _SKIPPED: Final[Mapping[Kind, str]] = {
     Kind.UNKNOWN: "ARK-EVT-8",
     Kind.PING: "ARK-EVT-5",
 }
-"""The rule about each kind of frame that a client must skip."""
+"""The kinds of frame that can trip a client up, each with the rule about it."""
 _NO_PROGRESS: Final[Mapping[Kind, str]] = {
     Kind.PING: "ARK-BUD-13",
     Kind.MALFORMED: "ARK-BUD-13",
@@ -51,18 +51,18 @@ _ENDS: Final[Mapping[str, str]] = {
     "callback": "ARK-EVT-16",
     "gave_up": "ARK-BUD-6",
 }
-"""The rule that requires each outcome of a wait."""
+"""The outcomes of a wait, each with the rule that requires it."""
 
 
 @frozen
 class Past:
-    """What had happened when a client first deviated from the prediction."""
+    """What happened before a client first deviated from the prediction, and its later steps."""
 
     schedule: Schedule
     prediction: Prediction
     steps: Sequence[Step]
     later: Sequence[Step]
-    """The steps of the client after the first unpredicted one."""
+    """The client's steps after the first unpredicted one."""
 
     @property
     def attempts(self) -> Sequence[Attempt]:
@@ -73,7 +73,7 @@ class Past:
 
     @property
     def last(self) -> Attempt:
-        """The backend's response to the last stream request."""
+        """The backend's response to the latest stream request."""
         return self.attempts[-1] if self.attempts else Attempt()
 
     def rule(self, expected: Step, actual: Step) -> str:
@@ -109,7 +109,7 @@ class Past:
                 return "ARK-BAK-1"
 
     def _of_an_application(self, expected: Step, actual: Step) -> str | None:
-        """Return the rule about the application's action in the last callback, if there was one."""
+        """Return the rule about what the application did in the last callback, or None."""
         trigger = self.schedule.trigger
         if (
             trigger is None
@@ -132,7 +132,7 @@ class Past:
     def _of_a_cursor(  # noqa: PLR0911 - one arm per rule
         self, expected: Step, actual: Step
     ) -> str:
-        """Return the rule about the cursor of a reopened stream."""
+        """Return the rule that a client breaks by reopening a stream with the wrong cursor."""
         none = after("")
         if expected.what == none:
             return "ARK-RES-1"
@@ -153,7 +153,7 @@ class Past:
         return "ARK-RES-2"
 
     def _source(self) -> tuple[Frame, int]:
-        """Return the frame that set the cursor, and the number of frames and streams after it."""
+        """Return the frame that set the cursor, and the total of frames and streams after it."""
         age = 0
         for attempt in reversed(self.attempts):
             for frame in reversed(attempt.frames if attempt.status == _OK else ()):
@@ -164,7 +164,7 @@ class Past:
         return Frame(Kind.LOG), 0
 
     def _of_a_delay(self, expected: Step, actual: Step) -> str:
-        """Return the rule, about failure counts or delays, that a wrong delay breaks."""
+        """Return the rule that a wrong delay breaks; it is about delays or failure counts."""
         wanted = float(expected.what.removesuffix(" ms"))
         found = float(actual.what.removesuffix(" ms")) if actual.does is Does.SLEEPS else 0.0
         progressed = self.prediction.progress[len(self.attempts) - 1]
@@ -201,7 +201,7 @@ class Past:
         return "ARK-BUD-5" if place == opens[-1] else "ARK-BUD-9"
 
     def _is_replay(self, place: int) -> bool:
-        """Return whether every event of a stream has an id that was sent before."""
+        """Return whether a stream has events, all with ids that earlier streams had sent."""
         before = self.attempts[:place]
         known = {frame.id for attempt in before for frame in attempt.frames} - {None}
         frames = self.attempts[place].frames
@@ -226,7 +226,7 @@ class Past:
         return otherwise
 
     def _of_no_progress(self, attempt: Attempt) -> str:
-        """Return the rule that says an attempt's frames are not progress; empty if they are."""
+        """Return the rule by which an attempt's frames are not progress; empty if there is none."""
         kinds = [frame.kind for frame in attempt.frames]
         rule = next((_NO_PROGRESS[kind] for kind in kinds if kind in _NO_PROGRESS), "")
         if self.schedule.profile == "2026-05":
@@ -234,7 +234,7 @@ class Past:
         return rule or ("ARK-BUD-14" if kinds else "")
 
     def _of_an_event(self, expected: Step, actual: Step) -> str:
-        """Return the rule about an event whose callback was not called."""
+        """Return the rule that a client breaks by not making the predicted call to a callback."""
         if actual.does is Does.CALLS:
             own = itertools.takewhile(lambda step: step.does is Does.CALLS, self.later)
             return "ARK-EVT-2" if expected in own else "ARK-EVT-1"
@@ -256,7 +256,7 @@ class Past:
         return "ARK-EVT-1" if self.last.clean else "ARK-RES-13"
 
     def _of_an_extra_event(self, actual: Step) -> str:
-        """Return the rule about a callback that was called for something other than an event."""
+        """Return the rule that a client breaks by calling a callback when no call was predicted."""
         kinds = {frame.kind for frame in self.last.frames}
         if actual.what == "completed" and kinds & {Kind.NAN, Kind.NOT_AN_OBJECT}:
             return "ARK-EVT-20" if Kind.NAN in kinds else "ARK-EVT-26"
@@ -264,7 +264,7 @@ class Past:
         return next(named, "ARK-EVT-1")
 
     def _of_an_end(self, expected: Step, actual: Step) -> str:
-        """Return the rule about a wait that should have settled, or have settled differently."""
+        """Return the rule that a client breaks by not settling a wait or settling it wrongly."""
         if expected.what.startswith("http"):
             return "ARK-ERR-2" if self.schedule.profile == "2026-07" else "ARK-ERR-3"
         if expected.what.startswith("resolved") and self.steps[-1].does is Does.ASKS:

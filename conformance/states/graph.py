@@ -1,4 +1,4 @@
-"""The graph of all reachable states, built breadth first, and searches in it."""
+"""The graph of all reachable states, built breadth-first, and functions that search it."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ class Edge:
 class Breach:
     """A broken promise, and the shortest sequence of moves that breaks it.
 
-    If the last moves can repeat for ever, `loop` is the number of moves before them.
+    If the sequence ends in a loop, `loop` is the number of moves before the loop.
     """
 
     moves: tuple[str, ...]
@@ -38,13 +38,13 @@ class Breach:
 
 @define
 class Graph:
-    """The reachable states, by number, and all moves between them."""
+    """The reachable states, numbered in the order of discovery, and all moves between them."""
 
     worlds: list[World] = Factory(list[World])
     edges: list[Edge] = Factory(list[Edge])
     cause: list[tuple[int, str]] = Factory(list[tuple[int, str]])
     depth: list[int] = Factory(list[int])
-    """The smallest number of moves that lead to each state."""
+    """For each state, the length of the shortest sequence of moves that leads to it."""
     breach: Breach | None = None
     cut: bool = False
     """Whether the exploration reached its limit before it had seen every state."""
@@ -60,11 +60,11 @@ class Graph:
 
 @frozen
 class Exploration:
-    """Explores the states reachable from the world that `make` returns, but at most `most` states.
+    """Explores up to `most` of the states reachable from the world that `make` returns.
 
-    Copying a world does not copy the memory of a broken client planted in it. A world that has one
-    (`filtered`) is therefore replayed from the start before each move that is tried, and is not
-    given invalid inputs.
+    Copying a world does not copy the memory of a broken client planted in it. A world with a broken
+    client (`filtered`) is therefore not copied but replayed from the start before each move that is
+    tried. It is not given invalid inputs.
     """
 
     make: Callable[[], World]
@@ -72,7 +72,7 @@ class Exploration:
     on_state: Callable[[int], None] = lambda _: None
 
     def run(self) -> Graph:
-        """Explore until there is no new state or a promise is broken."""
+        """Explore until no new states turn up or a promise is broken."""
         first = self.make()
         graph = Graph([first], cause=[(0, "")], depth=[0])
         numbers = {first.key(): 0}
@@ -126,7 +126,7 @@ class Exploration:
 
 
 def found_in(error: Exception) -> Violated:
-    """Return the promise broken by an exception during a move: a session must not raise."""
+    """Return an exception raised during a move as a violation: a session must never raise."""
     if isinstance(error, Violated):
         return error
     return Violated(CRASHES, f"{type(error).__name__}: {error}")
@@ -157,6 +157,6 @@ def circles(edges: list[Edge]) -> list[Edge]:
 
 
 def without_progress(graph: Graph, spared: frozenset[str] = frozenset()) -> list[Edge]:
-    """Return the edges that are not calls by the application and that deliver no event."""
+    """Return the edges that deliver no event, except the application's calls and `spared` moves."""
     passive = [edge for edge in graph.edges if edge.move not in {*APPLICATION, *spared}]
     return [edge for edge in passive if not edge.heard]

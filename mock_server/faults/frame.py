@@ -1,4 +1,4 @@
-"""Faults in a frame, and how they change its bytes."""
+"""Apply faults to the bytes of a frame, and cut a frame into pieces."""
 
 import random
 import re
@@ -18,7 +18,7 @@ _ENDINGS: Final = {LineEnding.LF: b"\n", LineEnding.CRLF: b"\r\n", LineEnding.CR
 
 
 def recast(fault: FrameFault, frame: Frame, rng: random.Random) -> Frame:
-    """Apply everything that a rule does to the bytes of a frame; `rng` picks what to damage."""
+    """Make every change that a rule asks for in a frame's bytes; `rng` picks what to damage."""
     if fault.replace is not None:
         frame = render(fault.replace)
     raw = frame.raw
@@ -55,7 +55,7 @@ def _corrupted(damage: Damage, raw: bytes, rng: random.Random) -> bytes:
 
 
 def pieces_of(how: int | SliceAt, rng: random.Random, raw: bytes) -> tuple[bytes, ...]:
-    """Cut a frame into the pieces to send."""
+    """Cut a frame into the pieces in which it is sent."""
     if isinstance(how, int):
         return tuple(raw[at : at + how] for at in range(0, len(raw), how)) or (raw,)
     cuts = [0, *_cuts(how, raw, rng), len(raw)]

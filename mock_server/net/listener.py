@@ -1,4 +1,4 @@
-"""The listening port: it accepts connections; in an outage it refuses them, or does not respond."""
+"""The listening port, which accepts connections, or refuses or ignores them during an outage."""
 
 import errno
 import socket
@@ -19,12 +19,12 @@ _BACKLOG: Final = 1024
 
 @define(eq=False)
 class Listener:
-    """One port of the loopback interface (or of `host`), from `open` until `close`.
+    """Occupies one port of the loopback interface (or of `host`) from `open` until `close`.
 
-    A second, bound socket that never listens keeps the port during an outage, so that connections
-    are refused and no other process can take the port. If that is not possible (`KEEPS_PORT`), the
-    second socket is bound only during the outage, and another process could take the port as the
-    outage begins or ends.
+    A second socket, bound to the port but never listening, reserves it during an outage, so that
+    connections are refused and no other process can take the port. Where that is not possible
+    (`KEEPS_PORT` is false), the second socket is bound only during the outage, and another process
+    could take the port just as the outage begins or ends.
     """
 
     host: str = "127.0.0.1"
@@ -37,7 +37,7 @@ class Listener:
     _swallowing: list[socket.socket] = field(factory=list[socket.socket], init=False)
 
     def open(self) -> None:
-        """Bind and listen, once; raise OSError for a taken port and OddHost for a bad host."""
+        """Bind and listen unless already open; raise OSError (port taken) or OddHost (bad host)."""
         if self._opened:
             return
         self._address = address_of(self.host)
@@ -48,7 +48,7 @@ class Listener:
 
     @property
     def authority(self) -> str:
-        """Host and port as in a URL, such as `127.0.0.1:41234` or `[::1]:41234`."""
+        """The host and port as in a URL, such as `127.0.0.1:41234` or `[::1]:41234`."""
         return f"{in_url(self.host)}:{self.port}"
 
     def _bound(self) -> socket.socket:
@@ -61,7 +61,7 @@ class Listener:
             found.close()
             error.filename = f"{in_url(self.host)}:{self.port}"  # for messages
             if error.errno == errno.EADDRINUSE:
-                error.strerror = f"{error.strerror}; use port 0 for a free one"
+                error.strerror = f"{error.strerror}; use port 0 to get a free one"
             raise
         self.port = int(found.getsockname()[1])
         return found
@@ -109,7 +109,7 @@ class Listener:
         return self._opened and self._socket is None
 
     def take_away(self, kind: Outage) -> None:
-        """Begin an outage, unless one is in progress; open connections continue."""
+        """Begin an outage, unless one is in progress; open connections stay open."""
         if self._socket is None:
             return
         self._stop_listening()

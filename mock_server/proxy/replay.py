@@ -1,9 +1,9 @@
 """Turn recorded exchanges into a scenario that replays them, without their secrets.
 
-Every response becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same
-request gets the same bytes at the same pace. The mock's own backend answers all other requests. It
-has the events of every recorded job, so a client that resumes from a different event gets those
-strictly after that event, or 410 if the event was not recorded.
+Every response becomes a rule that matches its attempt and, for a stream, its `Last-Event-ID`. The
+same request gets the same bytes at the same pace. The mock's own backend answers all other
+requests. It has the events of every recorded job, so a client that resumes from a different event
+gets those strictly after that event, or 410 if the event was not recorded.
 """
 
 import re
@@ -51,7 +51,7 @@ class RecordedExchange:
 
     request: Request
     attempt: int
-    """The number of the request within its route and job, from 1."""
+    """The number of the request within its route and job, counted from 1."""
     head: Head | None = None
     """The head of the response; None if the client left before it arrived."""
     early: list[int] = field(factory=list[int])
@@ -166,7 +166,7 @@ def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
 
 
 def _unsent_length(exchange: RecordedExchange, head: Head) -> tuple[int, ...]:
-    """Return the Content-Length of a head without a body, for HEAD and 304 (RFC 9110, 8.6)."""
+    """Return the Content-Length of a 304 or a response to HEAD, without a body (RFC 9110, 8.6)."""
     if exchange.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
         return ()
     length = head.header("content-length") or ""
@@ -174,7 +174,7 @@ def _unsent_length(exchange: RecordedExchange, head: Head) -> tuple[int, ...]:
 
 
 def _without_value(cookie: str) -> str:
-    """Return a Set-Cookie value without its secret: only the name and known attributes."""
+    """Return a Set-Cookie value without its secret: keep only the name and the known attributes."""
     pair, *attributes = cookie.split(";")
     name, assigns, _ = pair.partition("=")
     kept = [each for each in attributes if each.partition("=")[0].strip().lower() in _COOKIE_WORDS]
@@ -188,7 +188,7 @@ def _with_body(fault: HeadFault, body: bytes) -> HeadFault:
 
 
 def joined(exchange: RecordedExchange) -> list[Frame]:
-    """Return the pieces of a body, joined if they contain a secret, which may span two pieces."""
+    """Return the pieces of a body; one redacted piece if they hold a secret (it may span two)."""
     whole = b"".join(frame.raw for frame in exchange.frames)
     kind = "" if exchange.head is None else kind_of_answer(exchange.head)
     shown = redacted_answer(whole, kind)
@@ -233,7 +233,7 @@ def _scripted(frame: Frame) -> ScriptedFrame:
 
 
 def _table_in(data: str) -> Mapping[str, object] | None:
-    """Return the object in `data`, or None if there is none or it would be hard to read as TOML."""
+    """Return the JSON object in `data`; None if there is none or it is hard to read as TOML."""
     if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
         return None
     value = json_of(data.encode())
@@ -248,7 +248,7 @@ def _rendered(form: ScriptedFrame) -> bytes | None:
 
 
 def _jobs(exchanges: Iterable[RecordedExchange]) -> Iterable[JobPlan]:
-    """Merge the streams of every job into its log of events."""
+    """Merge the recorded streams of each job into one event log."""
     logs: dict[str, _Log] = {}
     for each in exchanges:
         job = each.request.job
@@ -300,11 +300,11 @@ def _is_text(raw: bytes) -> bool:
 
 
 def _text(wire: str) -> str:
-    """Decode header text as UTF-8, because the text of a scenario is sent as UTF-8."""
+    """Decode header text as UTF-8 if possible, because a scenario's text is sent as UTF-8."""
     raw = wire.encode("latin-1")
     return raw.decode() if _is_text(raw) else wire
 
 
 def _paced(seconds: float) -> float:
-    """Round seconds to whole milliseconds, and limit them to a day."""
+    """Round a number of seconds to whole milliseconds, and cap it at one day."""
     return round(min(seconds, _LONGEST), 3)

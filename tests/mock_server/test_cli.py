@@ -129,7 +129,7 @@ def test_a_scenario_file_is_served(starts: Starter, tmp_path: Path) -> None:
 def test_a_port_in_use_is_told(starts: Starter, capsys: pytest.CaptureFixture[str]) -> None:
     port = starts("serve").ready().base_url.rpartition(":")[2]
     assert main(["serve", "--port", port]) == 3
-    why = "Address already in use; use port 0 for a free one"
+    why = "Address already in use; use port 0 to get a free one"
     assert capsys.readouterr().err == f"arkor-mock: 127.0.0.1:{port}: {why}\n"
 
 

@@ -1,4 +1,4 @@
-"""Stream cases: how streams begin, what they carry, and that no event is held back."""
+"""Stream cases: how streams begin, what they carry, and whether events are held back."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -22,10 +22,10 @@ _MANY: Final = 10
 
 
 async def _streams(play: Play) -> Seen:
-    """Return the followed job; raise NotReached if its first stream got no response."""
+    """Return the followed job; raise NotReached if its first stream request got no response."""
     seen = await play.seen()
     if not seen.first.status:
-        raise NotReached("the stream got no response", "ARK-SRV-20")
+        raise NotReached("the stream request got no response", "ARK-SRV-20")
     return seen
 
 
@@ -37,7 +37,7 @@ async def _read(play: Play) -> tuple[Follower, Follower]:
 
 @case("stream.head-of-a-quiet-job", "20", words=("job",))
 async def head_of_a_quiet_job(play: Play) -> None:
-    """Without a response head, a client cannot tell a stream without events from a dead one."""
+    """Without a response head, a client cannot tell a quiet stream from a dead one."""
     job = await play.quiet_job()
     follower = await play.follow(job, head=play.bounds.head)
     if follower.head_at is None or not follower.status:
@@ -47,7 +47,7 @@ async def head_of_a_quiet_job(play: Play) -> None:
 
 @case("stream.first-head", "20", passive=True)
 async def first_head(play: Play) -> None:
-    """Clients open the stream right after creating the job, which has nothing to send yet."""
+    """Clients open the stream right after creating the job, when there is nothing to send yet."""
     seen = await play.seen()
     first = seen.first
     waited = (first.head_at or now()) - first.asked_at
@@ -67,7 +67,7 @@ async def first_bytes(play: Play) -> None:
     if first.first_at is None or waited > play.bounds.first:
         play.stop(
             "21",
-            f"a comment or a frame within {play.bounds.first:g} s of the head",
+            f"a comment or a frame within {play.bounds.first:g} s after the head",
             f"nothing for {waited:.1f} s",
             play.at(first),
         )
@@ -75,13 +75,13 @@ async def first_bytes(play: Play) -> None:
 
 @case("stream.first-bytes-of-a-quiet-job", "21", words=("job",))
 async def first_bytes_of_a_quiet_job(play: Play) -> None:
-    """Some proxies hold back the head until the body begins, but a new job has no events yet."""
+    """Some proxies hold back the head until the body begins, so a quiet job needs a comment."""
     job = await play.quiet_job()
     follower = await play.follow(job)
     play.streams(follower)
     if not await follower.until(lambda each: each.first_at is not None, play.bounds.first):
         play.stop(
-            "21", f"a comment or a frame within {play.bounds.first:g} s of the head", "nothing"
+            "21", f"a comment or a frame within {play.bounds.first:g} s after the head", "nothing"
         )
 
 
@@ -108,7 +108,7 @@ async def status_of_a_resume(play: Play) -> None:
 
 @case("stream.parses", "18", passive=True)
 async def parses(play: Play) -> None:
-    """Parsers silently replace bytes that are not UTF-8, and drop a block that is not complete."""
+    """Parsers silently replace bytes that are not valid UTF-8 and drop an incomplete block."""
     for each in await _read(play):
         if each.invalid_utf8:
             play.stop("18", "UTF-8", each.invalid_utf8, play.at(each))
@@ -142,7 +142,7 @@ async def not_cached(play: Play) -> None:
 async def one_at_a_time(play: Play) -> None:
     """A buffering proxy releases an event only when the next one pushes it out.
 
-    Each event is emitted after the previous one has arrived, and all of them are small.
+    Each event is emitted only after the previous one has arrived, and every event is small.
     """
     job = await play.quiet_job()
     follower = await play.follow(job)
@@ -169,7 +169,7 @@ async def terminal_frame_at_once(play: Play) -> None:
 
 @case("stream.keeps-up-with-the-job-route", "22", passive=True)
 async def keeps_up_with_the_job_route(play: Play) -> None:
-    """An event that the job route lists should arrive on the stream at about the same time."""
+    """When the job route lists an event, the stream should deliver it at about the same time."""
     seen = await _streams(play)
     play.streams(seen.first)
     blocks = list(seen.frames)
@@ -184,14 +184,16 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
             late = look.at + play.bounds.event
             arrived = sum(block.at <= late for block in blocks)
         if arrived < len(events):
-            expected = f"the {len(events)} events that the job route lists"
-            play.stop("22", f"{expected}, within {play.bounds.event:g} s", f"{arrived} of them")
+            expected = "every event that the job route lists"
+            play.stop(
+                "22", f"{expected}, within {play.bounds.event:g} s", f"{arrived} of {len(events)}"
+            )
     gaps = [after.at - before.at for before, after in pairwise(blocks)]
     if seen.by_itself and len(gaps) >= _MANY and max(gaps) < _TINY_GAP:
         play.notes.append(
-            "all events of the followed job arrived within milliseconds of each other; if the job "
-            "ran longer than that, something on the path buffers the stream: try with and without "
-            "the proxy"
+            "all events of the followed job arrived with only milliseconds between them; if the "
+            "job emitted them more slowly, something between the backend and the kit buffers the "
+            "stream: try with and without the proxy"
         )
     if not compared:
         raise NotReached("the job route lists no events to compare with the stream")
@@ -236,7 +238,7 @@ async def _idle(play: Play) -> Follower:
     if seen.first.silence > allowed + _slack(allowed):
         play.stop("23", _often(allowed), f"silence for {seen.first.silence:.1f} s")
     if (seen.first.ended_at or now()) - seen.first.asked_at < allowed:
-        raise NotReached("the followed job ended before a silence could exceed the bound")
+        raise NotReached("the followed job did not run long enough for a silence beyond the limit")
     return seen.first
 
 
@@ -245,13 +247,13 @@ def _often(allowed: float) -> str:
 
 
 def _slack(allowed: float) -> float:
-    """Return how many seconds a measurement may be off by."""
+    """Return the tolerance of a measurement of `allowed` seconds, in seconds."""
     return min(2.0, allowed * 0.25)
 
 
 @case("stream.json-objects", "25", passive=True)
 async def json_objects(play: Play) -> None:
-    """Clients skip a frame that is not a JSON object, and no error is reported."""
+    """Clients silently skip a frame whose data is not a JSON object."""
     for each, place, block in await _blocks(play):
         if block.data is not None and block.problem:
             actual = f"block {place}, whose data {block.problem}"
@@ -274,19 +276,19 @@ async def ids_fit_a_header(play: Play) -> None:
         raw = _raw_id(block)
         if raw is not None and (problem := _unfit(raw)):
             expected = "an id of 1 to 1,024 bytes that is valid in a header"
-            actual = f"an id in block {place} that {problem}"
+            actual = f"in block {place}, an id that {problem}"
             play.stop("27", expected, actual, play.at(each, place))
 
 
 @case("stream.signals-have-no-id", "29", passive=True)
 async def signals_have_no_id(play: Play) -> None:
-    """An id in a ping would become the client's cursor, although the log has no such event."""
+    """An id in a ping would become the client's cursor, although no event in the log has it."""
     await _signals(play, *(await _read(play)))
 
 
 @case("stream.keep-alives-have-no-id", "29", words=("job", "emit", "finish"))
 async def keep_alives_have_no_id(play: Play) -> None:
-    """Keep-alives are sent while a job is silent, and an id in one would become the cursor."""
+    """Keep-alives are sent while a job is silent; an id in a keep-alive would become the cursor."""
     job, ids = await play.running_job()
     follower = await play.follow(job)
     await follower.until_ids(ids, play.bounds.event)
@@ -320,7 +322,9 @@ async def retry(play: Play) -> None:
             _RETRY.fullmatch(value) and _LEAST_RETRY <= int(value) <= _MOST_RETRY
         ):
             actual = f"retry: {value[:40]} in block {place}"
-            play.stop("30", "`retry`: digits only, 100 to 60,000", actual, play.at(each, place))
+            play.stop(
+                "30", "a `retry` of 100 to 60,000 ms, in digits only", actual, play.at(each, place)
+            )
 
 
 async def _blocks(play: Play) -> Iterator[tuple[Follower, int, Block]]:
@@ -347,5 +351,5 @@ def _unfit(raw: bytes) -> str:
     if b"\0" in raw:
         return "has a NUL"
     if raw != raw.strip(b" \t"):
-        return f"has a space at its end: {raw[:60]!r}"
+        return f"begins or ends with a space or a tab: {raw[:60]!r}"
     return ""

@@ -23,7 +23,7 @@ from conformance.transport_suite.wire import (
 
 _STEPS: Final = list(range(1, 301))
 _BUFFERS: Final = 48 * 2**20
-"""More bytes than any kernel buffers for one connection."""
+"""More bytes than a kernel ever buffers for one connection."""
 _STILL: Final = 0.25
 """Seconds without progress after which a backend counts as blocked."""
 
@@ -53,7 +53,7 @@ def many_events_in_one_read_are_all_heard(bench: Bench) -> None:
 
 @check("T4", "ARK-EVT-1")
 def no_byte_is_lost_between_two_reads(bench: Bench) -> None:
-    """A stream much longer than one read arrives in full, wherever the reads end."""
+    """A stream that takes many reads arrives in full, wherever each read ends."""
     frames = [log(step, chr(0x20AC) * (2000 + step)) for step in _STEPS]
     with bench.play(Scene(streams=[job(*frames)])) as play:
         play.wait()
