@@ -6,7 +6,7 @@ model = "unsloth/gemma-4-E4B-it"
 [dataset]                      # or: type = "blob", url = "https://…", token = "…" (optional)
 type = "huggingface"
 name = "arkorlab/triage-demo"
-split = "train"                # optional, as is subset
+split = "train"                # optional; so is subset
 
 [lora]                         # optional: r, alpha, max_length, load_in_4bit
 r = 16
@@ -44,13 +44,13 @@ class JobFile:
 
     @property
     def digest(self) -> str:
-        """A digest that identifies the job and does not depend on the formatting of its file."""
+        """A digest that identifies the job, however its file is formatted."""
         parts = [self.name, self.model, self.dataset, self.lora, self.options]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def read_job_file(path: Path) -> JobFile:
-    """Return the contents of the job file; a ValueError's message begins with the file's name."""
+    """Return the contents of a job file; if that fails, raise a ValueError that names it."""
     try:
         return _read(tomllib.loads(_content(path).decode()))
     except OSError as error:

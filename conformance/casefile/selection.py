@@ -12,7 +12,7 @@ from mock_server.strict.shapes import nearest
 
 
 class Selectable(Protocol):
-    """What can be selected: a case for clients or for backends."""
+    """A case that can be selected, whether it tests clients or backends."""
 
     @property
     def id(self) -> str:
@@ -21,7 +21,7 @@ class Selectable(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names that users can select the case by."""
+        """The names by which users can select the case."""
         ...
 
     @property
@@ -39,11 +39,11 @@ def select(
     patterns: Sequence[str] = (),
     listing: str = "`arkor-conformance list`",
 ) -> tuple[_C, ...]:
-    """Return the cases that `ids` name or `patterns` match; all cases if neither is given.
+    """Return the cases named in `ids` or matched by `patterns`; all cases if both are empty.
 
     The id of a template selects all of its cases. A pattern is a shell pattern (`budget.*`), a part
-    of an id, or the id of a requirement. Raise UsageError for an unknown id; `listing` is the
-    command that lists the cases.
+    of an id, or the id of a requirement. Raise UsageError for an unknown id; its message may
+    suggest `listing`, the command that lists the cases.
     """
     for identifier in ids:
         if not any(_named(case, identifier) for case in cases):
@@ -72,7 +72,7 @@ def _matches(case: Selectable, pattern: str) -> bool:
 
 
 def in_turn(cases: Sequence[Case]) -> Sequence[Case]:
-    """Give each case one of its profiles in turn, so that every profile is played."""
+    """Return the cases with one profile each, rotating profiles so that all of them are played."""
     return [
         evolve(case, profiles=(case.profiles[number % len(case.profiles)],))
         for number, case in enumerate(cases)

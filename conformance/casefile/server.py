@@ -1,4 +1,4 @@
-"""The backend of a case: responses by route and a scenario, in the vocabulary of the mock."""
+"""The backend of a case: responses by route and a scenario, in the mock's vocabulary."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,20 +17,20 @@ from mock_server.strict.values import Span
 from mock_server.strict.words import EMPTY, table
 
 JOB_MEMBERS: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdAt")
-"""The members of every job object (section 5.12 of the specification)."""
+"""The members that a complete job object has (section 5.12 of the specification)."""
 _NUMBERED: Final = re.compile(r"(rule|job) (\d+)")
 
 
 @frozen(kw_only=True)
 class Server:
-    """What the backend of a case does. Placeholders are filled in when the case is played."""
+    """How the backend of a case behaves. Placeholders are filled in when the case is played."""
 
     answers: Mapping[str, tuple[Rule | None, ...]]
-    """Responses by route, one per request; the last one repeats, and None is the mock's default."""
+    """Responses by route, one per request; the last one repeats. None means the mock's default."""
     scenario: Scenario
-    """The complete scenario; the rules for `answers` come first."""
+    """The complete scenario; it begins with the rules made from `answers`."""
     scripted: bool = False
-    """True if the case has its own scenario."""
+    """Whether the case defines a scenario itself, with or without `answers`."""
 
 
 NOTHING: Final = Server(answers={}, scenario=Scenario())
@@ -62,7 +62,7 @@ def _read(value: object, where: str) -> Server:
 
 
 def _numbered(route: str, answers: Sequence[Rule | None]) -> Sequence[Rule | None]:
-    """Apply the n-th answer to the n-th request, and the last one to all later requests."""
+    """Return rules that give request n the n-th answer, and all later requests the last one."""
     last = len(answers)
     spans = [Span(n, None if n == last else n) for n in range(1, last + 1)]
     return [
@@ -74,7 +74,7 @@ def _numbered(route: str, answers: Sequence[Rule | None]) -> Sequence[Rule | Non
 def _whole(
     answers: Mapping[str, Sequence[Rule | None]], scenario: Scenario, where: str
 ) -> Scenario:
-    """Combine the answers with the scenario; raise a ScenarioError that lists all conflicts."""
+    """Combine the answers with the scenario; raise a ScenarioError that lists all mistakes."""
     rules = [
         (f"{where}.{route} {number}", rule)
         for route, numbered in answers.items()
@@ -97,14 +97,14 @@ def _whole(
 
 
 def _check_job(rule: Rule, where: str) -> None:
-    """Raise ScenarioError for an incomplete job object, because clients may validate jobs."""
+    """Raise ScenarioError if the job object is incomplete, because clients may reject it."""
     job = rule.head.json.get("job") if is_table(rule.head.json) else None
     if is_table(job) and (missing := [key for key in JOB_MEMBERS if key not in job]):
-        raise ScenarioError(f"{where}.json.job: a complete job also has {', '.join(missing)}")
+        raise ScenarioError(f"{where}.json.job: the job object also needs {', '.join(missing)}")
 
 
 def _placed(error: ScenarioError, places: Sequence[str], where: str) -> ScenarioError:
-    """Return an error that names places in the case instead of places in the combined scenario."""
+    """Translate an error's places in the combined scenario into places in the case."""
 
     def place(found: re.Match[str]) -> str:
         number = int(found[2])
@@ -129,5 +129,5 @@ def _schema() -> dict[str, object]:
     }
 
 
-_SAYS: Final = "responses by route, and a scenario"
+_SAYS: Final = "a table of responses by route, with an optional scenario"
 SERVER: Final[Shape[Server]] = Shape(frozenset({"object"}), _SAYS, _read, _schema)

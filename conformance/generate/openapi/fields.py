@@ -13,14 +13,14 @@ from mock_server.strict.schema import Schema
 
 @frozen
 class Parameter:
-    """A parameter of a request, in the path, the query or the header."""
+    """A request parameter, which is part of the path or the query, or is a header field."""
 
     about: str
     schema: Schema
     required: bool = True
 
     def described(self, name: str, place: str) -> Schema:
-        """Return the OpenAPI description of this parameter; `place` is path, query or header."""
+        """Return the OpenAPI description of this parameter; `place` is where it belongs."""
         return {
             "name": name,
             "in": place,
@@ -38,33 +38,36 @@ PARAMETERS: Final = {
     "orgSlug": Parameter("The organisation.", TEXT),
     "projectSlug": Parameter("The project.", TEXT),
     "X-Arkor-Client": Parameter(
-        "The client, as `<name>/<version>` (ARK-WIR-12). A client that is too old gets a 426.",
+        "The client, as `<name>/<version>` (ARK-WIR-12). A client that is too old gets a 426 "
+        "response.",
         {**TEXT, "pattern": "^[^/]+/.+$", "examples": [ENDPOINT.client]},
     ),
     "Idempotency-Key": Parameter(
-        f"Under `{HARDENED.name}`: the same value in every attempt of a create, and a different "
-        "one for every other job (ARK-CRE-11, ARK-CRE-12).",
+        f"Under `{HARDENED.name}`, all attempts to create the same job have the same value, and "
+        "every job has a different one (ARK-CRE-11, ARK-CRE-12).",
         {**TEXT, "minLength": 1},
         required=False,
     ),
     "Last-Event-ID": Parameter(
-        "The cursor: the id of the last event that the client has received. The stream begins "
-        "after it. Omitted while no id is known (ARK-RES-1). At most "
+        "The cursor: the id of the last event that the client has received. The stream "
+        "continues with the next event. Omitted while no id is known (ARK-RES-1). At most "
         f"{MAX_CURSOR_BYTES} bytes of UTF-8.",
         {**TEXT, "minLength": 1, "maxLength": MAX_CURSOR_BYTES},
         required=False,
     ),
     "Cache-Control": Parameter(
-        "A cached stream would be stale (ARK-WIR-8).", {"const": "no-cache"}, required=False
+        "Keeps caches from answering with a stored stream, which would be stale (ARK-WIR-8).",
+        {"const": "no-cache"},
+        required=False,
     ),
     "Accept-Encoding": Parameter(
-        "Compression would delay events (ARK-WIR-9).",
+        "Asks for an uncompressed stream, because compression would delay events (ARK-WIR-9).",
         {"const": "identity"},
         required=False,
     ),
 }
 ELSEWHERE: Final = frozenset({"Host", "Accept", "Authorization", "Content-Type", "Content-Length"})
-"""Request header fields that OpenAPI describes elsewhere or not at all."""
+"""Request header fields that an OpenAPI document describes elsewhere, or not at all."""
 
 
 @frozen
@@ -83,7 +86,8 @@ class Header:
 
 HEADERS: Final = {
     "Deprecation": Header(
-        "This use of the protocol will stop working; the response itself is valid (ARK-ERR-8).",
+        "`true` if what the client does here will stop working. The response itself is still valid "
+        "(ARK-ERR-8).",
         {"const": "true"},
     ),
     "Warning": Header(
@@ -91,11 +95,12 @@ HEADERS: Final = {
         {**TEXT, "pattern": "^299 ", "examples": ['299 - "upgrade to 2.0"']},
     ),
     "Sunset": Header(
-        "When this use will stop working, as an HTTP date; sent together with `Deprecation`.",
+        "The HTTP date on which the deprecated use will stop working; sent together with "
+        "`Deprecation`.",
         {**TEXT, "examples": ["Sat, 01 Jan 2028 00:00:00 GMT"]},
     ),
     "Retry-After": Header(
-        "How long to wait, in seconds, or until when, as an HTTP date "
+        "The number of seconds to wait, or the HTTP date until which to wait "
         "(ARK-SRV-54, ARK-BAK-10, ARK-BAK-12).",
         {**TEXT, "examples": ["30"]},
     ),
@@ -110,8 +115,9 @@ HEADERS: Final = {
         required=True,
     ),
     "Cache-Control": Header(
-        "An event stream must not be stored (ARK-SRV-24).", {**TEXT, "examples": ["no-store"]}
+        "Keeps caches from answering with a stored event stream (ARK-SRV-24).",
+        {**TEXT, "examples": ["no-store"]},
     ),
 }
 NOTICES: Final = ("Deprecation", "Warning", "Sunset")
-"""The header fields that any response may have."""
+"""The header fields of a deprecation notice, which any response may have."""

@@ -1,1 +1,1 @@
-"""Compare saved runs of several clients or backends, or of the same one over time."""
+"""Compare saved runs of several clients or backends, or of one client or backend over time."""

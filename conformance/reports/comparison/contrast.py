@@ -1,6 +1,6 @@
-"""Compare runs: what they have in common, the results of each rule and case, what changed.
+"""Compare runs: their results for each rule and each case, and how these changed.
 
-Only profiles and verdicts that all runs have are compared; all others are counted and reported.
+Only profiles and verdicts that all runs have are compared; the verdicts left out are counted.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,12 +20,12 @@ _BROKEN: Final = frozenset({Standing.BROKEN.value, Standing.KNOWN.value})
 
 
 class Change(Enum):
-    """How the result of a rule or a case changed from one run to another."""
+    """How the result for a rule or a case changed from an earlier run to a later one."""
 
     BROKE = "broke"
     FIXED = "fixed"
     STILL = "still broken"
-    FOUND = "broken but not judged before"
+    FOUND = "broken, and was not judged before"
     LOST = "was broken, and is no longer judged"
     WARNED = "a new warning"
     UNWARNED = "no longer a warning"
@@ -46,10 +46,10 @@ _OF_SEVERITIES: Final[Mapping[tuple[int | None, int | None], Change]] = {
 
 @frozen
 class Row:
-    """The results of a rule or a case: for each side, the result under each profile.
+    """The results for a rule or a case, by side and then by profile.
 
-    A severity is 2 if a rule that counts is broken, 1 for a warning, 0 if all is well, and None
-    if nothing was judged.
+    A severity is 2 for a failure, 1 for a warning, 0 if all is well, and None if nothing was
+    judged.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether the sides that judged the rule or case have different results."""
+        """Whether the results differ under a profile; sides that were not judged are ignored."""
         known = [
             {each[profile] for each in self.severities} - {None} for profile in self.severities[0]
         ]
@@ -71,15 +71,15 @@ class Row:
 
     @property
     def judged(self) -> bool:
-        """Whether at least one side judged the rule or case."""
+        """Whether the rule or case was judged on at least one side."""
         return any(found is not None for each in self.severities for found in each.values())
 
     def is_broken_on(self, side: int) -> bool:
-        """Return whether a side breaks this rule in a way that counts as a failure."""
+        """Return whether the rule is broken on a side, and this counts as a failure there."""
         return 2 in self.severities[side].values()  # noqa: PLR2004 - see above
 
     def changes(self) -> Mapping[Change, tuple[str, ...]]:
-        """Return the changes from the first side to the last, each with its profiles."""
+        """Return the changes from the first side to the last, each with the profiles it affects."""
         found: dict[Change, list[str]] = {}
         before, after = self.severities[0], self.severities[-1]
         for profile, was in before.items():
@@ -95,12 +95,12 @@ class Contrast:
 
     sides: tuple[Side, ...]
     profiles: tuple[str, ...] = field(init=False)
-    """The profiles that every run judged."""
+    """The profiles that were judged in every run."""
     keys: tuple[Key, ...] = field(init=False)
-    """The cases and profiles for which every run has a verdict."""
+    """The pairs of case and profile for which every run has a verdict."""
 
     def __attrs_post_init__(self) -> None:
-        """Find the profiles and verdicts that all sides have."""
+        """Find the profiles and verdicts that all sides have in common."""
         self.profiles = tuple(
             name for name in PROFILE_NAMES if all(name in side.profiles for side in self.sides)
         )
@@ -113,7 +113,7 @@ class Contrast:
 
     @property
     def is_history(self) -> bool:
-        """Whether the runs are of one client or one backend, in chronological order."""
+        """Whether all runs are of the same client, or of the same backend."""
         return is_history(self.sides)
 
     @property
@@ -141,7 +141,7 @@ class Contrast:
 
     @cached_property
     def cases(self) -> Sequence[Row]:
-        """One row for every case that all sides have."""
+        """One row for every case for which all sides have a verdict."""
         profiles: dict[str, list[str]] = {}
         for case, profile in self.keys:
             profiles.setdefault(case, []).append(profile)
@@ -176,17 +176,17 @@ class Contrast:
         return severity
 
     def rule(self, name: str) -> Rule:
-        """Return a rule as described by the last run that has it."""
+        """Return the rule with this id, as recorded in the last run that contains it."""
         found = (side.rules[name] for side in reversed(self.sides) if name in side.rules)
         return next(found, Rule(id=name, level="", text=""))
 
     def broken(self, side: int) -> Sequence[str]:
-        """Return the MUST rules that a side breaks in a way that counts as a failure."""
+        """Return the MUST rules that are broken on a side, apart from those that do not count."""
         return [row.name for row in self.rules if row.is_broken_on(side)]
 
     @cached_property
     def steps(self) -> "Sequence[Contrast]":
-        """Return the comparison of each run with the previous one; empty for only two runs."""
+        """The comparison of each run with the one before it; empty if there are only two runs."""
         pairs = list(zip(self.sides, self.sides[1:], strict=False))
         return [Contrast(pair) for pair in pairs] if len(pairs) > 1 else ()
 
@@ -202,7 +202,7 @@ class Contrast:
 
 
 def changed(rows: Sequence[Row], change: Change) -> Mapping[str, tuple[str, ...]]:
-    """Return the names of the rows with this change, each with its profiles."""
+    """Return the names of the rows that changed in this way, each with the profiles affected."""
     found = ((row.name, row.changes().get(change, ())) for row in rows)
     return {name: profiles for name, profiles in found if profiles}
 
@@ -210,7 +210,7 @@ def changed(rows: Sequence[Row], change: Change) -> Mapping[str, tuple[str, ...]
 def _standings(
     side: Side, keys: Collection[Key], profiles: Sequence[str]
 ) -> Mapping[str, Mapping[str, str]]:
-    """Return the standing of each rule by profile, based only on these cases."""
+    """Return each rule's standing under each profile, based only on these verdicts."""
     broken: dict[str, set[str]] = {profile: set() for profile in profiles}
     known: dict[str, set[str]] = {profile: set() for profile in profiles}
     about: dict[str, set[str]] = {profile: set() for profile in profiles}

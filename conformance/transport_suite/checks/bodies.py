@@ -1,4 +1,4 @@
-"""The framing of a body shows whether it is complete; a truncated body must not look complete."""
+"""The transport uses a body's framing to tell a complete body from a truncated one."""
 
 import threading
 from typing import Final
@@ -25,7 +25,7 @@ _SIZED_HEAD: Final = HEAD + b"Content-Length: %d\r\n\r\n"
 
 
 def _course(bench: Bench, first: Script) -> Play:
-    """Follow a job over two streams; `first` determines how the first one ends."""
+    """Follow a job over two streams; `first` is the backend's script for the first stream."""
     with bench.play(Scene(streams=[first, job(log(3))])) as play:
         play.wait()
         same("steps", play.steps, [1, 2, 3])
@@ -36,20 +36,20 @@ def _course(bench: Bench, first: Script) -> Play:
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_chunked_body_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends with its last chunk is reported as Finished, which is not a failure."""
+    """A complete chunked body is reported as Finished, not as a failure."""
     same("reconnects", _course(bench, whole(log(1), log(2))).causes, ["clean"])
 
 
 @check("T3", "ARK-BUD-5", "ARK-BAK-4")
 def a_whole_body_by_length_is_a_clean_end(bench: Bench) -> None:
-    """A body that ends at its Content-Length is reported as Finished, which is not a failure."""
+    """A body as long as its Content-Length is reported as Finished, not as a failure."""
     first = sends(_SIZED_HEAD % len(_BODY), _BODY)
     same("reconnects", _course(bench, first).causes, ["clean"])
 
 
 @check("T3", "ARK-BUD-5")
 def a_body_without_framing_ends_with_its_connection(bench: Bench) -> None:
-    """Without a Content-Length or chunked encoding, the body ends when the connection ends."""
+    """Without a Content-Length or chunked encoding, closing the connection ends the body."""
     first = then_closed(HEAD, b"Connection: close\r\n\r\n", _BODY)
     same("reconnects", _course(bench, first).causes, ["clean"])
 
@@ -63,28 +63,28 @@ def a_body_shorter_than_its_length_is_broken(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-3", "ARK-RES-13")
 def a_body_cut_within_a_chunk_is_broken(bench: Bench) -> None:
-    """A connection that ends in the middle of a chunk is reported as Broken, never Finished."""
+    """If the connection is closed in the middle of a chunk, Broken is reported, not Finished."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY + b"data: ")[:-4])
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
 
 @check("T3", "ARK-BUD-3", "ARK-RES-13")
 def a_body_cut_between_chunks_is_broken(bench: Bench) -> None:
-    """A connection that ends between chunks, before the last one, is reported as Broken."""
+    """If the connection is closed before the last chunk, Broken is reported, not Finished."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY))
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
 
 @check("T3", "ARK-BUD-3")
 def a_chunk_size_that_is_none_is_broken(bench: Bench) -> None:
-    """Invalid chunked framing is reported as Broken, after the complete events that precede it."""
+    """Complete events are delivered before invalid chunked framing is reported as Broken."""
     first = then_closed(CHUNKED_HEAD, chunk(_BODY), b"xyz\r\n")
     same("reconnects", _course(bench, first).causes, ["TransportError"])
 
 
 @check("T3", "ARK-BUD-3")
 def a_reset_is_broken(bench: Bench) -> None:
-    """A reset of the connection is reported as Broken, whatever the framing of the body."""
+    """A connection reset is reported as Broken, even if the body has no framing."""
     both = threading.Event()
 
     def first(visit: Visit) -> None:
@@ -112,7 +112,7 @@ def a_stream_that_cannot_be_opened_spends_the_budget(bench: Bench) -> None:
 
 @check("T3", "ARK-ERR-1", "ARK-BAK-1")
 def a_refused_stream_is_an_answer(bench: Bench) -> None:
-    """A refusal is reported with its status and body, and counts as a failure."""
+    """A refused stream request is reported with its status and body, and counts as a failure."""
     with bench.play(Scene(streams=[sends(refusal(503)), job(log(1))])) as play:
         play.wait()
         same("reconnects", play.causes, ["StatusError"])
