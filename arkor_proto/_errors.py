@@ -29,14 +29,14 @@ def _restored(
 
 
 class LocalProtocolError(ArkorError):
-    """The caller used the session incorrectly: a bug in the caller. No state has changed."""
+    """The caller used the session incorrectly, which is a bug in the caller. No state changed."""
 
 
 class EventTooLarge(ArkorError):
     """One event of a stream exceeded the size limit.
 
-    `limit` is in bytes. `events` are the complete events that the same `feed` call had parsed
-    before it reached the limit, so that they are not lost.
+    `limit` is in bytes. `events` holds the complete events that the same `feed` call had
+    parsed before it reached the limit; they would otherwise be lost.
     """
 
     def __init__(self, limit: int, events: tuple[ServerSentEvent, ...] = ()) -> None:
@@ -57,11 +57,11 @@ class NotConnected(TransportError):
 
 
 class IdleTimeout(TransportError):
-    """An open stream stayed silent for longer than the profile allows (ARK-IDL-1)."""
+    """An open stream made no progress for longer than the profile allows (see ARK-IDL-1)."""
 
 
 class StreamEnded(TransportError):
-    """The stream ended, cleanly or not, before anything on it counted as progress."""
+    """The stream ended without an error, but before delivering anything that counts as progress."""
 
 
 class ResponseError(ArkorError):
@@ -97,7 +97,7 @@ class UnsendableCursor(ArkorError):
     def __init__(self, cursor: str, why: str) -> None:
         super().__init__(
             f"last event id {cursor[:64]!r}: {why}, so the stream cannot be resumed "
-            "(an id consists of visible characters and inner spaces, at most 1024 bytes)"
+            "(an id has at most 1024 bytes: visible characters, with white space only between them)"
         )
         self.cursor = cursor
 
@@ -105,15 +105,14 @@ class UnsendableCursor(ArkorError):
 class GaveUp(ArkorError):
     """The failure budget is exhausted.
 
-    `attempts` is the number of consecutive failures and `cause` the last of them. With `job_id`
-    and `cursor`, a later process can resume from here.
+    `attempts` is the number of consecutive failures, and `cause` is the last error. With `job_id`
+    and `cursor`, a later process can resume the stream where this one stopped.
     """
 
     def __init__(self, attempts: int, cause: Exception, *, job_id: str, cursor: str) -> None:
         last = words(cause) if isinstance(cause, ArkorError) else error_words(cause)
-        super().__init__(
-            f"job {job_id}: gave up after {attempts} failed attempts in a row; last: {last}"
-        )
+        tried = "1 failed attempt" if attempts == 1 else f"{attempts} failed attempts in a row"
+        super().__init__(f"job {job_id}: gave up after {tried}; the last error: {last}")
         self.attempts = attempts
         self.cause = cause
         self.job_id = job_id

@@ -47,7 +47,7 @@ class Panel:
     _picture: str = field(init=False, default="")
     """The last rendering of the panel."""
     _height: int = field(init=False, default=0)
-    """The number of its lines on the screen, or 0 while it is hidden."""
+    """The number of lines that the panel occupies on the screen; 0 while it is hidden."""
     _lock: threading.Lock = field(init=False, factory=threading.Lock)
     _stopped: threading.Event = field(init=False, factory=threading.Event)
 
@@ -68,7 +68,7 @@ class Panel:
 
     @contextmanager
     def above(self) -> Generator[None]:
-        """Make room for lines that are printed in this block."""
+        """Hide the panel while the block prints lines; then show it again below them."""
         with self._lock:
             self._put("")
             yield
@@ -81,7 +81,7 @@ class Panel:
             self.figures.take(event, self._heard)
 
     def reconnecting(self, delay: float) -> None:
-        """Show the time until the next attempt, in seconds."""
+        """Show the time until the next attempt; `delay` is in seconds."""
         with self._lock:
             self.reconnects += 1
             self._due = self.clock() + delay

@@ -24,7 +24,7 @@ from conformance.verdict.time_modes import TimeMode
 
 REFERENCE: Final = own("drivers.python.reference")
 _MOST: Final = 600
-"""The reference plays at most this many cases; others are assumed to fail in the same way."""
+"""The reference plays at most this many cases; other failures are assumed to resemble these."""
 _SOURCES: Final = tuple(SourceKind)
 
 
@@ -39,7 +39,10 @@ class Diagnosis:
 
 
 def to_explain(results: Sequence[CaseResult]) -> Sequence[CaseResult]:
-    """Return the results whose cases the reference should play, one of each kind first."""
+    """Return the failed results whose cases the reference should play, at most `_MOST`.
+
+    One result for each combination of template, profile and first cited rule comes first.
+    """
     found = [result for result in results if result.verdict.is_wrong and result.trace.events]
     first: dict[tuple[str, str, str], CaseResult] = {}
     for each in found:
@@ -91,7 +94,7 @@ def explain(
     references: Mapping[str, CaseResult],
     requirements: Mapping[str, Requirement],
 ) -> Diagnosis:
-    """Explain the failures in the outcome of a run, using the reference's results if any."""
+    """Explain the failures in the outcome of a run; without a reference, `references` is empty."""
     announced = outcome.timing.mode is TimeMode.VIRTUAL
     found = failures(outcome.results, references, delays=announced)
     if not found:
@@ -102,7 +105,7 @@ def explain(
 
 
 def rank_of(requirements: Mapping[str, Requirement]) -> Callable[[str], int]:
-    """Return a sort key that orders rules by the weight of their source, published ones first."""
+    """Return a sort key that orders rules by the kind of their source, published rules first."""
 
     def rank(rule: str) -> int:
         return _SOURCES.index(requirements[rule].source.kind) if rule else -1

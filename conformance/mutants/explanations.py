@@ -1,9 +1,9 @@
 """Check that the kit finds out why clients with one or two faults fail.
 
-Each broken client plays one case for every rule, and one case of every template about the rules
-that it breaks, each under one profile. The causes in the report must match the rules that the
-client breaks. The client is first removed from the record of broken clients, so that it is not
-recognised by its own entry.
+Each broken client plays at least one case about every rule, and one case of every template about
+the rules that it breaks. Each case is played under only one profile. The causes in the report must
+match the rules that the client breaks. The client is first removed from the record of broken
+clients, so that it is not recognised by its own entry.
 
 One fault may hide another: a client that never opens the stream cannot show how it parses events.
 So a fault in a pair counts only if it was reached: at least one play must fail in the same way as
@@ -31,7 +31,7 @@ from conformance.verdict.statuses import Verdict
 
 _STARTS: Final = 3
 _MOST_HUNG: Final = 24
-"""A run stops after a broken client has hung in this many templates."""
+"""A run stops once the broken client has hung in cases of this many templates."""
 
 
 @frozen(kw_only=True)
@@ -40,7 +40,7 @@ class Fault:
 
     mutant: Mutant
     alone: int
-    """The number of the client's plays that a client with only this fault also fails."""
+    """Of the client's plays, the number that a client with only this fault fails."""
     shown: tuple[Failure, ...]
     """The failures that match those of a client with only this fault."""
 
@@ -61,7 +61,7 @@ class Explanation:
 
     @property
     def right(self) -> bool:
-        """Whether the first cause is right; for two faults, whether each has its own cause."""
+        """Whether the first cause is right; for two faults, whether each has a cause of its own."""
         if len(self.mutants) == 1:
             return bool(self.causes) and _is_about(self.causes[0].rule, self.mutants[0])
         return any(
@@ -76,10 +76,10 @@ class Explanation:
 
     @property
     def hint(self) -> str:
-        """Whether the first cause's hint is right; the hint is the client that the cause resembles.
+        """Whether the first cause's hint, a recorded client that fails in a similar way, is right.
 
-        "right" if that client breaks one of the same rules, otherwise "wrong"; "unknown" if there
-        is no hint.
+        "right" if both clients break at least one common rule, "wrong" if they do not, and
+        "unknown" if there is no hint.
         """
         like = self.causes[0].resembles if self.causes else None
         if like is None:
@@ -87,7 +87,7 @@ class Explanation:
         return "right" if any(set(like.breaks) & set(m.breaks) for m in self.mutants) else "wrong"
 
     def why(self) -> str:
-        """Return one line that says why a pair does not count or is not explained, or "" if it is."""
+        """Return, in one line, why a pair does not count or is unexplained, or "" otherwise."""
         unseen = [_unseen(each) for each in self.faults if not each.reached]
         if unseen or self.right:
             return "; ".join(unseen)
@@ -102,14 +102,14 @@ class Explanation:
         under = next(cause for cause in self.causes if first in cause.failures)
         return (
             f"{fault.mutant.name} has no cause of its own: its failures, such as {first.play}, are "
-            f"listed under {under.rule or 'no rule'}"
+            f"listed under {under.rule or 'a cause without a rule'}"
         )
 
 
 def _unseen(fault: Fault) -> str:
     reached = f"{fault.mutant.name} was not reached"
     if not fault.alone:
-        return f"{reached}: a client with only this fault passes all of these cases"
+        return f"{reached}: a client with only this fault passes all the cases played"
     plays = "1 play" if fault.alone == 1 else f"{fault.alone} plays"
     return (
         f"{reached}: a client with only this fault fails {plays}, but this client does not fail "
@@ -122,7 +122,7 @@ def _is_about(rule: str, mutant: Mutant) -> bool:
 
 
 def one_of_each_template(cases: Sequence[Case]) -> Sequence[Case]:
-    """Return one case of each template, each under one profile, using the profiles in turn."""
+    """Return the first case of each template, each under one profile; rotate through the profiles."""
     first: dict[str, Case] = {}
     for case in cases:
         first.setdefault(case.template, case)
@@ -133,7 +133,7 @@ def one_of_each_template(cases: Sequence[Case]) -> Sequence[Case]:
 
 
 def sample(cases: Sequence[Case], mutants: Sequence[Mutant]) -> Sequence[Case]:
-    """Return every case about a rule that the mutants break, and at least one for each other rule."""
+    """Return every case about a rule that the mutants break, plus at least one per other rule."""
     own = {rule for mutant in mutants for rule in mutant.breaks}
     seen: set[str] = set()
     chosen: list[Case] = []
@@ -162,7 +162,7 @@ class Explainer:
         patience: float,
         lanes: int,
     ) -> "Explainer":
-        """Play the cases with the reference client and return an explainer, or raise DriverUnusable."""
+        """Play the cases with the reference client; return an explainer or raise DriverUnusable."""
         chosen = one_of_each_template(cases)
         outcome = await run(Plan(command=REFERENCE, cases=chosen, patience=patience, lanes=lanes))
         references = {result.name: result for result in outcome.results}
@@ -195,7 +195,7 @@ class Explainer:
         return entry(mutant, found, whole=not outcome.stopped)
 
     async def _play(self, mutants: Sequence[Mutant]) -> Outcome:
-        """Play the cases; try again if a busy machine made the driver too slow to start."""
+        """Play the cases, with retries because a driver may start too slowly on a busy machine."""
         plan = Plan(
             command=own("mutants.driver", *(each.name for each in mutants)),
             cases=sample(self.cases, mutants),
@@ -215,7 +215,7 @@ class Explainer:
 def shown_of(
     mutant: Mutant, alone: BrokenClient, found: Sequence[Failure], results: Sequence[CaseResult]
 ) -> Fault:
-    """Return the fault of `mutant` with those of the failures that are evidence for it.
+    """Return the fault of `mutant`, with the failures in `found` that are evidence for it.
 
     `alone` is the recorded client with only this fault. A failure in a play that `alone` also
     fails is evidence if both failures begin with the same kind of step, or if this failure cites
@@ -251,7 +251,7 @@ def entry(mutant: Mutant, found: Sequence[Failure], *, whole: bool) -> BrokenCli
 def drawn_pairs(
     mutants: Sequence[Mutant], number: int, seed: int
 ) -> Sequence[tuple[Mutant, Mutant]]:
-    """Draw `number` pairs of mutants that break no rule in common, or all such pairs if there are fewer."""
+    """Draw `number` pairs of mutants that break no rule in common, or as many as there are."""
     pairs = [
         (one, other)
         for one, other in combinations(mutants, 2)

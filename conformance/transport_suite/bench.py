@@ -1,4 +1,4 @@
-"""Play a scene: run a client of the transport against a backend, and record what each received."""
+"""Play a scene: run a client of the transport against a backend, and record what both receive."""
 
 import ssl
 import threading
@@ -27,7 +27,7 @@ from conformance.transport_suite.peer import Peer, Script
 from conformance.transport_suite.wire import accepted, answer, job, sends
 
 SOON: Final = 0.2
-"""The value of a limit that should expire, in seconds."""
+"""The value of a timeout that should expire during a check, in seconds."""
 
 Returned = TypeVar("Returned")
 Raised = TypeVar("Raised", bound=BaseException)
@@ -98,7 +98,7 @@ class Call(Generic[Returned]):
         try:
             self._future.exception(self.patience)
         except TimeoutError:
-            raise Unexpected(f"{self.what} did not return within {self.patience} s") from None
+            raise Unexpected(f"{self.what} did not finish within {self.patience} s") from None
 
 
 @frozen
@@ -109,7 +109,7 @@ class Hold:
     go_on: threading.Event = field(factory=threading.Event)
 
     def __call__(self, play: "Play", _: TrainingEvent) -> None:
-        """Block until `go_on` is set; after that, events no longer block."""
+        """Block until `go_on` is set; later calls then return at once."""
         self.began.set()
         self.go_on.wait(play.patience)
 
@@ -120,7 +120,7 @@ def ignore(_: "Play", __: object) -> None:
 
 @frozen(kw_only=True)
 class Scene:
-    """The setup of a check; a route's nth request gets the nth script, or the last one."""
+    """The setup of a check; a route's nth request is answered by its nth script, or by its last."""
 
     streams: Sequence[Script] = (job(),)
     create: Sequence[Script] = (sends(accepted()),)
@@ -143,9 +143,9 @@ class Scene:
     """The base URL; None means the backend's. `{port}` stands for the backend's port."""
     early: bool = False
     greeting: bytes = b""
-    """Bytes that the backend sends before any request."""
+    """Bytes to send before any request; the backend then closes the connection."""
     rows: int = 0
-    """The size of the dataset, in MiB."""
+    """The amount of data to add to the dataset, in MiB."""
 
     def dataset(self, usual: JsonObject) -> JsonObject:
         """Return the dataset of the job: `usual`, with `rows` MiB of data added."""
@@ -164,24 +164,24 @@ class Play:
     heard: list[TrainingEvent] = field(factory=list[TrainingEvent], init=False)
     notices: list[Notice] = field(factory=list[Notice], init=False)
     overlaps: int = field(default=0, init=False)
-    """The number of callbacks that began while another one was running."""
+    """The number of callbacks that began while another was still running."""
     _inside: int = field(default=0, init=False)
     _client: Client | None = field(default=None, init=False)
 
     @property
     def client(self) -> Client:
         """The client under test."""
-        assert self._client is not None, "the client is opened before the check begins"
+        assert self._client is not None, "the client has not been opened yet"
         return self._client
 
     @property
     def steps(self) -> list[int | None]:
-        """The `step` of each log event that a callback received, in order."""
+        """The `step` of each log event that the event callback received, in order."""
         return [each.step for each in self.heard if isinstance(each, TrainingLog)]
 
     @property
     def causes(self) -> list[str]:
-        """The class name of each reconnect's cause; `clean` for a clean end."""
+        """The class name of each reconnect's cause; `clean` if the stream ended cleanly."""
         reconnects = [each for each in self.notices if isinstance(each, Reconnecting)]
         return ["clean" if each.cause is None else type(each.cause).__name__ for each in reconnects]
 
@@ -201,7 +201,7 @@ class Play:
         self._on_notice(self, notice)
 
     def run(self, what: str, function: Callable[[], Returned]) -> Call[Returned]:
-        """Run `function` in a thread; `what` is its name in messages."""
+        """Run `function` in a thread; messages call the operation `what`."""
         call = Call[Returned](what, self.patience)
         threading.Thread(target=call.run, args=(function,), daemon=True).start()
         return call
@@ -245,9 +245,9 @@ class Play:
         holds(left, f"a connection was still open after {self.patience} s")
 
     def backs_off(self) -> None:
-        """Wait for a delay before a reconnect; raise Unexpected if there is none."""
+        """Wait until the client starts a reconnect delay; raise Unexpected if it does not."""
         waits = self.clock.waits_for(Timer.RECONNECT, self.patience)
-        holds(waits, f"the client started no delay before a reconnect in {self.patience} s")
+        holds(waits, f"the client started no reconnect delay within {self.patience} s")
 
     def begin(self, transport: Open, setup: Setup) -> None:
         """Open the client with the transport under test."""
@@ -263,7 +263,7 @@ class Bench:
 
     @contextmanager
     def play(self, scene: Scene) -> Generator[Play, None, None]:
-        """Play a scene; then close the client, and expect that no connection is left."""
+        """Play a scene; then close the client, and expect it to leave no connection open."""
         scripts = {"create": scene.create, "stream": scene.streams, "cancel": scene.cancel}
         with Peer(scripts, scene.tls, scene.early, scene.greeting) as peer:
             clock = scene.clock or VirtualClock()
@@ -279,7 +279,7 @@ class Bench:
 
     @staticmethod
     def setup(scene: Scene, play: Play) -> Setup:
-        """Return the settings of a scene's client."""
+        """Return the settings for the client of a scene."""
         scheme = scene.scheme or ("http" if scene.tls is None else "https")
         host = "127.0.0.1" if scheme == "http" else "localhost"
         url = scene.url or f"{scheme}://{host}:{{port}}"

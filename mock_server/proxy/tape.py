@@ -44,12 +44,12 @@ class Tape(RecordingListener):
 
     @classmethod
     def begin(cls, out: Path) -> "Tape":
-        """Create the partial file next to its target, or raise TapeError."""
+        """Create the partial file next to the target file `out`, or raise TapeError."""
         partial = partial_of(out)
         try:
             odd = kind_of_file(out)
             if odd is not None:
-                raise TapeError(f"{out}: {odd}; use a new file or a regular file")
+                raise TapeError(f"{out}: {odd}; use a regular file or a new name")
             file = AppendOnly.create(partial)
         except FileExistsError:
             raise TapeError(_unfinished(out, partial)) from None
@@ -97,7 +97,7 @@ class Tape(RecordingListener):
         self._note(exchange, entry)
 
     def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
-        """Write a frame of an event stream; pieces of other bodies are written when they end."""
+        """Write a frame of an event stream; `ended` writes the pieces of any other body."""
         if exchange.is_event_stream:
             self._piece(exchange, hidden(frame))
 
@@ -130,7 +130,7 @@ class Tape(RecordingListener):
     def finish(self, text: str) -> None:
         """Write the scenario and remove the partial file.
 
-        Raise TapeError if it cannot be written; the message says where the recording was kept.
+        Raise TapeError if the scenario cannot be written; the message says where the recording is.
         """
         try:
             write_whole(self.out, text)
@@ -143,14 +143,14 @@ class Tape(RecordingListener):
     def _rescue(self, text: str, why: str, *, whole: bool) -> str:
         if whole:
             return (
-                f"{self.out}: {why}; the recording is in {self._file.path}; make room and run "
-                f"`arkor-mock recover {self.out}`"
+                f"{self.out}: {why}; the recording is in {self._file.path}; when the cause is "
+                f"fixed, run `arkor-mock recover {self.out}`"
             )
         try:
             elsewhere = rescue_file(self.out, text)
         except OSError as error:
             return (
-                f"{self.out}: {why}; the directory for temporary files failed too: "
+                f"{self.out}: {why}; it could not be saved in a temporary directory either: "
                 f"{reason_of(error)}; {self._file.path} has only part of the recording; "
                 f"run `arkor-mock recover {self.out}`"
             )
@@ -159,7 +159,7 @@ class Tape(RecordingListener):
 
 
 def rescue_file(out: Path, text: str) -> Path:
-    """Save a recording in a temporary directory (its target has no room), or raise OSError."""
+    """Save a recording that cannot be written to `out`; return its new path or raise OSError."""
     directory = Path(tempfile.mkdtemp(prefix="arkor-recording-"))
     try:
         write_whole(directory / out.name, text)
@@ -177,7 +177,7 @@ def _unfinished(out: Path, partial: Path) -> str:
     except OSError as error:
         return f"{partial}: {reason_of(error)}"
     if busy:
-        return f"{out}: another `arkor-mock record` is writing it; use another file"
+        return f"{out}: another `arkor-mock record` is writing it; choose a different file"
     return (
         f"{partial}: this file is left over from a recording that was killed; "
         f"run `arkor-mock recover {out}`, or remove it"

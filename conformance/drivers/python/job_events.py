@@ -1,8 +1,8 @@
 """Interpret the events of a job, for drivers of clients that support only event streams.
 
 Such a client yields the name and the data of each event. This module parses the JSON, picks the
-callback, notices the end of the job and builds the result of `wait()`. It uses the functions of the
-reference client, so that only the client's event stream is judged.
+callback, notices the end of the job and builds the result of `wait()`. It does this with functions
+of the reference client, so the kit judges only how the client under test handles the stream.
 """
 
 import json
@@ -35,14 +35,14 @@ _CALLBACKS: Final[Mapping[type, str]] = {
 
 @define
 class JobEvents:
-    """Interprets the events of one job; `result` is what `wait()` returns, or None before the end."""
+    """Interprets the events of one job; `result` is what `wait()` returns, None until the end."""
 
     job_id: str
     result: Mapping[str, object] | None = field(default=None, init=False)
     _job: dict[str, object] = field(factory=dict[str, object], init=False)
 
     def take(self, name: str, data: str) -> tuple[str, Mapping[str, object]] | None:
-        """Return the name and argument of an event's callback; None if the event has none."""
+        """Take an event; return the name and argument of its callback, or None if it has none."""
         if name == "end":
             self._conclude()
             return None

@@ -45,7 +45,7 @@ class _Client:
 
 @asynccontextmanager
 async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
-    """Open the client of a case."""
+    """Open the client for a case."""
 
     async def hear(name: str, event: TrainingEvent | Checkpoint) -> None:
         await desk.heard(name, to.event_data(event))

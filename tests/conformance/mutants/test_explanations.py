@@ -100,7 +100,7 @@ def test_a_pair_says_why_it_does_not_count_or_is_not_explained() -> None:
     )
     invisible = evolve(missed, faults=(fault(ONE, alone=0), fault(OTHER, hidden)))
     assert invisible.why() == (
-        "one was not reached: a client with only this fault passes all of these cases"
+        "one was not reached: a client with only this fault passes all the cases played"
     )
 
 
@@ -134,7 +134,7 @@ def test_the_command_counts_pairs_by_whether_both_faults_were_reached() -> None:
     *_, why, last = done.out.splitlines()
     assert why == (
         f"{TWICE} + {AGAIN}: {AGAIN} was not reached: "
-        "a client with only this fault passes all of these cases"
+        "a client with only this fault passes all the cases played"
     )
     assert (done.status, last.endswith("both faults were reached in 0")) == (0, True), done
 
