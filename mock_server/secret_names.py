@@ -1,4 +1,4 @@
-"""Decide by its name whether a header field, a parameter or a JSON member has a secret value."""
+"""Tell from the name of a header field, parameter or JSON member whether its value is secret."""
 
 import re
 import unicodedata

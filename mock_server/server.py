@@ -1,4 +1,4 @@
-"""The mock backend as one object: a port, a backend, rules and a journal, controlled by tests."""
+"""The mock backend as one object: a port, a backend, rules and a journal that tests control."""
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -62,7 +62,7 @@ class Gate:
     def open(self) -> None:
         """Open the gate, for streams that are waiting at it and for later ones.
 
-        Raise ScenarioError if no rule, frame or job waits at a gate with this name.
+        Raise ScenarioError if no rule, frame or job has named this gate.
         """
         check_gate(self.name, self._server.gate_names)
         self._server.gates.open(self.name)
@@ -80,7 +80,7 @@ class Gate:
 
 @define(eq=False, repr=False)
 class MockServer:
-    """A programmable backend on its own port, for the duration of an `async with`.
+    """A programmable backend on its own port, for the duration of an `async with` block.
 
     Works on asyncio and trio; one process can run many. Raises ScenarioError for a scenario that
     it does not support.
@@ -90,21 +90,22 @@ class MockServer:
     on_record: Callable[[Record], None] | None = None
     listener: Listener = field(factory=Listener, kw_only=True)
     upstream: Origin | None = field(default=None, kw_only=True)
-    """A real backend instead of the mock's own; this makes the server the native proxy."""
+    """A real backend to use instead of the mock's own; with it, this server is the native proxy."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
-    """Certificates; if given, the server uses only TLS."""
+    """The certificates that the server uses; if given, it accepts only TLS connections."""
     claims: Claims | None = field(default=None, kw_only=True)
     """Decides which requests are meant for this server; None accepts all of them.
 
-    It is called on the event loop with every complete request, credentials included, before the
-    request is counted. Return False for a request from another process that reached this port by
-    chance: it gets a 421, its connection is closed, and the journal has a `RequestRejected`. It
-    uses up no attempt number, rule or job. TCP connections are numbered as they are accepted,
-    before their first request, so `on.connection` counts unclaimed connections too.
+    It is called on the event loop with every complete request, including its credentials, before
+    the request is counted. It should return False for a request from another process that reached
+    this port by chance. Such a request gets a 421, its connection is closed, and the journal gets a
+    `RequestRejected`; no attempt number, rule or job is used up. TCP connections are numbered when
+    they are accepted, before their first request, so `on.connection` also counts the connections
+    whose requests are rejected.
     `load()` keeps the callable.
     """
     addresses: Addresses = field(factory=Addresses, init=False)
-    """URLs that cannot be reached: refused, unknown to DNS, or never answered."""
+    """Makes URLs for testing dead ports and host names that resolve slowly or not at all."""
     _journal: Journal = field(init=False)
     _backend: Backend = field(init=False)
     _origin: BackendOrigin = field(init=False)
@@ -226,7 +227,7 @@ class MockServer:
         return index
 
     def check_rule(self, rule: Rule) -> None:
-        """Check that this server supports a rule; raise ScenarioError."""
+        """Raise ScenarioError if this server does not support a rule."""
         self._check(Scenario(rules=(rule,)))
 
     def remove_rule(self, index: int) -> bool:
@@ -235,7 +236,7 @@ class MockServer:
 
     @property
     def rules(self) -> list[tuple[int, Rule, int]]:
-        """Every active rule: its index, the rule, and how often it has fired."""
+        """Every active rule, as its index, the rule itself, and how often it has fired."""
         return self._service.rules.in_force
 
     @property
@@ -249,14 +250,14 @@ class MockServer:
         return self._backend.jobs
 
     def job(self, **words: object) -> Job:
-        """Add a job without a create request, from the keys of `[[job]]`.
+        """Add a job without a create request; the keyword arguments are the keys of `[[job]]`.
 
-        Raise ScenarioError for an invalid key, and for an id that is already used.
+        Raise ScenarioError for an invalid argument or for an id that is already in use.
         """
         return self.add_job(JOB.read(words, "job"))
 
     def add_job(self, plan: JobPlan, *, org: str = "", project: str = "") -> Job:
-        """Add a job without a create request; raise ScenarioError if the id is already used."""
+        """Add a job without a create request; raise ScenarioError if the id is already in use."""
         if self.upstream is not None:
             raise ScenarioError(_NO_JOBS)
         if plan.id is not None and plan.id in self._backend.jobs:
@@ -275,7 +276,10 @@ class MockServer:
         self.push_to(self.jobs[job_id], frame)
 
     def push_to(self, job: Job, frame: ScriptedFrame) -> Frame:
-        """Append an event to a job's log; raise JobEnded, and ScenarioError if memory is full."""
+        """Append an event to a job's log, as `push` does, and return its frame.
+
+        Raise JobEnded if the job has ended, and ScenarioError if the event exceeds a memory limit.
+        """
         self._gate_names.update(gates_of_frames((frame,)))
         try:
             self._backend.charge(_EVENT_SIZE + weight_of(plain(frame)), job)
@@ -284,7 +288,7 @@ class MockServer:
         return job.push(frame)
 
     def hold(self, job_id: str) -> Hold:
-        """Arm a hold: the next stream of the job stops between its replay and its live phase.
+        """Arm a hold: the next stream of the job pauses between its replay and its live phase.
 
         Return the hold that is already armed, if there is one. Raise KeyError for an unknown job.
         """
@@ -304,10 +308,10 @@ class MockServer:
         return Gate(self, name)
 
     def load(self, scenario: Scenario) -> None:
-        """Start over with another scenario on the same port: new backend, rules and counts.
+        """Start over on the same port with another scenario, a new backend and all counts at zero.
 
-        Empties the journal, resets open connections and ends an outage. If it raises
-        ScenarioError, nothing has changed.
+        Also empty the journal, reset all open connections and end any outage. Raise ScenarioError,
+        without changing anything, if this server does not support the scenario.
         """
         self._check(scenario)
         # The last records of the old connections must not get into the new journal.
@@ -324,7 +328,7 @@ class MockServer:
 
     @property
     def record_book(self) -> Journal:
-        """The journal itself, for callers that listen to it or read it from a given record on."""
+        """The journal itself, for callers that listen to it or start reading at a given record."""
         return self._journal
 
     async def wait_until(
@@ -346,9 +350,9 @@ class MockServer:
         ended: bool = False,
         within: float = PATIENCE,
     ) -> Record:
-        """Wait for request number `attempt` to a route, or for a part of its response.
+        """Wait for request number `attempt` to a route, or for part of its response.
 
-        `answered` waits for the head, `frame` for the frame of that index, `ended` for the end.
+        `answered` waits for the head, `frame` for the frame with that index, `ended` for the end.
         Raise TimeoutError after `within` seconds, and ScenarioError for a wrong argument.
         """
         words = {"route": str(route), "attempt": attempt, "answered": answered, "ended": ended}
@@ -380,12 +384,15 @@ class MockServer:
         return len(found)
 
     async def restart(self) -> None:
-        """Reset every connection, and apply a restart of the backend to the jobs."""
+        """Simulate a restart of the backend.
+
+        Reset every connection, then do to the jobs what the scenario's `backend.restart` says.
+        """
         await _ended(list(self._host.connections.values()), Ending.RST)
         self._backend.restart()
 
     async def revoke(self, token: str) -> None:
-        """Stop accepting a token, and end its open streams if the scenario checks tokens."""
+        """Stop accepting a token; if the scenario checks tokens, end the streams that use it."""
         if self._backend.tenants.revoke(token):
             await self.cut(
                 lambda request: request.route is Route.STREAM and bearer_of(request) == token,

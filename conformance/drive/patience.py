@@ -12,12 +12,12 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.recorder import Recorder
 
 TALK: Final = 8
-"""How long a driver may report and send the backend nothing, in multiples of the patience."""
+"""How long a driver may send only reports, without any traffic, in multiples of the patience."""
 _TALK_BESIDE: Final = 10.0
-"""Seconds added to the `TALK` limit, because a short patience is too strict on a busy machine."""
+"""Seconds added to the `TALK` limit, because a short patience is too strict under load."""
 _INDULGENCES: Final = 8
 _SECONDS_PER_BYTE: Final = 2e-5
-"""Seconds of processor time allowed per byte sent to a client, which may read byte by byte."""
+"""Seconds of processor time allowed per byte sent; a client may process its input bytewise."""
 _SHARE: Final = 4
 """The factor by which reading may take longer on a machine under load."""
 
@@ -32,11 +32,11 @@ async def patiently(
 ) -> bool:
     """Wait until `done()` is true or nothing more happens; return whether `done()` became true.
 
-    The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
-    lines do not count as events. Callbacks and sleeps are known only from the driver's reports, so
-    traffic or an answer must follow within `TALK` times the patience. A driver that is using the
-    processor may be silent for longer, depending on the number of bytes it was sent. `most` is an
-    absolute limit. All times are in seconds.
+    Every event except a log line restarts the watchdog, so a case has no deadline as long as there
+    is traffic or the driver sends answers. The kit learns about callbacks and sleeps only from the
+    driver's reports; these alone keep a case going for about `TALK` times the patience. A driver
+    that is using the processor may be silent for longer, and the more bytes it was sent, the longer
+    it may be silent. `most` is an absolute limit. All times are in seconds.
     """
     began = time.monotonic()
     silence = _Silence(recorder, connection, patience, connection.busy_seconds())
@@ -76,7 +76,7 @@ class _Silence:
 
     @property
     def reading(self) -> float:
-        """The seconds of processor time that the client may use for the bytes it was sent."""
+        """The seconds of processor time that the client may spend on reading what it was sent."""
         return self.recorder.bytes_sent() * _SECONDS_PER_BYTE
 
     def excused(self, heard: float) -> bool:

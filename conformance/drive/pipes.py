@@ -1,8 +1,8 @@
 """The pipes of a driver process, read and written without blocking the event loop.
 
-Windows can wait for sockets but not for pipes. There, the kit polls the pipes and writes in a
-thread. On every system, the kit can read immediately what a driver has written, so the messages are
-in the right order in the trace.
+Windows lets a program wait for sockets but not for pipes, so there the kit polls the pipes and
+writes in a thread. On every system, the kit can read at once whatever a driver has already written,
+which keeps the messages in the trace in the right order.
 """
 
 import os
@@ -21,13 +21,13 @@ if sys.platform == "win32":
     import msvcrt
 
     def _waiting_in(descriptor: int) -> int:
-        """Return how many bytes can be read from a pipe; raise BrokenPipeError at its end."""
+        """Return how many bytes can be read from a pipe; raise BrokenPipeError once it ends."""
         waiting = _winapi.PeekNamedPipe(msvcrt.get_osfhandle(descriptor), 0)[0]
         return waiting if isinstance(waiting, int) else len(waiting)
 
 
 _LOOK: Final = 0.002
-"""Seconds between two checks of a pipe, if the system cannot notify the kit."""
+"""Seconds between two checks of a pipe, on a system that cannot wait for pipes."""
 
 
 @frozen
@@ -41,7 +41,7 @@ class OutputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def read(self, most: int) -> bytes:
-        """Return up to `most` bytes, b"" at the end; raise BlockingIOError if none are ready."""
+        """Return up to `most` bytes, or b"" at the end; raise BlockingIOError if none are ready."""
         descriptor = self._file.fileno()
         if sys.platform == "win32":
             try:
@@ -74,7 +74,7 @@ class InputPipe:
     _lines: queue.SimpleQueue[bytes | None] = field(
         factory=queue.SimpleQueue[bytes | None], init=False
     )
-    """The data that the thread has to write on Windows; None means that the pipe is closed."""
+    """The data that the thread has to write on Windows; None tells it to close the pipe."""
     _is_broken: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -84,7 +84,10 @@ class InputPipe:
             os.set_blocking(self._file.fileno(), False)
 
     def write(self, data: bytearray) -> int:
-        """Write what fits and return its length; raise BlockingIOError or another OSError."""
+        """Write as much as fits, and return how many bytes that was.
+
+        Raise BlockingIOError if nothing fits, and another OSError if the pipe is broken.
+        """
         if sys.platform != "win32":
             return os.write(self._file.fileno(), data)
         if self._is_broken:
@@ -93,19 +96,19 @@ class InputPipe:
         return len(data)
 
     async def writable(self) -> None:
-        """Wait until the pipe can take more."""
+        """Wait until the pipe can take more data."""
         if sys.platform != "win32":
             await anyio.wait_writable(self._file)
 
     def close(self) -> None:
-        """Close the pipe (on Windows, once everything is written); a second call does nothing."""
+        """Close the pipe (on Windows, once everything is written); do nothing if it is closed."""
         if sys.platform == "win32":
             self._lines.put(None)
         else:
             self._file.close()
 
     def _write_all(self) -> None:
-        """Write the queued data; runs in a thread, as a full pipe on Windows blocks the writer."""
+        """Write the queued data, in a thread, because writing to a full pipe blocks on Windows."""
         with suppress(OSError), self._file:
             while (data := self._lines.get()) is not None:
                 try:

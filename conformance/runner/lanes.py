@@ -1,8 +1,9 @@
-"""Choose the number of concurrent drivers, unless the user sets it, and the order of cases.
+"""Choose the order of the cases and, unless the user sets it, the number of concurrent drivers.
 
 In virtual time, two drivers keep the kit busy. A client that really sleeps leaves the processor
-idle, so many more drivers help, until the kit itself is always busy, or starting them takes longer
-than they save. Memory, processors and open files limit the number of drivers.
+idle, so many more drivers help, up to the point where the kit itself is always busy or where
+starting more drivers takes longer than they save. Memory, processors and open files limit the
+number of drivers.
 """
 
 import math
@@ -30,23 +31,23 @@ _FILES: Final = 8
 _KIT: Final = 0.01
 """The time that the kit itself spends on a case, in seconds."""
 _GROWTH: Final = 2
-"""The factor by which the memory of a driver may grow after its start."""
+"""The factor by which a driver's use of memory may grow after it has started."""
 _UNKNOWN: Final = 200 * 2**20
-"""The assumed memory of a driver, in bytes, if the system does not report it."""
+"""The memory that a driver is assumed to use, in bytes, if the system does not report it."""
 _AVAILABLE: Final = re.compile(r"(?m)^MemAvailable:\s+(\d+) kB$")
 _GROUP: Final = Path("/sys/fs/cgroup")
 
 
 @frozen(kw_only=True)
 class Room:
-    """The resources for drivers: memory in bytes (None if unknown), processors and open files."""
+    """What drivers can use: memory in bytes (None if unknown), processors and open files."""
 
     memory: int | None
     processors: int
     files: int
 
     def most(self, each: int | None) -> int:
-        """Return how many drivers fit if one takes `each` bytes (None: unknown) after its start."""
+        """Return how many drivers fit if a started driver uses `each` bytes (None if unknown)."""
         needed = _UNKNOWN if each is None else max(each, 1) * _GROWTH
         fitting = MOST if self.memory is None else self.memory // 2 // needed
         return max(
@@ -70,9 +71,9 @@ def _processors() -> int:
 def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
     """Return how many drivers are useful for cases that wait for `waits` seconds.
 
-    More drivers do not help once their waits take less time than the kit's own work, or than the
-    longest case. A driver takes about `starting` seconds to start, and `FIRST` of them start at
-    a time; `starts` is the number of driver starts that the run needs in any case.
+    More drivers do not help once the waits, divided among them, take less time than the kit's own
+    work or the longest wait. A driver takes about `starting` seconds to start, and `FIRST` of them
+    start at a time; `starts` is how often the run must start a driver, however many run at once.
     """
     total = sum(waits)
     busy = max(len(waits) * _KIT, starts * starting / FIRST, max(waits, default=0.0), _KIT)
@@ -81,10 +82,10 @@ def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
 
 
 def longest_early(rest: Iterable[Assignment], timing: Timing) -> Iterator[Assignment]:
-    """Yield the remaining cases in an order in which no lane ends long after the others.
+    """Yield the remaining cases in an order in which all drivers finish at about the same time.
 
-    Only every second case is the longest one remaining. If every case were, a client that hangs
-    only in long cases would be mistaken for one that always hangs.
+    Long cases come early, but alternate with cases in their usual order. If all the long cases came
+    first, a client that hangs only in long cases would be mistaken for one that always hangs.
     """
     usual = list(rest)
     longest = sorted(usual, key=lambda each: length(each.case, timing.divisor), reverse=True)
@@ -105,7 +106,7 @@ def _free_memory() -> int | None:
 
 
 def _left_in_group() -> int | None:
-    """Return the memory left in the control group (Linux container) in bytes; None if unlimited."""
+    """Return how many bytes the control group (Linux container) has left; None if unlimited."""
     with suppress(OSError, ValueError):  # no such file, or "max"
         most = int((_GROUP / "memory.max").read_text("ascii"))
         return max(most - int((_GROUP / "memory.current").read_text("ascii")), 0)

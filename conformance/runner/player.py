@@ -1,6 +1,7 @@
 """Play one case with one driver and return its result.
 
-The player provides a case's nonces, backend and verdict, or skips a case that does not apply.
+The player gives a case its nonces and a backend, and judges the result. It skips a case that does
+not apply.
 """
 
 import time
@@ -37,8 +38,8 @@ ASLEEP: Final = (
     f"declare {VIRTUAL_CLOCK}, or really sleep without announcing it"
 )
 FOLLOWS: Final = (
-    f"the driver declares attach but not {CREATE}: cases are played in attached form, on jobs that "
-    f"already exist; declare {CREATE} too if its client submits jobs"
+    f"the driver declares attach but not {CREATE}, so cases are played in attached form, on jobs "
+    f"that already exist; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
 """Start-up limit for a silent driver, which may have a lot to load, as a multiple of the patience."""
@@ -62,10 +63,10 @@ class Rules:
     known: Mapping[str, Requirement] = field(factory=load_requirements)
     strict: bool = False
     version: str = ""
-    """Rules newer than this specification version do not count; if it is empty, all rules count."""
+    """Ignore rules that are newer than this specification version; if empty, all rules count."""
 
     def judged(self, result: CaseResult, play: Play) -> CaseResult:
-        """Return `result` with the verdict and the findings of a play under these rules."""
+        """Judge a play under these rules; return `result` with the verdict and the findings."""
         if why := does_not_apply(play):
             return evolve(result, verdict=Verdict.NOT_APPLICABLE, reason=why, findings=())
 
@@ -170,18 +171,18 @@ class Player:
         return Played(self.rules.judged(result, play), play, self.rules, case_run.hung)
 
     def waits(self, assignment: Assignment) -> float:
-        """Estimate the seconds that a correct client sleeps in a case; 0 if it does not apply."""
+        """Estimate how many seconds a correct client sleeps in a case; 0 if it does not apply."""
         case = assignment.case
         declared = {*self.identity.capabilities, VIRTUAL_CLOCK, *PROBED}
         applies = assignment.profile in self.identity.profiles and declared.issuperset(case.needs)
         return self.timing.waits(case) if applies else 0.0
 
     def _lacking(self, case: Case) -> tuple[str, ...]:
-        """Return the capabilities that a case needs and the driver does not declare."""
+        """Return the capabilities that a case needs but the driver does not declare."""
         return tuple(sorted(set(case.needs) - self.identity.capabilities - set(PROBED)))
 
     def _unseen(self, case: Case) -> str:
-        """Return why a case does not apply to the client's HTTP stack; empty if it does."""
+        """Return why a case does not apply to the client's HTTP stack, or "" if it applies."""
         needs = [need for need in case.needs if need in PROBED]
         return "" if self.stack is None else self.stack.lacking(needs)
 
@@ -192,7 +193,7 @@ class Player:
         return Played(unplayed, _nothing(assignment), self.rules)
 
     def without_driver(self, assignment: Assignment, error: DriverUnusable) -> Played:
-        """Fail a case whose driver could not be restarted, although it has worked before."""
+        """Fail a case whose driver could not be restarted, although it had worked before."""
         play = evolve(_nothing(assignment), broken=f"the driver {error}")
         unplayed = self.rules.judged(_unplayed(assignment, Verdict.FAIL, ""), play)
         return Played(unplayed, play, self.rules, hung=isinstance(error, DriverSilent))

@@ -1,4 +1,7 @@
-"""The cases that judge a backend: one file per family, except for `resume`, which has three."""
+"""The cases that judge a backend: one file per family.
+
+Only `resume` has three files: `resume`, `handoff` and `restart`.
+"""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,8 @@
 """The plumbing of a driver in Python: the driver's side of `arkor-drive/1`.
 
-An adapter adds the client: it opens one for each case and classifies its errors. To write a driver
-in another language, read this file, `open_case.py` and `lines.py`; they show what a driver must do.
+An adapter connects it to a client: the adapter opens a client for each case and classifies the
+errors that this client raises. To write a driver in another language, read this file,
+`open_case.py` and `lines.py`; they show what a driver must do.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from conformance.strict_data import Json, Table
 __all__ = ["Client", "Desk", "Explain", "Failure", "Opener", "Provoked", "serve"]
 
 VIRTUAL: Final = "virtual"
-"""The value of `time` in the command `hello` when the kit controls the time."""
+"""The value of `time` in the `hello` command when the kit controls the time."""
 PROTOCOL: Final = "arkor-drive/1"
 _OPERATIONS: Final = ("start", "wait", "cancel", "abort")
 _KNOWN: Final = ("hello", "open", *_OPERATIONS, "wake", "close", "bye")
@@ -99,7 +100,7 @@ class _Service:
 async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> None:
     """Speak the protocol on standard input and output until `bye` or the end of input.
 
-    If the kit asks for real time, the answer to `hello` omits the capabilities `clock.…`.
+    If the kit asks for real time, the answer to `hello` omits the `clock.…` capabilities.
     """
     with contextlib.redirect_stdout(sys.stderr):
         problem = await _serve(hello, opener, explain)
@@ -109,7 +110,7 @@ async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> 
 
 
 async def _serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> str | None:
-    """Carry out commands until `bye`; return the problem if a command could not be read."""
+    """Carry out commands until `bye`; return what was wrong if one could not be read."""
     problem: str | None = None
     async with anyio.create_task_group() as group:
         service = _Service(hello, opener, explain, group)

@@ -91,7 +91,7 @@ def _read_retry_after(read: Callable[[Headers, str], float | None]) -> None:
 
 
 def _seconds(headers: Headers, then: str, *, default: float | None = None) -> float | None:
-    """Return the seconds between the response's `Date`, or else `default`, and `then`."""
+    """Return the seconds from the response's `Date` (or `default` if it has none) to `then`."""
     date, now = parsedate_tz(then), parsedate_tz(header(headers, b"date") or "")
     at = default if now is None else mktime_tz(now)
     return None if date is None or at is None else mktime_tz(date) - at
