@@ -33,26 +33,26 @@ _MOST_MISTAKES: Final = 20
 _EXTRA: Final = r"^Got unexpected extra arguments? \((.*)\)$"
 """Matches click's message about unexpected operands."""
 _COMMANDS: Final = {
-    "run": "Judge a client: the reference, or the driver given after --.",
-    "backend": "Judge a backend: the mock, or one at a given address.",
+    "run": "Judge a client: the reference client, or the driver given after --.",
+    "backend": "Judge a backend: the mock server, or one at a given address.",
     "report": "Regenerate the reports of a saved run.",
     "compare": "Compare saved runs: several clients or backends, or one over time.",
     "list": "List the cases.",
-    "show": "Show one case: its rules, their sources, its steps and expectations.",
+    "show": "Show one case: its rules with their sources, its steps and expectations.",
     "init": "Write a working driver in Python or JavaScript as a starting point.",
     "smoke": "Check a driver: send it every command.",
     "parser": "Judge a bare event-stream parser: bytes in, events out.",
     "explore": "Play random schedules of faults, and shrink the first one that breaks a client.",
     "diff": "Play the same random schedules with two clients and show where they differ.",
-    "simulate": "Simulate jobs with faults, or a fleet: real sessions, in virtual time.",
-    "states": "Check every state that the session can reach, and show the shortest way to a fault.",
+    "simulate": "Simulate jobs with faults, or a fleet of clients: real sessions in virtual time.",
+    "states": "Check every state that the session can reach, and show the shortest path to a fault.",
     "mutants": "Judge the kit: show which broken clients it catches, and by which rule.",
-    "coverage": "Show the cases and mutants of each requirement.",
+    "coverage": "Show how many cases test each requirement, and how many mutants break it.",
 }
 
 
 class _Lazily(click.Group):
-    """A group of commands, each of which is imported when it is called."""
+    """A group of commands, each of which is imported only when it is called."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args:
@@ -117,7 +117,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; print problems as sentences, and exit with 1 only for a verdict."""
+    """Run the command line; print problems as sentences, and exit with status 1 only on a verdict."""
     sys.exit(shell.run("arkor-conformance", _started))
 
 
@@ -162,12 +162,12 @@ def _run(interruption: Interruption) -> int:
 def _each(error: ReadingError) -> list[str]:
     """Return as many mistakes as fit on a screen, and how many are left out."""
     more = len(error.mistakes) - _MOST_MISTAKES
-    rest = [f"and {more} more mistakes"] if more > 0 else []
+    rest = [f"and {more} more mistake{'s' if more > 1 else ''}"] if more > 0 else []
     return [*error.mistakes[:_MOST_MISTAKES], *rest]
 
 
 def _refusal(error: click.UsageError) -> str:
-    """Return what is wrong with the command line, starting with the argument."""
+    """Describe what is wrong with the command line, naming the wrong argument first, if any."""
     match error:
         case click.NoSuchOption():
             text = f"{error.option_name}: unknown"

@@ -15,7 +15,7 @@ from conformance.strict_data import Json
 
 HIDDEN: Final = "[secret]"
 TELLING: Final = 5
-"""A part of a secret is hidden if it is at least this long; a shorter one could be any word."""
+"""A part of a secret is hidden if it is at least this long; a shorter one could be an ordinary word."""
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -52,7 +52,7 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return the first `longest` characters of `text`, and the number of those left out."""
+    """Cut `text` to its first `longest` characters, and say how many more there were."""
     if len(text) <= longest:
         return text
     return f"{text[:longest]}… ({len(text) - longest} more characters)"

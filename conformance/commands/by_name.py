@@ -1,4 +1,4 @@
-"""The mutants that a command line names, by their names or families."""
+"""Find the mutants that a command line asks for by name or family."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar

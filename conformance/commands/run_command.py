@@ -118,7 +118,7 @@ def command(
     version: str | None,
     driver: Sequence[str],
 ) -> int:
-    """Judge a client: the reference, or the driver given after --.
+    """Judge a client: the reference client, or the driver given after --.
 
     \b
     example:

@@ -34,7 +34,7 @@ _MOST_SPREAD: Final = 1.25
 def filter_inputs(change: Callable[[Client, Input], Iterable[Input]]) -> None:
     """Replace each input of the session with the inputs that `change` yields.
 
-    The code after a yield runs once the session has handled that input.
+    Code after a `yield` in `change` runs once the session has handled that input.
     """
     surround_once()
     original = Client.into
@@ -79,7 +79,7 @@ def after_inputs(act: Callable[[Client, Input], None]) -> None:
 
 
 def change_outcomes(change: Callable[[Client, Operation, Outcome], Outcome | None]) -> None:
-    """Replace the outcome of each operation; with None, the operation never settles."""
+    """Replace the outcome of each operation; if `change` returns None, it never settles."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         if not isinstance(output, Settle):
@@ -102,7 +102,7 @@ def change_results(change: Callable[[Client, TrainingResult], TrainingResult]) -
 
 
 def edit_requests(change: Callable[[Client, Request], Request], *calls: Call) -> None:
-    """Change requests before they are sent: those of these calls, or all if no call is given."""
+    """Change the requests for `calls`, or all requests if none are given, before they are sent."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         edits = isinstance(output, Send) and (not calls or call_of(output.request) in calls)
@@ -133,7 +133,7 @@ def edit_cancel(change: Callable[[Request], Request]) -> None:
 
 
 def change_heads(change: Callable[[Client, Responded], Responded], *calls: Call) -> None:
-    """Change the status and headers of responses to these calls, or to all calls if none is given."""
+    """Change the status and headers of responses to `calls`, or of all responses if none are given."""
 
     def changed(client: Client, event: Input) -> Iterable[Input]:
         if isinstance(event, Responded) and (not calls or client.exchange_of(event).call in calls):
@@ -208,7 +208,7 @@ def _notice_of(output: Output) -> Reconnecting | None:
 
 
 def change_delays(change: Callable[[Client, Reconnecting], float]) -> None:
-    """Change the delays, in seconds, before the stream is reopened."""
+    """Change the delay, in seconds, before each reopening of the stream."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         notice = _notice_of(output)
@@ -223,7 +223,7 @@ def change_delays(change: Callable[[Client, Reconnecting], float]) -> None:
 
 
 def reject_for(reason: Callable[[Client, Reconnecting], Exception | None]) -> None:
-    """Make `wait()` reject instead of reconnecting if `reason` returns an exception."""
+    """If `reason` returns an exception, reject `wait()` with it instead of reconnecting."""
 
     def changed(client: Client, output: Output) -> Iterable[Output]:
         notice = _notice_of(output)
@@ -237,10 +237,10 @@ def reject_for(reason: Callable[[Client, Reconnecting], Exception | None]) -> No
 
 
 def recount(rule: Callable[[Client, Reconnecting, int], int]) -> None:
-    """Replace how consecutive failures are counted.
+    """Replace the rule by which consecutive failures are counted.
 
-    `rule` takes the count so far and returns the new one: 0 after a clean end that
-    follows progress. A new `wait()` starts at 0.
+    `rule` takes the count so far and returns the new one; a correct rule returns 0 after a clean
+    end that follows progress. Each new `wait()` starts counting from 0.
     """
     surround(lambda setup: evolve(setup, policy=evolve(setup.policy, max_attempts=None)))
     counts = ByObject[int]()

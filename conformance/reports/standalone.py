@@ -10,9 +10,10 @@ _HERE: Final = Path(__file__).parent
 
 
 def rendered(template: str, styles: str, *, folder: Path = _HERE, **values: object) -> str:
-    """Return the page made from a template in `folder`, which extends `standalone.html`.
+    """Render the page from `template`, a file in `folder` that extends `standalone.html`.
 
-    Every value is escaped, except Markup and `styles`, which must be CSS of this project.
+    Every value is escaped, except Markup and `styles`; only this project's own CSS may be passed
+    as `styles`.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, _HERE]),

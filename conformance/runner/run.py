@@ -1,7 +1,8 @@
 """Play a whole run: the chosen cases under the chosen profiles, in parallel lanes.
 
 Drivers that die are restarted. A request may arrive late, so every result is judged again at the
-end of the run. A run that is stopped keeps its results and reports how many are missing.
+end of the run. A run that is stopped keeps its results and reports how many cases were not
+played.
 """
 
 import math
@@ -30,9 +31,9 @@ from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import IN_VIRTUAL_TIME, TimeMode, Timing
 
 PATIENCE: Final = 5.0
-"""Seconds of silence after which the kit stops waiting."""
+"""Seconds of silence after which the kit stops waiting for a driver."""
 _TRUST: Final = 5
-"""Once the driver has worked, the limit on templates that hang is multiplied by this."""
+"""Once a case has ended without hanging, the limit on hung templates is multiplied by this."""
 
 
 @frozen(kw_only=True)
@@ -49,9 +50,9 @@ class Plan:
     max_hung: int | None = None
     """The run stops when this many templates have hung; None means that hangs never stop it."""
     only_if_useless: bool = False
-    """Whether a case that does not hang resets the count of hung templates and raises its limit."""
+    """Whether a case that does not hang resets the count of hung templates and raises the limit."""
     rounds: int = 1
-    """Round trips before a sleep ends automatically; more of them expose more faulty clients."""
+    """Round trips with the driver before the kit ends a sleep; more expose more faulty clients."""
     time: TimeMode | None = None
     """The time mode; None means virtual if the driver supports it, otherwise scaled."""
     strict: bool = False
@@ -59,11 +60,11 @@ class Plan:
     version: str = ""
     """Rules newer than this specification version do not count; if it is empty, all rules count."""
     attached: bool = False
-    """Whether cases are played in attached form, even though the client can create jobs."""
+    """Whether cases are played in attached form, even if the client can create jobs."""
     draw: Draw = draw
-    """The source of the nonces of cases."""
+    """Called to get the nonce for each case."""
     note: Callable[[str], None] = lambda _: None
-    """Called with each remark that the user should see, mostly before the first result."""
+    """Called with each remark for the user; most remarks come before the first result."""
     wanted: Callable[[Case], bool] = lambda _: True
     """Called right before a case is played; the case is skipped if this returns False."""
 
@@ -78,14 +79,14 @@ class Outcome:
     stopped: str = ""
     """Why the run ended early; empty if the run is complete."""
     left: int = 0
-    """The number of cases, under the declared profiles, not played because the run ended early."""
+    """The number of cases under the declared profiles that an early end of the run left unplayed."""
     interrupted: bool = False
     """Whether the user or a signal ended the run early."""
     total: int = 0
     """The number of cases to play under the profiles that the driver declares."""
     timing: Timing = IN_VIRTUAL_TIME
     stack: Stack | None = None
-    """The result of the start-up probe, if a case needed it."""
+    """The result of the start-up probe, if any case needed it."""
 
 
 def assignments(plan: Plan) -> Sequence[Assignment]:
@@ -211,7 +212,7 @@ class Run:
     def _count(self, case: Case, played: Played) -> None:
         """Count templates that hang, and stop the run if there are too many.
 
-        Each hang takes the whole `patience`. Crashes and endless loops are found quickly, so they
+        Each hang uses up the whole `patience`. Crashes and endless loops are found quickly, so they
         are not counted.
         """
         template = case.template
@@ -225,7 +226,10 @@ class Run:
         most = self.plan.max_hung
         if most is not None and len(self._hung) >= most * (_TRUST if self._useful else 1):
             row = " in a row" if self.plan.only_if_useless else ""
-            self.stopped = f"{len(self._hung)} cases{row} hung for {self.plan.patience:g} s each"
+            number = len(self._hung)
+            hung = f"{number} cases{row} hung" if number > 1 else "1 case hung"
+            each = " each" if number > 1 else ""
+            self.stopped = f"{hung} for {self.plan.patience:g} s{each}"
 
     async def begin(self, connection: DriverConnection, backends: Backends) -> Player:
         """Return the player, created from the first driver; raise DriverUnusable if that fails."""
@@ -265,12 +269,12 @@ class Run:
             self.most = min(useful, room.most(connection.memory()))
         drivers = min(self.most, len(self.declared))
         if drivers > 1:
-            self.plan.note(f"In {player.timing}: {drivers} drivers at once.")
+            self.plan.note(f"In {player.timing}: {drivers} drivers run at once.")
 
 
 @define
 class _Lane:
-    """Plays one case after another, with a new driver whenever one has become unusable."""
+    """Plays one case after another, starting a new driver whenever the last became unusable."""
 
     course: Run
     backends: Backends

@@ -20,7 +20,7 @@ _Signature = tuple[int, int, int] | None
 
 @define
 class Watch:
-    """A scenario's file, and the scenario that was last loaded from it."""
+    """A scenario file, and the scenario that was last loaded from it."""
 
     _path: Path
     _scenario: Scenario
@@ -51,7 +51,7 @@ class Watch:
                 self._scenario = found
                 say(f"{self._path} has changed: loaded it and started over")
             elif self._broken:
-                say(f"{self._path} has not changed; nothing to load")
+                say(f"{self._path} is valid again and matches the active scenario; nothing to load")
             self._broken = False
         except ScenarioError as error:
             self._broken = True
@@ -61,7 +61,7 @@ class Watch:
 def summary(error: ScenarioError) -> str:
     """Return the first mistake, and how many more there are."""
     others = len(error.mistakes) - 1
-    more = f" (and {count_of(others, 'more mistake')}; `arkor-mock check` lists them)"
+    more = f" (and {count_of(others, 'more mistake')}; `arkor-mock check` lists them all)"
     return f"{error}{more if others else ''}"
 
 

@@ -19,6 +19,7 @@ from mock_server.journal.records import (
     ResponseStarted,
 )
 from mock_server.scenario.vocabulary import Route
+from mock_server.scenario.words.declaring import count_of
 from mock_server.scenario.words.end import Ending
 
 _TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
@@ -37,7 +38,7 @@ class _Opening:
     frames: list[FrameSent] = field(factory=list[FrameSent])
     end: ExchangeEnded | None = None
     left: bool = False
-    """Whether the client closed with FIN, and so had read everything; unread bytes cause an RST."""
+    """Whether the client closed with a FIN, so it had read everything (otherwise, an RST)."""
 
     @property
     def job(self) -> str | None:
@@ -59,7 +60,7 @@ class _Opening:
         return self.end is not None and self.end.by == "server" and self.end.how in _CERTAIN
 
     def cursors(self, before: set[str]) -> set[str]:
-        """Return the cursors that a client may have after this stream; "" means none."""
+        """Return the cursors that a client may hold after this stream; "" means none."""
         ids = [frame.id for frame in self.frames if frame.id is not None]
         if not ids:
             return before
@@ -99,7 +100,7 @@ def _by_job(records: Sequence[Record]) -> dict[str, list[_Opening]]:
 
 
 def resume_problems(records: Sequence[Record], job: str | None = None) -> list[str]:
-    """List the requests for a stream with a cursor that the client cannot have received."""
+    """List the stream requests that send a wrong cursor, or none although one was received."""
     found: list[str] = []
     for name, openings in _by_job(records).items():
         if job is None or name == job:
@@ -131,9 +132,10 @@ def conduct_problems(
 ) -> list[str]:
     """List every way in which the client broke the rules of `profile`.
 
-    These are wrong cursors, streams opened after the end of a job or after a permanent status,
-    delays shorter than Retry-After (if the profile honours it), more consecutive failures than
-    `max_attempts`, a second create with the same body, and missing headers.
+    The list covers wrong cursors, streams opened after the end of a job or after a permanent
+    status, delays shorter than Retry-After (if the profile honours it), more consecutive failures
+    than `max_attempts`, a create request that repeats a body but not its idempotency key, and
+    missing headers.
     """
     found = resume_problems(records)
     for job, openings in _by_job(records).items():
@@ -146,7 +148,7 @@ def conduct_problems(
 
 
 def _in_turn(openings: list[_Opening]) -> Iterator[tuple[_Opening, ExchangeEnded, _Opening]]:
-    """Yield each stream that ended before the next was opened, with its end and the next stream."""
+    """Yield each stream that ended before the next was opened, with its end and the next one."""
     for before, after in pairwise(openings):
         if before.end is not None and before.end.seq < after.request.seq:
             yield before, before.end, after
@@ -158,11 +160,11 @@ def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> lis
         if before.terminal:
             found.append(
                 f"job {job}: stream {after.request.attempt} was opened after the end of the job, "
-                f"which had been sent on stream {before.request.attempt} (ARK-STR)"
+                f"which stream {before.request.attempt} had reported (ARK-STR)"
             )
         elif before.status in profile.permanent_statuses - {404}:
             found.append(
-                f"job {job}: stream {after.request.attempt} was opened after a {before.status}, "
+                f"job {job}: stream {after.request.attempt} was opened after a status {before.status}, "
                 "which is permanent (ARK-ERR)"
             )
     return found
@@ -191,8 +193,9 @@ def _budget_problems(job: str, openings: list[_Opening], max_attempts: int) -> l
     for opening in openings:
         if failures > max_attempts:
             problem = (
-                f"job {job}: stream {opening.request.attempt} was opened after {failures} "
-                f"consecutive failures, but {max_attempts} attempts are allowed (ARK-BUD)"
+                f"job {job}: stream {opening.request.attempt} was opened after "
+                f"{count_of(failures, 'consecutive failure')}, but the limit is {max_attempts} "
+                "(ARK-BUD)"
             )
             return [problem]
         failures = 0 if opening.frames else failures + 1
@@ -209,10 +212,17 @@ def _create_problems(records: Sequence[Record]) -> list[str]:
         key, first_key = _header(record, _KEY), _header(first, _KEY)
         if first is not record and (first_key is None or first_key != key):
             found.append(
-                f"create {record.attempt}: repeats the body of create {first.attempt} with key "
-                f"{key!r} instead of {first_key!r}, so the job would be paid for twice (ARK-CRE)"
+                f"create {record.attempt}: repeats the body of create {first.attempt}"
+                f"{_without_the_key(key, first_key)}, so the job would be paid for twice (ARK-CRE)"
             )
     return found
+
+
+def _without_the_key(key: str | None, first: str | None) -> str:
+    if key == first:
+        return ", but neither has an Idempotency-Key"
+    now, before = ("none" if each is None else repr(each) for each in (key, first))
+    return f" under another Idempotency-Key ({now}, not {before})"
 
 
 def _header(request: RequestReceived, name: str) -> str | None:

@@ -16,10 +16,10 @@ _SKIPPED: Final[Mapping[Kind, str]] = {
     Kind.UNKNOWN: "ARK-EVT-8",
     Kind.PING: "ARK-EVT-5",
 }
-"""The rule about each kind of frame that a client must skip, the most likely mistake first."""
+"""The rules about frames that a client must skip, by kind; the most likely mistake is first."""
 _ADDRESSES: Final = frozenset({"ARK-WIR-1", "ARK-WIR-6", "ARK-WIR-10", "ARK-WIR-13"})
 _WRONG_CREATE: Final[Mapping[int, str]] = {400: "ARK-WIR-2", 401: "ARK-WIR-11"}
-"""The rule about a create request that a correct backend rejects, by the status of its response."""
+"""The rule that a create request breaks if a correct backend rejects it, by response status."""
 _REDIRECT: Final = 300
 _REFUSED: Final = 400
 _SERVER_ERROR: Final = 500
@@ -78,7 +78,7 @@ def _unheeded_abort(past: Past, case: Case) -> str | None:
 
 
 def _of_a_cancel(past: Past) -> str:
-    """Return the broken rule if a cancel request was never sent or had the wrong outcome."""
+    """Return the rule broken by a missing cancel request or by a wrong outcome of `cancel()`."""
     sent = past.count("cancel")
     if past.failure or not sent:
         return "ARK-CAN-2"
@@ -171,7 +171,7 @@ def _of_an_open_stream(past: Past, case: Case) -> str | None:
 
 
 def terminal_rule(past: Past) -> str | None:
-    """Return the rule about the last stream's terminal event, or None if there was none."""
+    """Return the rule about the last stream's terminal event, or None if it had no such event."""
     for frame in past.frames:
         if frame.kind is Kind.END:
             return "ARK-EVT-6"
@@ -209,7 +209,7 @@ def _unread_frame(past: Past, case: Case) -> str | None:
 
 
 def unskipped_rule(past: Past) -> str | None:
-    """Return the rule about a frame that must be skipped but made the client fail, or None."""
+    """If the client failed on a frame that must be skipped, return the rule about it, else None."""
     if past.failure in {"gave_up", "aborted", "http", "transport"}:
         return None
     kinds = {frame.kind for frame in past.frames}
@@ -217,7 +217,7 @@ def unskipped_rule(past: Past) -> str | None:
 
 
 def _unheard(past: Past, case: Case) -> str | None:
-    """Return the rule about an event whose callback never ran, or None."""
+    """Return the rule broken if a callback never ran or its exception had no effect, or None."""
     threw = past.fired(case.config.get("throw_in"))
     if not past.lost:
         return _callback_error(past) if threw else None

@@ -229,7 +229,9 @@ def test_a_scenario_that_was_broken_and_repaired_does_not_start_over(tmp_path: P
         file.write_text(text + "oops")
         terminal.until("the old scenario stays")
         file.write_text(text)
-        terminal.until("flaky.toml has not changed; nothing to load\n")
+        terminal.until(
+            "flaky.toml is valid again and matches the active scenario; nothing to load\n"
+        )
         assert do(base + "/v1/me") != b"first"
 
 

@@ -194,7 +194,7 @@ async def test_a_permanent_status_is_final_under_the_profile_that_says_so() -> N
         await opening(mock.port, job)
         await opening(mock.port, job)
         mock.verify.conduct(PROFILE_2026_05)
-        with pytest.raises(VerificationError, match="opened after a 403, which is permanent"):
+        with pytest.raises(VerificationError, match="after a status 403, which is permanent"):
             mock.verify.conduct()
 
 
@@ -219,7 +219,7 @@ async def test_more_failures_than_allowed_are_bad_conduct() -> None:
             await opening(mock.port, job)
         mock.verify.conduct(max_attempts=2)
         await opening(mock.port, job)
-        with pytest.raises(VerificationError, match="3 consecutive failures, but 2 attempts"):
+        with pytest.raises(VerificationError, match="3 consecutive failures, but the limit is 2"):
             mock.verify.conduct(max_attempts=2)
 
 

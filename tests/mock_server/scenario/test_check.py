@@ -252,7 +252,7 @@ def test_what_is_served_names_the_first_mistake_and_how_many_there_are(
     assert main(["serve", str(path)]) == 2
     message = capsys.readouterr().err
     assert "'a' is unknown" in message
-    assert message.endswith("(line 1) (and 2 more mistakes; `arkor-mock check` lists them)\n")
+    assert message.endswith("(line 1) (and 2 more mistakes; `arkor-mock check` lists them all)\n")
 
 
 def test_a_flood_of_mistakes_is_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
