@@ -39,16 +39,16 @@ class Block:
     problem: str = ""
     """What is wrong with `data`, which must be a JSON object; empty if nothing is."""
     is_whole: bool = True
-    """False if the stream ended before the blank line that ends a block; clients drop such a block."""
+    """False if the stream ended before the block's final blank line; clients drop such a block."""
 
     @property
     def is_comment(self) -> bool:
-        """True if the block is complete and has neither data nor an id, like a keep-alive comment."""
+        """True if the block is whole and has neither data nor an id, like a keep-alive comment."""
         return self.data is None and self.id is None and self.is_whole
 
     @property
     def is_durable(self) -> bool:
-        """True if the block is an event of the job's log: it has data, and a known type or an id."""
+        """True if the block is an event of the job's log: it has data and a known type or an id."""
         if self.data is None or self.event in _SIGNALS or not self.is_whole:
             return False
         return self.type in KNOWN or self.id is not None

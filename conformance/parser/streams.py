@@ -35,7 +35,7 @@ class ParsedEvent:
 
 @frozen(kw_only=True)
 class Parsed:
-    """The result of parsing a stream; a value is None if the parser has none or does not report it."""
+    """The result of parsing a stream; a value that is not set or not reported is None."""
 
     events: tuple[ParsedEvent, ...]
     last_event_id: str | None = None

@@ -44,7 +44,7 @@ def whole_number(text: str) -> int | None:
 
 
 def number_of(request: Request, name: str, default: int) -> int:
-    """Return a whole number from the query, or `default` if it is absent; raise Refusal if invalid."""
+    """Return a whole number from the query, or `default` if absent; raise Refusal if invalid."""
     given = request.query.get(name)
     found = default if given is None else whole_number(given)
     if found is None:

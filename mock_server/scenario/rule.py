@@ -86,7 +86,7 @@ def faults_in(value: attrs.AttrsInstance) -> Iterator[tuple[Fault[object], objec
 
 
 def merged(group_class: type[R], faults: Iterable[R]) -> R:
-    """Merge one group of faults from several rules; for each word, the first rule to set it wins."""
+    """Merge one group of faults from several rules; the first rule that sets a given word wins."""
     found: dict[str, object] = {}
     for fault in faults:
         for each, value in given(fault):
