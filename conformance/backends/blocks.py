@@ -22,7 +22,7 @@ _SHOWN: Final = 40
 
 @frozen
 class Block:
-    """One block of a stream; `at` is its arrival time in monotonic seconds."""
+    """One block of a stream; `at` is its arrival time on the monotonic clock, in seconds."""
 
     at: float
     raw: bytes
@@ -37,32 +37,32 @@ class Block:
     value: Json = None
     """The JSON object in `data`."""
     problem: str = ""
-    """Why `data` is not one JSON object; empty if it is."""
+    """What is wrong with `data`, which must be a JSON object; empty if nothing is."""
     is_whole: bool = True
-    """False if the stream ended before the block's blank line; clients drop such a block."""
+    """False if the stream ended before the block's final blank line; clients drop such a block."""
 
     @property
     def is_comment(self) -> bool:
-        """True if the block has neither data nor an id, such as a keep-alive comment."""
+        """True if the block is whole and has neither data nor an id, like a keep-alive comment."""
         return self.data is None and self.id is None and self.is_whole
 
     @property
     def is_durable(self) -> bool:
-        """True if the block is an event of the log: it has a known type or an id."""
+        """True if the block is an event of the job's log: it has data and a known type or an id."""
         if self.data is None or self.event in _SIGNALS or not self.is_whole:
             return False
         return self.type in KNOWN or self.id is not None
 
     @property
     def is_terminal(self) -> bool:
-        """True if clients stop following after this block."""
+        """True if clients stop following the job after this block."""
         if not self.is_whole:
             return False
         return self.data is not None and (self.event == "end" or self.type in TERMINAL)
 
 
 def block_of(frame: Frame, at: float, *, is_whole: bool = True) -> Block:
-    """Parse a block as the WHATWG algorithm does."""
+    """Parse a frame into a block, following the WHATWG algorithm for event streams."""
     named: dict[bytes, bytes] = {}
     data: list[bytes] = []
     stray: list[str] = []
@@ -106,7 +106,7 @@ def _refused(name: str) -> float:
 
 
 def _read(text: str) -> tuple[Json, str]:
-    """Parse a string as a JSON object; return it and "", or None and why parsing failed."""
+    """Parse a string as a JSON object; return it, or None, and the problem, or ""."""
     try:
         value: Json = json.loads(text, parse_constant=_refused)
     except RecursionError:
@@ -120,5 +120,5 @@ def _read(text: str) -> tuple[Json, str]:
     except RecursionError:
         return None, "is nested too deeply"
     except UnicodeEncodeError:
-        return value, "contains half of a surrogate pair, which is not a character (RFC 8259 §8.2)"
+        return value, "contains a lone surrogate, which is not a character (RFC 8259 §8.2)"
     return value, ""

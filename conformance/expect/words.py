@@ -53,14 +53,17 @@ _DELAYS: Final = array(
 
 @frozen(kw_only=True)
 class Spread:
-    """The spread of delays that the client's own random source chooses; times in milliseconds."""
+    """How far apart the delays from the client's own random source must be, in milliseconds."""
 
     of: float = needed(_MILLISECONDS, "the nominal delay")
     samples: int = needed(integer(2, 10_000), "the number of delays")
     at_least: float = needed(
-        _MILLISECONDS, "the minimum difference between the longest and the shortest delay"
+        _MILLISECONDS,
+        "the smallest permitted difference between the longest and the shortest delay",
     )
-    over: float = needed(_MILLISECONDS, "the narrowest range that a correct client may use")
+    over: float = needed(
+        _MILLISECONDS, "the width of the narrowest range over which a correct client spreads delays"
+    )
 
 
 _CURSORS: Final[Shape[tuple[str | None, ...]]] = array(
@@ -69,12 +72,12 @@ _CURSORS: Final[Shape[tuple[str | None, ...]]] = array(
         lambda found, _: found if isinstance(found, str) else None,
     )
 )
-"""The `Last-Event-ID` of each stream request; false for a request without one."""
+"""The `Last-Event-ID` of each stream request; in a case, false means that the header is absent."""
 
 
 @frozen(kw_only=True)
 class CallbackWords:
-    """A callback and members of its argument."""
+    """A callback, and the members that its argument must have."""
 
     name: str = needed(_CALLBACK, "the callback")
     data: Mapping[str, Json] = word(
@@ -94,7 +97,7 @@ _CALLBACKS: Final[Shape[tuple[Expected, ...]]] = array(
 
 @frozen(kw_only=True)
 class ResultWords:
-    """The result of an operation, or its failure."""
+    """How an operation must settle: with a result or with an error."""
 
     ok: bool | Mapping[str, Json] | None = word(
         either(constant(right=True), _TABLE),
@@ -109,10 +112,10 @@ class ResultWords:
         "the operation fails with an error of this kind",
         default=None,
     )
-    code: int | None = word(integer(0, 999), "the status code of the error", default=None)
+    code: int | None = word(integer(0, 999), "the HTTP status code of the error", default=None)
     job_absent: tuple[str, ...] = word(
         array(text()),
-        "members that the resulting job must not have, unless they are null",
+        "members that must be absent or null in the resulting job",
         default=(),
     )
 
@@ -120,33 +123,40 @@ class ResultWords:
 def _check_result(found: ResultWords, where: str) -> None:
     succeeds = found.ok is not None or found.status is not None
     if succeeds is (found.error is not None):
-        raise ScenarioError(f"{where}: needs one of 'ok', 'status', 'error'")
+        raise ScenarioError(f"{where}: needs either 'error' or at least one of 'ok' and 'status'")
     if succeeds and found.code is not None:
-        raise ScenarioError(f"{where}: 'code' is the code of an error; give 'error' too")
+        raise ScenarioError(
+            f"{where}: 'code' applies only to an error; give 'error' instead of 'ok' and 'status'"
+        )
     if not succeeds and found.job_absent:
-        raise ScenarioError(f"{where}: 'job_absent' applies only to a success; leave 'error' out")
+        raise ScenarioError(
+            f"{where}: 'job_absent' applies only to a success; give 'ok' or 'status' instead of "
+            "'error'"
+        )
 
 
-_RESULTS: Final = mapping(table(ResultWords, "how an operation settles", _check_result))
+_RESULTS: Final = mapping(
+    table(ResultWords, "a result, such as {status = 'completed'}", _check_result)
+)
 
 
 @frozen(kw_only=True)
 class PremiseWords:
-    """What must have happened before the rule of a case can be judged."""
+    """What the client must have done before the rules of a case can be judged."""
 
-    reached: tuple[str, ...] = word(_EVENTS, "events that have happened", default=())
+    reached: tuple[str, ...] = word(_EVENTS, "events that must have happened", default=())
     last_event_ids: tuple[str | None, ...] = word(
         _CURSORS,
-        "the cursors of the first stream requests; false for a request without one",
+        "the cursors of the first stream requests; false for a request without a cursor",
         default=(),
     )
     callbacks: tuple[str, ...] = word(array(_CALLBACK), "the first callbacks", default=())
     sleeps: tuple[float | Bounds, ...] = word(
-        _DELAYS, "the first delays, in milliseconds", default=()
+        _DELAYS, "the first back-off delays, in milliseconds", default=()
     )
     carries: Mapping[str, str] = word(
         mapping(text(), keys=_CALLBACK),
-        "for each callback, a member of its argument whose value is a string",
+        "for each callback, the member of its argument that must be a string in the first call",
         default=EMPTY,
     )
     result: Mapping[str, ResultWords] = word(_RESULTS, "how operations settle", default=EMPTY)
@@ -154,10 +164,10 @@ class PremiseWords:
 
 @frozen(kw_only=True)
 class AppliesWords:
-    """The shapes that the client's requests must have for a case to apply to it."""
+    """The shapes that a client's requests must have for the case to apply to that client."""
 
     request: Mapping[str, RequestWords] = word(
-        REQUESTS, "the shapes that requests must have", default=EMPTY
+        REQUESTS, "for each request, the shape that it must have", default=EMPTY
     )
 
 
@@ -176,53 +186,63 @@ class ExpectWords:
     )
     connects: int | None = word(_COUNT, "the number of stream requests", default=None)
     last_event_ids: tuple[str | None, ...] = word(
-        _CURSORS, "the cursor of each stream request; false for a request without one", default=()
+        _CURSORS,
+        "the cursor of each stream request; false for a request without a cursor",
+        default=(),
     )
     sleeps: tuple[float | Bounds, ...] | None = word(
         _DELAYS, "the back-off delays, in milliseconds", default=None
     )
-    sleeps_differ: bool | None = word(flag(), "whether the delays differ", default=None)
+    sleeps_differ: bool | None = word(
+        flag(), "true if the delays must not all be equal, false if they must", default=None
+    )
     sleeps_spread: Spread | None = word(
         table(Spread, "{of = ms, samples = n, at_least = ms, over = ms}"),
-        "the spread of random delays",
+        "how far apart delays chosen at random must be",
         default=None,
     )
     callbacks: tuple[Expected, ...] | None = word(
-        _CALLBACKS, "all callbacks, in order", default=None
+        _CALLBACKS, "all calls to callbacks, in order", default=None
     )
     calls: Mapping[str, tuple[Mapping[str, Json], ...]] = word(
         mapping(array(_TABLE, least=1), keys=_CALLBACK),
-        "the arguments of each call of a callback, in order; if it must not be called, use 'never'",
+        "for each callback, the arguments of its calls, in order; to forbid all calls, use 'never'",
         default=EMPTY,
     )
     result: Mapping[str, ResultWords] = word(_RESULTS, "how operations settle", default=EMPTY)
     equal: tuple[tuple[str, ...], ...] = word(
-        array(array(text(), least=2)), "operations that return the same result", default=()
+        array(array(text(), least=2)),
+        "groups of operations; all operations in a group must have the same result",
+        default=(),
     )
     request: Mapping[str, RequestWords] = word(
-        REQUESTS, "the shapes that requests must have", default=EMPTY
+        REQUESTS, "for each request, the shape that it must have", default=EMPTY
     )
     equal_header: EqualHeader | None = word(
         table(EqualHeader, "{header = name, of = requests}"),
-        "a header that has the same value in several requests",
+        "a header that must have the same value in several requests",
         default=None,
     )
     not_elsewhere: tuple[str, ...] = word(
         array(converted(text(), lambda name, _: name.lower())),
-        "headers that are not sent to any other origin",
+        "headers that must be sent only to the origin of the first request",
         default=(),
     )
-    reached: tuple[str, ...] = word(_EVENTS, "events that happen", default=())
-    never: tuple[str, ...] = word(_EVENTS, "events that do not happen", default=())
-    quiet_after: tuple[str, ...] = word(_EVENTS, "events after which no callback runs", default=())
+    reached: tuple[str, ...] = word(_EVENTS, "events that must happen", default=())
+    never: tuple[str, ...] = word(_EVENTS, "events that must not happen", default=())
+    quiet_after: tuple[str, ...] = word(
+        _EVENTS, "events after which no callback may run", default=()
+    )
     before: tuple[tuple[str, ...], ...] = word(
-        array(converted(_EVENTS, _pair)), "pairs of events, the earlier one first", default=()
+        array(converted(_EVENTS, _pair)),
+        "pairs of events; the first event of a pair must happen before the second",
+        default=(),
     )
     closed: tuple[str, ...] = word(
-        array(EXCHANGE), "exchanges whose connection the client closes", default=()
+        array(EXCHANGE), "exchanges whose connections the client must close", default=()
     )
     cites: Mapping[str, tuple[str, ...]] = word(
         mapping(array(text())),
-        "the rules that an expectation tests, if not all rules of the case",
+        "for each expectation, the rules that it tests; by default, all rules of the case",
         default=EMPTY,
     )

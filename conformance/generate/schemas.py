@@ -1,7 +1,7 @@
-"""Write the JSON Schemas (2020-12) of the kit: protocols, cases, runs, baselines, requirements.
+"""Write the kit's JSON Schemas (2020-12) for protocols, cases, runs, baselines and requirements.
 
 `python -m conformance.generate.schemas` writes the files in `spec/schemas`; a test compares them
-with this module. The mock writes the schema of scenarios.
+with this module. `mock_server.scenario.reference` writes the schema of scenarios.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _NUMBER: Final[Schema] = {"type": "number", "minimum": 0}
 _TABLE: Final[Schema] = {"type": "object"}
 _PLACEHOLDER: Final = r"<null>|\{[a-z_0-9]+\}"
-"""The placeholders that a template may have in place of any value or key."""
+"""The pattern of the placeholders that can replace any value or key in a template."""
 
 
 def _one_of(words: Sequence[str]) -> Schema:
@@ -51,7 +51,7 @@ def _config() -> Schema:
 
 
 def drive_schema() -> dict[str, object]:
-    """Return the schema of the messages of `arkor-drive/1`: one JSON object per line."""
+    """Return the schema of an `arkor-drive/1` message, which is a JSON object on one line."""
     schema: Schema = {
         "$defs": {
             "command": {"oneOf": list(_commands())},
@@ -62,7 +62,7 @@ def drive_schema() -> dict[str, object]:
         },
         "oneOf": [{"$ref": f"#/$defs/{part}"} for part in ("command", "answer", "event")],
     }
-    return schema_document("drive", f"{PROTOCOL}: one message per line", schema)
+    return schema_document("drive", f"An {PROTOCOL} message, on a line of its own", schema)
 
 
 def _commands() -> Iterator[Schema]:
@@ -117,7 +117,7 @@ def _hello() -> Schema:
 
 
 def parse_schema() -> dict[str, object]:
-    """Return the schema of the messages between kit and parser: one JSON object per line."""
+    """Return the schema of the messages between the kit and a parser, each on one line."""
     reports: Schema = {"type": "array", "items": _one_of(REPORTS)}
     event = {"type": _TEXT, "data": _TEXT, "last_event_id": _TEXT, "chunk": _COUNT}
     asked: Schema = {"anyOf": [{**_NUMBER}, {"type": "null"}]}
@@ -133,7 +133,7 @@ def parse_schema() -> dict[str, object]:
             _table(result, ["events"]),
         ]
     }
-    return schema_document("parse", f"{PARSE}: one message per line", schema)
+    return schema_document("parse", f"An {PARSE} message, on a line of its own", schema)
 
 
 def control_schema() -> dict[str, object]:
@@ -169,7 +169,7 @@ def control_schema() -> dict[str, object]:
         },
         "oneOf": [{"$ref": "#/$defs/command"}, {"$ref": "#/$defs/answer"}],
     }
-    return schema_document("control", f"{CONTROL}: one message per line", schema)
+    return schema_document("control", f"An {CONTROL} message, on a line of its own", schema)
 
 
 def _control_refusal() -> Schema:
@@ -183,7 +183,7 @@ def case_schema() -> dict[str, object]:
 
 
 def case_file_schema() -> dict[str, object]:
-    """Return the schema of a case file: any number of cases and templates, or one case.
+    """Return the schema of a case file: a list of cases and templates, or only one of them.
 
     In a template, any value may be a placeholder such as `{status}`.
     """
@@ -193,11 +193,11 @@ def case_file_schema() -> dict[str, object]:
     loose = _loosened(template)
     listed: Schema = {"type": "array", "items": loose}
     either = {"anyOf": [_table({"case": listed}, ["case"]), loose]}
-    return schema_document("case-file", "Cases of the conformance kit", either)
+    return schema_document("case-file", "A case file of the conformance kit", either)
 
 
 def _loosened(schema: Schema) -> dict[str, object]:
-    """Return the schema of a table whose keys and values may be placeholders."""
+    """Return the schema, changed so that placeholders may replace keys and values."""
     found = {key: _loose_part(key, value) for key, value in schema.items()}
     if "anyOf" in schema or "oneOf" in schema:
         return {"anyOf": found.get("anyOf", found.get("oneOf")), **_about(schema)}
@@ -229,7 +229,7 @@ def _about(schema: Schema) -> Schema:
 
 
 def vectors_schema() -> dict[str, object]:
-    """Return the schema of a file of compiled cases, which contains the schema of a case."""
+    """Return the schema of a file of compiled cases; it embeds the schema of a case."""
     case: Schema = {"$ref": schema_id("case")}
     items: Schema = {"allOf": [case, {"required": list(VECTOR)}]}
     properties: Schema = {
@@ -238,16 +238,16 @@ def vectors_schema() -> dict[str, object]:
         "cases": {"type": "array", "minItems": 1, "items": items},
     }
     words = {**_table(properties, list(properties)), "$defs": {"case": case_schema()}}
-    return schema_document("case-vectors", "The cases of one family, compiled", words)
+    return schema_document("case-vectors", "The compiled cases of one family", words)
 
 
 def run_schema() -> dict[str, object]:
     """Return the schema of `run.json`."""
-    return schema_document("run", "A run of the conformance kit", RUN.schema())
+    return schema_document("run", "The results of a run of the conformance kit", RUN.schema())
 
 
 def schema_files() -> Mapping[str, str]:
-    """Return the text of each schema file, by name."""
+    """Return a mapping from the name of each schema file to its text."""
     schemas = {
         "drive": drive_schema(),
         "parse": parse_schema(),
@@ -256,7 +256,7 @@ def schema_files() -> Mapping[str, str]:
         "case-file": case_file_schema(),
         "case-vectors": vectors_schema(),
         "known-failures": schema_document(
-            "known-failures", "Known failures of a client", BASELINE.schema()
+            "known-failures", "The known failures of a client", BASELINE.schema()
         ),
         "requirements": schema_document(
             "requirements", "The rules of the specification", REQUIREMENTS.schema()

@@ -1,4 +1,4 @@
-"""The test streams for parsers: the vectors of `spec/vectors/sse.json`."""
+"""Test streams for parsers, read from `spec/vectors/sse.json`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -11,16 +11,16 @@ from conformance.strict_data import Json, Table, parse_json
 
 FILE: Final = "sse.json"
 RETRY_LIMIT: Final = 2**53 - 1
-"""The longest reconnection time in milliseconds; longer ones are treated as equal to it."""
+"""In milliseconds; every longer reconnection time is treated as equal to this one."""
 _UNBOUNDED: Final = 1 << 40
 
 
 @frozen(kw_only=True)
 class ParsedEvent:
-    """An event, with the cursor after it.
+    """An event, and the value of the cursor after it.
 
-    `chunk` is the number of the chunk during which it was dispatched, or None if the parser does
-    not report it.
+    `chunk` is the number of the chunk that made the parser dispatch the event, or None if the
+    parser does not report it.
     """
 
     type: str
@@ -35,7 +35,7 @@ class ParsedEvent:
 
 @frozen(kw_only=True)
 class Parsed:
-    """The result of parsing a stream; None where the parser does not report a value or has none."""
+    """The result of parsing a stream; a value that is not set or not reported is None."""
 
     events: tuple[ParsedEvent, ...]
     last_event_id: str | None = None
@@ -45,7 +45,7 @@ class Parsed:
 
 @frozen(kw_only=True)
 class Stream:
-    """A stream, and its expected result, which is the same however the stream is cut."""
+    """A test stream and its expected result, however the stream is cut into chunks."""
 
     id: str
     source: str
@@ -62,7 +62,7 @@ class Stream:
         return b"".join(self.chunks)
 
     def dispatched(self, chunks: Sequence[bytes]) -> tuple[int, ...]:
-        """Return, for each event, the number of the chunk in which its block ends."""
+        """Return the number of the chunk that completes each event's block, counting from 0."""
         bound = self.max_event_size or _UNBOUNDED
         parser = EventStreamParser(self.last_event_id or "", bound)
         return tuple(number for number, chunk in enumerate(chunks) for _ in parser.feed(chunk))
@@ -112,5 +112,6 @@ def _bytes(chunk: Json) -> bytes:
             return b"".join(map(_bytes, chunk))
         case _:
             raise ValueError(
-                f"a chunk is {chunk!r}; it must be text, hex, repeat or a list of these"
+                "a chunk must be a string, an object with 'hex' or 'repeat', or a list of chunks, "
+                f"not {chunk!r}"
             )

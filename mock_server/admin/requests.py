@@ -14,7 +14,7 @@ _DIGITS: Final = 15
 
 
 class Refusal(Exception):
-    """A request to the admin API is refused; `reply` is the response."""
+    """Reports that a request to the admin API is refused; `reply` is the response."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -22,13 +22,13 @@ class Refusal(Exception):
 
 
 def no_route(method: str, segments: Sequence[str], where: str = "") -> Refusal:
-    """Return the refusal (404) of a request that matches no route."""
+    """Return the refusal (404) for a request that matches no route."""
     asked = f"{shown_word(method)} {shown_word('/'.join(segments))}{where}"
     return Refusal(404, f"no route {asked}; GET {PREFIX} lists every operation")
 
 
 def body_table(request: Request) -> dict[str, object]:
-    """Return the JSON object in a body (empty if there is no body), or raise Refusal."""
+    """Return the JSON object in a body, or {} without a body; raise Refusal for anything else."""
     if not request.body:
         return {}
     found = json_of(request.body)
@@ -44,7 +44,7 @@ def whole_number(text: str) -> int | None:
 
 
 def number_of(request: Request, name: str, default: int) -> int:
-    """Return a whole number from the query, `default` if it is absent, or raise Refusal."""
+    """Return a whole number from the query, or `default` if absent; raise Refusal if invalid."""
     given = request.query.get(name)
     found = default if given is None else whole_number(given)
     if found is None:
@@ -53,7 +53,7 @@ def number_of(request: Request, name: str, default: int) -> int:
 
 
 def shown_word(word: str) -> str:
-    """Quote part of a request for a message: shortened and without secrets."""
+    """Return part of a request, quoted for a message; shorten it and hide its secrets."""
     return quoted(word if len(word) <= _LONGEST else word[:_LONGEST] + "…")
 
 

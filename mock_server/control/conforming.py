@@ -1,6 +1,6 @@
 """The scenario of a backend that follows every rule of the protocol.
 
-The defaults of a scenario are laxer, because they are meant for tests of clients.
+A scenario's default settings are less strict, because they are meant for testing clients.
 """
 
 from typing import Final

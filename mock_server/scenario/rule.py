@@ -1,8 +1,8 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""A rule: a selection, and faults grouped by the phase in which they act.
+"""A rule of a scenario: a selection, and faults grouped by the phase in which they act.
 
-In a scenario file, all words of a rule are in one table. Faults are declared in `words/`, and
-everything else about them is derived from their declarations.
+A scenario file does not show the groups: all words of a rule are in one table. Faults are declared
+in `words/`, and everything else about them is derived from their declarations.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,8 +33,14 @@ class Rule:
     exchange (one request and its response) otherwise.
     """
 
-    on: Select = word(table(Select, "a selection"), "what the rule applies to", default=Select())
-    name: str = word(text(200), "a name, used in messages and the journal", default="")
+    on: Select = word(
+        table(Select, "a selection"),
+        "the connections, exchanges or frames that the rule applies to",
+        default=Select(),
+    )
+    name: str = word(
+        text(200), "a name for the rule, shown in messages and in the journal", default=""
+    )
     connection: ConnectionFault = group(ConnectionFault)
     request: RequestFault = group(RequestFault)
     head: HeadFault = group(HeadFault)
@@ -43,7 +49,7 @@ class Rule:
 
     @property
     def is_about_connections(self) -> bool:
-        """Whether the rule acts on a connection, before its first request."""
+        """Whether the rule acts on a connection before the first request arrives on it."""
         return self.connection != _NO_FAULT
 
     @cached_property
@@ -65,22 +71,22 @@ class Rule:
 _NO_FAULT: Final = ConnectionFault()
 RULE: Final[Shape[Rule]] = table(Rule, "a rule")
 WORDS: Final[Mapping[str, Word]] = words_of(Rule)
-"""Every word of a rule, in the order in which the faults happen."""
+"""Every word that a rule can have; the faults are in the order in which they happen."""
 FAULTS: Final[Mapping[str, Fault[object]]] = {
     name: each.about for name, each in WORDS.items() if is_fault(each.about)
 }
-"""The declaration of every fault, by its word, in the order in which the faults happen."""
+"""Maps the word of each fault to its declaration, in the order in which the faults happen."""
 
 
 def faults_in(value: attrs.AttrsInstance) -> Iterator[tuple[Fault[object], object]]:
-    """Yield the faults set by a rule or by a group of its words, with their values."""
+    """Yield each fault that a rule (or one group of its words) sets, with its value."""
     for each, item in given(value):
         if is_fault(each.about):
             yield each.about, item
 
 
 def merged(group_class: type[R], faults: Iterable[R]) -> R:
-    """Merge one group of faults from several rules; the first rule that sets a word wins."""
+    """Merge one group of faults from several rules; the first rule that sets a given word wins."""
     found: dict[str, object] = {}
     for fault in faults:
         for each, value in given(fault):
@@ -89,12 +95,12 @@ def merged(group_class: type[R], faults: Iterable[R]) -> R:
 
 
 def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
-    """List the words and values of a rule that need a capability, each with that capability."""
+    """List each word or value in a rule that needs a capability, with that capability."""
     return [*needs_in(rule), *needs_in(rule.on)]
 
 
 def needs_in(words_table: attrs.AttrsInstance) -> list[tuple[str, Capability]]:
-    """List the words and values of one table that need a capability, each with that capability."""
+    """List each word or value in one table that needs a capability, with that capability."""
     words = list(given(words_table))
     found = [(each.name, Capability(each.needs)) for each, _ in words if each.needs]
     for each, value in words:

@@ -1,4 +1,4 @@
-"""Mutants that mishandle the budget of consecutive failures, or what counts as progress."""
+"""Mutants that apply the failure budget wrongly, or misjudge what counts as progress."""
 
 # ruff: noqa: D401
 
@@ -44,13 +44,13 @@ def _limit_changed_by(change: int) -> None:
 
 @breaks("ARK-BUD-6", follows=("ARK-RES-14", *WHERE_FAILURES_COUNT))
 def tries_once_more() -> None:
-    """The client makes one more reconnect than the budget allows."""
+    """The client reconnects once more than the budget allows."""
     _limit_changed_by(1)
 
 
 @breaks("ARK-BUD-6", follows=WHERE_FAILURES_COUNT)
 def tries_once_less() -> None:
-    """The client makes one fewer reconnect than the budget allows."""
+    """The client gives up one reconnect too early."""
     _limit_changed_by(-1)
 
 
@@ -62,7 +62,7 @@ def never_gives_up() -> None:
 
 @breaks("ARK-BUD-8", follows=WHERE_FAILURES_COUNT)
 def gives_up_by_default() -> None:
-    """The client gives up after ten failures although no limit was set."""
+    """The client gives up after ten failed reconnects even though no limit is set."""
     _change_policies(lambda p: evolve(p, max_attempts=10) if p.max_attempts is None else p)
 
 
@@ -81,7 +81,7 @@ def never_forgets_failures() -> None:
 
 
 def _count_as_progress(is_progress: Callable[[Client, Sequence[Block]], bool]) -> None:
-    """Replace the rule for what counts as progress.
+    """Replace the rule that decides what counts as progress.
 
     Progress resets the count of failures, and a clean end after progress is not a failure.
     `is_progress` takes the client and the events of the stream.
@@ -106,7 +106,7 @@ def _is_json(block: Block) -> bool:
 
 @breaks("ARK-BUD-10", follows=WHERE_FAILURES_COUNT)
 def forgets_failures_on_200() -> None:
-    """A 200 resets the count of failures before any event arrives."""
+    """A response with status 200 resets the count of failures, even if no event follows."""
 
     def rule(client: Client, notice: Reconnecting, count: int) -> int:
         if notice.cause is None:
@@ -147,7 +147,7 @@ def takes_only_known_types_for_progress() -> None:
 
 @breaks("ARK-BUD-14", follows=WHERE_FAILURES_COUNT)
 def lets_the_first_frame_decide() -> None:
-    """Only the first frame of a stream can be progress."""
+    """Only the first frame of a stream can count as progress."""
     seen = ByObject[set[str | None]]()
 
     def is_progress(client: Client, events: Sequence[Block]) -> bool:
@@ -168,7 +168,10 @@ def takes_a_repeated_id_for_progress() -> None:
 
 
 def _count_new_ids(is_new: Callable[[list[str], Block], bool]) -> None:
-    """Count only new frames as progress; `is_new` receives the ids that the job has had so far."""
+    """Replace the rule for progress where a repeated id must not count.
+
+    `is_new` takes the ids that the client has seen so far, and a frame.
+    """
     ids = ByObject[list[str]]()
 
     def is_progress(client: Client, events: Sequence[Block]) -> bool:
@@ -204,7 +207,7 @@ def takes_a_comment_for_progress() -> None:
 
 @breaks("ARK-BUD-4", follows=WHERE_FAILURES_COUNT)
 def takes_an_empty_stream_for_progress() -> None:
-    """A stream that ends without a frame does not count as a failure."""
+    """A stream that ends cleanly without progress does not count as a failure."""
 
     def rule(_: Client, notice: Reconnecting, count: int) -> int:
         return 0 if notice.cause is None or isinstance(notice.cause, StreamEnded) else count + 1
@@ -264,11 +267,11 @@ def gives_up_on_an_empty_stream() -> None:
 
 @breaks("ARK-BUD-3", follows=WHERE_FAILURES_COUNT)
 def counts_on_after_a_break() -> None:
-    """A break after progress adds to the failures counted before the progress."""
+    """A break after progress adds to the earlier failures instead of starting a new count."""
     recount(lambda _, notice, count: 0 if notice.cause is None else count + 1)
 
 
 @breaks("ARK-BUD-14", follows=WHERE_FAILURES_COUNT)
 def takes_the_first_id_alone_for_progress() -> None:
-    """Only the first id of a job counts as progress."""
+    """Only the first id of a job counts as progress; later new ids do not."""
     _count_new_ids(lambda known, block: block.id is None or known == [""])

@@ -1,4 +1,4 @@
-"""Write the reports of a comparison; the name of a file selects the format."""
+"""Write the reports of a comparison; the suffix of each file's name selects its format."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ _BY_ENDING: Final[Mapping[str, Callable[[Contrast], str]]] = {".html": _page, ".
 
 
 def check_names(paths: Sequence[Path]) -> None:
-    """Raise UsageError for a report with an unknown suffix."""
+    """Raise UsageError if the name of a report has an unknown suffix."""
     for path in paths:
         if path.suffix not in _BY_ENDING:
             raise UsageError(

@@ -25,7 +25,7 @@ SLIPS = {
     "never = ['weit.settled']": "'weit' is unknown; did you mean 'wait'?",
     "callbacks = ['lock']": "'lock' is unknown; write one of checkpoint",
     "result = {wait = {error = 'gaveup'}}": "'gaveup' is unknown; did you mean 'gave_up'?",
-    "result = {wait = {}}": "needs one of 'ok', 'status', 'error'",
+    "result = {wait = {}}": "needs either 'error' or at least one of 'ok' and 'status'",
     "result = {cancel = {ok = true}}": "'cancel' is unknown; write 'wait'",
     "sleeps = [true]": "expect.sleeps 1: True (boolean) is not a number",
     "sleeps = [{least = 1}]": "expect.sleeps 1: 'least' is unknown",
