@@ -1,4 +1,4 @@
-"""The address behind a base URL (host, port, TLS), and the options of its sockets."""
+"""The address that a base URL stands for (host, port, TLS), and its sockets and timeouts."""
 
 import os
 import select
@@ -33,15 +33,15 @@ class Timeouts:
     answer: float = 120.0
     """The limit for the whole response to a call outside a trainer, such as `ArkorClient.job`."""
     chat: float = 600.0
-    """The limit for the whole response to `Checkpoint.infer`, including its callbacks."""
+    """The limit for the whole response to `Checkpoint.infer`, including calls to `on_delta`."""
     chat_silence: float = 60.0
     """The longest pause that is allowed within the response to an inference request."""
     token: float = 60.0
-    """The limit for one call of the token provider."""
+    """The limit for one call to the token provider."""
 
 
 def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
-    """Return a client's timeouts, or the defaults for None; raise TypeError."""
+    """Return `timeouts`, or the defaults if it is None; raise TypeError for any other object."""
     timeouts = Timeouts() if timeouts is None else timeouts
     check_kind("timeouts", timeouts, Timeouts, "Timeouts, such as Timeouts(connect=5.0)")
     return timeouts
@@ -55,11 +55,11 @@ class Address:
     port: int
     ssl_context: ssl.SSLContext | None = field(repr=False)
     server_name: str = ""
-    """The server name for TLS, which is sent and verified."""
+    """The server name that the TLS handshake sends and verifies."""
 
     @classmethod
     def of(cls, base_url: str, ssl_context: ssl.SSLContext | None) -> "Address":
-        """Return the address of `base_url`; by default TLS uses the system's trust store."""
+        """Return the address of `base_url`; without `ssl_context`, use the system's trust store."""
         origin = read_origin(base_url)
         secure = origin.scheme == "https"
         if secure and ssl_context is None:
@@ -69,16 +69,16 @@ class Address:
 
 
 def check_owner(owner: int) -> None:
-    """Raise TransportError if this is not the process `owner`, which opened the connection.
+    """Raise TransportError unless the current process is `owner`, which opened the connection.
 
     If a parent and its child shared a socket, each could read the other's responses.
     """
     if os.getpid() != owner:
-        raise TransportError("it belongs to the parent process")
+        raise TransportError("the connection belongs to the parent process")
 
 
 def keep_alive(connected: socket.socket) -> None:
-    """Turn on TCP keep-alive, so that the kernel notices a peer that is gone."""
+    """Turn on TCP keep-alive, so that the kernel notices when the peer is gone."""
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE:
         if hasattr(socket, name):

@@ -20,7 +20,10 @@ class NoBackend(Exception):
 
 
 async def probe(play: Play) -> None:
-    """Request the job to follow, or else a job that does not exist; raise NoBackend on failure."""
+    """Raise NoBackend unless the backend responds to a request for a job as it should.
+
+    The job is the one to follow or, if there is none, one that does not exist.
+    """
     followed = play.supply.followed
     url = play.target.url
     try:
@@ -46,10 +49,10 @@ def _is_a_backend(url: str, answer: Answer) -> None:
     if answer.status == _UNAUTHORISED:
         raise NoBackend(f"{url} refused the token ({answer.told}); check ARKOR_TOKEN")
     if answer.status in _REDIRECTS:
-        to = answer.header("location") or "elsewhere"
+        to = answer.header("location") or "an unspecified address"
         raise NoBackend(
             f"{url} redirects to {to}; the kit does not send its token there; if that is your "
-            "backend, give its address"
+            "backend, pass its address as --base-url"
         )
     if answer.status >= _BROKEN:
         raise NoBackend(f"{url} failed: it answered {answer.told} to a request for a job")
@@ -73,9 +76,10 @@ def _silent(url: str, answer: Answer, seconds: float) -> str:
 
 
 async def _is_there(play: Play, missing: Answer) -> None:
-    """Distinguish a backend whose errors are not JSON from a server without these routes.
+    """Raise NoBackend if the server does not have the routes of a backend.
 
-    A backend refuses an invalid create; any other server does not know the route.
+    The error that was received is not JSON, but a backend may have sent it. A backend rejects an
+    invalid create request; any other server has no route for it.
     """
     answer = await play.ask("create", play.target.jobs(), "POST", body=b"[]")
     if answer.status in {_UNKNOWN, 405, 501} or answer.header("content-type").startswith(

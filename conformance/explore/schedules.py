@@ -1,4 +1,4 @@
-"""Make random schedules of faults, turn them into cases, and shrink failing ones.
+"""Make random schedules of faults, turn them into cases, and shrink those that fail.
 
 Each case expects what the oracle predicts; `arkor-conformance explore` runs the cases.
 """
@@ -32,9 +32,9 @@ _STATUSES: Final = (200,) * 8 + (401, 403, 404, 410, 418, 429, 500, 503)
 _JOB_STATUSES: Final = ("running", "running", "running", "completed", "failed", "cancelled")
 _IDS: Final = ("1", "2", "3", "4", "é", "10", "a b")
 _REFUSED: Final = Attempt(status=503)
-"""The simplest failing attempt."""
+"""The simplest attempt that fails."""
 _ODD_IDS: Final[Mapping[str | None, str]] = {"é": "5", "10": "6", "a b": "7"}
-"""A plain id to replace each unusual one."""
+"""For each unusual id, the plain one that replaces it."""
 _KINDS: Final = (Kind.LOG,) * 5 + tuple(kind for kind in Kind if kind is not Kind.END)
 _JSON: Final[Mapping[Kind, Mapping[str, Json]]] = {
     Kind.STARTED: {"timestamp": "2026-05-01T00:00:00Z"},
@@ -68,7 +68,7 @@ _REQUIRES: Final = (
 
 
 def roll(seed: int, number: int, profile: str) -> Schedule:
-    """Return random schedule `number` of `seed`; the same arguments give the same schedule."""
+    """Return the `number`th random schedule for `seed`; equal arguments give equal schedules."""
     rng = random.Random(f"{seed}/{number}/{profile}")  # noqa: S311 - must be repeatable
     attempts = [_attempt(rng) for _ in range(rng.randint(1, 6))]
     # The last attempt ends the wait, unless the budget is exhausted earlier.
@@ -178,7 +178,7 @@ def _job_rule(status: str) -> Mapping[str, Json]:
 
 def _answer(attempt: Attempt) -> Mapping[str, Json]:
     if attempt.status != 200:  # noqa: PLR2004 - the one that opens
-        return {"status": attempt.status, "json": {"error": "as the schedule says"}}
+        return {"status": attempt.status, "json": {"error": "the schedule asks for this error"}}
     frames = [_frame_words(frame) for frame in attempt.frames]
     return {"frames": frames, "end": "eof" if attempt.clean else "bad_chunk"}
 
@@ -210,7 +210,7 @@ def _frame_words(frame: Frame) -> Mapping[str, Json]:
 
 
 def smaller(schedule: Schedule) -> Iterator[Schedule]:
-    """Yield schedules that are one step simpler, the greatest simplifications first."""
+    """Yield schedules that are one step simpler, with the biggest simplifications first."""
     attempts = schedule.attempts
     if schedule.trigger is not None:
         yield evolve(schedule, trigger=None)
@@ -228,7 +228,7 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def _plainer(schedule: Schedule) -> Iterator[Schedule]:
-    """Yield schedules of the same length in which one part is replaced by a plain one."""
+    """Yield schedules of the same length in which one part is replaced by a simpler one."""
     attempts = schedule.attempts
     for n, attempt in enumerate(attempts[:-1]):
         if attempt != _REFUSED:
@@ -245,9 +245,9 @@ def _plainer(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def _simpler(frame: Frame) -> Iterator[Frame]:
-    """Yield a frame with a simpler kind (a log, or malformed data), and one with a plain id.
+    """Yield copies of a frame that have a simpler kind (a log or malformed data) or a plain id.
 
-    A failure that remains does not depend on the kind of the frame or on its id.
+    If a case still fails with such a copy, the failure does not depend on what was replaced.
     """
     if frame.kind is not Kind.LOG:
         yield evolve(frame, kind=Kind.LOG)

@@ -17,13 +17,14 @@ class StdinLines:
     _stdin: Stdin
     _buffer: bytearray = field(factory=bytearray, init=False)
     _seen: int = field(default=0, init=False)
-    """How many bytes of the buffer are known to contain no newline."""
+    """The number of bytes at the start of the buffer that are known to contain no newline."""
     _ended: bool = field(default=False, init=False)
 
     async def next(self) -> bytes | None:
         """Return the next line without its newline, or None after the last one.
 
-        A line of more than `LONGEST` bytes is cut to `LONGEST + 1`, so that callers can detect it.
+        A line of more than `LONGEST` bytes is cut to `LONGEST + 1` bytes, which tells callers that
+        it was too long.
         """
         while (end := self._buffer.find(b"\n", self._seen)) < 0:
             del self._buffer[LONGEST + 1 :]

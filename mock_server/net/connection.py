@@ -1,8 +1,8 @@
 """Serve one connection: read and answer one request after another until the connection ends.
 
 Any error ends this connection and nothing else. The journal records the kind and place of the
-error, never what the peer sent. h11 only reads requests; `exchange.py` writes responses itself,
-because faults need bytes that h11 refuses to write.
+error, never what the peer sent. h11 is used only to read requests; `exchange.py` writes the responses,
+because some faults need bytes that h11 refuses to write.
 """
 
 import ssl
@@ -41,12 +41,12 @@ _GARBAGE: Final = b"\x16\x03\x00garbage\xff\xfe\r\n\r\n"
 _NOT_TLS: Final = b"this is no TLS at all\r\n"
 _REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
 _FIN_SOON: Final = 0.01
-"""The longest time, in seconds, that a FIN sent right after a request may take to arrive."""
+"""How long, in seconds, to wait for a FIN that the client sent right after its request."""
 
 
 @define(eq=False)
 class ServerConnection:
-    """One accepted connection; call `run` once, and it always closes the wire."""
+    """One accepted connection; call `run` or `serve_one` once. Both always close the wire."""
 
     _service: Service
     wire: Wire
@@ -136,7 +136,7 @@ class ServerConnection:
             await self.wire.finish(rejection(status, "this server failed; see its journal"))
 
     def end_now(self, how: Ending) -> None:
-        """End the connection from outside: with RST if `how` asks for it, otherwise with FIN."""
+        """End the connection at once: with an RST if `how` asks for one, otherwise with a FIN."""
         self._forced = how
         self._closed_by = ("server", "rst" if how is Ending.RST else "fin")
         if self._scope is not None:
@@ -264,10 +264,10 @@ class ServerConnection:
     ) -> None:
         """End the exchange if the client leaves while it is being answered.
 
-        A client that only closed its sending half looks the same until the server writes to it.
-        Such a client still gets its response while sending makes progress, up to the first pause
-        that a stream or a rule causes. It gets no response if the scenario drops half-closed
-        connections.
+        A client that has closed only its sending half cannot be told from one that has left until
+        the server writes to it. It still gets its response as long as sending makes progress, up
+        to the first pause that a stream or a rule causes. If the scenario drops half-closed
+        connections, it gets no response.
         """
         how = await self._reader.watch(lambda: exchange.idle)
         if how is None:
@@ -303,7 +303,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _place(error: BaseException) -> str:
-    """Return the innermost module and line of `mock_server` in a traceback, without any data."""
+    """Return the module and line of the innermost `mock_server` frame in an error's traceback."""
     frames = [
         (frame.f_globals.get("__name__", ""), line) for frame, line in walk_tb(error.__traceback__)
     ]

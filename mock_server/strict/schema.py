@@ -1,4 +1,4 @@
-"""Write the JSON Schemas (2020-12) of shapes, as documents with a name and an id."""
+"""Turn schemas into complete JSON Schema (2020-12) documents, each with a title and an id."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 def schema_id(name: str) -> str:
     """Return the id of a schema: a URN, because its file is not published at a fixed URL.
 
-    The number is the version of the vocabulary, not of the file.
+    The number at its end is the version of the vocabulary, not of the file.
     """
     return f"urn:arkor-proto:schema:{name}:1"
 
@@ -40,7 +40,7 @@ def schema_document(name: str, title: str, schema: Schema) -> dict[str, object]:
 
 
 def schema_text(document: Schema) -> str:
-    """Return the text of a schema's file."""
+    """Return the text of the file for a schema document."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -49,7 +49,7 @@ def _without(schema: Schema, *keys: str) -> dict[str, object]:
 
 
 def _titled(value: object) -> Iterator[Schema]:
-    """Yield every table of a schema."""
+    """Yield every titled table in a schema."""
     if is_table(value):
         if "properties" in value and isinstance(value.get("title"), str):
             yield value

@@ -1,4 +1,4 @@
-"""Mutants that mishandle frames: the callback a frame triggers, or the result it leads to."""
+"""Mutants that mishandle frames, so that a callback or the result of `wait()` is wrong."""
 
 # ruff: noqa: D401
 
@@ -70,7 +70,7 @@ def delivers_pings() -> None:
 
 @breaks("ARK-EVT-5", follows=("ARK-SSE-12", "ARK-STR-4", "ARK-EVT-1", "ARK-EVT-27"))
 def ends_at_a_ping() -> None:
-    """A ping ends the wait as `event: end` does."""
+    """A ping ends the wait, as if it were `event: end`."""
     misread(lambda block: evolve(block, name="end") if block.name == "ping" else block)
 
 
@@ -206,7 +206,7 @@ def takes_missing_numbers_for_zero() -> None:
 
 @breaks("ARK-EVT-12")
 def forgets_the_adapter() -> None:
-    """The adapter of a checkpoint event has only its `kind` and no other members."""
+    """The adapter of a checkpoint event has no members except `kind`."""
 
     def adapter(_: Checkpoint) -> Mapping[str, object]:
         return {"kind": "checkpoint"}
@@ -314,7 +314,7 @@ def catches_up_backwards() -> None:
 
 @breaks("ARK-EVT-10")
 def takes_zero_for_missing() -> None:
-    """The callback gets None for a figure that is 0."""
+    """The callback gets None for a number that is 0."""
     _change_data(lambda _, data: {key: value or None for key, value in data.items()})
 
 

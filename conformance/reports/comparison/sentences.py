@@ -1,4 +1,4 @@
-"""The sentences of a comparison, shared by all of its reports."""
+"""The sentences that all reports on a comparison share."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
@@ -38,7 +38,7 @@ MARKS: Final[Mapping[str, str]] = {
 
 @frozen
 class Part:
-    """One line of a cell: a result, and its profiles if not all profiles have it."""
+    """One line of a cell: a result and, unless all profiles share it, the profiles that have it."""
 
     word: str
     severity: int | None
@@ -66,7 +66,10 @@ def cell(row: Row, side: int) -> Sequence[Part]:
 
 
 def worth_showing(contrast: Contrast) -> Sequence[Row]:
-    """Return the rules that differ or are broken: those that differ come first, worst first."""
+    """Return the rules that differ or are broken.
+
+    Those that differ come before the others; in each group, the worst come first.
+    """
     rows = [row for row in contrast.rules if row.differs or row.worst]
     return sorted(rows, key=lambda row: (not row.differs, -row.worst))
 
@@ -75,7 +78,7 @@ def basis(contrast: Contrast) -> Iterator[str]:
     """Yield notes on what is compared, and especially on what is left out."""
     sides = contrast.sides
     yield from (f"{side.name} is {side.partial}." for side in sides if side.partial)
-    yield from _different(sides, "specification", [side.specification for side in sides])
+    yield from _different(sides, "specification versions", [side.specification for side in sides])
     if len({side.cases for side in sides}) > 1:
         yield "The sets of cases differ, so a case may have changed even if its id is the same."
     left = [(side.name, contrast.only_in(side)) for side in sides]
@@ -86,21 +89,21 @@ def basis(contrast: Contrast) -> Iterator[str]:
     for name in PROFILE_NAMES:
         without = [side.name for side in sides if name not in side.profiles]
         if without and len(without) < len(sides):
-            yield f"{name} is left out, because it was not judged for {_listed(without)}."
-    yield from _different(sides, "time", [f"{side.time} time" for side in sides])
+            yield f"Profile {name} is left out, because it was not judged for {_listed(without)}."
+    yield from _different(sides, "kinds of time", [f"{side.time} time" for side in sides])
     strict = ["on" if side.strict else "off" for side in sides]
-    yield from _different(sides, "--strict", strict)
-    yield from _different(sides, "version of the kit", [side.kit for side in sides])
+    yield from _different(sides, "settings of --strict", strict)
+    yield from _different(sides, "versions of the kit", [side.kit for side in sides])
 
 
 def _different(sides: Sequence[Side], what: str, values: Sequence[str]) -> Iterator[str]:
-    """Yield a note if a setting differs between sides: each value, and the sides that have it."""
+    """If a setting differs between sides, yield a note with each value and the sides that have it."""
     found: dict[str, list[str]] = {}
     for side, value in zip(sides, values, strict=True):
         found.setdefault(value, []).append(side.name)
     if len(found) > 1:
         each = [f"{value} for {_listed(names)}" for value, names in found.items()]
-        yield f"Not the same {what}: {'; '.join(each)}."
+        yield f"The {what} differ: {'; '.join(each)}."
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -121,18 +124,23 @@ def _of_a_history(contrast: Contrast) -> str:
     who = f"{first.client}, from {first.name} to {last.name}"
     parts = [f"{plural(len(broke), 'MUST rule')} broke ({some(list(broke))})"] if broke else []
     if fixed:
-        number = f"{len(fixed)}" if broke else plural(len(fixed), "MUST rule")
+        number = _number(fixed, parts)
         parts.append(f"{number} {'was' if len(fixed) == 1 else 'were'} fixed ({some(list(fixed))})")
     if found:
         was = "was" if len(found) == 1 else "were"
-        parts.append(f"{len(found)} {_is(found)} broken but {was} not judged before")
+        parts.append(f"{_number(found, parts)} {_is(found)} broken but {was} not judged before")
     if still:
-        parts.append(f"{len(still)} {_is(still)} still broken")
+        parts.append(f"{_number(still, parts)} {_is(still)} still broken")
     if not broke and not fixed:
-        parts = ["nothing broke and nothing was fixed", *parts]
+        parts = ["nothing broke", "nothing was fixed", *parts]
     if not broke and not fixed and not found and not still:
         return f"{who}: nothing broke, and no MUST rule is broken."
     return f"{who}: {_listed(parts)}."
+
+
+def _number(names: Collection[str], parts: Sequence[str]) -> str:
+    """Return how many rules there are; only the first part of a sentence says "MUST rules"."""
+    return f"{len(names)}" if parts else plural(len(names), "MUST rule")
 
 
 def _is(names: Collection[str]) -> str:
@@ -148,7 +156,10 @@ def _side_by_side(contrast: Contrast) -> str:
 
 
 def _breaking(contrast: Contrast) -> Iterator[str]:
-    """Yield how many MUST rules each side breaks; with many sides, only for the best and worst."""
+    """Yield how many MUST rules each side breaks.
+
+    If there are many sides, include only those that break the fewest and the most.
+    """
     counts = [(len(contrast.broken(n)), side.name) for n, side in enumerate(contrast.sides)]
     if len(counts) <= _MOST_NAMED:
         yield from (f"{name} breaks {number or 'none'}" for number, name in counts)
@@ -159,7 +170,7 @@ def _breaking(contrast: Contrast) -> Iterator[str]:
 
 
 def some(names: Sequence[str]) -> str:
-    """Return the first few names, and the number of others."""
+    """Return the first few names, and how many more there are."""
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -175,7 +186,7 @@ def count_of_cases(contrast: Contrast) -> str:
     only = new_and_removed(contrast.whole)
     more = f" {only}." if only else ""
     noun = "case" if len(rows) == 1 else "cases"
-    said = f": {', '.join(parts)}" if parts else " none changed"
+    said = f": {', '.join(parts)}" if parts else ", none changed"
     return f"Of {len(rows):,} {noun}{said}.{more}"
 
 
@@ -191,11 +202,11 @@ _COUNTED: Final[Mapping[Change, str]] = {
 
 
 def new_and_removed(step: Contrast) -> str:
-    """Return how many cases are new or removed; empty if both runs have the same cases."""
+    """Return a phrase that says how many cases were added or removed; empty if none were."""
     before, after = ({case for case, _ in side.verdicts} for side in step.sides)
     parts = [
         f"{plural(len(found), 'case')} {word}"
-        for found, word in ((after - before, "new"), (before - after, "removed"))
+        for found, word in ((after - before, "added"), (before - after, "removed"))
         if found
     ]
     return _listed(parts)
@@ -231,11 +242,11 @@ class Section:
 
 
 def sections(contrast: Contrast) -> Iterator[Section]:
-    """Yield the cases that differ; in a history, yield one section for each kind of change."""
+    """Yield the cases that differ as one section or, in a history, one for each kind of change."""
     if not contrast.is_history:
         rows = [row for row in contrast.cases if row.differs]
         if rows:
-            said = f"Some {contrast.judged}s pass these cases and others do not."
+            said = f"The results of these cases are not the same for all {contrast.judged}s."
             yield Section(
                 f"Cases where the {contrast.judged}s differ", said, _by_rule(contrast, rows)
             )
@@ -249,11 +260,14 @@ def sections(contrast: Contrast) -> Iterator[Section]:
 
 _TITLES: Final[Mapping[Change, tuple[str, str]]] = {
     Change.BROKE: ("Broke", "Passed in the first run and failed in the last."),
-    Change.FOUND: ("Broken, but not judged before", "The first run could not judge these cases."),
+    Change.FOUND: (
+        "Broken, but not judged before",
+        "Failed in the last run and was not judged in the first.",
+    ),
     Change.FIXED: ("Fixed", "Failed in the first run and passed in the last."),
     Change.STILL: ("Still broken", "Failed in both the first run and the last."),
     Change.LOST: ("No longer judged", "Failed in the first run and was not judged in the last."),
-    Change.WARNED: ("New warnings", "Now breaks a rule that does not make a run fail."),
+    Change.WARNED: ("New warnings", "Now breaks a rule whose violation does not make a run fail."),
     Change.UNWARNED: ("Former warnings", "No longer breaks the rule that caused the warning."),
 }
 
@@ -267,7 +281,7 @@ def _by_rule(contrast: Contrast, rows: Sequence[Row]) -> Mapping[str, Sequence[R
 
 
 def _rule_of(contrast: Contrast, row: Row) -> str:
-    """Return the rule that a case cites first, in the last run that has a finding."""
+    """Return the first rule that a case cites, in the last run in which it cites any."""
     for side in reversed(contrast.sides):
         for profile in row.cells[0]:
             if cited := side.verdicts[row.name, profile].cited:
@@ -276,7 +290,7 @@ def _rule_of(contrast: Contrast, row: Row) -> str:
 
 
 def findings(contrast: Contrast, row: Row) -> Iterator[tuple[str, str, tuple[str, str, str]]]:
-    """Yield each run's first finding in a case, with the names of the run and the profile."""
+    """Yield each run's first finding for a case, with the name of the run and of the profile."""
     for side in contrast.sides:
         for profile in row.cells[0]:
             finding = side.verdicts[row.name, profile].finding

@@ -91,7 +91,10 @@ def test_the_sentence_of_a_history_names_the_rules() -> None:
     ("results", "said"),
     [
         ([[PASSING], [PASSING]], "nothing broke, and no MUST rule is broken."),
-        ([[FAILING], [FAILING]], "nothing broke and nothing was fixed and 1 is still broken."),
+        (
+            [[FAILING], [FAILING]],
+            "nothing broke, nothing was fixed and 1 MUST rule is still broken.",
+        ),
     ],
 )
 def test_the_sentence_of_a_history_without_change(
@@ -112,8 +115,8 @@ def test_a_history_is_told_step_by_step_and_from_the_first_to_the_last() -> None
 def test_new_and_removed_cases_are_told() -> None:
     contrast = history([PASSING, OTHER], [PASSING], [PASSING, OTHER])
     said = [step_in_a_line(step) for step in contrast.steps]
-    assert ["1 case removed" in said[0], "1 case new" in said[1]] == [True, True], said
-    assert count_of_cases(contrast.steps[0]) == "Of 1 case none changed. 1 case removed."
+    assert ["1 case removed" in said[0], "1 case added" in said[1]] == [True, True], said
+    assert count_of_cases(contrast.steps[0]) == "Of 1 case, none changed. 1 case removed."
 
 
 def test_the_versions_name_the_runs_of_a_history_if_they_differ() -> None:
@@ -164,10 +167,10 @@ def test_what_the_runs_do_not_have_in_common_is_said() -> None:
     first = run([PASSING], name="a")
     second = run([PASSING], name="b", time=TimeMode.SCALED, scope=strict)
     assert list(basis(made(first, second))) == [
-        "Not the same specification: 2 for a; 1 for b.",
+        "The specification versions differ: 2 for a; 1 for b.",
         "The sets of cases differ, so a case may have changed even if its id is the same.",
-        "Not the same time: virtual time for a; scaled time for b.",
-        "Not the same --strict: off for a; on for b.",
+        "The kinds of time differ: virtual time for a; scaled time for b.",
+        "The settings of --strict differ: off for a; on for b.",
     ]
 
 
