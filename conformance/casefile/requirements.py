@@ -154,8 +154,8 @@ def _check(where: str, rule: Requirement, version: str) -> None:
     match rule.source.kind:
         case SourceKind.OBSERVED if rule.level is Level.MUST:
             raise ScenarioError(
-                f"{where}: {rule.id}: an observed rule cannot be a MUST, because no document promises "
-                "the behaviour"
+                f"{where}: {rule.id}: an observed rule cannot be a MUST, because no document "
+                "promises the behaviour"
             )
         case SourceKind.PROPOSAL if not rule.why:
             raise ScenarioError(f"{where}: {rule.id}: a proposal must give its reason in 'why'")

@@ -149,9 +149,9 @@ class BackendPlan:
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart of the backend (by `arkor-mock control`) does to the jobs: nothing; it makes "
-        "the ids of new events start over at 1; or it makes every unfinished job lose its two newest "
-        "events",
+        "what a restart of the backend (by `arkor-mock control`) does to the jobs: nothing; it "
+        "makes the ids of new events start over at 1; or it makes every unfinished job lose its two "
+        "newest events",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )

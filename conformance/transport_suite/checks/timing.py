@@ -35,7 +35,7 @@ from mock_server import MockServer
 
 @check("T11", "ARK-BAK-1", "ARK-BAK-15")
 def delays_are_those_of_the_session(bench: Bench) -> None:
-    """Each reconnect happens exactly at the session's deadline, as measured by the client's clock."""
+    """Each reconnect happens exactly at the session's deadline, measured by the client's clock."""
     with bench.play(Scene(streams=[*[sends(refusal(503))] * 4, job(log(1))])) as play:
         play.wait()
         told = [each.delay for each in play.notices if isinstance(each, Reconnecting)]
