@@ -34,16 +34,17 @@ Hook: TypeAlias = Callable[[Event], object]
 
 
 class Checkpointer(Protocol):
-    """Saves the id of a job and the cursor, so that another process can resume.
+    """Saves the id of a job and the cursor, so that another process can resume the stream.
 
-    It is called after the callback of an event has returned, in the same task or thread and before
+    It is called after the callback for an event has returned, in the same task or thread and before
     the next event. So whatever ends the process, no event is lost, and at most the current one is
-    delivered twice. `attach(job_id, last_event_id=…)` resumes. An exception from it is treated like
-    one from a callback. When events are iterated over, it is called when the next one is requested.
+    delivered twice. To resume, call `attach(job_id, last_event_id=…)`. An exception from the
+    checkpointer is treated like one from a callback. If the application iterates over the
+    events instead, the checkpointer is called when the application requests the next event.
     """
 
     def __call__(self, job_id: str, last_event_id: str, /) -> object:
-        """Save both arguments; the asynchronous client awaits an awaitable result."""
+        """Save both arguments; the asynchronous client awaits the result if it is awaitable."""
         ...
 
 
@@ -56,18 +57,18 @@ def _is_callable(_: object, attribute: "Attribute[Value]", value: Value) -> None
 
 
 def check_callbacks(callbacks: object) -> None:
-    """Raise TypeError if `callbacks` is not a Callbacks."""
+    """Raise TypeError if `callbacks` is not a Callbacks object."""
     check_kind("callbacks", callbacks, Callbacks, "Callbacks, such as Callbacks(on_log=print)")
 
 
 @frozen(kw_only=True)
 class Callbacks(Generic[Checkpoint]):
-    """The application's hooks, all of them optional; the `on_…` hooks get one argument.
+    """The application's hooks, all of them optional; each `on_…` hook takes one argument.
 
     The five hooks for events are called one at a time, in stream order, and only inside `wait`; the
-    profile decides what an exception from one does. `on_reconnect` and `on_notice` get the client's
-    notices; an exception from them is logged and has no other effect. Raises TypeError for a hook
-    that is not callable.
+    profile decides what happens if one raises an exception. `on_reconnect` and `on_notice` get the
+    client's notices; an exception from them is logged and has no other effect. Raises TypeError for
+    a hook that is not callable.
     """
 
     on_started: Hook[TrainingStarted] | None = field(default=None, validator=_is_callable)
@@ -84,7 +85,7 @@ class Callbacks(Generic[Checkpoint]):
     ) -> Callable[[TrainingEvent], object]:
         """Return a function that calls the hook for an event and returns its result.
 
-        `checkpoint` makes the argument of `on_checkpoint` from the event.
+        `checkpoint` turns the event into the argument of `on_checkpoint`.
         """
         on_log, on_started, on_checkpoint = self.on_log, self.on_started, self.on_checkpoint
 

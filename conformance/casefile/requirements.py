@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""The specification's rules as data: where the file is, its version, its requirements.
+"""The specification's rules as data: where the file is, its version and its requirements.
 
 In a source checkout, the specification is in `spec/` next to the packages; in an installed wheel,
 it is inside this package.
@@ -104,7 +104,7 @@ REQUIREMENTS: Final = table(_Requirements, "the specification's rules")
 def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
     """Return the requirements by id, in the order of the file, or raise ReadingError.
 
-    The published statements that they cite are in `sources.md`, next to the file.
+    The published statements that the requirements cite are in `sources.md`, in the same directory.
     """
     file = path or specification_directory() / "requirements.toml"
     statements = load_statements(file.with_name("sources.md"))
@@ -148,12 +148,14 @@ def is_newer(since: str, version: str) -> bool:
 def _check(where: str, rule: Requirement, version: str) -> None:
     if is_newer(rule.since, version):
         raise ScenarioError(
-            f"{where}: {rule.id}: 'since' is {rule.since}, but this is version {version}"
+            f"{where}: {rule.id}: 'since' is {rule.since}, but this specification is version "
+            f"{version}"
         )
     match rule.source.kind:
         case SourceKind.OBSERVED if rule.level is Level.MUST:
             raise ScenarioError(
-                f"{where}: {rule.id}: an observed rule cannot be a MUST, because no document promises it"
+                f"{where}: {rule.id}: an observed rule cannot be a MUST, because no document "
+                "promises the behaviour"
             )
         case SourceKind.PROPOSAL if not rule.why:
             raise ScenarioError(f"{where}: {rule.id}: a proposal must give its reason in 'why'")

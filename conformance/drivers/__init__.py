@@ -1,4 +1,4 @@
-"""The kit's own drivers: for the reference client, for clients in JavaScript and for the SDK."""
+"""The drivers that come with the kit: for the reference client, the SDK and other clients."""
 
 import sys
 

@@ -10,12 +10,12 @@ from conformance.strict_data import Json
 from conformance.trace.events import CallbackRan, Settled, Trace
 
 ANY_KIND: Final = "any"
-"""The expected kind of failure in a case that accepts any kind."""
+"""The value of `Result.error` in a case that accepts any kind of failure."""
 
 
 @frozen
 class Expected:
-    """One expected callback; only the keys in `data` are compared with its argument."""
+    """One expected callback; of its argument, only the members named in `data` are compared."""
 
     name: str
     data: Mapping[str, Json]
@@ -33,7 +33,7 @@ class Callbacks:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last expected callback."""
+        """The last expected callback; nothing if no callback is expected."""
         return (f"callback#{len(self.expected)}",) if self.expected else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -74,7 +74,7 @@ class Calls:
         return (f"callback.{self.name}#{len(self.expected)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the calls with the expected ones; members that are not expected are ignored."""
+        """Compare the calls with the expected ones; ignore members that these do not name."""
         seen = [(event, fact) for event, fact in trace.of(CallbackRan) if fact.name == self.name]
         expected = f"{self.name} called with {', '.join(str(dict(each)) for each in self.expected)}"
         for n, (event, fact) in enumerate(seen):
@@ -107,7 +107,7 @@ class Result:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The end of the operation."""
+        """The event that the operation settled."""
         return (f"{self.operation}.settled",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -145,18 +145,18 @@ class Result:
 
 @frozen
 class Equal:
-    """Expects that several operations return the same result."""
+    """Expects several operations to return the same result."""
 
     operations: tuple[str, ...]
 
     @property
     def word(self) -> str:
-        """The name of the expectation, followed by the operations."""
+        """The expectation and its operations, such as `equal(wait, wait2)`."""
         return f"equal({', '.join(self.operations)})"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The end of every operation."""
+        """For each operation, the event that it settled."""
         return tuple(f"{operation}.settled" for operation in self.operations)
 
     def judge(self, trace: Trace) -> Divergence | None:

@@ -131,7 +131,7 @@ REQUESTS: Final[Shape[Mapping[str, RequestWords]]] = mapping(
 
 @frozen(kw_only=True)
 class EqualHeader:
-    """Expects that several requests have a header with the same value."""
+    """Expects several requests to have a header with the same value."""
 
     header: str = needed(_LOWER, "the header")
     requests: tuple[str, ...] = needed(array(EXCHANGE, least=1), "the requests", name="of")

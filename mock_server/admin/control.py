@@ -47,13 +47,14 @@ _MANY_DOTS: Final = re.compile(r"""(?:[\w"' \t-]{1,100}\.){64}""")
 async def scenario_of(request: Request) -> Scenario:
     """Read a scenario from a request body: TOML if the Content-Type contains `toml`, else JSON.
 
-    Parsing runs in a thread, because TOML takes seconds per megabyte. It may raise Refusal or
-    ScenarioError.
+    Parse in a thread, because TOML takes seconds per megabyte. May raise Refusal or ScenarioError.
     """
     read = partial(_from_json, request)
     if "toml" in (request.header("content-type") or ""):
         if len(request.body) > _LONGEST_TOML:
-            raise Refusal(413, f"the TOML is longer than {_LONGEST_TOML >> 20} MiB; send JSON")
+            raise Refusal(
+                413, f"the TOML is longer than {_LONGEST_TOML >> 20} MiB; send JSON instead"
+            )
         read = partial(_from_toml, request)
     found = await to_thread.run_sync(read)
     backend = found.backend
@@ -73,7 +74,9 @@ def _from_toml(request: Request) -> Scenario:
     try:
         source = request.body.decode()
     except UnicodeDecodeError as error:
-        raise Refusal(400, f"byte {error.start} is not UTF-8; use bytes_hex") from None
+        raise Refusal(
+            400, f"the byte at offset {error.start} is not UTF-8; use bytes_hex"
+        ) from None
     if _MANY_DOTS.search(source):
         # `tomllib` takes quadratic time in the number of parts of a dotted key.
         raise Refusal(400, "TOML: a dotted key has more than 64 parts; use fewer")
@@ -100,7 +103,7 @@ async def control(
 
 
 def _hidden(value: dict[str, object]) -> Reply:
-    """Return a JSON response with the tokens of the scenario redacted."""
+    """Return a JSON response in which the tokens of the scenario are redacted."""
     return Reply(200, JSON_TYPE, redacted_members(compact(value)).encode())
 
 

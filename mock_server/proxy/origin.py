@@ -35,7 +35,7 @@ PROXY_CAPABILITIES: Final = frozenset(Capability) - {Capability.BACKEND}
 CONNECT_TIME: Final = 10.0
 """The time limit, in seconds, for connecting to the upstream, including the TLS handshake."""
 ANSWER_TIME: Final = 300.0
-"""The time limit, in seconds, from a request to the head of its response."""
+"""The time limit, in seconds, for sending a request and receiving the head of its response."""
 
 
 @define(eq=False)
@@ -78,7 +78,7 @@ class UpstreamSource:
         return bytes(event.data) if isinstance(event, h11.Data) else None
 
     async def aclose(self) -> None:
-        """End the connection to the upstream."""
+        """Close the connection to the upstream."""
         await self._exchange.aclose()
 
 

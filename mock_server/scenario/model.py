@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""A scenario as a value: the backend, its jobs, its limits, and the rules.
+"""The contents of a scenario: the backend, its jobs, the limits of the server, and the rules.
 
 Durations are in seconds here, and in milliseconds (`_ms`) in a scenario file.
 """
@@ -29,7 +29,7 @@ from mock_server.strict.words import group, table, word
 
 @frozen(kw_only=True)
 class JobPlan:
-    """What one job will do. The n-th create uses the n-th plan, or else the last."""
+    """What one job will do. The n-th create uses the n-th plan, or the last if there are fewer."""
 
     id: str | None = word(
         text(1000),
@@ -68,7 +68,7 @@ class JobPlan:
     )
     emitted: bool = word(
         flag(),
-        "whether the log has all of the job's events as soon as the job exists",
+        "whether the log contains all of the job's events as soon as the job exists",
         default=False,
     )
 
@@ -102,7 +102,8 @@ class BackendPlan:
     )
     tenants: tuple[Tenant, ...] = word(
         array(table(Tenant, "a tenant, such as {token = 't', org = 'o', projects = ['p']}"), 100),
-        "the only tokens that the backend accepts; each gives access to the jobs of its projects",
+        "the tenants, each with a token; the backend accepts no other tokens, and each token gives "
+        "access only to the jobs in its tenant's projects",
         default=(),
         needs=Capability.BACKEND,
         secret=True,
@@ -110,46 +111,47 @@ class BackendPlan:
     tenancy: Tenancy = word(
         choice(Tenancy),
         "when the backend checks that a job belongs to the tenant: on every request; never; or on "
-        "every request except one that resumes a stream, so that any token can resume it",
+        "every request except those that resume a stream, so that any token can resume any stream",
         default=Tenancy.CHECKED,
         needs=Capability.BACKEND,
     )
     idempotency: Idempotency = word(
         choice(Idempotency),
         "how the backend treats idempotency keys: it makes one job for each key; ignores the keys; "
-        "makes one job for each key unless two creates with it overlap; makes one job for each "
-        "combination of key and body; or makes one job for each body",
+        "makes one job for each key unless two creates with that key overlap; makes one job for "
+        "each combination of key and body; or makes one job for each body",
         default=Idempotency.KEPT,
         needs=Capability.BACKEND,
     )
     cancel: Cancelling = word(
         choice(Cancelling),
-        "what the backend does with a cancel: it ends the job; it accepts the cancel but lets the "
-        "job continue; or it turns even a job that has already ended into a cancelled one",
+        "what the backend does with a cancel request: it ends the job; it accepts the request but "
+        "lets the job continue; or it marks the job as cancelled even if the job has already ended",
         default=Cancelling.HONOURED,
         needs=Capability.BACKEND,
     )
     follower: Following = word(
         choice(Following),
-        "what jobs do without followers: they continue; they pause; or they stop and lose their "
-        "log when their first follower leaves before the end",
+        "how a job depends on its followers: it continues without them; it pauses while it has "
+        "none; or it stops and loses its log when its first follower leaves before the job has "
+        "ended",
         default=Following.FREE,
         needs=Capability.BACKEND,
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "how the backend sends a new event: to all followers of the job independently; to only one "
-        "of them, in turn; to one after another, so that a follower that does not read delays the "
-        "others; or to one after another, so that a follower that does not read delays even all "
-        "other requests",
+        "how the backend sends a new event: to each follower of the job independently; to only one "
+        "follower, a different one each time; to one follower after another, so that a follower "
+        "that does not read holds up the others; or to one follower after another, so that a "
+        "follower that does not read holds up every other request as well",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart of the backend (by `arkor-mock control`) does to the jobs: nothing; it makes "
-        "the ids of new events start over at 1; or it makes every unfinished job lose its two newest "
-        "events",
+        "what a restart of the backend (by `arkor-mock control`) does to the jobs: nothing; it "
+        "makes the ids of new events start over at 1; or it makes every unfinished job lose its two "
+        "newest events",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )
@@ -201,8 +203,8 @@ class Limits:
     )
     jobs: int = word(
         integer(1, 1_000_000),
-        "the maximum number of jobs; beyond it, the backend forgets jobs without followers, in the "
-        "order in which they ended",
+        "the maximum number of jobs; to stay within it, the backend forgets jobs that have ended "
+        "and have no followers, starting with the one that ended first",
         default=1_000_000,
     )
     records: int = word(
@@ -217,10 +219,10 @@ class Limits:
 
 @frozen(kw_only=True)
 class Scenario:
-    """A whole scenario: a backend and its faults."""
+    """A whole scenario: a backend, its jobs, the limits of the server, and the rules."""
 
     schema: int = word(integer(1, 1), "the version of the scenario format", default=1)
-    name: str = word(text(200), "a name for messages", default="")
+    name: str = word(text(200), "the name of the scenario in messages", default="")
     seed: int = word(integer(0, 2**63), "the seed for all random choices", default=0)
     backend: BackendPlan = word(
         table(BackendPlan, "the backend's table"),
@@ -231,7 +233,10 @@ class Scenario:
         table(Limits, "the limits' table"), "the limits of the server", default=Limits()
     )
     jobs: tuple[JobPlan, ...] = word(
-        array(JOB, 10_000), "the jobs, in order", default=(), name="job"
+        array(JOB, 10_000),
+        "the plans for the jobs, in the order in which they are used",
+        default=(),
+        name="job",
     )
     rules: tuple[Rule, ...] = word(
         array(RULE, 10_000), "the rules; every matching rule applies", default=(), name="rule"

@@ -1,4 +1,4 @@
-"""Generate the catalogue of faults from their declarations, with an example for each.
+"""Generate the catalogue of scenario keys from their declarations, with an example of each fault.
 
 `python -m mock_server.scenario.reference` writes FAULTS.md and the schema of scenarios.
 """
@@ -67,7 +67,7 @@ def _meaning(described: Word) -> str:
 
 
 def publish(root: Path) -> Sequence[Path]:
-    """Write the generated files of a checkout and return their paths."""
+    """Write the generated files to the checkout in `root` and return their paths."""
     schema = root / "spec" / "schemas" / "scenario.schema.json"
     faults = root / "mock_server" / "FAULTS.md"
     schema.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The session's deadlines follow the given clock; the transport limits the time to connect."""
+"""Checks of the delays and deadlines of the session, and of the transport's own timeouts."""
 
 import threading
 
@@ -35,12 +35,12 @@ from mock_server import MockServer
 
 @check("T11", "ARK-BAK-1", "ARK-BAK-15")
 def delays_are_those_of_the_session(bench: Bench) -> None:
-    """Each reconnect happens exactly at the session's deadline, as measured by the client's clock."""
+    """Each reconnect happens exactly at the session's deadline, measured by the client's clock."""
     with bench.play(Scene(streams=[*[sends(refusal(503))] * 4, job(log(1))])) as play:
         play.wait()
         told = [each.delay for each in play.notices if isinstance(each, Reconnecting)]
         same("delays", play.clock.delays(), [1.0, 2.0, 4.0, 8.0])
-        same("delays that were reported", told, [1.0, 2.0, 4.0, 8.0])
+        same("reported delays", told, [1.0, 2.0, 4.0, 8.0])
 
 
 @check("T11", "ARK-BAK-4")
@@ -53,7 +53,7 @@ def the_delay_after_a_clean_end_is_the_first_one(bench: Bench) -> None:
 
 @check("T11", "ARK-BAK-11")
 def a_wish_of_the_backend_is_waited_for(bench: Bench) -> None:
-    """A Retry-After header reaches the session with the other headers of the response."""
+    """The session gets the Retry-After header of a response and waits as long as it says."""
     refused = sends(refusal(503, "later", "Retry-After: 17"))
     with bench.play(Scene(streams=[refused, job(log(1))], profile=HARDENED)) as play:
         play.wait()
@@ -71,7 +71,7 @@ def the_clock_of_the_system_does_as_well(bench: Bench) -> None:
 
 @check("T11", "ARK-IDL-1")
 def a_silent_stream_is_reopened(bench: Bench) -> None:
-    """When the session's idle timer expires, the stream is closed and opened again."""
+    """When the session's idle timer expires, the stream is closed and reopened."""
     heard = threading.Event()
 
     def script(visit: Visit) -> None:
@@ -128,7 +128,7 @@ def a_connect_has_a_limit(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_look_up_has_the_limit_of_the_connect(bench: Bench) -> None:
-    """The name look-up counts towards the connect timeout."""
+    """The time spent on the name look-up counts towards the connect timeout."""
     scene = Scene(job=None, url=URL, clock=None, connect_timeout=SOON)
     with bench.play(scene) as play, slow_look_up():
         play.starting().error(TransportError)
@@ -145,7 +145,7 @@ def a_tls_handshake_has_the_limit_of_the_connect(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_head_has_a_limit(bench: Bench) -> None:
-    """If no response head arrives, the exchange is reported as Broken after the head timeout."""
+    """An exchange is reported as Broken if its response head is incomplete at the head timeout."""
     create = [then_left(b"HTTP/1.1 200 OK\r\nContent-")]
     scene = Scene(job=None, create=create, clock=None, head_timeout=SOON)
     with bench.play(scene) as play:
@@ -189,7 +189,7 @@ def an_open_stream_has_no_limit(bench: Bench) -> None:
 
 @check("T3", "ARK-BUD-1")
 def a_refused_connection_is_broken(bench: Bench) -> None:
-    """A refused connection raises a TransportError that names the address."""
+    """If the connection is refused, `start()` raises a TransportError that names the address."""
     addresses = MockServer().addresses
     try:
         url = addresses.refused_url()

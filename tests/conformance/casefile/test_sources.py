@@ -113,7 +113,7 @@ def test_a_rule_without_since_is_as_old_as_the_specification(tmp_path: Path) -> 
             ('version = "2"', 'version = "two"'),
             "version: 'two' (string) is not a version, such as '2'",
         ),
-        (("text =", 'since = "3"\ntext ='), "'since' is 3, but this is version 2"),
+        (("text =", 'since = "3"\ntext ='), "'since' is 3, but this specification is version 2"),
         (
             ("text =", 'since = "new"\ntext ='),
             "since: 'new' (string) is not a version, such as '2'",

@@ -298,7 +298,7 @@ async def test_a_wrong_request_is_told_what_is_wrong_and_changes_nothing(
     ("body", "message"),
     [
         (b"[[rule]\n", "TOML: "),
-        (b'name = "\xff"', "byte 8 is not UTF-8; use bytes_hex"),
+        (b'name = "\xff"', "the byte at offset 8 is not UTF-8; use bytes_hex"),
         (b'[[rule]]\nedn = "rst"\n', "rule 1: 'edn' is unknown; did you mean 'end'?"),
         (b'[[rule]]\nstatus = "503"\n', "rule 1: status: '503' (string) is not a whole number"),
         (b'[[rule]]\nbody = "x"\njson = 1\n', "body and json cannot be combined"),
