@@ -1,7 +1,7 @@
 """Type checks for decoded JSON, and a traversal of bounded depth.
 
-A backend can nest its values to any depth. No function here descends further than `MAX_DEPTH`, so
-no value can exhaust the interpreter's stack (ARK-SEC-10).
+A backend can send values nested to any depth. No function here descends further than `MAX_DEPTH`,
+so no value can exhaust the interpreter's stack (ARK-SEC-10).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ JsonObject: TypeAlias = Mapping[str, object]
 """A decoded JSON object."""
 
 Change: TypeAlias = Callable[[str, object], object]
-"""Takes the name ("" for an item of an array) and the value; returns the new value."""
+"""Takes the name of a member ("" for an array item) and its value; returns the new value."""
 
 MAX_DEPTH: Final = 150
 
@@ -22,12 +22,12 @@ def is_object(value: object) -> TypeGuard[JsonObject]:
 
 
 def is_dict(value: object) -> TypeGuard[dict[str, object]]:
-    """Return whether a decoded JSON value is a plain dict, such as `json.loads` returns."""
+    """Return whether a decoded JSON value is a plain dict, as returned by `json.loads`."""
     return type(value) is dict
 
 
 def is_array(value: object) -> TypeGuard[Sequence[object]]:
-    """Return whether a JSON value is an array."""
+    """Return whether a decoded JSON value is an array."""
     return isinstance(value, (list, tuple))
 
 
@@ -37,7 +37,7 @@ def elided() -> object:
 
 
 def too_deep() -> NoReturn:
-    """Raise ValueError: a value is nested too deeply to be used."""
+    """Raise the ValueError for a value that is nested too deeply to be used."""
     raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
 
 
@@ -51,7 +51,8 @@ def rebuilt(
     """Return a copy of a JSON value with `change` applied to all members and items, parents first.
 
     `rename` is applied to the names of members. `deeper` returns the replacement for an object or
-    array below `MAX_DEPTH`, and for the whole value if the interpreter's stack is too small for it.
+    array that is nested more than `MAX_DEPTH` levels deep; if the interpreter's stack overflows
+    first, the whole value is replaced.
     """
     try:
         return _rebuilt(value, change, rename, deeper, MAX_DEPTH)

@@ -1,7 +1,7 @@
 """Remove secrets from what the mock records: header fields, targets, URLs, bodies, frames.
 
-A secret is the value of a name such as `token`, whatever its type. Names are decoded, and compared
-without regard to case and punctuation. A body that cannot be parsed may contain a secret anywhere,
+A secret is a value of any type whose name is one such as `token`. Names are decoded and compared
+without regard to case or punctuation. A body that cannot be parsed may contain a secret anywhere,
 so only its length is recorded.
 """
 
@@ -17,7 +17,7 @@ from mock_server.sse import fields_of
 from mock_server.strict.json import parsed_json
 
 LONGEST: Final = 2048
-"""The maximum length of a text in a record, in characters; an id may have 1,024 bytes."""
+"""The maximum length, in characters, of a text in a record; an id of 1,024 bytes fits."""
 _SCHEMES: Final = frozenset({"basic", "bearer", "digest", "negotiate"})
 _NUMBER: Final = re.compile(r"-?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 
@@ -43,11 +43,11 @@ _NAMED: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"\\u00([0-7][0-9a-fA-F])|%([0-7][0-9a-fA-F])")
 _DEEPEST_TEXT: Final = 3
-"""How many levels of JSON inside JSON strings are searched."""
+"""How many levels of JSON nested in JSON strings are searched for secrets."""
 
 
 def _hides(name: str, value: str, *, in_target: bool = False) -> bool:
-    """Return whether a value must be hidden; a number named `…tokens` is a count, not a secret."""
+    """Return whether a value must be hidden; a number whose name ends in `tokens` is a count."""
     if not value or value == "null":
         return False
     counted = flattened(name).endswith("tokens") and _NUMBER.fullmatch(value)
@@ -55,7 +55,7 @@ def _hides(name: str, value: str, *, in_target: bool = False) -> bool:
 
 
 def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Hide the secrets in header fields; schemes such as `Bearer` stay readable."""
+    """Hide the secrets in header fields; authentication schemes such as `Bearer` stay readable."""
     return tuple((name, redacted_value(name, value)) for name, value in headers)
 
 
@@ -72,7 +72,7 @@ def redacted_value(name: str, value: str) -> str:
 
 
 def redacted_target(target: str) -> str:
-    """Hide the secrets (userinfo and parameters) in a request target or a URL reference."""
+    """Hide the secrets in the userinfo, path and parameters of a request target or a URL."""
     if not target.startswith("/") and "@" in target.partition("?")[0] and "://" not in target:
         target = REDACTED + target[target.partition("?")[0].rindex("@") :]  # CONNECT
     found = redacted_text(_ODD_USERINFO.sub(rf"\1{REDACTED}@", target))
@@ -82,7 +82,7 @@ def redacted_target(target: str) -> str:
 
 
 def _encoded(part: str) -> str:
-    """Hide percent-encoded secrets; return a part without secrets unchanged."""
+    """Return a part of a URL decoded and without its secrets, or unchanged if it has none."""
     plain = unquote_plus(part) if "%" in part else part
     shown = redacted_text(plain)
     return part if shown == plain else shown
@@ -95,12 +95,12 @@ def _pair(pair: str) -> str:
 
 
 def quoted(target: str) -> str:
-    """Quote a target, or a part of one, for a message: shortened and without secrets."""
+    """Quote text, such as a request target, for a message; shorten it and hide its secrets."""
     return repr(shortened(redacted_target(target), 200))
 
 
 def shortened(text: str, most: int = LONGEST) -> str:
-    """Shorten text of more than `most` characters; a digest keeps different texts distinct."""
+    """If text has more than `most` characters, shorten it and add a digest that identifies it."""
     if len(text) <= most:
         return text
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -108,7 +108,7 @@ def shortened(text: str, most: int = LONGEST) -> str:
 
 
 def redacted_text(text: str) -> str:
-    """Hide the secrets in plain text: `name=value`, `Authorization: …`, the userinfo of URLs."""
+    """Hide secrets in plain text: in `name=value`, after `Authorization:`, in a URL's userinfo."""
     if "/" in text or "\\" in text:
         text = _USERINFO.sub(rf"\1{REDACTED}@", text)
     if "=" in text or ":" in text:
@@ -129,7 +129,7 @@ def _without_value(match: re.Match[str]) -> str:
 
 
 def redacted_json(text: str) -> str:
-    """Hide the value of every secret name in JSON text; no other character changes.
+    """Hide every value in JSON text whose name marks it as a secret; leave the rest as it is.
 
     This covers duplicate members and JSON inside strings. Raise ValueError if the text is not JSON
     (RFC 8259) or is nested too deeply.
@@ -139,7 +139,7 @@ def redacted_json(text: str) -> str:
 
 
 def redacted_members(text: str, level: int = 0) -> str:
-    """Hide secrets in text that is known to be JSON and is nested in `level` JSON strings."""
+    """Hide the secrets in valid JSON text; `level` is how many JSON strings it is nested in."""
     found: list[str] = []
     position = 0
     while (token := _STRING.search(text, position)) is not None:
@@ -178,7 +178,7 @@ def _decoded(token: str) -> str:
 
 
 def _string(token: str, level: int) -> str:
-    """Hide the secrets in a JSON string: in URLs, in text, and in JSON inside it."""
+    """Hide the secrets in a JSON string, whether it contains plain text, URLs or more JSON."""
     if not ("\\" in token or ":" in token or "=" in token or "@" in token):
         return token
     value = _decoded(token)
@@ -187,17 +187,19 @@ def _string(token: str, level: int) -> str:
         try:
             parsed_json(shown)
         except ValueError:
-            shown = _dropped(len(shown)) if names_a_secret(shown) else shown
+            shown = (
+                _dropped(len(shown.encode(errors="replace"))) if names_a_secret(shown) else shown
+            )
         else:
             shown = redacted_members(shown, level + 1)
     return token if shown == value else json.dumps(shown)
 
 
 def redacted_body(body: bytes, kind: str) -> bytes:
-    """Return a body with the Content-Type `kind` in a form that is safe to record.
+    """Return what is safe to record of a body; `kind` is its Content-Type.
 
-    JSON and forms are kept without their secrets. Any other body is replaced by a note with its
-    length.
+    In JSON and in forms, only the secrets are hidden. Any other body is replaced by a note that
+    gives its length.
     """
     if not body:
         return b""
@@ -212,7 +214,7 @@ def redacted_body(body: bytes, kind: str) -> bytes:
 
 
 def _form(text: str, kind: str) -> str:
-    """Hide the secrets in a form, or raise ValueError if the text is not a form."""
+    """Hide the secrets in a form; raise ValueError if the text is not a form or secrets remain."""
     found = "&".join(map(_pair, redacted_text(text).split("&")))
     if "form-urlencoded" not in kind.lower() or names_a_secret(found):
         raise ValueError("neither JSON nor a form")
@@ -220,10 +222,10 @@ def _form(text: str, kind: str) -> str:
 
 
 def redacted_answer(body: bytes, kind: str = "") -> bytes:
-    """Return a body for a replay: the same bytes, unless it contains a secret.
+    """Return what is safe to replay of a body: the same bytes, unless it contains a secret.
 
-    In text that is neither JSON nor a form, secrets are hidden where they are recognised. If the
-    text still assigns a value to a secret name, it is replaced by a note with its length.
+    In text that is neither JSON nor a form, the secrets that are recognised are hidden. If the
+    result still seems to contain a secret, a note that gives the body's length replaces all of it.
     """
     try:
         return redacted_json(body.decode()).encode()
@@ -235,9 +237,10 @@ def redacted_answer(body: bytes, kind: str = "") -> bytes:
 
 
 def redacted_frame(raw: bytes) -> bytes:
-    """Return a frame, whole or cut off, for a replay.
+    """Return what is safe to replay of a frame, which can be complete or cut off.
 
-    Its bytes stay the same unless it contains a secret; then its data becomes one line.
+    The bytes stay the same unless the frame contains a secret. If its data contains one, the data
+    becomes a single line.
     """
     data = fields_of(raw).data
     shown = None if data is None else redacted_answer(data.encode()).decode()
@@ -264,11 +267,12 @@ def _is_data(line: bytes) -> bool:
 
 
 def names_a_secret(text: str) -> bool:
-    """Return whether text of an unknown format assigns a value to a secret name."""
+    """Return whether text in an unknown format gives a value to a name such as `token`."""
     plain = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
     plain = NOT_SECRET.sub("", re.sub(r"[-_.]", "", plain.replace(REDACTED, "").casefold()))
     return _NAMED.search(plain) is not None
 
 
 def _dropped(size: int) -> str:
-    return f"[dropped: {size} bytes that could not be parsed]"
+    unit = "byte" if size == 1 else "bytes"
+    return f"[dropped: {size} {unit} that could not be parsed]"

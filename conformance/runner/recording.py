@@ -1,4 +1,4 @@
-"""Turn the mock's records of one backend into events of the case's trace."""
+"""Turn what the mock records about the backend of one case into events of the case's trace."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -36,7 +36,7 @@ from mock_server.redaction import redacted_value
 from mock_server.requests import Request
 
 _MOST_STRANGE: Final = 30
-"""The maximum number of requests from other programs, and of idle connections, in a trace."""
+"""A trace has at most this many requests from other programs, and as many idle connections."""
 _EVENTS_OF_A_CONNECTION: Final = 2
 
 
@@ -45,15 +45,15 @@ class Recording:
     """Records the events of one backend in a trace.
 
     Another program that keeps connecting must not fill the trace or keep the case alive, so its
-    events are counted separately and left out once there are many.
+    events are counted separately, and left out once there are too many of them.
     """
 
     recorder: Recorder
     drain: Callable[[], None]
     jobs: list[str] = field(factory=list[str])
     claimed: Request | None = field(default=None, init=False, repr=False)
-    """The request that the mock is about to report. The case judges exactly what was sent, while
-    the mock's journal keeps requests with possible secrets removed."""
+    """The request that the mock will report next, exactly as it was sent, because that is what the
+    case judges. In the mock's own record of it, everything that may be a secret is hidden."""
     _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
     _held: set[int] = field(factory=set[int], init=False)
     """Connections that are left out of the trace until they carry a request of the case."""
@@ -62,7 +62,7 @@ class Recording:
     _strange: int = field(default=0, init=False)
 
     def take(self, record: Record) -> None:
-        """Record what the mock reports, after the messages that the driver has already sent."""
+        """Add what the mock reports to the trace, after the messages that the driver has sent."""
         if isinstance(record, RequestReceived | ConnectionClosed):
             self.drain()
         fact = self._fact(record)
@@ -117,13 +117,18 @@ class Recording:
         return closed
 
     def take_strange(self, request: Request) -> None:
-        """Record a request from another program, unless there have been too many."""
+        """Record a request from another program, unless the trace already has too many of them."""
         self._strange += 1
         if self._strange <= _MOST_STRANGE:
             self.recorder.foreign += 1
             self.recorder.add(Stranger(request.method, request.target.partition("?")[0]))
         elif self._strange == _MOST_STRANGE + 1:
-            self.recorder.add(Noted("kit", "leaves out further requests from other programs"))
+            self.recorder.add(
+                Noted(
+                    "kit",
+                    "leaves out further requests from other programs, because there are too many",
+                )
+            )
 
     def take_late(self, request: Request) -> None:
         """Record a request of this case that reached the backend of another case."""
@@ -149,7 +154,7 @@ class Recording:
         self._carried.setdefault(record.connection, []).append(exchange)
         request, self.claimed = self.claimed, None
         if request is None:
-            raise RuntimeError("the mock reports a request that does not belong to any case")
+            raise RuntimeError("the mock reported a request that does not belong to any case")
         if request.job is not None:
             self.jobs.append(request.job)
         return Requested(
@@ -164,12 +169,12 @@ class Recording:
 
 
 def _as_utf8(value: str) -> str:
-    """Read a header's bytes as UTF-8; the mock keeps them as Latin-1."""
+    """Decode a header value as UTF-8; the mock has decoded it as Latin-1."""
     return value.encode("latin-1").decode("utf-8", "replace")
 
 
 def _headers(request: Request) -> tuple[tuple[str, str], ...]:
-    """Return the header fields of a request with its credentials redacted."""
+    """Return the header fields of a request, with its credentials redacted."""
     return tuple(
         (name, redacted_value(name, value) if name == "authorization" else _as_utf8(value))
         for name, value in request.headers

@@ -27,7 +27,7 @@ PROTOCOL: Final = "arkor-control/1"
 _NOTE: Final = "käfer \N{EN DASH} 𝄞"
 _MOST: Final = 100_000
 _AT_ONCE: Final = 64
-"""How many events are added before other tasks, such as the streams, get to run."""
+"""How many events are added before other tasks, such as those that send streams, get to run."""
 Answer = Mapping[str, object]
 R = TypeVar("R", bound=attrs.AttrsInstance)
 
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 class Cut(StrEnum):
-    """How a stream is cut."""
+    """How a stream's connection is closed: with a TCP FIN or a TCP RST."""
 
     FIN = "fin"
     RST = "rst"
@@ -50,7 +50,7 @@ class _Nothing:
 
 @frozen(kw_only=True)
 class _Hello:
-    protocol: str = needed(text(100), "the protocol that the parent process uses")
+    protocol: str = needed(text(100), "the control protocol that the parent process uses")
 
 
 @frozen(kw_only=True)
@@ -63,7 +63,7 @@ class _Emit(_OfJob):
     n: int = needed(integer(1, _MOST), "how many events to add")
     length: int = word(
         integer(0, 1 << 24),
-        "the minimum size of an event's data, in bytes",
+        "the minimum size of each event's data, in bytes",
         default=0,
         name="bytes",
     )
@@ -76,7 +76,7 @@ class _Fail(_OfJob):
 
 @frozen(kw_only=True)
 class _Drop(_OfJob):
-    how: Cut = needed(choice(Cut), "how to cut the streams")
+    how: Cut = needed(choice(Cut), "how to cut the job's streams")
 
 
 @frozen(kw_only=True)
@@ -91,7 +91,7 @@ class _Revoke:
 
 @define(eq=False)
 class Desk:
-    """Carries out the commands on one mock, for one of its tenants."""
+    """Carries out control commands on one mock; new jobs belong to one of its tenants."""
 
     server: MockServer
     token: str = field(init=False, repr=False)
@@ -100,7 +100,7 @@ class Desk:
     over: bool = field(default=False, init=False)
     """Whether the parent has sent `bye`."""
     holds: dict[str, list[Hold]] = field(factory=dict[str, list[Hold]], init=False)
-    """Maps the id of a job to the holds on it that have not been released yet."""
+    """The holds that have not been released yet, by the id of the job that they are on."""
 
     def __attrs_post_init__(self) -> None:
         plan = self.server.scenario.backend
@@ -138,14 +138,14 @@ class Desk:
         return job
 
     def held(self, name: str) -> list[Hold]:
-        """Return the holds of a job; raise Refused if there are none."""
+        """Return the unreleased holds on a job; raise Refused if there are none."""
         holds = self.holds.get(self.job(name).id)
         if not holds:
             raise Refused(f"job {quoted(name)} has no hold; send 'hold' first")
         return holds
 
     def push(self, job: Job, data: Data) -> str | None:
-        """Append an event to a job and return the event's id."""
+        """Append an event to a job's log and return the event's id."""
         frame = FRAME.read({"event": data["type"], "json": data}, "event")
         return self.server.push_to(job, frame).id
 
@@ -169,7 +169,7 @@ async def _hello(desk: Desk, given: _Hello) -> Answer:
 
 
 def _other(tenant: Tenant) -> Answer:
-    """Return what a kit needs to act as another tenant."""
+    """Return the part of the reply to `hello` that lets the kit act as a second tenant."""
     return {
         "other_token": tenant.token,
         "other_org": tenant.org,
@@ -194,7 +194,7 @@ async def _emit(desk: Desk, given: _Emit) -> Answer:
 
 
 def _event(job: Job, length: int) -> Data:
-    """Return the data of the next event: the start of the job, or a log event."""
+    """Return the data of a job's next event: `training.started` first, then `training.log`."""
     step = len(job.log)
     return padded(logged(step) if step else started(job.id), length, _NOTE)
 
@@ -253,7 +253,7 @@ async def _revoke(desk: Desk, given: _Revoke) -> Answer:
     plan = desk.server.scenario.backend
     known = {tenant.token for tenant in plan.tenants} | ({plan.token} - {None})
     if known and given.token not in known:
-        raise Refused("revoke: the backend does not know this token")
+        raise Refused("revoke: the backend has no such token")
     await desk.server.revoke(given.token)
     return {}
 

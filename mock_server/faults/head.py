@@ -1,4 +1,4 @@
-"""Faults of a head: the status, headers and body that the rules of an exchange ask for.
+"""Plan the status, headers and body that the rules of an exchange set for the response.
 
 The plan also decides whether the origin (the mock's backend, or the real one behind a proxy) gets
 the request.
@@ -27,7 +27,7 @@ _STREAMING: Final = frozenset({Route.STREAM})
 
 @frozen
 class HeadPlan:
-    """The head and body that the rules of an exchange ask for; None leaves a part to the origin."""
+    """What the rules of an exchange set in the response; a part that is None is left unchanged."""
 
     status: int | None
     reason: str | None
@@ -54,7 +54,7 @@ class HeadPlan:
 
 
 def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
-    """Merge the faults of the rules; for each part of the plan, the first rule to set it wins."""
+    """Merge the faults of the rules; if several rules set the same part, the first rule wins."""
     return _merged(rules, route) if rules else _NOTHING
 
 
@@ -130,7 +130,7 @@ def _headers(
 
 
 def _added(faults: Iterable[HeadFault]) -> Mapping[str, tuple[str, ...]]:
-    """Merge the headers that the rules add; for each name, the first rule to set it wins."""
+    """Merge the headers of the rules; if several rules set the same name, the first rule wins."""
     merged: dict[str, tuple[str, ...]] = {}
     for fault in faults:
         for name, values in (fault.headers or {}).items():
@@ -143,9 +143,9 @@ _NOTHING: Final = _merged((), Route.OTHER)
 
 
 def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -> Head | None:
-    """Return the head for a compressed body; None if the body is not to be compressed.
+    """Return the head to send with a gzip body; None if the body must stay as it is.
 
-    `request` has the header fields of the request, with names in lower case.
+    `request` is the header fields of the request, with their names in lower case.
     """
     wanted = plan.gzip is Gzip.ALWAYS or (plan.gzip is Gzip.ACCEPTED and accepts_gzip(request))
     if not wanted or plan.raw is not None or head.status in BODILESS:
@@ -157,7 +157,7 @@ def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -
 
 
 def accepts_gzip(request: Iterable[tuple[str, str]]) -> bool:
-    """Return whether a request accepts gzip (RFC 9110, 12.5.3); False if the field is absent."""
+    """Return whether a request accepts gzip (RFC 9110, 12.5.3); False without Accept-Encoding."""
     weights: dict[str, bool] = {}
     for member in listed(request, "accept-encoding"):
         coding, _, weight = member.partition(";")

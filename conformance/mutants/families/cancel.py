@@ -39,11 +39,11 @@ from conformance.mutants.patching import (
 )
 from conformance.strict_data import parse_json
 
-_DEAF = Ignored("the mutant ignores it")
+_DEAF = Ignored("the mutant ignores this response")
 
 
 def _settle_cancels(outcome_of: Callable[[Client], Outcome | None]) -> None:
-    """Settle a `cancel()` without a request if `outcome_of` returns an outcome for it."""
+    """Settle `cancel()`, without a request, with the outcome that `outcome_of` returns, if any."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         outcome = outcome_of(client) if isinstance(event, Cancel) else None
@@ -69,7 +69,7 @@ def cancel_before_start_submits() -> None:
 
 @breaks("ARK-CAN-1")
 def remembers_a_cancel_before_start() -> None:
-    """The client remembers a `cancel()` called before `start()` and sends it once the job exists."""
+    """A `cancel()` before `start()` is remembered, and its request is sent once the job exists."""
     early = ByObject[bool]()
 
     def remember(client: Client, event: Input) -> None:
@@ -103,7 +103,7 @@ def swallows_the_error_of_a_cancel() -> None:
 
 @breaks("ARK-CAN-5")
 def repeats_a_cancel() -> None:
-    """The client sends a failed cancel request again."""
+    """The client retries a failed cancel request."""
     tries = count()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -161,7 +161,7 @@ def sends_overlapping_cancels() -> None:
 
 @breaks("ARK-CAN-13")
 def cancels_once_only() -> None:
-    """After a completed `cancel()`, a later `cancel()` sends no request."""
+    """Once a `cancel()` has completed, further calls send no request."""
     done = ByObject[bool]()
 
     def note(client: Client, event: Input) -> None:

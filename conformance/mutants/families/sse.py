@@ -1,4 +1,4 @@
-"""Mutants with a faulty event stream parser."""
+"""Mutants with a faulty event-stream parser."""
 
 # ruff: noqa: D401
 
@@ -67,7 +67,7 @@ def strips_every_byte_order_mark() -> None:
 
 @breaks("ARK-SSE-3", follows=("ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-10"))
 def fails_at_invalid_utf8() -> None:
-    """The client treats bytes that are not UTF-8 as a broken connection."""
+    """On bytes that are not valid UTF-8, the client acts as if the connection had broken."""
     decoders = ByObject[codecs.IncrementalDecoder]()
     strict = codecs.getincrementaldecoder("utf-8")
 
@@ -85,7 +85,7 @@ def fails_at_invalid_utf8() -> None:
 
 @breaks("ARK-SSE-3")
 def drops_invalid_utf8() -> None:
-    """The client drops bytes that are not UTF-8 instead of replacing them with U+FFFD."""
+    """The client drops bytes that are not valid UTF-8 instead of replacing them with U+FFFD."""
     _before_parsing(lambda data: data.decode(errors="ignore").encode())
 
 
@@ -142,7 +142,7 @@ def counts_a_cut_crlf_twice() -> None:
 
 @breaks("ARK-SSE-7", follows=("ARK-SSE-2", "ARK-SSE-6", "ARK-SSE-17"))
 def forgets_at_chunk_boundaries() -> None:
-    """The parser forgets an unfinished block at the end of each chunk."""
+    """At the end of each chunk, the parser discards any unfinished block."""
 
     def whole(data: bytes) -> bytes:
         plain = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -153,7 +153,7 @@ def forgets_at_chunk_boundaries() -> None:
 
 @breaks("ARK-SSE-7", follows=("ARK-EVT-1", "ARK-RES-13"))
 def reads_one_event_per_chunk() -> None:
-    """The parser reads only the first event of each chunk."""
+    """The parser reads only the first event in each chunk."""
 
     def change(_: Client, __: bytes, blocks: list[Block]) -> Iterable[Block]:
         seen = False
@@ -188,13 +188,13 @@ def takes_comments_for_data() -> None:
 
 @breaks("ARK-SSE-9")
 def looks_behind_the_colon_of_comments() -> None:
-    """The parser reads a comment that looks like a field as that field."""
+    """If a comment looks like a field, the parser reads it as that field."""
     speak(Dialect(field=lambda line: plain_field(line.lstrip(": "))))
 
 
 @breaks("ARK-SSE-9")
 def ends_the_block_at_a_comment() -> None:
-    """A comment discards the data that its block has so far."""
+    """At a comment, the parser discards the block's data so far."""
     speak(Dialect(throws_away=lambda name: not name))
 
 
@@ -247,7 +247,7 @@ def _spoilt_without_a_colon(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-10")
 def gives_a_block_up_at_a_line_without_a_colon() -> None:
-    """A line without a colon discards the data that its block has so far."""
+    """At a line without a colon, the parser discards the block's data so far."""
     spoils = "\0".__eq__
     speak(Dialect(field=_spoilt_without_a_colon, throws_away=spoils))
 
@@ -291,7 +291,7 @@ def knows_another_name_of_the_id() -> None:
 
 @breaks("ARK-SSE-11")
 def ends_the_block_at_unknown_fields() -> None:
-    """An unknown field discards the data that its block has so far."""
+    """At an unknown field, the parser discards the block's data so far."""
     speak(Dialect(throws_away=is_unknown))
 
 
@@ -327,7 +327,7 @@ def keeps_the_last_line_of_data() -> None:
 
 @breaks("ARK-SSE-14")
 def takes_ids_with_nul() -> None:
-    """An id with a NUL is used without the NUL instead of being ignored."""
+    """If an id contains a NUL, the parser removes the NUL instead of ignoring the id."""
     speak(Dialect(takes_nul_ids=True))
 
 
@@ -345,7 +345,7 @@ def dispatches_blocks_without_data() -> None:
 
 @breaks("ARK-SSE-15")
 def dispatches_again_at_a_blank_line() -> None:
-    """Extra blank lines dispatch the last event again."""
+    """An extra blank line makes the client dispatch the last event again."""
     latest = ByObject[list[Block]]()
 
     def again(client: Client, data: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -360,7 +360,7 @@ def dispatches_again_at_a_blank_line() -> None:
 
 @breaks("ARK-SSE-15", follows=("ARK-SSE-7", "ARK-SSE-8", "ARK-BUD-16", "ARK-BUD-20"))
 def dispatches_a_chunk_without_an_event() -> None:
-    """If a chunk completes no event, the client dispatches an empty event, unless the chunk is a comment."""
+    """The client dispatches an empty event for a chunk that completes none and is not a comment."""
 
     def dispatch(_: Client, data: bytes, blocks: list[Block]) -> Iterable[Block]:
         yield from blocks
@@ -373,7 +373,7 @@ def dispatches_a_chunk_without_an_event() -> None:
 
 @breaks("ARK-SSE-15", follows=("ARK-BUD-4", *WHERE_FAILURES_COUNT))
 def takes_an_empty_body_for_an_event() -> None:
-    """An empty body counts as an event, so its end is not a failure."""
+    """An empty stream is treated as if it had an event, so its end does not count as a failure."""
 
     def rule(client: Client, notice: Reconnecting, count: int) -> int:
         empty = isinstance(notice.cause, StreamEnded) and not connection(client).received
@@ -399,7 +399,7 @@ def dispatches_two_texts_and_no_more() -> None:
 
 @breaks("ARK-SSE-16", follows=("ARK-EVT-1", "ARK-STR-2", "ARK-STR-3"))
 def dispatches_one_event_late() -> None:
-    """An event is dispatched only when the next chunk arrives."""
+    """The last event of a chunk is dispatched only when the next chunk arrives."""
     late = ByObject[list[Block]]()
 
     def change(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -419,11 +419,11 @@ def _talkative(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-9")
 def reads_json_in_comments() -> None:
-    """The parser reads a comment that is a JSON object as data."""
+    """If a comment contains a JSON object, the parser reads that object as data."""
     speak(Dialect(field=_talkative))
 
 
 @breaks("ARK-SSE-9")
 def reads_a_last_comment() -> None:
-    """The parser reads JSON in a comment as an event, even in the stream's unfinished last line."""
+    """The parser reads JSON in a comment as an event, even if no line end follows it."""
     speak(Dialect(field=_talkative, reads_a_last_comment=True))

@@ -179,7 +179,7 @@ class Profile:
         _COUNT_BY_NAME, "the number of broken rules, by kind of source"
     )
     not_reached: NotReached = needed(
-        table(NotReached, "cases that did not reach their rule"),
+        table(NotReached, "a summary of the cases that ended before reaching the rule they test"),
         "the cases in which the client failed before it reached the rule that the case tests",
     )
     unruled: int = needed(
@@ -495,7 +495,7 @@ def _check_places(run: Run, _: str) -> None:
             _check_place(mistakes, f"causes {n}.results {m}", place, run.results, "results")
         with mistakes.collected():
             if not cause.results:
-                raise ScenarioError(f"causes {n}.results: empty; a cause has at least one failure")
+                raise ScenarioError(f"causes {n}.results: empty; a cause needs at least one result")
     mistakes.settle()
 
 
@@ -504,7 +504,9 @@ def _check_place(
 ) -> None:
     with mistakes.collected():
         if place >= len(known):
-            raise ScenarioError(f"{where}: {place} is outside the list of {len(known)} {what}")
+            raise ScenarioError(
+                f"{where}: {place} is not an index of `{what}`; its length is {len(known)}"
+            )
 
 
 RUN: Final[Shape[Run]] = table(Run, "a run", _check_places)

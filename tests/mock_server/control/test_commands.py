@@ -319,7 +319,7 @@ def test_a_line_that_is_not_utf8_is_answered(mock: Program) -> None:
         ("held", {"job": "x"}, "job 'x' not found"),
         ("release", {"job": "x"}, "job 'x' not found"),
         ("revoke", {}, "revoke: 'token' is missing"),
-        ("revoke", {"token": "s3cret"}, "revoke: the backend does not know this token"),
+        ("revoke", {"token": "s3cret"}, "revoke: the backend has no such token"),
         ("bye", {"now": True}, "bye: 'now' is unknown; no value is allowed here"),
         ("drop", {"job": "x", "how": "rest"}, "drop.how: 'rest' is unknown; did you mean 'rst'?"),
     ],
