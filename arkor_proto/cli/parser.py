@@ -63,7 +63,7 @@ class Commands:
     _top: Parser = field(alias="top")
 
     def parse(self, given: Sequence[str]) -> argparse.Namespace:
-        """Parse the arguments; raise CommandError if they are wrong, SystemExit after help."""
+        """Parse the arguments; raise CommandError if they are wrong, SystemExit after a help text."""
         first = given[0] if given else ""
         if not given:
             known = ", ".join(self.parsers)

@@ -18,7 +18,7 @@ from mock_server.strict.shapes import ScenarioError, shown
 
 _LISTS: Final = ("causes", "events", "results")
 _MOST: Final = 1 << 28
-"""The size of the largest file that is read, in bytes; parsing it takes about ten times as much memory."""
+"""The size limit of a file, in bytes; parsing takes about ten times as much memory."""
 
 
 def as_json(run: Mapping[str, Json]) -> str:
@@ -30,7 +30,7 @@ def as_json(run: Mapping[str, Json]) -> str:
 
 @frozen
 class Saved:
-    """A saved run: where it was read from, its content as plain JSON, and the `Run` made from that."""
+    """A saved run: the path of its file, its content as plain JSON, and its content as a `Run`."""
 
     where: str
     data: Mapping[str, Json]
