@@ -204,7 +204,7 @@ class Settle(Value):
 
 @frozen(repr=False, eq=False)
 class Idle(Value):
-    """There is nothing to do until the next input, or until the time `until` if that is not None."""
+    """There is nothing to do until the next input or, if `until` is not None, until that time."""
 
     until: float | None = None
     timer: Timer | None = None

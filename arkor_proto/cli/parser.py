@@ -63,7 +63,10 @@ class Commands:
     _top: Parser = field(alias="top")
 
     def parse(self, given: Sequence[str]) -> argparse.Namespace:
-        """Parse the arguments; raise CommandError if they are wrong, SystemExit after a help text."""
+        """Parse the arguments; raise CommandError if they are wrong.
+
+        Raise SystemExit after printing the help text or the version.
+        """
         first = given[0] if given else ""
         if not given:
             known = ", ".join(self.parsers)

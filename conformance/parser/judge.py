@@ -48,7 +48,7 @@ def _needed(rule: str) -> str:
 def difference(
     stream: Stream, places: Sequence[int], actual: Parsed, reports: frozenset[str]
 ) -> Difference | None:
-    """Return what is wrong with the result for a stream cut at `places`; None if nothing is wrong."""
+    """Return what is wrong with the result for a stream cut at `places`; None if it is right."""
     problem = _wrong_result(stream.expected, actual, reports)
     if problem:
         if places:  # in one piece, the result was right

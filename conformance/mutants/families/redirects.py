@@ -107,7 +107,7 @@ def follows_no_redirect() -> None:
 
 
 def _follow(where: Callable[[Client, Responded], str | None], call: Call) -> None:
-    """Make the client repeat its request at the target that `where` returns, unless that is None."""
+    """Make the client repeat a request at the target that `where` returns, unless it is None."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         follows = isinstance(event, Responded) and client.exchange_of(event).call is call
