@@ -1,7 +1,7 @@
-"""The inputs and the outputs of a session: two closed unions.
+"""The inputs and the outputs of a session, each a closed union.
 
 Exchanges and deliveries are numbered from 1. All messages are frozen except the three that are
-created for every frame: creating a frozen value takes five times as long.
+created for every frame, because creating a frozen value takes five times as long.
 """
 
 from enum import Enum
@@ -77,9 +77,9 @@ class Finished(Value):
 
 @frozen(repr=False, eq=False)
 class Broken(Value):
-    """The exchange failed: no connection, a lost connection, or bytes that are not HTTP.
+    """The exchange failed: the connection was not made or was lost, or the bytes were not HTTP.
 
-    With `final=True` another attempt would not help, and a wait ends with `error`.
+    `final=True` means that another attempt would not help, so a follow ends with `error`.
     """
 
     exchange: int
@@ -91,8 +91,8 @@ class Broken(Value):
 class Handled(Value):
     """The application has finished with an event; `error` is what its callback raised.
 
-    With `heard=False` no callback was called: the cursor goes back to before the event, so that the
-    next stream delivers it again.
+    `heard=False` means that no callback was called: the cursor is set back to where it was before
+    the event, so that the next stream delivers the event again.
     """
 
     delivery: int
@@ -101,7 +101,7 @@ class Handled(Value):
 
 
 class Tick(Value):
-    """Time has passed. Early ticks change nothing."""
+    """Time has passed. A tick before any deadline has no effect."""
 
     __slots__ = ()
 
@@ -135,7 +135,7 @@ class Resolved(Value):
 
 
 class CancelSent(Value):
-    """Outcome of a cancel: the backend answered 2xx."""
+    """Outcome of a cancel: the backend's response has a 2xx status."""
 
     __slots__ = ()
 
@@ -166,7 +166,7 @@ class Timer(Enum):
 
 @frozen(repr=False, eq=False)
 class Send(Value):
-    """Send `request`, and report what happens to it under the number `exchange`."""
+    """Send `request`; the reports about it must give the number `exchange`."""
 
     exchange: int
     request: Request
@@ -174,7 +174,7 @@ class Send(Value):
 
 @frozen(repr=False, eq=False)
 class Close(Value):
-    """Close the connection of `exchange`; any further reports from it are ignored."""
+    """Close the connection of `exchange`; any further reports about the exchange are ignored."""
 
     exchange: int
 
@@ -196,7 +196,7 @@ class Notify(Value):
 
 @frozen(repr=False, eq=False)
 class Settle(Value):
-    """`operation` is over for every caller that has requested it since it was last settled."""
+    """`operation` has ended for every caller that has requested it since it was last settled."""
 
     operation: Operation
     outcome: Outcome
@@ -204,7 +204,7 @@ class Settle(Value):
 
 @frozen(repr=False, eq=False)
 class Idle(Value):
-    """There is nothing to do until the next input, or until the time `until` if it is not None."""
+    """There is nothing to do until the next input or, if `until` is not None, until that time."""
 
     until: float | None = None
     timer: Timer | None = None

@@ -1,4 +1,4 @@
-"""Estimates how much memory JSON values take, to limit what clients can store."""
+"""Estimate how much memory JSON values take, to limit how much clients can store."""
 
 from typing import Final
 

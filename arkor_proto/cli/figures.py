@@ -1,4 +1,4 @@
-"""Figures gathered from a job's events, and the summary printed at its end."""
+"""Figures gathered from a job's events, and the summary that is printed when the job ends."""
 
 import json
 import math
@@ -36,7 +36,7 @@ class Figures:
     """The latest `training.log` event that has a loss."""
     completed: TrainingCompleted | None = field(init=False, default=None)
     losses: list[float] = field(init=False, factory=list[float])
-    """The losses so far, evenly thinned out."""
+    """The losses so far; if there are too many, an evenly spaced selection."""
     _stride: int = field(init=False, default=1)
     _skipped: int = field(init=False, default=0)
     _recent: deque[tuple[float, int]] = field(
@@ -62,7 +62,7 @@ class Figures:
 
     @property
     def steps_per_second(self) -> float | None:
-        """The rate of the latest steps; None if there are too few of them."""
+        """The speed according to the latest events; None if it cannot be calculated from them."""
         if not self._recent:
             return None
         (then, start), (now, end) = self._recent[0], self._recent[-1]
@@ -81,7 +81,7 @@ class Figures:
             self._stride *= 2
 
     def summary(self, job: TrainingJob, elapsed: float) -> list[str]:
-        """Return the lines of the summary; `elapsed` is used if the job reports no times."""
+        """Return the summary's lines; `elapsed` is used if the job lacks a start or an end time."""
         lines = [("duration", f"{duration(_duration_of(job, elapsed))}")]
         if self.first is not None and self.last is not None:
             lines.append(("loss", f"{_at(self.first)}, {_at(self.last)}"))
@@ -112,7 +112,7 @@ def sparkline(values: Sequence[float], width: int, levels: str = BLOCKS) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in readable form: 12 s, 2 min 31 s, 3 h 5 min."""
+    """Return a duration in readable form, such as 12 s, 2 min 31 s or 3 h 5 min."""
     whole = int(seconds)
     minutes, left = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
@@ -122,14 +122,14 @@ def duration(seconds: float) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Return a number in short form, `-` for None."""
+    """Return a number in short form, or `-` for None."""
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def artifact_name(artifact: object) -> str:
-    """Return the name of an artifact, or a description of its contents if it has none."""
+    """Return the name of an artifact; if it has no name, return its contents in one line."""
     artifact = masked(artifact)
     if not is_object(artifact):
         return artifact if isinstance(artifact, str) else json.dumps(artifact)
@@ -141,7 +141,7 @@ def artifact_name(artifact: object) -> str:
 
 
 def max_steps_of(config: JsonObject, name: str = "maxSteps") -> int | None:
-    """Return the number of steps in a configuration; None if it is not set."""
+    """Return the maximum number of steps that a configuration sets; None if it sets none."""
     value = config.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
@@ -161,7 +161,7 @@ def _at(log: TrainingLog) -> str:
 
 
 def _duration_of(job: TrainingJob, elapsed: float) -> float:
-    """Return how long the job took, if the backend reported it, or else `elapsed`."""
+    """Return the job's duration by its own times, or `elapsed` if they are missing or invalid."""
     try:
         begun = datetime.fromisoformat(job.started_at or "")
         ended = datetime.fromisoformat(job.completed_at or "")

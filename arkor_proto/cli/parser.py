@@ -35,14 +35,14 @@ _WORDED: Final = {
     r"expected one argument$": "needs a value",
     r"ignored explicit argument .*": "takes no value",  # the argument may be a secret
 }
-"""Our wording for each of these argparse messages."""
+"""Our wording for some argparse messages; the keys are regular expressions."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises its errors as CommandError."""
+    """An argument parser that raises CommandError if the arguments are wrong."""
 
     def error(self, message: str) -> NoReturn:
-        """Reject the arguments: raise CommandError with a message that begins with the argument."""
+        """Raise CommandError; its message begins with the argument that is wrong."""
         text = message.removeprefix("argument ")
         if text.startswith(_REQUIRED):
             text = f"{text.removeprefix(_REQUIRED)}: missing"
@@ -63,7 +63,10 @@ class Commands:
     _top: Parser = field(alias="top")
 
     def parse(self, given: Sequence[str]) -> argparse.Namespace:
-        """Parse the arguments; raise CommandError for bad ones, SystemExit after printing help."""
+        """Parse the arguments; raise CommandError if they are wrong.
+
+        Raise SystemExit after printing the help text or the version.
+        """
         first = given[0] if given else ""
         if not given:
             known = ", ".join(self.parsers)
@@ -86,10 +89,10 @@ def commands(
     statuses: tuple[str, str, str],
     more: str = "",
 ) -> Commands:
-    """Return the command `name`; each subcommand has a description and example arguments.
+    """Return the command `name`; `subcommands` gives the description and an example of each.
 
-    `statuses` explains exit statuses 0, 1 and 3; `more` is appended to every help text. The help of
-    the command itself shows the example of its first subcommand.
+    `statuses` explains exit statuses 0, 1 and 3; `more` is appended to every help text. The help
+    text of the command itself shows the example of the first subcommand.
     """
     ends = [_EPILOG.format(name, each, *statuses) + more for _, each in subcommands.values()]
     shape, fixed = argparse.RawDescriptionHelpFormatter, False
@@ -113,7 +116,7 @@ def commands(
 
 
 def typed(read: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Wrap `read` for `add_argument(type=…)`, so that argparse shows the text of its ValueError."""
+    """Wrap `read` for `add_argument(type=…)`, so that argparse shows the ValueErrors it raises."""
 
     def reading(text: str) -> _T:
         try:

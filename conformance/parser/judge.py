@@ -1,4 +1,4 @@
-"""Compare the result of a parser with the expected result."""
+"""Compare a parser's result with the expected result."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from conformance.parser.mistakes import explanations
 from conformance.parser.streams import Parsed, ParsedEvent, Stream
 
 CUTS: Final = "ARK-SSE-7"
-"""The rule that the result must not depend on the chunks."""
+"""The rule that the result must not depend on how the stream is cut into chunks."""
 _AT_ONCE: Final = "ARK-SSE-16"
 _CR_AT_ONCE: Final = "ARK-SSE-19"
 _OF_THE_CURSOR: Final = ("ARK-RES-", "ARK-SSE-14")
@@ -20,14 +20,14 @@ _OF_THE_BOUND: Final = ("ARK-SEC-5",)
 
 @frozen
 class Difference:
-    """A wrong result, and at least one set of rules whose breach explains it."""
+    """A wrong result, with one or more possible explanations: each is a set of broken rules."""
 
     explanations: tuple[tuple[str, ...], ...]
     problem: str
 
 
 def lacking(stream: Stream, reports: frozenset[str]) -> str:
-    """Return what else the parser must report for the stream to be judged; empty if nothing."""
+    """Return which missing report keeps the stream from being judged; empty if none does."""
     if stream.last_event_id is not None:
         return "" if {"last_event_id", "resume"} <= reports else "resume"
     needed = {_needed(rule) for rule in stream.requires}
@@ -48,7 +48,7 @@ def _needed(rule: str) -> str:
 def difference(
     stream: Stream, places: Sequence[int], actual: Parsed, reports: frozenset[str]
 ) -> Difference | None:
-    """Return what is wrong with a parser's result for a stream cut at these places, or None."""
+    """Return what is wrong with the result for a stream cut at `places`; None if it is right."""
     problem = _wrong_result(stream.expected, actual, reports)
     if problem:
         if places:  # in one piece, the result was right
@@ -64,7 +64,7 @@ def difference(
 
 def _wrong_result(expected: Parsed, actual: Parsed, reports: frozenset[str]) -> str:
     if expected.error and not actual.error:
-        return f"it reported no error; expected: {expected.error}"
+        return f"it reported no error, but should have reported: {expected.error}"
     if actual.error and not expected.error:
         return f"it failed: {actual.error}"
     if problem := _wrong_events(expected.events, actual.events, reports):
@@ -95,7 +95,7 @@ def _alike(want: ParsedEvent, found: ParsedEvent, reports: frozenset[str]) -> bo
 
 
 def _late(stream: Stream, chunks: Sequence[bytes], actual: Parsed) -> Difference | None:
-    """Return the first event that was not dispatched with the chunk that ends its block."""
+    """Describe the first event that was not dispatched in the chunk in which its block ends."""
     pairs = zip(stream.dispatched(chunks), actual.events, strict=True)
     for number, (due, event) in enumerate(pairs, 1):
         if event.chunk is not None and event.chunk != due:

@@ -33,7 +33,7 @@ _MOST_HOPS = 5
 
 
 def _change_locations(change: Callable[[Client, str], str | None]) -> None:
-    """Change the `Location` of each redirect of the stream; None removes it."""
+    """Change the `Location` of each redirect of the stream; remove it if `change` returns None."""
 
     def changed(client: Client, head: Responded) -> Responded:
         location = header(head.headers, b"location")
@@ -45,7 +45,7 @@ def _change_locations(change: Callable[[Client, str], str | None]) -> None:
 
 
 def _edit_redirected(change: Callable[[Client, Request], Request]) -> None:
-    """Change the stream requests that follow a redirect."""
+    """Change each stream request that the client sends to follow a redirect."""
 
     def changed(client: Client, request: Request) -> Request:
         return change(client, request) if client.sent[Call.STREAM].hops else request
@@ -54,7 +54,7 @@ def _edit_redirected(change: Callable[[Client, Request], Request]) -> None:
 
 
 def _goes_anywhere(*forgotten: bytes) -> None:
-    """Follow redirects to other origins, without the `forgotten` headers.
+    """Follow redirects to other origins, but do not send the `forgotten` headers there.
 
     The mutant keeps using the same connection, because the test backend serves both origins on
     it; only the `Host` header differs.
@@ -84,19 +84,19 @@ def _goes_anywhere(*forgotten: bytes) -> None:
 
 @breaks("ARK-SEC-1", "ARK-SEC-11", "ARK-SEC-12")
 def follows_redirects_anywhere() -> None:
-    """The client follows a redirect to another origin, with the token and the cursor."""
+    """The client follows a redirect to another origin and sends the token and the cursor there."""
     _goes_anywhere()
 
 
 @breaks("ARK-SEC-1", "ARK-SEC-12")
 def goes_elsewhere_without_the_token() -> None:
-    """The client follows a redirect to another origin without the token, but with the cursor."""
+    """The client follows a redirect to another origin and sends the cursor but not the token."""
     _goes_anywhere(b"authorization")
 
 
 @breaks("ARK-SEC-1")
 def goes_elsewhere_without_credentials() -> None:
-    """The client follows a redirect to another origin, but without the token or the cursor."""
+    """The client follows a redirect to another origin, but sends neither token nor cursor there."""
     _goes_anywhere(b"authorization", b"last-event-id")
 
 
@@ -107,7 +107,7 @@ def follows_no_redirect() -> None:
 
 
 def _follow(where: Callable[[Client, Responded], str | None], call: Call) -> None:
-    """Repeat a request at the target that `where` returns for its response, if it returns one."""
+    """Make the client repeat a request at the target that `where` returns, unless it is None."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         follows = isinstance(event, Responded) and client.exchange_of(event).call is call
@@ -142,7 +142,7 @@ def follows_redirects_for_ever() -> None:
 
 @breaks("ARK-SEC-2")
 def forgets_the_headers_on_a_redirect() -> None:
-    """A redirected stream request has no `Authorization` or `Accept` header."""
+    """When the client follows a redirect, it sends neither `Authorization` nor `Accept`."""
     _edit_redirected(lambda _, request: without(without(request, b"authorization"), b"accept"))
 
 
@@ -161,7 +161,7 @@ def redirects_the_create() -> None:
 
 @breaks("ARK-SEC-3")
 def redirects_the_cancel() -> None:
-    """The client follows a redirect of the cancel request and posts it to the new address."""
+    """The client follows a redirect of the cancel request and posts again, to the new address."""
     _posts_again(Call.CANCEL)
 
 

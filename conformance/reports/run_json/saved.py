@@ -1,6 +1,7 @@
 """Write a run to `run.json`, and read such a file without trusting it.
 
-Reading checks every key (`spec/schemas/run.schema.json`), so that the report code need not.
+Reading checks every key against the rules that `spec/schemas/run.schema.json` describes, so the
+report code does not have to.
 """
 
 import json
@@ -17,11 +18,11 @@ from mock_server.strict.shapes import ScenarioError, shown
 
 _LISTS: Final = ("causes", "events", "results")
 _MOST: Final = 1 << 28
-"""The largest file that is read, in bytes; parsing it takes about ten times as much memory."""
+"""The size limit of a file, in bytes; parsing takes about ten times as much memory."""
 
 
 def as_json(run: Mapping[str, Json]) -> str:
-    """Return the text of `run.json`: one event or result per line, with non-ASCII escaped."""
+    """Return the text of `run.json`: one event or result per line, all in ASCII."""
     parts = [f"{_dumped(key)}: {_lines(key, value)}" for key, value in run.items()]
     body = ",\n".join(parts)
     return f"{{\n{body}\n}}\n"
@@ -29,7 +30,7 @@ def as_json(run: Mapping[str, Json]) -> str:
 
 @frozen
 class Saved:
-    """A saved run: its path, its content as plain data, and its content as values."""
+    """A saved run: the path of its file, its content as plain JSON, and its content as a `Run`."""
 
     where: str
     data: Mapping[str, Json]
@@ -37,7 +38,7 @@ class Saved:
 
 
 def load(path: Path) -> Mapping[str, Json]:
-    """Read a saved run as plain data; raise ReadingError like `read_saved`."""
+    """Read a saved run as plain data; raise ReadingError as `read_saved` does."""
     return read_saved(path).data
 
 
@@ -60,7 +61,7 @@ def _checked(where: str, value: Mapping[str, object]) -> Saved:
 
 
 def _is_plain(value: Mapping[str, object]) -> TypeGuard[Mapping[str, Json]]:
-    """Narrow the type of a run that has been read successfully, and so is plain JSON."""
+    """Narrow the type of a run that has been read successfully and is therefore plain JSON."""
     return SCHEMA in value.values()
 
 

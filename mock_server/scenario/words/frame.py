@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Frame faults, which change the bytes, number or order of frames or cut them into pieces."""
+"""Frame faults: they change the bytes, number or order of frames, or cut frames into pieces."""
 
 from typing import Final
 
@@ -22,21 +22,21 @@ from mock_server.strict.words import table, word
 class Damage(Phrased):
     """How the bytes of a frame are corrupted."""
 
-    BITS = "bits", "flips a bit in the data of"
-    UTF8 = "utf8", "puts a byte that is not UTF-8 into the data of"
-    JSON = "json", "cuts off the last character of the data of"
+    BITS = "bits", "flips a bit in"
+    UTF8 = "utf8", "puts a byte that is not valid UTF-8 into"
+    JSON = "json", "cuts off the last byte of"
 
 
 class SliceAt(Phrased):
-    """Where a frame is cut into pieces, as an alternative to a cut after every n bytes."""
+    """Where a frame is cut into pieces, if not after every n bytes."""
 
-    MID_UTF8 = "mid_utf8", "inside its non-ASCII characters"
+    MID_UTF8 = "mid_utf8", "between the bytes of each non-ASCII character"
     MID_CRLF = "mid_crlf", "between CR and LF"
     RANDOM = "random", "at random places"
 
 
 class LineEnding(Phrased):
-    """How a line of a frame ends."""
+    """How the lines of a frame end."""
 
     LF = "lf", "LF"
     CRLF = "crlf", "CR LF"
@@ -61,7 +61,7 @@ _INSERTION: Final = converted(
 _COPIES: Final = converted(
     either(flag(), integer(0, 1000)),
     lambda count, _: int(count),
-    "true (for 1) or a whole number",
+    "true (which means 1) or a whole number",
 )
 
 
@@ -87,7 +87,7 @@ def _slice(how: int | SliceAt, told: Told) -> str:
 
 @frozen(kw_only=True)
 class FrameFault:
-    """What happens to the frames of a response: to all of them, or to those that `on` picks."""
+    """What happens to all frames of a response, or only to the ones that `on` picks."""
 
     bom: bool = Fault(
         flag(),
@@ -126,10 +126,10 @@ class FrameFault:
     ).default(0)
     corrupt: Damage | None = Fault(
         choice(Damage),
-        "how the data of the frame is damaged; the position depends on the seed",
+        "how the frame's data is damaged; for bits and utf8, the seed determines the position",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\ncorrupt = "json"',
-        phrase=lambda damage, told: f"{damage.phrase} {told.frames}",
+        phrase=lambda damage, told: f"{damage.phrase} {told.frames}'s data",
         per_frame=True,
         rewrites=True,
     ).optional()
@@ -165,14 +165,14 @@ class FrameFault:
         "how each line of the frame ends",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nline_ending = "cr"',
-        phrase=lambda ending, told: f"ends the lines of {told.frames} in {ending.phrase}",
+        phrase=lambda ending, told: f"ends each line of {told.frames} with {ending.phrase}",
         per_frame=True,
         rewrites=True,
     ).optional()
     slice: int | SliceAt | None = Fault(
         either(integer(1, 1 << 20), choice(SliceAt)),
-        "how the frame is split: into pieces of n bytes, inside its non-ASCII characters, between "
-        "CR and LF, or at random places",
+        "how the frame is split: into pieces of n bytes, between the bytes of each non-ASCII "
+        "character, between CR and LF, or at random places",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nslice = "mid_utf8"',
         phrase=_slice,
@@ -201,6 +201,6 @@ class FrameFault:
         "the maximum number of bytes of the body that are sent per second",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nrate = 1000',
-        phrase=lambda rate, _: f"sends at most {rate} bytes per second",
+        phrase=lambda rate, _: f"sends at most {count_of(rate, 'byte')} per second",
         paces=True,
     ).optional()

@@ -4,7 +4,7 @@
 from attrs import frozen
 
 from mock_server.scenario.vocabulary import Capability
-from mock_server.scenario.words.declaring import Fault, Phrased, phrased
+from mock_server.scenario.words.declaring import Fault, Phrased, count_of, phrased
 from mock_server.strict.shapes import choice, integer
 
 
@@ -33,5 +33,5 @@ class RequestFault:
         "how many bytes of the request's body are read per second",
         needs=Capability.RAW,
         example='on = {route = "create"}\nslow_read = 1000',
-        phrase=lambda rate, _: f"reads the request's body at {rate} bytes per second",
+        phrase=lambda rate, _: f"reads the request's body at {count_of(rate, 'byte')} per second",
     ).optional()
