@@ -113,8 +113,8 @@ def _add_process(command: Parser) -> None:
     text = "allow other machines to connect; needs --admin-token"
     add("--allow-remote", action="store_true", help=text)
     text = (
-        "another name, or name:port, by which clients reach the admin API, besides the one in "
-        "--host; may be repeated"
+        "a name, or name:port, by which clients also reach the admin API; may be repeated "
+        "[default: only the one in --host]"
     )
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
     text = "serve clients over TLS, with a certificate from a temporary authority"
