@@ -1,4 +1,4 @@
-"""The command line of the mock: the arguments of each command, and the code that runs the command."""
+"""The command line of the mock: the arguments of each command, and what runs the command."""
 
 import argparse
 import json
@@ -113,8 +113,8 @@ def _add_process(command: Parser) -> None:
     text = "allow other machines to connect; needs --admin-token"
     add("--allow-remote", action="store_true", help=text)
     text = (
-        "a name, or name:port, by which clients also reach the admin API; may be repeated "
-        "[default: only the one in --host]"
+        "an additional name, or name:port, by which clients reach the admin API; may be repeated "
+        "[default: none]"
     )
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
     text = "serve clients over TLS, with a certificate from a temporary authority"
