@@ -1,4 +1,4 @@
-"""Serve mocks for the fixtures of `pytest_arkor_mock`; after the test, check them and report on them."""
+"""Serve mocks for the fixtures of `pytest_arkor_mock`, then check them and report on them."""
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
