@@ -1,4 +1,4 @@
-"""The command line of the mock: the arguments of each command, and the code that runs it."""
+"""The command line of the mock: the arguments of each command, and what runs the command."""
 
 import argparse
 import json
@@ -48,7 +48,7 @@ _STATUSES: Final = (
 
 
 def run(given: Sequence[str]) -> int:
-    """Run the command and return its exit status; may raise CommandError or OSError."""
+    """Run the command and return its exit status; raise CommandError or OSError if it fails."""
     options = _parsed(given)
     action, _, _ = _COMMANDS[options.command]
     try:
@@ -62,7 +62,7 @@ def run(given: Sequence[str]) -> int:
 
 
 def _parsed(given: Sequence[str]) -> argparse.Namespace:
-    sentence = "A programmable Arkor backend that can also inject faults in front of a real one."
+    sentence = "A programmable Arkor backend, which can also be a proxy that injects faults."
     texts = {name: (text, example) for name, (_, text, example) in _COMMANDS.items()}
     found = commands("arkor-mock", sentence, texts, _STATUSES)
     parsers = found.parsers
@@ -71,14 +71,14 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     counts = (
         ("serve", "?", maybe),
         ("proxy", "?", maybe),
-        ("control", "?", f"{file} [default: a backend that follows every rule]"),
+        ("control", "?", f"{file} [default: a fully conforming backend]"),
         ("check", "+", file),
         ("explain", None, file),
     )
     for name, nargs, text in counts:
         add = parsers[name].add_argument
         add("scenario", nargs=nargs, type=Path, metavar="SCENARIO", help=text)
-    text = "the .toml file that was being recorded"
+    text = "the .toml file that was given to `record --out`"
     parsers["recover"].add_argument("recording", type=Path, metavar="RECORDING", help=text)
     text = "the .toml file to write (required)"
     parsers["record"].add_argument(
@@ -108,20 +108,22 @@ def _add_process(command: Parser) -> None:
     for name, what in (("--port", "backend"), ("--admin-port", "admin API")):
         text = f"the port of the {what} [default: a free one]"
         add(name, type=_PORT, default=0, metavar="PORT", help=text)
-    add("--admin-token", metavar="TOKEN", help="the token of the admin API [default: a random one]")
+    text = "the token for the admin API [default: a random one]"
+    add("--admin-token", metavar="TOKEN", help=text)
     text = "allow other machines to connect; needs --admin-token"
     add("--allow-remote", action="store_true", help=text)
     text = (
-        "a name, or name:port, that clients use for the admin API; may be repeated [default: the "
-        "one in --host]"
+        "an additional name, or name:port, by which clients reach the admin API; may be repeated "
+        "[default: none]"
     )
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
-    add("--tls", action="store_true", help="use TLS, with certificates from a throw-away authority")
-    text = "turn off the log of exchanges, which is printed only on a terminal"
+    text = "serve clients over TLS, with a certificate from a temporary authority"
+    add("--tls", action="store_true", help=text)
+    text = "turn off the request log, which is printed only on a terminal"
     add("--quiet", action="store_true", help=text)
     text = "exit when the parent process closes standard input"
     add("--exit-on-stdin-eof", action="store_true", help=text)
-    text = "exit after this time [default: never]"
+    text = "exit after this many seconds [default: never]"
     add("--max-lifetime", type=some_seconds, metavar="SECONDS", help=text)
 
 
@@ -129,7 +131,7 @@ def _process(options: argparse.Namespace) -> Process:
     path: Path | None = getattr(options, "scenario", None)
     watch: bool = getattr(options, "watch", False)
     if watch and path is None:
-        raise CommandError("--watch: needs a scenario; name its file")
+        raise CommandError("--watch: needs a scenario; give its file")
     return Process(
         host=options.host,
         port=options.port,
@@ -155,7 +157,11 @@ def _named(name: str) -> str:
 
 
 def _is_remote(options: argparse.Namespace) -> bool:
-    """Return whether other machines can reach the server; raise CommandError if that is unsafe."""
+    """Return whether other machines can reach the server.
+
+    Raise CommandError if the host or the token is invalid, or if other machines could reach the
+    server without --allow-remote and a token that is long enough.
+    """
     host, token = options.host, options.admin_token
     try:
         address = address_of(host)
@@ -248,7 +254,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _is_fine(path: Path) -> bool:
-    """Print every mistake in a file, or a summary of its content; return whether it is valid."""
+    """Print the mistakes in a file, or else what it contains; return whether the file is valid."""
     name = one_line(str(path))
     try:
         scenario, names_schema = checked_file(path)
@@ -263,9 +269,9 @@ def _is_fine(path: Path) -> bool:
     ]
     content = f"fine, {' and '.join(counts)}"
     if scenario == Scenario():
-        content = "nothing is scripted; the backend has its default behaviour"
+        content = "fine, but it scripts nothing; the backend keeps its default behaviour"
     elif not counts:
-        content = "fine, but it has only settings, no jobs and no rules"
+        content = "fine, but it has only settings, and no jobs or rules"
     sys.stdout.write(f"{name}: {content}\n")
     if not names_schema:
         sys.stdout.write(f"{name}: the version is missing; write `schema = 1` at the top\n")
@@ -295,26 +301,26 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, st
     ),
     "proxy": (
         _serve,
-        "Inject the faults of a scenario in front of a real backend.",
+        "Forward requests to a real backend, and inject the faults of a scenario.",
         "proxy flaky.toml --upstream https://api.example.com",
     ),
     "control": (
         _control,
-        "Serve a scenario that a kit controls over stdin and stdout.",
+        "Serve a backend that the conformance kit controls over stdin and stdout.",
         "control broken.toml",
     ),
     "record": (
         _record,
-        "Forward requests to a real backend, and write its responses as a scenario.",
+        "Forward requests to a real backend, and save its responses as a scenario.",
         "record --upstream https://api.example.com --out recorded.toml",
     ),
     "recover": (
         _recover,
-        "Make a scenario from a recording that was interrupted.",
+        "Make a scenario from an interrupted recording.",
         "recover recorded.toml",
     ),
     "check": (_check, "Check scenarios and list all their mistakes.", "check flaky.toml more.toml"),
-    "explain": (_explain, "Explain in plain words what a scenario will do.", "explain flaky.toml"),
+    "explain": (_explain, "Explain in plain words what a scenario does.", "explain flaky.toml"),
     "schema": (_schema, "Print the JSON Schema of a scenario.", "schema > scenario.schema.json"),
     "addon-path": (
         _addon_path,

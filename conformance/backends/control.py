@@ -1,4 +1,4 @@
-"""Sends `arkor-control/1` commands to a control program, which makes the backend carry them out."""
+"""Sends `arkor-control/1` commands to a control program, which has the backend carry them out."""
 
 import json
 import re
@@ -18,21 +18,21 @@ PROTOCOL: Final = "arkor-control/1"
 WORDS: Final = ("job", "emit", "finish", "fail", "drop", "rotate", "forget", "hold", "revoke")
 _SHOWN: Final = 160
 _MOST_UNANSWERED: Final = 3
-"""After this many unanswered commands in a row, the control program counts as hung."""
+"""After this many unanswered commands in a row, the control program is considered hung."""
 _TOKEN: Final = re.compile(r'(token"\s*:\s*")[^"]*')
 _LEAVE: Final = 1.0
-"""The time limit in seconds for the reading task to stop using the pipes."""
+"""How many seconds the reading task has to stop using the pipes."""
 _START: Final = 15.0
-"""Seconds to wait for the response to `hello`; the program may have to start a server first."""
+"""Seconds to wait for the answer to `hello`; the program may have to start a server first."""
 
 
 class ControlFailed(Exception):
-    """The control program refused a command, sent an invalid response, or ended."""
+    """The control program did not start, refused a command, gave no valid answer, or ended."""
 
 
 @frozen(kw_only=True)
 class Controlled:
-    """What a control program reports about itself and its backend in response to `hello`."""
+    """What a control program reports about itself and its backend in its answer to `hello`."""
 
     implementation: str
     version: str
@@ -46,7 +46,7 @@ class Controlled:
     org: str = ""
     project: str = ""
     keep: int | None = None
-    """The smallest number of events that the backend keeps per job; None if it keeps them all."""
+    """The minimum number of events that the backend keeps per job; None if it keeps them all."""
 
 
 @define(eq=False)
@@ -69,7 +69,7 @@ class Control:
     _unanswered: int = field(default=0, init=False)
     _number: int = field(default=0, init=False)
     ended: str = field(default="", init=False)
-    """Why the control program can no longer be used; empty while it can."""
+    """Why the control program can no longer be used; empty while it is usable."""
     patience: float = field(default=10.0, kw_only=True)
 
     async def start(self, group: TaskGroup) -> None:
@@ -88,7 +88,7 @@ class Control:
             self.said = _controlled(answer)
         except ReadingError as error:
             raise ControlFailed(
-                f"the control program sent an invalid response to hello: {error.problem}"
+                f"the control program gave an invalid answer to hello: {error.problem}"
             ) from error
 
     async def _read(self) -> None:
@@ -99,13 +99,13 @@ class Control:
             self._has_read.set()
 
     def has(self, *words: str) -> bool:
-        """Return whether the control program declares these commands."""
+        """Return whether the control program has declared that it supports all these commands."""
         return set(words) <= self.said.words
 
     async def ask(
         self, do: str, arguments: Mapping[str, Json] | None = None, *, seconds: float | None = None
     ) -> Table:
-        """Send a command and return the response; raise ControlFailed if that fails."""
+        """Send a command and return the answer; raise ControlFailed if that fails."""
         if self.ended:
             raise ControlFailed(f"the control program {self.ended}")
         self._number += 1
@@ -144,7 +144,7 @@ class Control:
 
     @property
     def _last_words(self) -> str:
-        """Return the last line of the program's log, for a message; empty if the log is empty."""
+        """Return the end of a message, which quotes the program's last log line; empty if none."""
         self._process.drain_log()
         lines = self.log.strip().splitlines()
         return f"; its last line: {shortened(lines[-1], _SHOWN)}" if lines else ""
@@ -172,7 +172,7 @@ class Control:
             number = table.count("re")
             pending = self._pending.get(number)
             if pending is None:
-                return  # too late: no caller waits for this response
+                return  # too late: no caller waits for this answer
             if table.has("error"):
                 pending.error = shortened(table.table("error").text("message"), 1000)
             else:
@@ -193,7 +193,7 @@ def _controlled(answer: Table) -> Controlled:
     strange = [word for word in words if word not in WORDS]
     if strange:
         raise ReadingError(
-            "hello", f"{strange[0]!r} is not a known command; use {', '.join(WORDS)}"
+            "hello", f"{strange[0]!r} is not a known command; the known ones are {', '.join(WORDS)}"
         )
     return Controlled(
         implementation=answer.text("impl"),

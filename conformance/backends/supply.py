@@ -98,7 +98,7 @@ class Seen:
         return self.terminal is not None or (whole and (self.status in OVER or ended))
 
     def goes_on_elsewhere(self, follower: Follower) -> bool:
-        """Return whether the backend ended a stream before the job was over, which is allowed."""
+        """Return whether the backend ended a stream before the job ended, which is allowed."""
         ended = follower.ended_at is not None and follower.ended != LEFT
         return self.by_itself and ended and follower.terminal is None
 

@@ -9,7 +9,7 @@ from conformance.strict_data import Json
 
 
 def of_search(result: Searched) -> Mapping[str, Json]:
-    """Return the result of a search; `shrunk` has only the faults that break a promise."""
+    """Return the result of a search; `shrunk` has only the faults needed to break a promise."""
     found = result.found
     return {
         "profile": result.search.profile.name,
@@ -28,7 +28,7 @@ def of_search(result: Searched) -> Mapping[str, Json]:
 
 
 def of_fleet(result: FleetResult) -> Mapping[str, Json]:
-    """Return how a fleet reconnected; the same outage gives the same result on any machine."""
+    """Return how a fleet reconnected; the same settings give the same result on any machine."""
     outage = result.outage
     formula = peak_rate(outage)
     return {
@@ -47,5 +47,5 @@ def of_fleet(result: FleetResult) -> Mapping[str, Json]:
 
 
 def as_rows(faults: Faults) -> Sequence[Json]:
-    """Return faults in the format of `--faults`."""
+    """Return faults as JSON, in the form that `--faults` accepts."""
     return [[each.word, each.at, each.value] for each in faults]

@@ -1,6 +1,6 @@
 """Run the mock as a process: report that it is ready, and serve until it is stopped.
 
-At a terminal it prints a greeting and then a live log; otherwise it prints one line of JSON.
+At a terminal, the process prints a greeting and then a live log; elsewhere, one line of JSON.
 """
 
 import json
@@ -30,7 +30,7 @@ from mock_server.stdin import Stdin
 
 @frozen(kw_only=True)
 class Process:
-    """How the process listens and when it ends; if `token` is None, a token is generated."""
+    """The settings of the process; if `token` is None, a random token is generated."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -41,18 +41,18 @@ class Process:
     max_lifetime: float | None = None
     tls: bool = False
     names: tuple[str, ...] = ()
-    """Additional host names that requests to the admin may use."""
+    """Additional host names by which clients may reach the admin API."""
     scenario_file: Path | None = None
     watch: bool = False
     """Whether to reload the scenario when its file changes."""
     upstream: str | None = None
-    """The URL of the real backend, for the greeting."""
+    """The URL of the real backend, which the greeting shows."""
     quiet: bool = False
-    """Whether to omit the log at a terminal."""
+    """Whether to print no live log, even at a terminal."""
 
 
 async def serve(process: Process, scenario: Scenario, upstream: Origin | None = None) -> None:
-    """Serve until a signal, the end of stdin, the maximum lifetime or the admin stops it."""
+    """Serve until stopped by a signal, the end of stdin, the maximum lifetime or the admin API."""
     token = process.token or secrets.token_urlsafe(24)
     log = LiveLog() if sys.stdout.isatty() and not process.quiet else None
     with throw_away_tls(*_certified(process)) if process.tls else nullcontext() as tls:
@@ -86,7 +86,7 @@ async def serve(process: Process, scenario: Scenario, upstream: Origin | None = 
 async def _beside(
     process: Process, server: MockServer, log: LiveLog | None
 ) -> AsyncGenerator[None, None]:
-    """Print the log and watch the scenario's file in the background."""
+    """In the background, print the log and watch the scenario's file, each only if enabled."""
     async with anyio.create_task_group() as group:
         if log is not None:
             group.start_soon(log.run)
@@ -101,7 +101,7 @@ async def _beside(
 
 
 def _announce(process: Process, scenario: Scenario, places: Places) -> None:
-    """Report that the process is ready: a greeting at a terminal, otherwise a line of JSON."""
+    """Report that the process is ready, with a greeting at a terminal, or else a line of JSON."""
     if not sys.stdout.isatty():
         ready = {"base_url": places.base_url, "admin_url": places.admin_url, "token": places.token}
         say_ready(ready if places.ca_path is None else {**ready, "ca_path": places.ca_path})
@@ -115,7 +115,7 @@ def _announce(process: Process, scenario: Scenario, places: Places) -> None:
 
 
 def _certified(process: Process) -> set[str]:
-    """Return the host names that the certificate is valid for."""
+    """Return the host names for which the certificate must be valid."""
     given = {name.rpartition(":")[0] or name for name in process.names if name.count(":") < 2}  # noqa: PLR2004 - an IPv6 address
     return {process.host.strip("[]"), address_of(process.host), "localhost", "127.0.0.1", *given}
 
@@ -128,7 +128,7 @@ def say_ready(ready: Mapping[str, object]) -> None:
 
 @asynccontextmanager
 async def until_ended(process: Process) -> AsyncGenerator[anyio.Event, None]:
-    """Yield an event that is set when the process must end.
+    """Yield an event that is set when the process should end.
 
     Signal handlers are installed before the ready line is printed, so that no signal is missed.
     """

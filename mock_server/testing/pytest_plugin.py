@@ -1,4 +1,4 @@
-"""Serve mocks for the fixtures of `pytest_arkor_mock`; check and report them after the test."""
+"""Serve mocks for the fixtures of `pytest_arkor_mock`, then check them and report on them."""
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -37,24 +37,25 @@ class Mocks:
     def serve(
         self, request: pytest.FixtureRequest, portal: BlockingPortal
     ) -> Generator[SyncMock, None, None]:
-        """Serve the scenario of the test's marker, on an event loop in another thread."""
+        """Serve the scenario from the test's marker, on an event loop in another thread."""
         with mock_in(portal, self._scenario_of(request)) as mock:
             self._served.append(mock)
             yield mock
 
     @asynccontextmanager
     async def aserve(self, request: pytest.FixtureRequest) -> AsyncGenerator[MockServer, None]:
-        """Serve the scenario of the test's marker, on the running event loop."""
+        """Serve the scenario from the test's marker, on the running event loop."""
         async with MockServer(self._scenario_of(request)) as mock:
             self._served.append(mock)
             yield mock
 
     def settle(self, mock: SyncMock | MockServer, *, failed: bool) -> None:
-        """Fail a test that passed although a rule never fired or a gate was never opened."""
+        """Fail a test that has passed, if a rule never fired or a gate was never opened."""
         if self._strict and not failed:
             idle = [*mock.verify.idle_rules(), *mock.verify.unopened_gates()]
             if idle:
-                pytest.fail("\n".join([*idle, "(to allow this, set strict=False)"]), pytrace=False)
+                hint = "(to allow this, set strict=False in the `scenario` marker)"
+                pytest.fail("\n".join([*idle, hint]), pytrace=False)
 
     def sections(self) -> list[tuple[str, str]]:
         """Return the seed and the exchanges of every mock, for the report of a failed test."""
@@ -65,7 +66,8 @@ class Mocks:
         """End the traceback at the test's call to the mock if the error is meant for the test.
 
         Other errors keep their traceback, because they may be bugs in the mock.
-        `__tracebackhide__` would leave the frames of the portal between the test and the server.
+        `__tracebackhide__` is not enough: the portal's frames, between the test and the server,
+        would stay visible.
         """
         frames = list(_linked(failure.tb))
         ours = [_is_ours(each.tb_frame.f_globals) for each in frames]
@@ -109,11 +111,12 @@ def _read(given: tuple[object, ...], words: dict[str, object], beside: Path) -> 
     if len(given) == 1 and isinstance(given[0], str | Path):
         if words:
             raise ScenarioError(
-                f"a file cannot be combined with {', '.join(words)}; put everything in the file"
+                f"a scenario file cannot be combined with keyword arguments ({', '.join(words)}); "
+                "put everything in the file"
             )
         return scenario_from_file(beside / given[0])
     if given and not all(is_table(each) for each in given):
-        raise ScenarioError("the arguments must be one path, or rules as dicts")
+        raise ScenarioError("the arguments must be either one path, or rules given as dicts")
     if given:
         words = {**words, "rule": list(given)}
     return scenario_from_dict(words)

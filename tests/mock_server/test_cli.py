@@ -146,11 +146,11 @@ def test_a_port_in_use_is_told(starts: Starter, capsys: pytest.CaptureFixture[st
         (
             "",
             [
-                "nothing is scripted; the backend has its default behaviour",
+                "fine, but it scripts nothing; the backend keeps its default behaviour",
                 "the version is missing; write `schema = 1` at the top",
             ],
         ),
-        ("schema = 1\nseed = 3\n", ["fine, but it has only settings, no jobs and no rules"]),
+        ("schema = 1\nseed = 3\n", ["fine, but it has only settings, and no jobs or rules"]),
     ],
 )
 def test_check_says_what_it_found_and_what_is_missing(

@@ -1,4 +1,4 @@
-"""Order cases: one log, in the same order for every follower."""
+"""Order cases: every follower receives the same log in the same order."""
 
 from conformance.backends.account import NotReached
 from conformance.backends.blocks import STARTED, Block
@@ -12,7 +12,7 @@ _MANY = 6
 
 @case("order.started-first", "31", passive=True)
 async def started_first(play: Play) -> None:
-    """A client marks the job as running at `training.started` and calls its callback once."""
+    """Each `training.started` makes a client mark the job as running and call a callback."""
     seen = await play.seen()
     kinds = [block.type for block in seen.first.frames]
     if STARTED in kinds and (kinds[0] != STARTED or kinds.count(STARTED) > 1):
@@ -27,7 +27,7 @@ async def started_first(play: Play) -> None:
 
 @case("order.steps-rise", "31", passive=True)
 async def steps_rise(play: Play) -> None:
-    """If `step` falls, the events are out of order and loss charts jump back."""
+    """If `step` decreases, the events are out of order, and a loss chart jumps backwards."""
     seen = await play.seen()
     before = None
     for block in seen.first.frames:
@@ -55,7 +55,7 @@ async def ids_are_unique(play: Play) -> None:
 
 @case("order.ids-are-unique-in-a-long-log", "28", words=("job", "emit"))
 async def ids_are_unique_in_a_long_log(play: Play) -> None:
-    """In a long log, ids that come from a small counter or from a clock are not unique."""
+    """Ids taken from a small counter or from a clock can repeat in a long log."""
     job = await play.quiet_job()
     ids = [each for _ in range(3) for each in await play.emit(job, 200)]
     follower = await play.follow(job)
@@ -67,7 +67,7 @@ async def ids_are_unique_in_a_long_log(play: Play) -> None:
 
 
 def _is_repeat(follower: Follower, cursor: str) -> bool:
-    """Return whether all events with the id `cursor` are identical: a repetition, not a clash."""
+    """Return whether all events with the id `cursor` are one event that was sent repeatedly."""
     found = {block.raw for block in follower.frames if block.id == cursor}
     return len(found) == 1
 
@@ -81,7 +81,7 @@ async def same_event_every_time(play: Play) -> None:
 
 @case("order.same-event-after-a-resume", "36", words=("job", "emit"))
 async def same_event_after_a_resume(play: Play) -> None:
-    """A replay must send each event exactly as logged, not rendered anew."""
+    """A replay must send each event as the live stream sent it, not generate it again."""
     job = await play.quiet_job()
     live = await play.follow(job)
     ids = await play.emit(job, _MANY)
@@ -94,28 +94,28 @@ async def same_event_after_a_resume(play: Play) -> None:
 
 @case("order.characters-survive", "36", words=("job", "emit"))
 async def characters_survive(play: Play) -> None:
-    """A proxy that decodes chunk by chunk turns a split character into U+FFFD."""
+    """A proxy that decodes chunks separately turns a character split between two into U+FFFD."""
     job = await play.quiet_job()
     follower = await play.follow(job)
     ids = await play.emit(job, _MANY, 300)
     if not await follower.until_ids(ids, play.bounds.event):
-        raise NotReached(f"the events did not arrive: {play.got(follower)}", "ARK-SRV-22")
+        raise NotReached(f"not all emitted events arrived: {play.got(follower)}", "ARK-SRV-22")
     for block in follower.frames:
         if "\ufffd" in (block.data or ""):
-            play.stop("36", "the characters of the event", f"U+FFFD in event {block.id}")
+            play.stop("36", "every character intact", f"U+FFFD in event {block.id}")
 
 
 @case("order.two-followers", "37", passive=True)
 async def two_followers(play: Play) -> None:
-    """A user may follow one job in two windows; neither may take events from the other."""
+    """A user can follow one job in two windows; neither window may take events from the other."""
     seen = await play.seen()
     if not (seen.first.is_stream and seen.second.is_stream):
-        raise NotReached("the job's stream could not be opened twice", "ARK-SRV-17")
+        raise NotReached("the kit could not open two streams for the job", "ARK-SRV-17")
     ours, theirs = list(seen.ids), list(seen.second.ids)
     if seen.terminal is None:
         raise NotReached(NOT_ENDED)
     if seen.goes_on_elsewhere(seen.second):
-        raise NotReached("the backend ended the second stream before the job was over")
+        raise NotReached("the backend ended the second stream before the job ended")
     _same_log(play, ours, theirs)
 
 
@@ -143,7 +143,7 @@ def _same_log(play: Play, ours: list[str], theirs: list[str]) -> None:
         play.stop(
             "37",
             "the same events for every follower",
-            f"a follower that missed {len(missing)} of them, beginning with {missing[0]!r}",
+            f"a follower without event {missing[0]!r} ({len(missing)} missing in all)",
         )
     if ours != theirs:
         play.stop("37", "the same order for every follower", f"{ours} and {theirs}")
@@ -156,7 +156,7 @@ async def begins_at_the_beginning(play: Play) -> None:
     if seen.terminal is None or not seen.first.frames:
         raise NotReached(NOT_ENDED)
     if seen.goes_on_elsewhere(seen.second) and not seen.second.frames:
-        raise NotReached("the backend ended the second stream before an event arrived")
+        raise NotReached("the backend ended the second stream before any event arrived")
     first = _first(seen.second)
     if first != _first(seen.first):
         expected = f"the first event, {_first(seen.first)!r}"
@@ -177,12 +177,12 @@ async def late_follower(play: Play) -> None:
 
 @case("order.after-the-end", "38", words=("job", "emit", "finish"))
 async def after_the_end(play: Play) -> None:
-    """A follower that connects after the end must still get the whole log."""
+    """A follower that connects after the job has ended must still get the whole log."""
     job, ids = await play.ended_job()
     follower = await play.follow(job)
     await follower.until(lambda each: each.terminal is not None, play.bounds.event)
     if list(follower.ids) != ids:
-        play.stop("38", f"the whole log, {len(ids)} events", play.got(follower))
+        play.stop("38", f"the whole log ({len(ids)} events)", play.got(follower))
 
 
 def _first(follower: Follower) -> str | None:

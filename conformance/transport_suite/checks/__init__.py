@@ -36,4 +36,4 @@ _FILES: Final = (
 )
 
 CHECKS: Final[tuple[Check, ...]] = tuple(each for module in _FILES for each in _of(module))
-"""All checks, in the order of the contract."""
+"""All checks, in the same order as the parts of the contract."""

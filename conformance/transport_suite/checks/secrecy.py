@@ -25,7 +25,7 @@ _ECHO: Final = f"Authorization: Bearer {TOKEN} {DATASET_TOKEN}"
 
 
 class _Lines(logging.Handler):
-    """Collect the log records, including tracebacks."""
+    """Collects log records as text, including tracebacks."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -39,7 +39,7 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def _logged() -> Generator[list[str], None, None]:
-    """Record every log message from DEBUG up while the `with` block runs."""
+    """Yield a list to which every log message, from DEBUG up, is added during the `with` block."""
     root, handler = logging.getLogger(), _Lines()
     level = root.level
     root.addHandler(handler)
@@ -56,7 +56,7 @@ def _keeps_the_secret(text: str, where: str) -> None:
 
 
 def _failing(bench: Bench, script: Script, kind: type[Exception]) -> None:
-    """Start a job that fails, and search the exception and the log for tokens."""
+    """Try to start a job, which must fail; search the exception and the log for tokens."""
     with _logged() as lines:
         with bench.play(Scene(job=None, create=[script])) as play:
             error = play.starting().error(kind)
@@ -67,7 +67,7 @@ def _failing(bench: Bench, script: Script, kind: type[Exception]) -> None:
 
 @check("T16", "ARK-SEC-8")
 def no_token_is_logged(bench: Bench) -> None:
-    """A complete run with a reconnect logs no token at any level."""
+    """A complete run that includes a reconnect logs no token at any log level."""
     with _logged() as lines:
         scene = Scene(job=None, streams=[then_closed(CHUNKED_HEAD), job(log(1))])
         with bench.play(scene) as play:
@@ -78,18 +78,18 @@ def no_token_is_logged(bench: Bench) -> None:
 
 @check("T16", "ARK-SEC-8")
 def an_echo_that_is_not_http_is_not_quoted(bench: Bench) -> None:
-    """If a peer echoes the request in bytes that are not HTTP, no error contains the token."""
+    """If a peer echoes the request in a response that is not HTTP, no error contains a token."""
     _failing(bench, then_left(f"echo: {_ECHO}\r\n\r\n".encode()), TransportError)
 
 
 @check("T16", "ARK-SEC-8")
 def an_echo_in_a_header_is_not_quoted(bench: Bench) -> None:
-    """If a peer echoes the request in a head that cannot be parsed, no error contains the token."""
+    """If a peer echoes the request in a head that cannot be parsed, no error contains a token."""
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {_ECHO}\r\n\r\n"
     _failing(bench, then_left(head.encode()), TransportError)
 
 
 @check("T16", "ARK-SEC-8")
 def an_echo_in_a_refusal_is_hidden(bench: Bench) -> None:
-    """If a peer echoes the request in a refusal, no error contains the token."""
+    """If a peer echoes the request in a refusal, no error contains a token."""
     _failing(bench, sends(refusal(400, _ECHO)), StatusError)

@@ -18,7 +18,7 @@ class OddHost(ValueError):
 
 
 def address_of(host: str) -> str:
-    """Return the address of a host, IPv4 if it has one; raise OddHost.
+    """Return a host's address, IPv4 if there is one; raise OddHost if there is no address.
 
     An IPv4-mapped IPv6 address is returned as IPv4.
     """
@@ -48,7 +48,7 @@ def is_everywhere(address: str) -> bool:
 
 
 def in_url(host: str) -> str:
-    """Return a host as written in a URL: an IPv6 address in brackets (RFC 3986, 3.2.2).
+    """Return a host as a URL must have it, an IPv6 address in brackets (RFC 3986, 3.2.2).
 
     0.0.0.0 and :: become the loopback address, which a client can connect to.
     """
@@ -57,7 +57,7 @@ def in_url(host: str) -> str:
 
 
 def checked_name(name: str) -> str:
-    """Return a name for the allow-list in lower case; raise OddHost if no Host could match it."""
+    """Return a name for the allow-list in lower case; raise OddHost if it cannot be a Host."""
     lower = name.lower()
     bare = f"[{lower}]" if lower.count(":") > 1 and not lower.startswith("[") else lower
     found = _NAME.fullmatch(bare)
@@ -69,7 +69,7 @@ def checked_name(name: str) -> str:
 
 @frozen
 class HostNames:
-    """The values that a request's Host may have; the admin API refuses any other.
+    """The Host headers that the admin API accepts; it refuses requests with any other.
 
     A web page can make its own name resolve to any address (DNS rebinding) and so reach this
     server, but the browser then sends that name as the Host.
@@ -79,7 +79,7 @@ class HostNames:
     """The address that the server listens on."""
     port: int
     own: frozenset[str]
-    """Names that are accepted only with the port of the server."""
+    """Names that are accepted only with the server's own port."""
     given: frozenset[str]
     """Names on the allow-list; a name without a port is accepted with any port."""
 
@@ -93,7 +93,7 @@ class HostNames:
         return cls(address, port, frozenset(own), frozenset(map(checked_name, given)))
 
     def admit(self, said: str) -> bool:
-        """Return whether a request with this Host is meant for the server."""
+        """Return whether to accept a request with this Host."""
         found = _NAME.fullmatch(said.lower())
         if found is None:
             return False

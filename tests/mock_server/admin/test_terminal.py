@@ -238,5 +238,5 @@ def test_a_scenario_that_was_broken_and_repaired_does_not_start_over(tmp_path: P
 def test_a_watch_without_a_scenario_is_refused() -> None:
     done = subprocess.run([*COMMAND, "serve", "--watch"], capture_output=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == b"arkor-mock: --watch: needs a scenario; name its file\n"
+    assert done.stderr == b"arkor-mock: --watch: needs a scenario; give its file\n"
     assert done.stdout == b""
