@@ -7,7 +7,7 @@ from arkor_proto._value import Value
 
 @define(weakref_slot=False, repr=False, eq=False)
 class ServerSentEvent(Value):
-    """One dispatched event. Do not modify it; it is mutable only because frozen events are slower.
+    """One dispatched event. Do not modify it; it is mutable only because frozen objects are slower.
 
     `type` is `"message"` if the stream did not name one. `last_event_id` is the cursor as of this
     event, even if an earlier block set it; `has_id` is true if this block had a valid `id` of its

@@ -1,4 +1,4 @@
-"""Turn a run against a backend into plain data in the format of a client's `run.json`."""
+"""Turn a run against a backend into plain data, in the format of the `run.json` of a client run."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,7 +26,7 @@ from conformance.verdict.statuses import Verdict
 
 @frozen
 class Asked:
-    """The options of this run; the command that reruns one of its cases repeats them."""
+    """The options of this run, which are repeated in the command line that reruns one case."""
 
     base_url: str = ""
     org: str = ""
@@ -35,10 +35,10 @@ class Asked:
     job: str = ""
     ca_file: str = ""
     control: Sequence[str] = ()
-    """The command that starts the control program; empty for the mock, or if no program is used."""
+    """The command that starts the control program; empty for the mock and if none is used."""
 
     def rerun(self, result: CaseResult, seed: int) -> str:
-        """Return the command that plays only this case."""
+        """Return the command line that plays only this case."""
         options = {
             "--base-url": self.base_url,
             "--org": self.org,
@@ -64,7 +64,7 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
     asked: Asked,
     circumstances: Circumstances,
 ) -> Mapping[str, Json]:
-    """Return the run as plain data, without any token."""
+    """Return the run as plain data, with the access tokens removed."""
     plan = outcome.plan
     by_profile: dict[str, list[CaseResult]] = {name: [] for name, n in scope.chosen.items() if n}
     for result in found:
@@ -118,7 +118,7 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
 
 
 def _events(events: Events) -> Sequence[Json]:
-    """Return the events as JSON, with the kit as sender or receiver in place of the client."""
+    """Return the events as JSON, with the kit in place of the client as sender or receiver."""
     told = (Table("event", {"event": each}).table("event").values for each in events.distinct())
     return [{**each, **{key: _acting(each[key]) for key in ("who", "to")}} for each in told]
 
@@ -130,7 +130,7 @@ def _acting(who: Json) -> Json:
 def _groups(
     found: Sequence[CaseResult], tallies: Mapping[str, Tally], outcome: Outcome
 ) -> Sequence[Json]:
-    """Group the unjudged cases by missing control command, or else by reason."""
+    """Group the unjudged cases by missing control command or, if none is missing, by reason."""
     reasons: dict[tuple[str, str], list[CaseResult]] = {}
     for result in found:
         if result.verdict is Verdict.NOT_APPLICABLE:
@@ -149,11 +149,11 @@ def _groups(
 
 
 def _missing(result: CaseResult, outcome: Outcome) -> Sequence[tuple[str, str]]:
-    """Return the names and explanations of the obstacles that kept a case from being judged."""
+    """Return what kept a case from being judged, as pairs of a name and an explanation."""
     if not result.lacking:
         return [("other", result.reason)]
     if not outcome.words:
-        with_it = "they need a control program (--control), which makes the backend act on command"
+        with_it = "the kit needs a control program (--control) to make the backend act on command"
         return [("control program", with_it)]
     return [(word, f"the control program does not declare `{word}`") for word in result.lacking]
 
@@ -162,7 +162,7 @@ def _notes(outcome: Outcome) -> Sequence[str]:
     notes = list(outcome.notes)
     if outcome.left:
         notes.append(
-            f"the kit could not cancel {'this job' if len(outcome.left) == 1 else 'these jobs'}; "
-            f"cancel by hand: {'; '.join(outcome.left)}"
+            f"the kit could not cancel {'one job' if len(outcome.left) == 1 else 'some jobs'}; "
+            f"to cancel by hand, run: {'; '.join(outcome.left)}"
         )
     return [outcome.target.hide(note) for note in notes]

@@ -1,8 +1,9 @@
 """Check that the kit cites only rules that a mutant really breaks.
 
-The kill matrix checks that each mutant is caught. This module checks the opposite: a mutant plays
-all cases, and every rule that a failed case cites must be a rule that the mutant breaks, or one
-listed as a consequence. Any other citation is false.
+The kill matrix checks that each mutant is caught. This module checks that none is blamed for a rule
+that it keeps: a mutant plays one case of every template, and every rule that a failed case cites
+must be one that the mutant breaks, or one that is listed as a consequence. Any other citation is
+false.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from conformance.verdict.result import CaseResult
 
 @frozen
 class Citations:
-    """The cases that cite each rule against one mutant, and the failures that cite no rule."""
+    """Which rules the failed cases of one mutant cite, and which failures cite no rule."""
 
     mutant: Mutant
     rules: Mapping[str, Sequence[str]]
@@ -27,7 +28,7 @@ class Citations:
 
     @property
     def false(self) -> Sequence[str]:
-        """The cited rules that the mutant does not break."""
+        """The cited rules that the mutant does not break, not even as a listed consequence."""
         own = {*self.mutant.breaks, *self.mutant.follows}
         return [rule for rule in self.rules if rule not in own]
 
@@ -37,7 +38,7 @@ async def citations(
 ) -> Citations:
     """Return the rules that the kit cites against a mutant; raise DriverUnusable if it cannot run.
 
-    The mutant plays one case of every template, under the first profile of the case.
+    The mutant plays one case of every template, each under the first of its profiles.
     """
     templates = {case.template: case.id for case in reversed(cases)}
     played = set[str]()

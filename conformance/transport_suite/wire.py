@@ -14,7 +14,7 @@ PING: Final = encode_event("{}", type="ping")
 
 
 def frame(kind: str, number: int, **members: object) -> bytes:
-    """Return the frame of a training event with the id `number`."""
+    """Return the frame of a training event that has `number` as its id."""
     return encode_event(json.dumps({"type": f"training.{kind}", **members}), id=str(number))
 
 
@@ -64,7 +64,7 @@ def refusal(status: int, words: str = "no", *headers: str) -> bytes:
 
 
 def accepted(job_id: str = "job-1") -> bytes:
-    """Return the response to an accepted create."""
+    """Return the response to a create request that the backend accepts."""
     return answer(201, json.dumps({"job": {"id": job_id, "status": "queued"}}).encode())
 
 

@@ -1,7 +1,7 @@
 """Write rules in Python, one call per key: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
 
-The rule is active as soon as it has a fault, and later calls in the chain change it. The keys are
-those of a scenario file, and are read by the same code, which gives the same error messages.
+The rule becomes active as soon as it has a fault, and later calls in the chain change it. The keys
+are those of a scenario file; the same code reads them, so the error messages are the same.
 """
 
 from collections.abc import Callable
@@ -22,15 +22,15 @@ def rule_from_words(words: dict[str, object]) -> Rule:
 
 @define
 class RuleScript:
-    """One rule, to which every call adds; it is active as soon as it has a fault."""
+    """One rule; every call adds to it, and it becomes active as soon as it has a fault."""
 
     _install: Callable[[int | None, Rule], int] = field(repr=False)
     _words: dict[str, object]
     index: int | None = field(default=None, init=False)
-    """The number of the rule once it is active, as the journal shows it."""
+    """The number that the journal uses for the rule; None until the rule is active."""
 
     def does(self, **words: object) -> "RuleScript":
-        """Add any keys of a rule, such as `drop=True`; raise ScenarioError if one is invalid."""
+        """Add keys to the rule, as in `drop=True`; raise ScenarioError if it is then invalid."""
         merged = {**self._words, **words}
         rule = rule_from_words(merged)
         self._words = merged
@@ -51,11 +51,11 @@ class RuleScript:
         return self
 
     def end(self, how: str) -> "RuleScript":
-        """End the response with one of the values of `end`, such as "rst"."""
+        """End the response in one of the ways that the key `end` accepts, such as "rst"."""
         return self.does(end=how)
 
     def status(self, code: int, *, retry_after: float | None = None) -> "RuleScript":
-        """Respond with a status, and with a Retry-After in seconds if given."""
+        """Respond with a status; `retry_after` (in seconds) adds a Retry-After header."""
         more = {} if retry_after is None else {"retry_after": retry_after}
         return self.does(status=code, **more)
 
@@ -74,31 +74,31 @@ class RuleScript:
 
 @frozen
 class On:
-    """Begins rules: one method for each kind of request, with the keys of `on` as arguments."""
+    """Begins rules; each method is for one kind of request and takes the keys of `on`."""
 
     _install: Callable[[int | None, Rule], int] = field(repr=False)
 
     def create(self, **select: object) -> RuleScript:
-        """Begin a rule about submitting a job."""
+        """Begin a rule for requests that submit a job."""
         return self.route(Route.CREATE, **select)
 
     def stream(self, **select: object) -> RuleScript:
-        """Begin a rule about the event stream."""
+        """Begin a rule for requests that open the event stream."""
         return self.route(Route.STREAM, **select)
 
     def cancel(self, **select: object) -> RuleScript:
-        """Begin a rule about cancelling a job."""
+        """Begin a rule for requests that cancel a job."""
         return self.route(Route.CANCEL, **select)
 
     def chat(self, **select: object) -> RuleScript:
-        """Begin a rule about inference."""
+        """Begin a rule for inference requests."""
         return self.route(Route.CHAT, **select)
 
     def route(self, route: Route, **select: object) -> RuleScript:
-        """Begin a rule about any route."""
+        """Begin a rule for requests to the given route."""
         return RuleScript(self._install, {"on": {"route": route.value, **select}})
 
     def connection(self, number: int | str | None = None) -> RuleScript:
-        """Begin a rule about a connection, such as `.does(accept="rst")`."""
+        """Begin a rule for a connection; add a fault to it, as in `.does(accept="rst")`."""
         on = {} if number is None else {"connection": number}
         return RuleScript(self._install, {"on": on} if on else {})

@@ -1,8 +1,8 @@
 """Find the line on which each value of a TOML or JSON document begins.
 
 The parsers of the standard library do not report lines. One scanner reads both formats; it relies
-on the document being valid, so use it only on text that a parser has accepted. Places are named as
-in messages, such as `rule 2.on.route`, with items counted from 1.
+on the document being valid, so use it only on text that a parser has accepted. A place is named as
+it is in error messages, for example `rule 2.on.route`; items are counted from 1.
 """
 
 import json
@@ -42,7 +42,7 @@ def json_lines(source: str) -> Mapping[str, int]:
 
 
 def line_of(at: str, lines: Mapping[str, int]) -> int | None:
-    """Return the line of a place, or of the innermost value around it that has one."""
+    """Return the line of a place or, if it is unknown, that of the nearest enclosing value."""
     while at:
         if at in lines:
             return lines[at]
@@ -60,7 +60,7 @@ class _Scanner:
     _at: int = 0
     lines: dict[str, int] = field(factory=dict[str, int], init=False)
     _counts: dict[str, int] = field(factory=dict[str, int], init=False)
-    """How many tables each array of tables has so far."""
+    """The number of tables found so far in each array of tables."""
     _starts: list[int] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -88,7 +88,7 @@ class _Scanner:
         return where
 
     def _pair(self, table: str, depth: int) -> str:
-        """Read a key and its value into a table, and return the table."""
+        """Read a key and its value, which belong to the table at this place; return the place."""
         start, where = self._at, table
         for key in self._keys():
             where = _joined(where, key)
@@ -126,7 +126,7 @@ class _Scanner:
             self._at = token.end()
 
     def _pass_over(self) -> None:
-        """Skip to the end of a value that is nested too deeply."""
+        """Skip a value that is nested too deeply to be scanned."""
         level = 0
         while self._skip():
             opens = self._peek()
@@ -161,7 +161,7 @@ class _Scanner:
         return self._source[self._at : self._at + 1]
 
     def _skip(self) -> bool:
-        """Skip blanks and comments; return whether anything follows."""
+        """Skip white space and comments; return whether anything follows."""
         blank = _BLANK.match(self._source, self._at)
         if blank is not None:
             self._at = blank.end()

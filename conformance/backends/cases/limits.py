@@ -22,7 +22,7 @@ _NO_JOB: Final = "arkor-conformance-no-such-job"
 
 
 async def _beside_a_slow_reader(play: Play, job: str) -> str:
-    """Follow a job without reading its stream, emit megabytes of events, and return the id of the last one."""
+    """Follow a job without reading, emit megabytes of events, and return the last event's id."""
     await play.follow(job, receive_buffer=_SMALL, read=False)
     ids: list[str] = []
     for _ in range(_ENOUGH // (_BIG * 8)):
@@ -41,28 +41,28 @@ async def slow_reader_and_another_follower(play: Play) -> None:
         ids = await play.emit(job, 1)
         if not await other.until_ids(ids, play.bounds.event):
             within = (
-                f"an event within {play.bounds.event:g} s, even if another follower does not read"
+                f"an event within {play.bounds.event:g} s, even if another follower is not reading"
             )
             play.stop("52", within, play.got(other))
 
 
 @case("limits.slow-reader-and-other-routes", "52", words=("job", "emit"))
 async def slow_reader_and_other_routes(play: Play) -> None:
-    """A replay that never pauses for a slow reader can freeze the whole process."""
+    """A backend that sends without ever yielding can freeze while one client reads slowly."""
     job = await play.quiet_job()
     await _beside_a_slow_reader(play, job)
     other = await play.quiet_job()
     answer = await play.look(other)
     if not answer.status:
         within = (
-            f"a response within {play.bounds.answer:g} s, even if another follower does not read"
+            f"a response within {play.bounds.answer:g} s, even if another follower is not reading"
         )
         play.stop("52", within, answer.told)
 
 
 @case("limits.dropped-streams", "53", slow=True)
 async def dropped_streams(play: Play) -> None:
-    """If the backend does not notice dropped streams, they keep their slots until none is left."""
+    """If the backend does not notice dropped streams, it never frees their slots."""
     job, _ = await play.job_with_events()
     play.quiet, number = True, 0
     try:
@@ -90,7 +90,7 @@ def _is_full(play: Play, number: int, got: str) -> NoReturn:
 
 @case("limits.refusal-says-when", "54", alone=True)
 async def refusal_says_when(play: Play) -> None:
-    """A client that is refused because of load must learn when to retry, or it retries too soon."""
+    """If a client refused because of load is not told when to retry, it retries too soon."""
     with suppress(NotReached):  # the limit may have refused this very request
         await play.supply.seen()
     limits = [each for each in play.supply.limits if each.status in _LOADED]
@@ -107,7 +107,7 @@ async def refusal_says_when(play: Play) -> None:
 
 @case("limits.absolute-form", "55")
 async def absolute_form(play: Play) -> None:
-    """A server must accept a whole URL as the request target (RFC 9112 §3.2.2)."""
+    """A server must accept a full URL as the request target (RFC 9112 §3.2.2)."""
     usual = await play.look(_NO_JOB)
     scheme = play.target.scheme
     whole = f"{scheme}://{play.target.authority}{play.target.job(_NO_JOB)}"
@@ -119,7 +119,12 @@ async def absolute_form(play: Play) -> None:
         answer = await play.ask("job", f"{scheme}://{play.target.authority}{play.target.job(job)}")
         seen = job
     if answer.status != usual.status or (seen and answer.job_id != seen):
-        play.stop("55", f"{usual.status}, as for the path alone", answer.told, answer.event)
+        play.stop(
+            "55",
+            f"{usual.status}, the same as for the path without scheme and host",
+            answer.told,
+            answer.event,
+        )
 
 
 @case("limits.expect-continue", "56")
@@ -149,12 +154,12 @@ async def expect_continue(play: Play) -> None:
 
 @case("limits.head-of-the-stream", "57")
 async def head_of_the_stream(play: Play) -> None:
-    """If HEAD runs the handler of the stream, its response occupies a connection for ever."""
+    """If a HEAD request runs the stream's handler, it may occupy its connection for ever."""
     job = await play.any_job()
     wire = await play.connect()
     answer = await play.ask("stream", play.target.job(job, "/events/stream"), "HEAD", on=wire)
     if not answer.status:
-        play.stop("57", "200, or 405 with Allow, immediately", answer.told)
+        play.stop("57", "an immediate response: 200, or 405 with Allow", answer.told)
     if answer.status == 405 and not answer.header("allow"):  # noqa: PLR2004 - HTTP
         play.stop("57", "405 with Allow", "405 without Allow", answer.event)
     if answer.status not in {200, 405}:
@@ -173,12 +178,14 @@ async def encoded_letter(play: Play) -> None:
     usual = await play.look(job)
     letter = next((each for each in job if each.isascii() and each.isalnum()), None)
     if letter is None or not usual.ok:
-        raise NotReached("the id has no letter to encode")
+        raise NotReached("the job cannot be read, or its id has no letter or digit to encode")
     encoded = quote(job, safe="").replace(letter, f"%{ord(letter):02X}", 1)
     path = play.target.jobs(f"/{encoded}")
     answer = await play.ask("job", path)
     if answer.status != usual.status:
-        play.stop("58", f"{usual.status}, as for the same id unencoded", answer.told, answer.event)
+        play.stop(
+            "58", f"{usual.status}, the same as for the unencoded id", answer.told, answer.event
+        )
 
 
 @case("limits.encoded-slash", "58")
@@ -190,7 +197,7 @@ async def encoded_slash(play: Play) -> None:
     if answer.ok:
         play.stop(
             "58",
-            "404, because no job has that id",
+            "404, because no job has this id",
             f"{answer.told}, and a cancelled job",
             answer.event,
         )
@@ -210,7 +217,7 @@ async def half_close(play: Play) -> None:
         await wire.head()
     answer = await play.rest(wire, "job", number)
     await wire.close()
-    if wire.problem.startswith("the sending half"):
-        raise NotReached("a TLS connection cannot be closed in one direction only")
+    if wire.problem.startswith("the sending side"):
+        raise NotReached("the kit cannot close only the sending side of a TLS connection")
     if not answer.status:
         play.stop("59", "an answer", answer.told, answer.event)

@@ -134,7 +134,7 @@ def reads_small_pieces() -> None:
 
 @breaks()
 def parses_byte_by_byte() -> None:
-    """The parser gets one byte at a time."""
+    """The parser is given one byte at a time."""
 
     def change(client: Client, event: Input) -> Iterable[Input]:
         if client.is_of_stream(event) and isinstance(event, Received):
@@ -148,7 +148,7 @@ def parses_byte_by_byte() -> None:
 
 @breaks()
 def writes_each_event_anew() -> None:
-    """The parser gets each event whole and in its plainest form, however it was sent."""
+    """The parser gets each event in one piece and in its simplest form, however it was sent."""
     misread(lambda block: block)
 
 
