@@ -16,7 +16,17 @@ from conformance.backends.bounds import Bounds
 from conformance.backends.follower import Follower
 from conformance.backends.supply import Supply
 from conformance.backends.target import Target
-from conformance.backends.wire import CUT, LEFT, NOT_HTTP, RESET, UNANSWERED, Unsendable, Wire, now
+from conformance.backends.wire import (
+    CUT,
+    LEFT,
+    NOT_HTTP,
+    NOT_IN_TIME,
+    RESET,
+    UNANSWERED,
+    Unsendable,
+    Wire,
+    now,
+)
 from conformance.strict_data import Json
 from conformance.trace.describe import COMMENT
 from conformance.trace.events import Ended, Framed, Requested, Responded
@@ -157,7 +167,7 @@ class Exchanges(Account):
             status=wire.status,
             headers=wire.headers,
             body=bytes(body),
-            ended="no response in time" if ended == LEFT and not wire.status else ended,
+            ended=NOT_IN_TIME if ended == LEFT and not wire.status else ended,
             problem=wire.problem,
             event=self.trace.events[-1],
         )

@@ -5,7 +5,7 @@ from typing import Final
 from conformance.backends.answer import Answer
 from conformance.backends.exchanges import Limited
 from conformance.backends.play import Play
-from conformance.backends.wire import NOT_HTTP, Unreachable
+from conformance.backends.wire import NOT_HTTP, NOT_IN_TIME, Unreachable
 
 _NO_JOB: Final = "arkor-conformance-no-such-job"
 _UNAUTHORISED: Final = 401
@@ -70,7 +70,7 @@ def _is_followed(url: str, followed: str, answer: Answer) -> None:
 def _silent(url: str, answer: Answer, seconds: float) -> str:
     if answer.ended == NOT_HTTP:
         return f"{url} does not speak HTTP/1.1: {answer.problem}"
-    if "in time" in answer.ended:
+    if answer.ended == NOT_IN_TIME:
         return f"{url} accepted the connection but did not respond within {seconds:g} s"
     return f"{url} closed the connection without a response"
 

@@ -30,6 +30,8 @@ UNANSWERED: Final = "closed without a response"
 RESET: Final = "cut off: the connection was reset"
 NOT_HTTP: Final = "not HTTP"
 LEFT: Final = "closed by the kit"
+NOT_IN_TIME: Final = "no response in time"
+NOT_HALF_CLOSED: Final = "the sending side could not be closed"
 _RST: Final = struct.pack("ii", 1, 0)
 _PIECE: Final = 16_384
 """After reading this many bytes of a flooding stream, the kit lets other tasks run."""
@@ -110,7 +112,7 @@ class Wire:
         try:
             await self._stream.send_eof()
         except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, NotImplementedError):
-            self.problem = self.problem or "the sending side could not be closed"
+            self.problem = self.problem or NOT_HALF_CLOSED
 
     async def _write(self, data: bytes) -> None:
         try:

@@ -10,7 +10,7 @@ from conformance.backends.account import NotReached
 from conformance.backends.declare import case
 from conformance.backends.exchanges import NOTHING_MADE, Limited
 from conformance.backends.play import Play
-from conformance.backends.wire import Unreachable
+from conformance.backends.wire import NOT_HALF_CLOSED, Unreachable
 
 _SMALL: Final = 4096
 _BIG: Final = 64 << 10
@@ -217,7 +217,7 @@ async def half_close(play: Play) -> None:
         await wire.head()
     answer = await play.rest(wire, "job", number)
     await wire.close()
-    if wire.problem.startswith("the sending side"):
+    if wire.problem == NOT_HALF_CLOSED:
         raise NotReached("the kit cannot close only the sending side of a TLS connection")
     if not answer.status:
         play.stop("59", "an answer", answer.told, answer.event)
