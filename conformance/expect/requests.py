@@ -62,7 +62,7 @@ def _times(count: int, route: str) -> str:
 
 
 def cursors(trace: Trace) -> list[tuple[Event, str | None]]:
-    """Return every stream request with its `Last-Event-ID`, or None if it has no such header."""
+    """Return every stream request with its `Last-Event-ID`; None means no header."""
     return [
         (event, fact.header("last-event-id"))
         for event, fact in trace.of(Requested)

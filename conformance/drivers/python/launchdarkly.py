@@ -35,7 +35,7 @@ _PERMANENT: Final = frozenset({401, 403, 410, 426})
 
 
 class _Aborted(Exception):
-    """The event source was closed by an abort, or because the case is closed."""
+    """The event source was closed by an abort or at the end of the case."""
 
 
 class _GaveUp(Exception):
