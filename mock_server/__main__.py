@@ -1,4 +1,4 @@
-"""`arkor-mock`: runs the commands of `command_line.py`, or reports a missing dependency."""
+"""The entry point of `arkor-mock`: runs a command, or reports a missing dependency."""
 
 import sys
 from collections.abc import Sequence

@@ -5,30 +5,33 @@ Theory of operation
 *Threads.* A call such as `wait` is a waiter: it sleeps in the caller's thread until there is
 something for it to do. Each request has its own thread, which connects, sends and reads, and ends
 with the response. There are no other threads. They all take turns giving inputs to the session: the
-threads of the exchanges give it reports; the waiters give it imperatives, timers and `Handled`.
+exchange threads give it reports; the waiters give it imperatives, timers and `Handled`.
 
 *The lock* protects the session and every field of the driver. It is held while the session works,
 and released while a thread sleeps or runs the application's code. Bytes are read with the lock
-held: unread bytes are still in the kernel, where an idle timer checks for them before it fires.
+held, so any that the session has not seen are still in the kernel. Before an idle timer fires, the
+driver checks for such bytes.
 
 *Division of work.* `_todo` returns what a waiter has to do next: report a notice, return its
 outcome, run the callback of an event (followers only), or sleep. The first waiter that is not in
 the application's code sleeps until the session's next deadline, the others until they are woken. A
 follower that has run a callback tells the session so directly, and continues with the next event
 of the same read, without involving another thread. Meanwhile the exchange that received the
-event pauses, so that a slow callback slows the server; other exchanges continue.
+event pauses, so that a slow callback slows the server down; other exchanges continue.
 
-*Waking up.* Each change ends with `_wake`, which wakes every waiter that now has something to do,
-and a paused exchange once no event is left. `abort` only queues its input and wakes the waiters: it
-takes no lock, so a signal handler may call it.
+*Waking up.* Each change ends with a call to `_wake`, which wakes every waiter that now has
+something to do, and a paused exchange once no event is left. `abort` only queues its input and
+wakes the waiters: it takes no lock, so a signal handler may call it.
 
-*Interrupts.* A signal handler may raise in the main thread at any moment. The shield holds signals
-back until the thread sleeps or runs a callback, when the lock is free and all state is consistent.
-The state is in the driver's fields and not on the thread's stack, so a waiter can leave at any such
-moment: an event whose callback has not returned goes to another follower, or back to the session.
+*Interrupts.* A signal handler may raise an exception in the main thread at any moment. The shield
+holds signals back until the thread sleeps or runs a callback, when the lock is free and all state
+is consistent. The state is in the driver's fields and not on the thread's stack, so a waiter can
+leave at any such moment: an event whose callback has not returned goes to another follower, or back
+to the session.
 
 *Forks.* Threads do not survive a fork, and one of them may hold the lock. If a client was waiting
-at the fork, every call in the child raises an error before it takes a lock or touches a socket.
+when the process forked, every call in the child raises an error before it takes a lock or touches
+a socket.
 
 *At exit* no thread can be started on Python 3.12. The latest waiter then runs an exchange that has
 no thread, step by step; during that time it does not notice an abort.
@@ -58,7 +61,7 @@ from arkor_proto.transports._plain import AsyncCallbackError
 _REST: Final = msg.Idle()
 _Act: TypeAlias = msg.Send | msg.Close | msg.Notify | msg.Settle | msg.Idle | msg.Done
 _Todo: TypeAlias = msg.Deliver | msg.Idle | msg.Notify | Exchange | msg.Outcome
-"""What a waiter has to do next; the last alternative is to return."""
+"""What a waiter has to do next; if this is an `Outcome`, the waiter returns it."""
 
 
 @define(eq=False)
@@ -70,12 +73,12 @@ class Waiter:
     bell: Bell = field(factory=Bell)
     outcome: msg.Outcome | None = None
     asleep: msg.Idle | None = None
-    """What the waiter sleeps for; None while it is awake or runs the application's code."""
+    """What the waiter is sleeping for; None while it is awake or runs the application's code."""
 
 
 @define(eq=False)
 class Driver:
-    """Drives one session, for any number of threads."""
+    """Drives one session on behalf of any number of threads."""
 
     session: Session
     connector: Connector
@@ -91,16 +94,17 @@ class Driver:
     _resting: Exchange | None = field(init=False, default=None)
     _notices: deque[msg.Notify] = field(init=False, factory=deque[msg.Notify])
     _delivery: msg.Deliver | None = field(init=False, default=None)
-    """The event that the session is waiting for: a follower has it or is about to take it."""
+    """The event that the session waits to see handled: a follower has it or is about to take it."""
     _calling: Waiter | None = field(init=False, default=None)
-    """The follower that is calling the callbacks for `_delivery`."""
+    """The follower that is running the callback for `_delivery`."""
     _failure: Exception | None = field(init=False, default=None)
     """The error that stopped the driver."""
 
     def operate(self, operation: msg.Operation, asking: msg.Input) -> msg.Outcome:
         """Request `operation` and return its outcome, which concurrent callers share.
 
-        An interrupted thread stops waiting; the session stops when no follower is left.
+        If a thread is interrupted, only that thread stops waiting. When the last follower leaves,
+        the session stops following.
         """
         with Shield() as shield:
             waiter = self.join(operation)
@@ -116,7 +120,7 @@ class Driver:
     def proceed(
         self, waiter: Waiter, event: msg.Input | None, shield: Shield
     ) -> msg.Deliver | msg.Outcome:
-        """Give the session an input, if any; return the waiter's next event or its outcome."""
+        """Give the session an input, if any; return the waiter's next event, or its outcome."""
         while True:
             todo, event = self._next(waiter, event), None
             match todo:
@@ -138,7 +142,7 @@ class Driver:
             waiter.bell.ring()
 
     def close(self) -> None:
-        """Settle every pending operation with an error, because the client is closed."""
+        """End every pending and later operation with an error, because the client is closed."""
         with Shield(), self._lock:
             if self.session.job_state is Job.CREATING:
                 logger.warning(
@@ -147,7 +151,7 @@ class Driver:
             self._fail(TransportError("the client was closed"))
 
     def join(self, operation: msg.Operation) -> Waiter:
-        """Start waiting for the next settlement of `operation`; end the wait with `leave`."""
+        """Add a waiter for the next settlement of `operation`; `leave` removes it."""
         self.connector.check_usable()
         if self._owner != os.getpid():  # a thread of the parent may have held the old lock
             self._owner, self._lock = os.getpid(), threading.Lock()
@@ -204,7 +208,7 @@ class Driver:
         return self._alarm if keeper is waiter else msg.Idle()
 
     def _tick(self, alarm: msg.Idle) -> None:
-        """Tell the session that the time of `alarm` has been reached."""
+        """Tell the session that `alarm` is due, unless it is an idle alarm and bytes are unread."""
         self._now = max(self._now, -math.inf if alarm.until is None else alarm.until)
         if alarm.timer is msg.Timer.IDLE and any(each.unread for each in self._exchanges.values()):
             self._alarm = msg.Idle()  # a thread is about to read, and then sets another alarm
@@ -212,7 +216,7 @@ class Driver:
             self._feed(msg.Tick())
 
     def _run_callbacks(self, delivery: msg.Deliver | None, shield: Shield) -> None:
-        """Run the callback for an event, and for the events that are ready right after it."""
+        """Run the callback for an event, then for each event that is ready when it returns."""
         while delivery is not None:
             try:
                 handled: msg.Handled | None = None
@@ -251,9 +255,9 @@ class Driver:
         return [each for each in self._waiters if each.operation is for_ and each.outcome is None]
 
     def _feed(self, event: msg.Input | msg.Deliver) -> None:
-        """Give the session an input, after any earlier aborts, and act on its outputs.
+        """Give the session an input, after any queued aborts, and act on the session's outputs.
 
-        A `Deliver` as the input means that its event was handled.
+        If the input is a `Deliver`, it reports that the event in it has been handled.
         """
         if self._failure is not None:
             return
@@ -277,7 +281,7 @@ class Driver:
             raise
 
     def _act(self, output: _Act) -> bool:
-        """Act on an output of the session; return whether there may be more."""
+        """Act on an output of the session; return whether more outputs may follow."""
         match output:
             case msg.Idle() | msg.Done():
                 self._alarm = output if isinstance(output, msg.Idle) else msg.Idle()
@@ -323,7 +327,7 @@ class Driver:
             exchange.close()
 
     def _step(self, exchange: Exchange, shield: Shield) -> bool:
-        """Wait for an exchange's reports and pass them on; return whether it continues."""
+        """Wait for an exchange's reports and pass them on; return whether more may follow."""
         shield.outside(exchange.wait, math.inf)
         while self._resting is exchange:  # until the callback has returned
             exchange.bell.wait(None)
@@ -352,7 +356,7 @@ class Driver:
                 exchange.close()
 
     def _fail(self, error: BaseException) -> None:
-        """End every current and later operation with `error`."""
+        """End all current and future operations with `error`."""
         if not isinstance(error, Exception):
             error = TransportError(f"trainer: stopped by {error!r}; attach a new trainer")
         self._failure = self._failure or error

@@ -8,7 +8,7 @@ from conformance.trace.events import Event, Requested, Trace
 
 @frozen
 class Requests:
-    """Expects exactly `count` requests of one route during the case."""
+    """Expects exactly `count` requests to one route during the case."""
 
     route: str
     count: int
@@ -16,7 +16,7 @@ class Requests:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last expected request."""
+        """The name of the last expected request, if any is expected."""
         return (f"{self.route}#{self.count}.requested",) if self.count else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -33,18 +33,18 @@ class Requests:
 
 @frozen
 class LastEventIds:
-    """Expects stream requests with these values of `Last-Event-ID`; None means no header."""
+    """Expects stream requests with these `Last-Event-ID` values, in order; None means no header."""
 
     chain: tuple[str | None, ...]
     word: str = "last_event_ids"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last request of the chain."""
+        """The name of the last expected stream request."""
         return (f"stream#{len(self.chain)}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the cursors of the requests with the expected chain."""
+        """Compare the cursors of the stream requests with the expected chain."""
         seen = cursors(trace)
         actual = tuple(cursor for _, cursor in seen)
         if actual == self.chain:
@@ -62,7 +62,7 @@ def _times(count: int, route: str) -> str:
 
 
 def cursors(trace: Trace) -> list[tuple[Event, str | None]]:
-    """Return every stream request with its `Last-Event-ID`, which is None if absent."""
+    """Return every stream request with its `Last-Event-ID`; None means no header."""
     return [
         (event, fact.header("last-event-id"))
         for event, fact in trace.of(Requested)

@@ -1,7 +1,7 @@
 """Every operation of the admin API: its path, what it does, its parameters and its response.
 
-Requests that are not in this table are refused, and the OpenAPI description is generated from it,
-so the two cannot differ.
+Requests that match no operation in this table are refused. The OpenAPI description is generated
+from the table, so it cannot differ from what the admin API accepts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _CREATED: Final = HTTPStatus.CREATED
 
 @frozen
 class Operation:
-    """One operation, such as `GET /servers/{server}/rules`; the path is relative to the prefix."""
+    """One operation, such as `GET /servers/{server}/rules`; `path` leaves out the prefix."""
 
     method: str
     path: str
@@ -33,7 +33,7 @@ class Operation:
     kind: str = field(default="application/json", kw_only=True)
     """The media type of the response."""
     problems: Schema | None = field(default=None, kw_only=True, repr=False)
-    """The JSON Schema of the 409 response, if that is not an ordinary error."""
+    """The JSON Schema of the 409 response, if it is not the usual one for errors."""
     always_needs_token: bool = field(default=False, kw_only=True)
 
     @property
@@ -48,7 +48,7 @@ class Operation:
 
     @property
     def needs_token(self) -> bool:
-        """Whether the request needs the token even if it comes from this machine."""
+        """Whether a request needs the token even if it comes from this machine."""
         return self.always_needs_token or self.method != "GET"
 
     def is_meant(self, method: str, segments: Sequence[str]) -> bool:
@@ -84,7 +84,7 @@ def array(of: Schema) -> Schema:
 
 
 def one_of_types(*names: str) -> Schema:
-    """Return the schema of a value of one of these JSON types."""
+    """Return the schema of a value that has one of these JSON types."""
     return {"type": list(names)}
 
 
@@ -111,7 +111,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         "/",
-        "List every operation and the running servers",
+        "List all operations and all running servers",
         table(
             name=TEXT,
             version=TEXT,
@@ -121,7 +121,7 @@ OPERATIONS: Final = (
             requests=array(_OPERATION),
         ),
     ),
-    Operation("GET", "/openapi.json", "Describe the admin API in OpenAPI 3.1", ANY),
+    Operation("GET", "/openapi.json", "Return the OpenAPI 3.1 description of the admin API", ANY),
     Operation(
         "GET", "/health", "Check that the mock is running", table(ok={"const": True}, servers=COUNT)
     ),
@@ -129,7 +129,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         "/failures",
-        "List the admin API's own errors",
+        "List the internal errors of the admin API",
         table(failures=array(shared("Record"))),
     ),
     Operation("POST", "/shutdown", "End the process", DONE, status=HTTPStatus.ACCEPTED),
@@ -137,7 +137,7 @@ OPERATIONS: Final = (
     Operation(
         "POST",
         "/servers",
-        "Start a server with a scenario, on its own port",
+        "Start a server with a scenario, on a port of its own",
         shared("Server"),
         status=_CREATED,
         body=shared("Scenario"),
@@ -148,7 +148,7 @@ OPERATIONS: Final = (
     Operation(
         "PUT",
         f"{_SERVER}/scenario",
-        "Load another scenario on the same port, and start over",
+        "Replace the scenario, keep the port, and start over",
         DONE,
         body=shared("Scenario"),
     ),
@@ -191,7 +191,7 @@ OPERATIONS: Final = (
     Operation(
         "POST",
         f"{_SERVER}/jobs/{{job}}/events",
-        "Add one or more events to the job and to its live streams",
+        "Add one or more events to the job, and send them on its open streams",
         table(ids=array(one_of_types("string", "null"))),
         status=_CREATED,
         body={"anyOf": [shared("Event"), array(shared("Event"))]},
@@ -203,7 +203,7 @@ OPERATIONS: Final = (
         table(gates=array(_GATE)),
     ),
     Operation("POST", f"{_SERVER}/gates/{{gate}}/open", "Open a gate", DONE),
-    Operation("POST", f"{_SERVER}/gates/{{gate}}/shut", "Close a gate to later streams", DONE),
+    Operation("POST", f"{_SERVER}/gates/{{gate}}/shut", "Close a gate for later streams", DONE),
     Operation(
         "GET",
         f"{_SERVER}/connections",
@@ -224,10 +224,10 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/journal",
-        "List the records, immediately or after waiting for a new one",
+        "List the records, either immediately or once there is a new one",
         _RECORDS,
         query={
-            "after": "only records with a higher number",
+            "after": "return only records whose number is higher than this",
             "wait": "milliseconds to wait for a new record, at most 60,000",
             "format": "`json`, or `jsonl` for one record per line",
         },
@@ -235,22 +235,22 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/journal/tail",
-        "Follow the records as an event stream",
+        "Follow the journal as an event stream",
         TEXT,
         kind="text/event-stream",
-        query={"after": "only records with a higher number"},
+        query={"after": "return only records whose number is higher than this"},
     ),
     Operation(
         "POST",
         f"{_SERVER}/wait",
-        "Wait for a request, a part of its response, or its end",
+        "Wait for a request, for a frame of its response, or for the end of its response",
         table(record=shared("Record")),
         body=shared("Wait"),
     ),
     Operation(
         "POST",
         f"{_SERVER}/verify",
-        "Check the client: 200, or 409 with the problems",
+        "Check what the client did: 200 if all is well, or 409 with the problems",
         DONE,
         body=shared("Verification"),
         problems=table(ok={"const": False}, problems=array(TEXT)),

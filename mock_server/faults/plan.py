@@ -1,4 +1,4 @@
-"""The plan of one exchange: turns frames of the origin into actions, according to the rules."""
+"""The plan for one exchange: turns the origin's frames into actions, according to the rules."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ from mock_server.sse import Frame
 
 @frozen
 class MatchedRule:
-    """A rule that matches an exchange; `fire` counts an action, or returns False at the limit."""
+    """A rule that matches an exchange; `fire` counts one firing, or returns False at the limit."""
 
     rule: Rule
     rng: random.Random
@@ -51,7 +51,7 @@ def _picks(on: Select, index: int, frame: Frame) -> bool:
 
 @frozen
 class _Outgoing:
-    """A frame that passes through the rules; `index` is 0 if a rule inserted it."""
+    """A frame on its way through the rules; `index` is 0 if a rule inserted or duplicated it."""
 
     frame: Frame
     index: int
@@ -60,7 +60,7 @@ class _Outgoing:
 
 
 def _takes(stage: MatchedRule, out: _Outgoing) -> bool:
-    """Decide whether a rule acts on a frame; if the rule picks frames, count that it has fired."""
+    """Return whether a rule acts on a frame; if so, count a firing of a rule that picks frames."""
     on = stage.rule.on
     if not on.picks_frames:
         return out.index > 0
@@ -71,9 +71,9 @@ def _takes(stage: MatchedRule, out: _Outgoing) -> bool:
 class ExchangePlan:
     """What happens to one exchange: call `start`, `frame` for each frame, then `finish`.
 
-    After an `End`, every further call returns nothing. If `transparent`, frames pass unchanged, so
-    a carrier may pass bytes on without cutting them into frames. If `steady`, neither the timing
-    of writes nor their boundaries matter, so a carrier may join writes.
+    After an `End`, every further call returns no actions. If `transparent`, frames pass unchanged,
+    so a carrier may pass bytes on without cutting them into frames. If `steady`, neither the
+    timing of writes nor their boundaries matter, so a carrier may join writes.
     """
 
     def __init__(self, about: Exchange, matched: list[MatchedRule]) -> None:
@@ -107,19 +107,19 @@ class ExchangePlan:
 
     @property
     def plain(self) -> bool:
-        """Whether the rules change neither the body nor its end."""
+        """Whether the rules leave the body, and the way it ends, unchanged."""
         stalls = any(rule.end.stall is not None for rule in self.rules)
         return self.transparent and not self._extra and not stalls and self.final is None
 
     @property
     def looks_into_frames(self) -> bool:
-        """Whether the rules depend on the frames of a stream, which compression would hide."""
+        """Whether the rules need to see the frames of a stream, which compression would hide."""
         breakpoints = any(point.depends_on_frames for point in self._breakpoints)
         return bool(self._stages or breakpoints or self._bom or self._coalesce > 1)
 
     @property
     def rewrites(self) -> bool:
-        """Whether the rules may change the bytes of the body, or their number."""
+        """Whether the rules may change the content of the body, or its length."""
         return any(rule.rewrites for rule in self.rules)
 
     @property
@@ -128,7 +128,7 @@ class ExchangePlan:
         return None if self._final is None else self._final.how
 
     def head_delay(self) -> float:
-        """Return the delay of the head in seconds, which is random if a rule has jitter."""
+        """Return how many seconds to delay the head; the delay is random if a rule has jitter."""
         return sum(
             spread(each.rule.head.delay, each.rule.head.jitter, each.rng)
             for each in self._matched
@@ -137,7 +137,7 @@ class ExchangePlan:
 
     @property
     def outage(self) -> tuple[Outage, float] | None:
-        """The port outage that begins when the exchange ends, and its length in seconds."""
+        """The port outage that begins when the exchange ends, and its duration in seconds."""
         return outage_of(self.rules)
 
     def start(self) -> list[Action]:
@@ -165,11 +165,11 @@ class ExchangePlan:
         return self._emit_all(outgoing)
 
     def comment(self, data: bytes) -> list[Action]:
-        """Return the actions for a server's comment; rules neither count nor pick comments."""
+        """Return the actions for a comment by the server; rules do not count or pick comments."""
         return [] if self.ended else self._write(data, ())
 
     def finish(self, how: Ending = Ending.EOF) -> list[Action]:
-        """Return the actions after the last frame of the source; `how` is how the source ended."""
+        """Return the actions after the source's last frame; `how` says how the source ended."""
         if self.ended:
             return []
         ops = self._emit_all([each for _, each in self._held])
@@ -197,7 +197,7 @@ class ExchangePlan:
         return (*before, changed, *copies, *after)
 
     def _release(self) -> list[_Outgoing]:
-        """Count one more frame; return the frames that were held back and are now due."""
+        """Count one more frame for the frames being held back; return those that are now due."""
         free: list[_Outgoing] = []
         still: list[tuple[int, _Outgoing]] = []
         for left, each in self._held:
@@ -235,7 +235,7 @@ class ExchangePlan:
         return self._reach(ops, out.frame)
 
     def _cut_at(self, point: Breakpoint, frame: Frame) -> list[Action]:
-        """Send the bytes before a point in a frame, then the rest unless the response has ended."""
+        """Send a frame up to a breakpoint; after that, send the rest unless the response ended."""
         head, rest = frame.raw[: point.after.bytes], frame.raw[point.after.bytes :]
         ops = [*self._write(head, () if rest else (frame,)), *self._happen(point)]
         return ops if self.ended or not rest else [*ops, *self._write(rest, (frame,))]

@@ -71,7 +71,7 @@ class ExchangeOnWire:
     half_closed: bool = field(default=False, init=False)
     """Whether the client has sent its FIN; set by the connection, which watches the client."""
     _keep_alive: float = field(default=math.inf, init=False)
-    """The idle time after which the stream sends a comment, in seconds."""
+    """How many seconds the stream may be silent before it sends a comment."""
     idle: bool = field(default=False, init=False)
     """Whether nothing can be sent now: a stream is waiting for its job, or a rule makes it wait."""
 

@@ -63,7 +63,7 @@ class Answered:
     first: bytes = b""
     """The bytes before the first frame of a stream; rules about frames do not apply to them."""
     keep_alive: float = math.inf
-    """The idle time after which the stream sends a comment, in seconds."""
+    """How many seconds the stream may be silent before it sends a comment."""
 
 
 class Reports(Protocol):

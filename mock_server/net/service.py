@@ -21,23 +21,23 @@ from mock_server.scenario.words.end import Outage
 
 @define
 class Gates:
-    """Named gates, which are closed until they are opened."""
+    """Named gates, all closed at first."""
 
     _gates: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
     waited_at: set[str] = field(factory=set[str], init=False)
-    """The gates at which a stream has waited."""
+    """The gates at which at least one stream has waited."""
     opened: set[str] = field(factory=set[str], init=False)
-    """The gates that were opened, including those that were shut again."""
+    """The gates that have ever been opened, including any that were closed again."""
     waiting: Counter[str] = field(factory=Counter[str], init=False)
     """How many streams are waiting at each gate."""
 
     def open(self, name: str) -> None:
-        """Open a gate, for streams that are waiting at it and for later ones."""
+        """Open a gate for the streams that are waiting at it and for later ones."""
         self.opened.add(name)
         self._gate(name).set()
 
     def shut(self, name: str) -> None:
-        """Close a gate again, for later streams."""
+        """Close a gate, if it is open, so that later streams wait at it."""
         if self.is_open(name):
             del self._gates[name]
 
@@ -60,7 +60,7 @@ class Gates:
 
 @define(eq=False)
 class Service:
-    """What a connection needs; the host sets `outage`, the function that begins an outage."""
+    """What every connection needs; the host sets `outage`, which begins an outage of the port."""
 
     rules: Rules
     journal: Journal
@@ -69,22 +69,23 @@ class Service:
     tls: TlsSettings | None = None
     serving: ServingPlan = field(factory=ServingPlan)
     claims: Claims | None = None
-    """Called with every complete request before it is counted; if None, all are accepted."""
+    """Returns whether a complete request is meant for this server; if None, every request is."""
     outage: Callable[[Outage, float], None] = field(init=False)
     gates: Gates = field(factory=Gates)
     clock: Callable[[], float] = time.monotonic
     failure: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
     """The status that a client gets if this server itself fails; 502 for a proxy."""
     grace: float = 1.0
-    """Seconds without progress after which a client that sent its FIN is assumed to have left."""
+    """Seconds without progress after which a client that has sent a FIN is assumed to be gone."""
     admits: Callable[[Request], bool] = field(default=lambda _: True)
-    """Returns whether the head of a request has a valid token; if not, a long body is dropped."""
+    """Returns whether a request has acceptable credentials; if not, a long body is dropped."""
     _open_bytes: int = field(default=0, init=False)
 
     def hold(self, size: int) -> bool:
-        """Count bytes of requests that are being read or answered; a negative size releases them.
+        """Add `size` to the bytes of requests being read or answered; if negative, release bytes.
 
-        Return False if all connections together hold more than `open_bytes`.
+        Return False if bytes were added and all connections together now hold more than
+        `open_bytes`.
         """
         self._open_bytes += size
         return size <= 0 or self._open_bytes <= self.limits.open_bytes

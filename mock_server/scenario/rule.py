@@ -54,7 +54,7 @@ class Rule:
 
     @cached_property
     def rewrites(self) -> bool:
-        """Whether the rule may change the bytes of the body, or their number."""
+        """Whether the rule may change the content of the body, or its length."""
         return any(fault.rewrites for fault, _ in faults_in(self))
 
     @cached_property

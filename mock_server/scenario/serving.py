@@ -1,8 +1,8 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Values in `[backend]`: how the backend treats silent streams, requests and connections.
+"""Settings in `[backend]`: comments on streams, and how requests and connections are treated.
 
-Every default is what a good server does. Durations are in seconds here, and in milliseconds
-(`_ms`) in a scenario file.
+The defaults make the backend behave like a good server. Durations are in seconds here, and in
+milliseconds (`_ms`) in a scenario file.
 """
 
 from attrs import frozen
@@ -26,30 +26,31 @@ class Paths(Phrased):
 
     DECODED = "decoded", "decodes the job's id in a path"
     RAW = "raw", "takes the job's id from a path without decoding it"
-    EARLY = "early", "decodes a path before looking up the route, so %2F counts as a slash"
+    EARLY = "early", "decodes the whole path before looking up the route, so %2F counts as a slash"
 
 
 class Expect(Phrased):
     """How the backend answers `Expect: 100-continue`."""
 
-    HONOURED = "honoured", "answers 100 to Expect: 100-continue"
+    HONOURED = "honoured", "responds with 100 to Expect: 100-continue"
     IGNORED = "ignored", "ignores Expect: 100-continue and waits for the body"
 
 
 class HalfClose(Phrased):
     """What happens to a client that closes its sending half after a request."""
 
-    ANSWERED = "answered", "answers a client that has closed its sending half"
+    ANSWERED = "answered", "still responds to a client that has closed its sending half"
     DROPPED = "dropped", "closes the connection when the client closes its sending half"
 
 
 @frozen(kw_only=True)
 class ServingPlan:
-    """How the backend treats silent streams, requests and connections."""
+    """When streams carry comments, and how the backend treats requests and connections."""
 
     keep_alive: float = word(
         milliseconds(),
-        "the idle time after which a job's stream sends a comment; 0 means never",
+        "how long a job's stream may be silent before the backend sends a comment; 0 means that it "
+        "never does",
         default=0.0,
         name="keep_alive_ms",
         needs=Capability.BACKEND,
@@ -68,9 +69,9 @@ class ServingPlan:
     )
     paths: Paths = word(
         choice(Paths),
-        "how the job's id is read from a path: percent-encoding in it is decoded (`%6A` becomes "
-        "`j`); nothing is decoded; or the whole path is decoded before it is split at slashes, so "
-        "that `%2F` counts as a slash",
+        "how the job's id is read from a path: `decoded` decodes the percent-encoding in the id "
+        "(`%6A` becomes `j`); `raw` decodes nothing; `early` decodes the whole path before it is "
+        "split at slashes, so that `%2F` counts as a slash",
         default=Paths.DECODED,
         needs=Capability.BACKEND,
     )
@@ -90,8 +91,8 @@ class ServingPlan:
     )
     leak: bool = word(
         flag(),
-        "whether a connection that the client drops during a stream counts forever towards "
-        "`limits.connections`",
+        "whether a connection that the client drops during a stream keeps counting towards "
+        "`limits.connections` forever",
         default=False,
         needs=Capability.LISTENER,
     )

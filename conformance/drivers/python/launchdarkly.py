@@ -1,7 +1,8 @@
 """The driver for `launchdarkly-eventsource`, an event-stream library that cannot create jobs.
 
 The library opens and reads the stream, keeps the cursor, backs off and reconnects. `job_events`
-interprets the events. The library's `time` is replaced, so that the kit can end its sleeps.
+interprets the events. The library's `time` module is replaced, so that the kit can end the
+library's sleeps.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -34,7 +35,7 @@ _PERMANENT: Final = frozenset({401, 403, 410, 426})
 
 
 class _Aborted(Exception):
-    """The application closed the source."""
+    """The event source was closed by an abort or at the end of the case."""
 
 
 class _GaveUp(Exception):
@@ -42,7 +43,7 @@ class _GaveUp(Exception):
 
 
 class _Strategy(ErrorStrategy):
-    """The library's own budget, except that permanent statuses fail immediately."""
+    """The library's own retry budget, except that permanent error statuses fail immediately."""
 
     def __init__(self, budget: ErrorStrategy) -> None:
         self._budget = budget
@@ -66,7 +67,7 @@ _KINDS: Final[Mapping[type[Exception], str]] = {
 
 @define
 class _Time:
-    """A replacement for the module `time`, with the functions that the library uses."""
+    """A replacement for the `time` module, with the functions that the library uses."""
 
     clock: Clock
     closed: anyio.Event = field(factory=anyio.Event)
@@ -168,7 +169,7 @@ async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
 
 
 def explain(error: Exception) -> Failure:
-    """Classify an error by its class."""
+    """Turn an error into a failure whose kind depends on the class of the error."""
     if isinstance(error, HTTPStatusError):
         return Failure("http", str(error), error.status)
     kind = next((_KINDS[each] for each in _KINDS if isinstance(error, each)), "other")

@@ -1,4 +1,4 @@
-"""Restore results of a saved run: the parts that a verdict depends on, without the events."""
+"""Restore the results of a saved run: all that a verdict depends on, but not the events."""
 
 from conformance.casefile.model import Case
 from conformance.reports.run_json import words
@@ -8,7 +8,7 @@ from conformance.verdict.time_modes import Timing, Unjudged
 
 
 def restored(told: words.Result, case: Case, timing: Timing) -> CaseResult:
-    """Return a result with all that a verdict depends on; `timing` is the time mode of the run."""
+    """Return a result with all that its verdict depends on; `timing` is the run's time mode."""
     return CaseResult(
         case=timing.adapt(case).case if told.trace else case,
         profile=told.profile,
@@ -35,7 +35,7 @@ def _finding(told: words.Finding) -> Finding:
 
 
 def _trace(told: words.Result) -> Trace:
-    """Return just the trace that a verdict needs: whether the case was opened, and any refusals."""
+    """Return a trace of what a verdict needs: whether the case was opened, and any refusals."""
     trace = Trace()
     if told.trace:
         trace.append(Called("open"), 0.0)
