@@ -1,7 +1,7 @@
 """One request and its response, and the queue of a session's outputs.
 
 The table (`_table.Exchange`) decides which reports from the network are possible. The bounds limit
-how much of a response is kept and how long it may take (ARK-SEC).
+how long a response may take and how much of it is kept (ARK-SEC).
 """
 
 from collections import deque
@@ -42,7 +42,7 @@ _UPGRADE_REQUIRED: Final = 426
 
 @frozen(repr=False, eq=False)
 class Answer(Value):
-    """The part of a response that was read; `broken` says why it is incomplete, if it is."""
+    """What was read of a response; if it is incomplete, `broken` says why."""
 
     status: int
     headers: Headers
@@ -83,12 +83,12 @@ class Pending:
         self.deadline = deadline
 
     def keep(self, data: bytes, bound: int) -> bool:
-        """Add to the body of a short response; return whether it exceeds `bound`, in bytes."""
+        """Add `data` to the body that is kept; return whether it now exceeds `bound` bytes."""
         self._body += data[: bound + 1 - len(self._body)]
         return len(self._body) > bound
 
     def answer(self, broken: Exception | None = None) -> Answer:
-        """Return the response so far."""
+        """Return what has been read of the response so far."""
         return Answer(self.status, self.headers, bytes(self._body), broken)
 
 
@@ -137,9 +137,9 @@ class Outbox:
             self.outputs.append(Close(pending.number))
 
     def keep(self, pending: Pending, data: bytes) -> bool:
-        """Add to the body of a short response; return whether the body is now too large.
+        """Add `data` to the body that is kept for an exchange; return whether it is now too large.
 
-        If it is, the exchange is closed.
+        If it is, close the exchange.
         """
         describes = pending.operation is not Operation.CANCEL and is_success(pending.status)
         full = pending.keep(data, self.bounds.create_body if describes else self.bounds.error_body)
@@ -148,7 +148,7 @@ class Outbox:
         return full
 
     def settle(self, operation: Operation, outcome: Outcome) -> None:
-        """End `operation` with `outcome`, if it is pending."""
+        """If `operation` is pending, end it with `outcome`."""
         if operation in self.asked:
             self.asked.remove(operation)
             self.outputs.append(Settle(operation, outcome))
@@ -158,7 +158,7 @@ class Outbox:
         self.outputs.append(Notify(notice))
 
     def status_error(self, answer: Answer) -> StatusError:
-        """Return the error for a refusal; for a refused client version, also queue a notice."""
+        """Return the error for a refusal; if it refuses the client's version, queue a notice."""
         error = read_error(answer.status, answer.headers, answer.body, self.hider)
         if answer.status == _UPGRADE_REQUIRED:
             words = (error.body.get(k) for k in ("currentVersion", "supportedRange", "upgrade"))

@@ -161,7 +161,7 @@ class Session:
 
     @property
     def job(self) -> TrainingJob | None:
-        """The last known state of the job; None until the backend has accepted the create."""
+        """The last known state of the job; None while a new job has not been accepted."""
         return self._wait.job
 
     @property

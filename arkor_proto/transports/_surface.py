@@ -47,14 +47,14 @@ from arkor_proto.transports._callbacks import Callbacks, Checkpointer, check_cal
 from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 NO_TOKEN: Final = "(no token)"  # noqa: S105 - it stands for no token
-"""The default of `token`. It cannot be sent in a header, so it cannot be a real token."""
+"""The default value of `token`. It cannot be sent in a header, so it cannot be a real token."""
 CLOSED: Final = (
     "client: not open; use it inside 'with', or create a new client if it is already closed"
 )
 
 Value = TypeVar("Value")
 Given: TypeAlias = Value | Awaitable[Value]
-"""The result of a method: a value in the blocking client, an awaitable in the asynchronous one."""
+"""What a method returns: a value in the blocking client, an awaitable in the asynchronous one."""
 Clock = TypeVar("Clock")
 Checkpoint = TypeVar("Checkpoint")
 Events = TypeVar("Events")
@@ -97,13 +97,13 @@ class Settings:
         return Hider.of({self.endpoint.token})
 
     def chat_reader(self, head: Responded, hider: Hider) -> ChatReader:
-        """Return a reader for the response to an inference."""
+        """Return a reader for the response to an inference request."""
         return ChatReader(head.headers, self.bounds.event, hider)
 
 
 @frozen(kw_only=True)
 class CheckpointSurface(ABC):
-    """The interface of a checkpoint in both clients."""
+    """The checkpoint interface that both clients share."""
 
     saved: CheckpointSaved
     job_id: str
@@ -141,7 +141,7 @@ class CheckpointSurface(ABC):
 
 
 class TrainerSurface(ABC, Generic[Checkpoint, Events]):
-    """The interface of a trainer in both clients."""
+    """The trainer interface that both clients share."""
 
     def __init__(
         self, endpoint: Endpoint, session: Session, checkpointer: Checkpointer | None
@@ -161,7 +161,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @property
     def job(self) -> TrainingJob | None:
-        """The last known state of the job; None until the backend has accepted the create."""
+        """The last known state of the job; None while a new job has not been accepted."""
         return self._session.job
 
     @property
@@ -178,24 +178,24 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
     @abstractmethod
     def start(self) -> Given[str]:
-        """Submit the job and return its id; a second call returns it without a request (ARK-CRE).
+        """Submit the job and return its id; a second call only returns the same id (ARK-CRE).
 
-        A cancelled or interrupted start does not lose the job: the next call continues it. `start`
-        raises StatusError, ResponseError, TransportError or the token provider's exception; after
-        any of them, it may be called again.
+        If a call is cancelled or interrupted, the job is not lost: the next call carries on.
+        `start` raises StatusError, ResponseError, TransportError or the token provider's exception;
+        after any of them, it may be called again.
         """
 
     @abstractmethod
     def wait(self) -> Given[TrainingResult]:
         """Follow the job to its end and return its result, even if the job failed.
 
-        It calls the callbacks for the job's events. It raises Aborted, GaveUp, StatusError,
-        UnsendableCursor, EventTooLarge and whatever `start` raises. It also raises the token
-        provider's exceptions, except OSError and TransportError, which count as failed attempts,
-        and, under profiles with `CallbackErrors.REJECT`, the callbacks' exceptions. Cancelling the
-        task, or a KeyboardInterrupt, ends only the wait: a later `wait` resumes where this one
-        stopped. The blocking client raises TypeError for a callback that turns out to be async; a
-        later `wait` delivers that callback's event again.
+        `wait` calls the callbacks for the job's events. It raises Aborted, GaveUp, StatusError,
+        UnsendableCursor, EventTooLarge and whatever `start` raises. Under profiles with
+        `CallbackErrors.REJECT`, it also raises the callbacks' exceptions. If the token provider
+        raises OSError or TransportError, that counts as a failed attempt; `wait` raises the
+        provider's other exceptions. Cancelling the task, or a KeyboardInterrupt, ends only the
+        wait: a later `wait` resumes where this one stopped. The blocking client raises TypeError
+        for a callback that turns out to be async; a later `wait` delivers its event again.
         """
 
     @abstractmethod
@@ -205,9 +205,9 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         `with trainer.events() as events: for event in events: …`, or `async with` and `async for`,
         yields the events for which `wait` would call callbacks, in the same order and with the same
         back-pressure. An event counts as handled when the next one is requested. Leaving the block
-        ends the wait: the next wait delivers the current event again. The iteration raises
-        what `wait` raises. It ends with the job; `events.result` is then what `wait` would return.
-        Only one thread or task may iterate.
+        early ends the wait; the next wait delivers the current event again. The iteration raises
+        what `wait` raises. It stops when the job has ended; `events.result` is then what `wait`
+        would return. Only one thread or task may iterate.
         """
 
     @abstractmethod
@@ -223,8 +223,8 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
     def abort(self, reason: object = None) -> None:
         """End the local wait for good; nothing is sent to the backend (ARK-ABT).
 
-        It returns immediately. The blocking client takes no lock here, so a signal handler may call
-        it.
+        `abort` returns immediately. The blocking client takes no lock here, so a signal handler may
+        call it.
         """
 
     @abstractmethod
@@ -233,7 +233,7 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
 
 
 class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
-    """The interface of both clients."""
+    """The interface that both clients share."""
 
     def __init__(
         self,
@@ -258,13 +258,13 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         if the response is a 401: the request is then sent again. Its calls may overlap, because
         requests may. It must return within `Timeouts.token`, and must not use this client. If it
         raises OSError or TransportError, that attempt fails; any other exception ends the
-        operation. The last eight tokens are removed from text that the backend echoes.
+        operation. In text from the backend, the last eight tokens are masked.
 
-        `random` randomises the delays (None: nominal delays). `clock` times the sessions, and in
-        the blocking client also the timeouts. `ssl_context` replaces verification against the
-        system's trust store. Connections go directly to the backend: HTTPS_PROXY and NO_PROXY are
-        ignored. An address or a token that cannot be sent raises ValueError, and an argument of the
-        wrong type raises TypeError.
+        `random` randomises the delays (None: no randomness). `clock` tells sessions the time; the
+        blocking client also uses it for the timeouts. Without `ssl_context`, certificates are
+        verified against the system's trust store. Connections go directly to the backend:
+        HTTPS_PROXY and NO_PROXY are ignored. An invalid address, or a token that cannot be sent in
+        a header, raises ValueError, and an argument of the wrong type raises TypeError.
         """
         if token == "":
             raise ValueError("token: must not be empty; leave it out to send no token")
@@ -308,8 +308,8 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
     ) -> Trainer:
         """Return a trainer for a new job; nothing is sent before `start` or `wait`.
 
-        `options` are the options of ARK-WIR in snake_case, such as `max_steps`; `lora` takes `r`,
-        `alpha`, `max_length` and `load_in_4bit`. An option that is left out is not sent;
+        `options` are the job options of ARK-WIR in snake_case, such as `max_steps`; `lora` takes
+        `r`, `alpha`, `max_length` and `load_in_4bit`. An option that is left out is not sent;
         None is sent as null. An unknown option raises ValueError.
         """
         spec = job_spec(name, model=model, dataset=dataset, lora=lora, options=options)
@@ -339,7 +339,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
     @abstractmethod
     def create_project(self, name: str, slug: str) -> Given[JsonObject]:
-        """Create a project; may raise what `job` raises, or StatusError 409 if the slug exists."""
+        """Create a project; may raise what `job` raises, with status 409 if the slug is taken."""
 
     @abstractmethod
     def anonymous_token(self) -> Given[JsonObject]:
@@ -347,7 +347,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
     @abstractmethod
     def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> Given[str]:
-        """Send an inference request that `Checkpoint.infer` built, and return the whole text."""
+        """Send an inference request that `Checkpoint.infer` built; return the whole reply."""
 
     @abstractmethod
     def _connect_to(
@@ -375,7 +375,7 @@ _Success = TypeVar("_Success", Accepted, Resolved, CancelSent)
 
 
 def expect(outcome: Outcome, success: type[_Success]) -> _Success:
-    """Return a successful outcome; raise the error of a rejected one."""
+    """Return the outcome if it is a success; if it is a rejection, raise its error."""
     if isinstance(outcome, success):
         return outcome
     error = outcome.error if isinstance(outcome, Rejected) else LocalProtocolError(f"{outcome}")

@@ -1,7 +1,8 @@
 """Handle signals that end a command: Ctrl-C, SIGTERM and SIGHUP all end it in the same orderly way.
 
-The event loop turns SIGINT into a cancellation, so that drivers are terminated and the results so far
-are kept. The other signals are turned into a SIGINT, and the exit status shows the original signal.
+The event loop turns SIGINT into a cancellation, so the command can end its drivers and keep the
+results so far. The other signals are turned into a SIGINT, and the exit status shows the original
+signal.
 """
 
 import signal
@@ -22,7 +23,7 @@ class Interruption:
     number: signal.Signals = signal.SIGINT
 
     def install(self) -> None:
-        """Handle the signals from now on; ignored signals stay ignored, as under nohup."""
+        """Handle the signals from now on, except those that are already ignored, as under nohup."""
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # what event loops look for
         for number in _OTHERS:

@@ -8,7 +8,8 @@ Every driver starts with a mark in its environment, which its children inherit. 
 - on Linux, if the kit runs as a command, also children that have dropped the mark: the kit adopts
   the orphans of its drivers and ends those that remain when it exits.
 
-If the kit itself is killed (SIGKILL), it cannot end them; drivers then see the end of their input.
+If the kit itself is killed (SIGKILL), it cannot end them, but the drivers see that their
+input is closed.
 """
 
 import contextlib
@@ -38,9 +39,9 @@ def adopt_orphans() -> None:
 
 
 def end_driver(pid: int, mark: str) -> None:
-    """End the driver that leads the process group `pid`, and every process that carries its mark.
+    """End the driver `pid`, its descendants and group, and every process that carries `mark`.
 
-    Call this before waiting for the driver itself: until then its process id cannot be reused.
+    Call this before waiting for the driver itself, because its process id can be reused afterwards.
     This does nothing on Windows.
     """
     if sys.platform == "win32":

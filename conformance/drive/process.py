@@ -1,6 +1,6 @@
 """Start one driver process, exchange lines with it, and end it reliably.
 
-`connection` interprets the lines. The process is not trusted: its lines and its log have limits,
+`connection` interprets the lines. The process is not trusted: its lines and its log are limited,
 and the kit notices when it exits, even if a child process holds the pipes open. The kit ends a
 driver together with its children (see `offspring`).
 """
@@ -34,7 +34,7 @@ else:
 _GRACE: Final = 0.5
 """How many seconds a driver has to exit after its input is closed."""
 _LOOK: Final = 0.1
-"""Seconds between checks of whether a driver has ended, if the system cannot notify the kit."""
+"""How often, in seconds, the kit checks for a driver's end if the system cannot notify it."""
 
 
 class DriverUnusable(Exception):
@@ -74,7 +74,7 @@ class DriverProcess:
     ) -> "DriverProcess":
         """Start a driver; raise DriverUnusable with the reason if it cannot be started.
 
-        `role` is the name of the program in error messages, such as `driver` or `parser`.
+        `role` is what error messages call the program, such as `driver` or `parser`.
         """
         mark = secrets.token_hex(8)
         try:
@@ -109,9 +109,10 @@ class DriverProcess:
             group.cancel_scope.cancel()
 
     def drain(self) -> None:
-        """Pass on every complete line that is available now, without waiting.
+        """Pass on the complete lines that are available now, without waiting.
 
-        The amount is limited, so that a driver that never stops writing does not block the kit.
+        One call reads a limited amount, so that a driver that never stops writing cannot block the
+        kit.
         """
         for _ in range(_MOST_BLOCKS):
             if self._ended:
@@ -126,7 +127,7 @@ class DriverProcess:
             self._take(block)
 
     def send(self, line: bytes) -> None:
-        """Send one line: write as much as the pipe takes, and let `read` write the rest."""
+        """Send one line: write what the pipe accepts now, and leave the rest to `read`."""
         self._outgoing += line
         self._flush()
 
@@ -162,7 +163,7 @@ class DriverProcess:
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> int | None:
-        """Return the driver's memory in bytes, or None if the system does not report it."""
+        """Return the memory use of the driver and its descendants in bytes, or None if unknown."""
         return memory_of(self._process.pid)
 
     def _flush(self) -> None:
@@ -201,7 +202,7 @@ class DriverProcess:
             self._on_end(reason)
 
     def _farewell(self) -> str:
-        """Return how the driver ended. Its output is closed, so it has ended or is about to."""
+        """Return how the driver ended; wait briefly, as its output may close before it exits."""
         try:
             code = self._process.wait(_GRACE)
         except subprocess.TimeoutExpired:
@@ -243,7 +244,7 @@ class DriverProcess:
 
 
 async def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the end of a process."""
+    """Wait until a process has ended."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # an old kernel, or no descriptor left
             descriptor = os.pidfd_open(process.pid)

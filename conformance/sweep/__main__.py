@@ -1,4 +1,4 @@
-"""`python -m conformance.sweep`: a sweep over strategies and outages, on a Dask cluster."""
+"""`python -m conformance.sweep`: simulate many outages with every strategy, on a Dask cluster."""
 
 import sys
 

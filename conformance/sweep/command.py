@@ -1,4 +1,4 @@
-"""The command that sweeps over strategies and outages, on a Dask cluster."""
+"""The command that simulates many outages with every strategy, on a Dask cluster."""
 
 import json
 import logging
@@ -29,7 +29,11 @@ example:
   python -m conformance.sweep --kill-one --check
   python -m conformance.sweep --scheduler tcp://10.0.0.1:8786 --clients 100000
 
-exit status: 0 if every row arrived once and, with --check, is right; otherwise 1
+exit status:
+  0  every row arrived exactly once and, with --check, matches the serial run
+  1  a row is missing, duplicated or, with --check, different
+  2  the command line is wrong; nothing was done
+  3  the sweep could not run, or FILE could not be written
 """
 _number: Final = typed(partial(numbers.whole, least=1, most=1_000_000))
 _outage: Final = typed(partial(numbers.seconds, most=86_400.0))
@@ -49,13 +53,13 @@ class _Options:
 def _options() -> _Options:
     parser = Parser(
         prog=_NAME,
-        description="Run fleets through outages with every strategy, on a Dask cluster.",
+        description="Simulate outages for fleets of clients, with every strategy, on Dask.",
         epilog=_EXAMPLE,
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--clients", type=_number, default=1000, metavar="N", help="clients of a fleet (1000)")
+    add("--clients", type=_number, default=1000, metavar="N", help="clients in each fleet (1000)")
     add(
         "--outages",
         type=_outage,
@@ -64,18 +68,20 @@ def _options() -> _Options:
         metavar="SECONDS",
         help="the durations of the outages (0 30 600)",
     )
-    add("--seeds", type=_number, default=2, metavar="N", help="seeds for each kind of fleet (2)")
+    add("--seeds", type=_number, default=2, metavar="N", help="seeds per outage and strategy (2)")
     add(
         "--scheduler",
         metavar="ADDRESS",
-        help="the scheduler of your cluster (default: two workers, started for this run)",
+        help="the address of your cluster's scheduler (default: start two workers for this run)",
     )
     add("--kill-one", action="store_true", help="kill one of the two workers during the run")
     add("--check", action="store_true", help="compare the rows with those of a serial run")
-    add("--json", type=Path, metavar="FILE", help="write all rows as JSON")
+    add("--json", type=Path, metavar="FILE", help="write all rows to FILE as JSON")
     found = _Options(**vars(parser.parse_args()))
     if found.kill_one and found.scheduler is not None:
-        parser.error("--kill-one: cannot kill a worker of your own cluster; leave out --scheduler")
+        parser.error(
+            "--kill-one: kills only a worker that this command started; leave out --scheduler"
+        )
     return found
 
 
@@ -90,6 +96,7 @@ def _act() -> int:
         raise shell.CommandError(_LACKING, shell.UNABLE)
     from conformance.reports import check_file, write_file  # noqa: PLC0415 - needs an extra
     from conformance.reports.screen import Page  # noqa: PLC0415
+    from conformance.reports.summary import plural  # noqa: PLC0415
     from conformance.strict_data import ReadingError  # noqa: PLC0415
     from conformance.sweep.sweep import (  # noqa: PLC0415
         Sweep,
@@ -121,9 +128,9 @@ def _act() -> int:
     page = Page(highlight=False, soft_wrap=True)
     page.print(table(sweep, rows))
     page.print(
-        f"sweep: {len(tasks)} fleets of {options.clients:,} clients on {workers} workers"
+        f"sweep: {len(tasks)} fleets of {options.clients:,} clients on {plural(workers, 'worker')}"
         f"{', one killed' if options.kill_one else ''}, {seconds:.1f} s: "
-        f"{missing} rows missing, {duplicated} duplicated"
+        f"{plural(missing, 'row')} missing, {duplicated} duplicated"
         f"{f', {wrong} different from a serial run' if options.check else ''}"
     )
     return shell.BAD if missing or duplicated or wrong else shell.OK

@@ -1,4 +1,4 @@
-"""Shapes made of other shapes: constants, optional values, conversions, tables with a tag."""
+"""More shapes: constants, values that may be null, conversions, and tables with a tag."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def matching(pattern: str, says: str) -> Shape[str]:
 
 
 def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
-    """Describe one value that is not an array, or an array of such values."""
+    """Describe an array of values, or a single value, which must not itself be an array."""
     several = array(inner)
     says = f"{inner.says}, or {several.says}"
 
@@ -105,7 +105,7 @@ def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
 
 
 def tagged(tag: str, says: str, kinds: Mapping[str, Shape[T]]) -> Shape[T]:
-    """Describe one of several tables, selected by the value of `tag`."""
+    """Describe a table of one of several kinds, selected by the value of its key `tag`."""
     tags = one_of(kinds)
 
     def read(value: object, where: str) -> T:
@@ -140,7 +140,7 @@ def _with_tag(tag: str, name: str, schema: dict[str, object]) -> dict[str, objec
 
 
 def restricted(inner: Shape[T], schema: Mapping[str, object]) -> Shape[T]:
-    """Return a shape with these keywords in its schema; a value of None removes a keyword."""
+    """Return `inner` with these keywords set in its schema; None removes a keyword."""
 
     def other() -> dict[str, object]:
         words = {**inner.schema(), **schema}

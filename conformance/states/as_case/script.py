@@ -14,12 +14,12 @@ from conformance.states.as_case.sound_client import Exchange, SoundClient
 from conformance.strict_data import Json
 
 VERBS: Final = {"start": "start", "follow": "wait", "cancel": "cancel", "abort": "abort"}
-"""The operation for each move of the application."""
+"""The operation that each of the application's moves calls."""
 _FIRST: Final = ("create accepts", "cancel accepts", "handled", "tick", "job runs", "job is over")
 _TO_THE_RESULT: Final = (*_FIRST, *(f"stream {w}" for w in ("accepts", "burst", "event", "ends")))
-"""The moves that lead to a successful end; each time, the first possible one is made."""
+"""The moves that lead to a successful end; at each turn, the first one that is possible is made."""
 _TO_EXHAUSTION: Final = (*_FIRST, "stream breaks")
-"""The moves that keep breaking the stream until the wait gives up, to test failure counts."""
+"""The moves that break every stream until the wait gives up, to test how failures are counted."""
 
 
 class NotACase(Exception):
@@ -39,16 +39,17 @@ class Script:
     before: tuple[str, ...] = ()
     """The events that the next step waits for."""
     owners: frozenset[str] = frozenset()
-    """The exchanges and sleeps of the latest move; they need no gate before they continue."""
+    """The exchanges and sleeps that the latest move affected; they can continue without a step."""
     waiting: set[str] = field(factory=set[str])
     """The exchanges and sleeps that were in progress at the last move; each waits for a step."""
     late: set[str] = field(factory=set[str])
-    """Streams whose response has to wait.
+    """Streams whose response still has to wait.
 
-    A gate cannot hold back the head, so it holds back the next frame, or the end, instead.
+    A gate cannot hold back the head of a response. Instead, it holds back the next frame or the
+    end.
     """
     closed: tuple[str, ...] = ()
-    """The exchanges that the client has to close by the last move."""
+    """The exchanges that the client must have closed once the last move is made."""
     unseen: bool = False
     """Whether the latest move has no effect that the next step could wait for."""
     drains: bool = False
@@ -56,7 +57,7 @@ class Script:
     def play(self, moves: Sequence[str], *, exhausts: bool) -> None:
         """Translate the moves, the last of which breaks the promise; then finish everything.
 
-        With `exhausts`, every stream after the last move breaks until the budget is exhausted.
+        With `exhausts`, every stream after the last move breaks, until the wait gives up.
         """
         for number, move in enumerate(moves, 1):
             self._take(move, last=number == len(moves))
@@ -79,7 +80,7 @@ class Script:
             seen = self._say(VERBS[move])
         elif move == "fails":
             self._trigger(
-                "throw_in", "two of its callbacks raise, but a case can have only one that does"
+                "throw_in", "two of its callbacks raise, but in a case only one callback can raise"
             )
         elif move == "tick":
             seen = self._wake(f"sleep#{self.client.sleeps}")
@@ -105,7 +106,7 @@ class Script:
         if self.client.is_busy:
             if verb in {"start", "wait"}:
                 raise NotACase(f"it calls {verb}() during a callback, which a driver cannot do")
-            twice = f"it calls {verb}() in two callbacks, but a case can do so in only one"
+            twice = f"it calls {verb}() in two callbacks, but in a case only one callback can"
             self._trigger(f"{verb}_in", twice)
             return ()
         if verb != "abort" and any(self.client.asked.values()):
@@ -171,7 +172,8 @@ class Script:
             answer.how, answer.gate = what, self._gate(exchange)
             if answer.gate and call == "cancel" and what == "breaks":
                 raise NotACase(
-                    "its cancel request breaks after another move, but a case can only break it immediately"
+                    "its cancel request breaks after another move, "
+                    "but in a case it can only break immediately"
                 )
             return (f"{exchange.name}.{'ended' if what == 'breaks' else 'responded'}",)
         if what in {"accepts", "refuses"}:
@@ -202,12 +204,12 @@ class Script:
 
 
 def _check_in_a_callback(move: str) -> None:
-    """Raise NotACase for a move that is impossible while a callback awaits its cancel."""
+    """Raise NotACase for a move that is impossible while a callback awaits cancel()."""
     if move in {"handled", "fails"}:
         raise NotACase(
-            "its callback ends before its cancel() does, but a driver's callback awaits cancel()"
+            "its callback ends before the cancel() it called, but a driver's callback awaits it"
         )
     if move in {"cancel refuses", "cancel breaks"}:
         raise NotACase(
-            "the cancel in its callback fails, which would make a driver's callback fail"
+            "the cancel() that its callback calls fails; in a driver, the callback would then fail"
         )

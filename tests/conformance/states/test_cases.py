@@ -101,12 +101,12 @@ def case_after(world: str, *moves: str) -> Case:
         (
             "cancel-wait",
             ("follow", "stream accepts", "stream event", "cancel", "handled"),
-            r"ends before its cancel\(\) does",
+            r"ends before the cancel\(\) it called",
         ),
         (
             "cancel-wait",
             ("follow", "stream accepts", "stream event", "cancel", "cancel refuses"),
-            "the cancel in its callback fails",
+            r"the cancel\(\) that its callback calls fails",
         ),
         (
             "cancel-wait",

@@ -104,7 +104,7 @@ def test_the_command_kills_a_worker_and_compares_with_a_serial_run(tmp_path: Pat
         (["--outages", "soon"], "--outages: 'soon' is not a number of seconds", 2),
         (
             ["--kill-one", "--scheduler", "tcp://x:1"],
-            "--kill-one: cannot kill a worker of your own cluster",
+            "--kill-one: kills only a worker that this command started",
             2,
         ),
         (["--json", "."], "exists but is not a file", 3),
