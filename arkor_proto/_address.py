@@ -1,7 +1,7 @@
 """Strict parsing of a base URL into scheme, host and port (RFC 3986 §3.2, RFC 9110 §4.2).
 
 The standard library's `urlsplit` accepts some invalid URLs, depending on the Python version: junk
-after the bracket of an IPv6 address, port 0, signs and spaces in a port. Here they are errors.
+after the bracket of an IPv6 address, port 0, signs and spaces in a port. This module rejects them.
 """
 
 import re
@@ -23,8 +23,9 @@ _LAST_PORT: Final = 65535
 class Origin(Value):
     """Scheme, host and port of a URL.
 
-    `host` is the host to connect to: an IPv6 address without brackets but with its zone, or a name
-    as written. `authority` is the value of the `Host` header, which never has a zone (RFC 6874 §4).
+    `host` is the host to connect to: a name, an IPv4 address, or an IPv6 address without brackets
+    but with its zone. `authority` is the value of the `Host` header, which never has a zone
+    (RFC 6874 §4).
     """
 
     scheme: str
@@ -39,7 +40,7 @@ class Origin(Value):
 
     @property
     def compared(self) -> tuple[str, str, int]:
-        """The key for comparing origins, without the zone, which has only a local meaning."""
+        """The key for comparing origins; it omits the zone, whose meaning is only local."""
         return self.scheme, self.host.partition("%")[0].lower(), self.port
 
 
@@ -62,7 +63,7 @@ def read_origin(url: str) -> Origin:
 
 
 def _bracketed(authority: str) -> tuple[str, str, str]:
-    """Return the address to connect to, the one to display, and the text after the `]`."""
+    """Return the address to connect to, the one for `Host`, and the text after the `]`."""
     from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415 - only for IPv6
     from urllib.parse import unquote  # noqa: PLC0415 - as above
 
@@ -77,23 +78,25 @@ def _bracketed(authority: str) -> tuple[str, str, str]:
     except AddressValueError as error:
         raise ValueError(f"not a valid IPv6 address: {error}") from error
     if percent and not _VISIBLE.fullmatch(zone):
-        raise ValueError("the zone of the IPv6 address is empty or not visible ASCII")
+        raise ValueError(
+            "the zone of the IPv6 address must consist of one or more visible ASCII characters"
+        )
     return (f"{address}%{zone}" if percent else address), f"[{address}]", found["rest"]
 
 
 def _name(name: str) -> str:
-    """Return the name to connect to. A trailing dot keeps the resolver from appending domains."""
+    """Return the host to connect to; keep a trailing dot: it stops resolvers appending domains."""
     undotted = name.removesuffix(".")
     labels = undotted.lower().split(".")
     if not _NAME.fullmatch(name) or "" in labels:
         raise ValueError("the host must be a name, an IPv4 address or an IPv6 address in brackets")
-    # Resolvers may not find these with a dot. It is not needed: they append no domain to
-    # `localhost` (RFC 6761 §6.3) or to an address.
+    # With a trailing dot, resolvers may not find `localhost` or an address. Neither needs the dot:
+    # resolvers append no domain to `localhost` (RFC 6761 §6.3) or to an address.
     return undotted if labels[-1] == "localhost" or labels[-1].isdigit() else name
 
 
 def _port(rest: str) -> int | None:
-    """Return the port in `:port`, or None for the default if there is none (RFC 9110 §4.2.3)."""
+    """Return the port that `:port` gives; None if it is absent or empty (RFC 9110 §4.2.3)."""
     digits = rest.removeprefix(":")
     if not digits:
         return None

@@ -30,22 +30,22 @@ MOVES: Final = {
     "handled": "the callback returns",
     "fails": "the callback raises an exception",
     "tick": "the delay ends",
-    "create accepts": "the create is accepted",
-    "create refuses": "the create gets a 500 response",
+    "create accepts": "the create request is accepted",
+    "create refuses": "the create request gets a 500 response",
     "create breaks": "the create request's connection breaks",
-    "cancel accepts": "the cancel gets a 200 response",
-    "cancel refuses": "the cancel gets a 500 response",
+    "cancel accepts": "the cancel request gets a 200 response",
+    "cancel refuses": "the cancel request gets a 500 response",
     "cancel breaks": "the cancel request's connection breaks",
-    "stream accepts": "the stream gets a 200 response",
-    "stream refuses": "the stream gets a 500 response",
+    "stream accepts": "the stream request gets a 200 response",
+    "stream refuses": "the stream request gets a 500 response",
     "stream ends": "the stream ends cleanly",
     "stream breaks": "the stream's connection breaks",
     "stream ping": "a ping arrives",
-    "stream noise": "a frame that is not JSON arrives",
+    "stream noise": "a frame arrives whose data is not JSON",
     "stream event": "the next event arrives",
     "stream burst": "all remaining events arrive at once",
-    "job runs": "the response to the job request shows a running job",
-    "job is over": "the response to the job request shows a finished job",
+    "job runs": "the response to the job request says that the job is running",
+    "job is over": "the response to the job request says that the job has completed",
     "job refuses": "the job request gets a 500 response",
     "job breaks": "the job request's connection breaks",
 }
@@ -92,8 +92,8 @@ def _did(outputs: list[Output], calls: dict[int, str]) -> Iterator[str]:
                 else:
                     yield f"resolves {name}() with {type(outcome).__name__}"
             case Notify(Reconnecting(failures=failures)):
-                row = f"failure {failures} in a row" if failures else "a clean end"
-                yield f"plans to reopen the stream after {row}"
+                row = "1 failure" if failures == 1 else f"{failures} failures in a row"
+                yield f"plans to reopen the stream after {row if failures else 'a clean end'}"
             case Notify(notice):
                 yield f"reports {type(notice).__name__}"
             case Idle() | Done():

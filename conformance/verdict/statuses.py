@@ -1,4 +1,4 @@
-"""The verdicts of a case and the exit statuses of a command."""
+"""The possible verdicts on a case, and the exit statuses of `arkor-conformance`."""
 
 from enum import Enum, IntEnum
 
@@ -6,7 +6,7 @@ from arkor_proto.cli import shell
 
 
 class Verdict(Enum):
-    """The verdict of one case under one profile."""
+    """The verdict on one case under one profile."""
 
     PASS = "pass"  # noqa: S105 - a verdict
     FAIL = "fail"
@@ -23,7 +23,7 @@ class Verdict(Enum):
 
     @property
     def is_wrong(self) -> bool:
-        """Whether a reader should look at the case, because it failed, warned or had an error."""
+        """Whether the case needs a look: it failed, warned, was inconclusive or had an error."""
         return self.fails or self in {Verdict.WARN, Verdict.ERROR}
 
 
@@ -33,6 +33,6 @@ class Exit(IntEnum):
     OK = shell.OK
     FAILED = shell.BAD
     UNUSABLE = shell.UNABLE
-    """The kit or the driver failed, a file cannot be read, or the output cannot be written."""
+    """The kit or driver failed, a file could not be read, or the output could not be written."""
     NOTHING_RAN = 4
     STALE_BASELINE = 5

@@ -1,7 +1,7 @@
-"""Words: the keys of a file, declared as attributes with a name, a shape and a meaning.
+"""Words: the keys of a table, such as a scenario file's, declared as attributes of a class.
 
-This module reads tables of words strictly, writes them back, and changes values. Classes declare
-the words.
+Each word has a name, a shape and a meaning. From the declarations, this module reads tables
+strictly, turns the values back into tables, and makes changed copies of values.
 """
 
 import operator
@@ -37,13 +37,13 @@ class Word:
     shape: Shape[object]
     says: str
     needs: str = ""
-    """The capability that a carrier needs for this word; empty if every carrier supports it."""
+    """The capability that the carrier (what injects faults) needs; empty if any carrier will do."""
     about: object = None
     """Further information from the declaration, such as a `Fault`."""
     attribute: str = ""
     """The name of the attribute that holds the word's value."""
     group: str = ""
-    """The attribute of the group that the word is in; empty if it is in no group."""
+    """The name of the attribute that holds the word's group; empty if the word is in no group."""
     default: object = None
     """The attribute's value if the word is absent; `attrs.NOTHING` if the word is required."""
 
@@ -51,7 +51,7 @@ class Word:
 R = TypeVar("R", bound=attrs.AttrsInstance)
 _WORD: Final = "arkor.word"
 EMPTY: Final[Mapping[str, Never]] = {}
-"""An empty table, as a default."""
+"""An empty table, for use as a default."""
 
 
 def word(
@@ -64,19 +64,19 @@ def word(
     secret: bool = False,
     about: object = None,
 ) -> T | U:
-    """Declare an attribute as a word of the vocabulary; a secret is left out of the repr."""
+    """Declare an attribute as a word of the vocabulary; `secret` keeps it out of the repr."""
     found = Word(name, shape, says, needs, about)
     return field(default=default, metadata={_WORD: found}, repr=not secret)
 
 
 def needed(shape: Shape[T], says: str, *, name: str = "", secret: bool = False) -> T:
-    """Declare an attribute as a required word; its class is `kw_only`."""
+    """Declare an attribute as a required word; its class must be `kw_only`."""
     found: T = field(metadata={_WORD: Word(name, shape, says)}, repr=not secret)
     return found
 
 
 def group(cls: type[R]) -> R:
-    """Declare an attribute whose words belong to the table of the enclosing class."""
+    """Declare a group: a `cls` instance whose words are keys of the enclosing table."""
     return field(default=cls(), metadata={_WORD: cls})
 
 
@@ -116,7 +116,7 @@ def _is_class(described: object) -> TypeGuard[type[attrs.AttrsInstance]]:
 
 
 def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None) -> Shape[R]:
-    """Describe a table with the words of `cls`; `check` is called with the finished value."""
+    """Describe a table whose keys are the words of `cls`; `check` is called with each instance."""
     words = words_of(cls)
     required = [name for name, each in words.items() if each.default is attrs.NOTHING]
     groups = [(name, each) for name, each, _ in _declared(cls) if not isinstance(each, Word)]
@@ -152,7 +152,7 @@ def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None
 def _read_words(
     value: Mapping[str, object], where: str, words: Mapping[str, Word], required: Sequence[str]
 ) -> dict[str, dict[str, object]]:
-    """Read a table's words; return attributes by group, under "" for words without a group."""
+    """Read a table; return attribute values per group, with those of ungrouped words under ""."""
     found: dict[str, dict[str, object]] = defaultdict(dict, {"": {}})
     mistakes = Mistakes()
     for key in required:
@@ -175,7 +175,7 @@ def _read_words(
 
 
 def _meant(key: str, words: Mapping[str, Word]) -> str:
-    """Suggest where an unknown word belongs: in a table inside this one, or as another word."""
+    """Say which inner tables an unknown key belongs in; if there are none, suggest another key."""
     inside = [name for name, found in words.items() if key in found.shape.words]
     if inside:
         return f"it belongs inside {' or '.join(map(repr, inside))}"
@@ -203,14 +203,14 @@ def plain(value: object) -> object:
 
 
 def plain_table(value: attrs.AttrsInstance) -> dict[str, object]:
-    """Convert a value of a scenario to a table, leaving out words that have their default value."""
+    """Convert a value of a scenario to a table, leaving out words whose value is the default."""
     return {
         described.name: (described.shape.write or plain)(item) for described, item in given(value)
     }
 
 
 def given(value: attrs.AttrsInstance) -> Iterator[tuple[Word, object]]:
-    """Yield the words of a value that differ from their defaults, with their values."""
+    """Yield each word that is set to something other than its default, with what it is set to."""
     for attribute, described, default in _declared(type(value)):
         item: object = getattr(value, attribute)
         if item is default:
@@ -222,14 +222,14 @@ def given(value: attrs.AttrsInstance) -> Iterator[tuple[Word, object]]:
 
 
 _UNDIVIDED: Final = frozenset({str, int, float, bool, bytes, type(None)})
-"""Types of values that have no parts."""
+"""The types whose values have no parts."""
 
 
 def changed(value: object, change: Callable[[object], object]) -> object:
-    """Return a value with every part changed, innermost first; unchanged parts stay identical.
+    """Return a value after applying `change` to it and to all its parts, innermost first.
 
-    `change` is called with each part of attrs values, tables and arrays, and with the keys of
-    tables.
+    Objects that do not change are reused. The parts are the attributes of attrs values, the
+    keys and values of tables, and the items of arrays, at any depth.
     """
     if type(value) in _UNDIVIDED:
         return change(value)
@@ -258,10 +258,10 @@ def _changed_attributes(value: R, change: Callable[[object], object]) -> R:
 
 @cache
 def _parameters(kind: type[attrs.AttrsInstance]) -> Mapping[str, str]:
-    """Map the parameters of a class to its attributes."""
+    """Map the parameters of a class's `__init__` to the attributes that they set."""
     return {each.alias: each.name for each in attrs.fields(kind) if each.init}
 
 
 def _are_the_same(some: Iterable[object], others: Iterable[object]) -> bool:
-    """Return whether two series of the same length contain the same objects."""
+    """Return whether two iterables of equal length contain the same objects in the same order."""
     return all(map(operator.is_, some, others))

@@ -41,13 +41,13 @@ def waits_in_silence_for_ever() -> None:
 
 @breaks("ARK-IDL-2")
 def has_another_timer() -> None:
-    """The byte timer defaults to five minutes instead of 45 s."""
+    """The byte timer defaults to five minutes instead of 45 seconds."""
     change_profiles(lambda p: evolve(p, byte_timeout=None if p.byte_timeout is None else 300.0))
 
 
 @breaks("ARK-IDL-1")
 def gives_up_on_silence() -> None:
-    """`wait()` rejects when the stream is silent, instead of reconnecting."""
+    """When the stream goes silent, the client rejects `wait()` instead of reconnecting."""
 
     def reason(_: Client, notice: Reconnecting) -> Exception | None:
         return notice.cause if isinstance(notice.cause, IdleTimeout) else None
@@ -104,7 +104,7 @@ def counts_the_time_of_callbacks_as_silence() -> None:
 
 @breaks("ARK-IDL-6")
 def gives_a_silent_stream_up_where_it_should_not() -> None:
-    """The client closes a stream after five silent minutes in profiles without an idle timer."""
+    """In profiles without an idle timer, the client closes a stream after 5 minutes of silence."""
     change_profiles(
         lambda p: evolve(p, byte_timeout=300.0 if p.byte_timeout is None else p.byte_timeout)
     )
@@ -112,7 +112,7 @@ def gives_a_silent_stream_up_where_it_should_not() -> None:
 
 @breaks("ARK-STR-14")
 def limits_the_stream_to_an_hour() -> None:
-    """The client reopens a stream after one hour, even if events still arrive."""
+    """The client reopens a stream after one hour, even if events are still arriving."""
     opened = ByObject[float]()
 
     def change(client: Client, event: Input) -> Iterable[Input]:

@@ -47,7 +47,7 @@ class Merged:
 
 @frozen
 class _Told:
-    """One result, as values and as written in its shard, with the events of that shard."""
+    """One result and its shard's events, both as parsed and as written in the shard's file."""
 
     result: words.Result
     data: Mapping[str, Json]
@@ -62,7 +62,7 @@ def merge(
     own: Sequence[Case],
     today: date,
 ) -> Merged:
-    """Merge the shards of a run, whose cases are in `catalogue`; `own` are the kit's own cases.
+    """Merge the shards of a run that chose its cases from `catalogue`; `own` are the kit's cases.
 
     Raise ReadingError if they are not shards of one run, or if anything is missing or duplicated.
     """
@@ -93,7 +93,7 @@ def merge(
 
 
 def _circumstances(pieces: Iterable[Piece]) -> Circumstances:
-    """Return the date of the shard that ended last, and the machines of all shards."""
+    """Return the latest of the shards' dates, and all machines that the shards ran on."""
     runs = [piece.run for piece in pieces]
     hosts = "; ".join(dict.fromkeys(run.host for run in runs))
     return Circumstances(max(run.date for run in runs), hosts)
@@ -105,7 +105,7 @@ def _diagnosis(
     outcome: Outcome,
     requirements: Mapping[str, Requirement],
 ) -> Diagnosis:
-    """Find the causes of all failures, from the first wrong step that is recorded for each."""
+    """Find the causes of all failures, using the first wrong step that is recorded for each."""
     found = [
         Failure(
             place=place,
@@ -133,7 +133,7 @@ def _diagnosis(
 
 
 def _check_kit(piece: Piece, cases: Sequence[Case]) -> None:
-    """Raise ReadingError unless a shard was made with this version of the kit and its cases."""
+    """Raise ReadingError unless a shard comes from this version of the kit and from these cases."""
     kit, about = piece.run.kit, piece.run.specification
     if kit != __version__:
         raise ReadingError(
@@ -144,7 +144,7 @@ def _check_kit(piece: Piece, cases: Sequence[Case]) -> None:
         return
     if piece.part.files:
         options = " ".join(f"--file {name}" for name in piece.part.files)
-        problem = f"its cases are from other files; use the same files as before: {options}"
+        problem = f"its cases differ from the ones loaded; pass the files of its run: {options}"
     else:
         problem = (
             "its cases differ from this kit's; merge it with the version of the kit that wrote it"
@@ -162,7 +162,7 @@ def _check_rules(pieces: Iterable[Piece], requirements: Mapping[str, Requirement
 
 
 def _in_order(pieces: Iterable[Piece], plan: Plan) -> Sequence[_Told]:
-    """Return the results of all shards in the order that a run without shards would have."""
+    """Return the results of all shards in the order in which an unsharded run plays the cases."""
     found: dict[tuple[str, str], _Told] = {}
     for piece in pieces:
         written = Table(piece.where, piece.saved.data)
@@ -175,7 +175,7 @@ def _in_order(pieces: Iterable[Piece], plan: Plan) -> Sequence[_Told]:
 
 
 def _results(told: Iterable[_Told], explained: Explained) -> Mapping[str, Json]:
-    """Return the results of the shards unchanged, except that they share one list of events."""
+    """Return the shards' results, with their causes set anew, and one list of events for all."""
     events = _Events()
     results: list[Json] = []
     for place, each in enumerate(told):
@@ -247,7 +247,7 @@ def _timing(piece: Piece) -> Timing:
 
 
 def _stack(found: Iterable[Mapping[str, str] | None]) -> Stack | None:
-    """Return what a start-up probe found; not every shard has one, as only some cases need it."""
+    """Return the start-up probe's result from the first shard that has one; None if none has."""
     for each in found:
         if each is not None:
             sights = {name: _SIGHTS[said] for name, said in each.items() if said in _SIGHTS}

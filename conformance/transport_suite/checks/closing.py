@@ -34,7 +34,7 @@ def a_close_ends_a_silent_stream(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_the_wait_for_a_head(bench: Bench) -> None:
-    """Closing the client makes a `start()` that waits for a response raise TransportError."""
+    """A `start()` that waits for a response raises TransportError when the client is closed."""
     with bench.play(Scene(job=None, create=[then_left()])) as play:
         start = play.starting()
         play.came("create")
@@ -45,7 +45,7 @@ def a_close_ends_the_wait_for_a_head(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_connect(bench: Bench) -> None:
-    """Closing the client makes a `start()` that is still connecting raise TransportError."""
+    """A `start()` that is still connecting raises an error when the client is closed."""
     addresses = MockServer().addresses
     try:
         with bench.play(Scene(job=None, url=addresses.blackhole_url())) as play:
@@ -58,7 +58,7 @@ def a_close_ends_a_connect(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_delay(bench: Bench) -> None:
-    """A close during a delay makes `wait()` raise TransportError; the stream is not reopened."""
+    """If the client is closed in a delay, `wait()` raises TransportError; no stream is opened."""
     clock = VirtualClock(frozenset[Timer]())
     with bench.play(Scene(streams=[sends(refusal(503))], clock=clock)) as play:
         wait = play.waiting()
@@ -70,7 +70,7 @@ def a_close_ends_a_delay(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_every_call(bench: Bench) -> None:
-    """Closing the client makes all calls in progress raise TransportError, not just one of them."""
+    """If the client is closed, every call in progress raises an error, not just one of them."""
     with bench.play(Scene(streams=[endless()], cancel=[then_left()])) as play:
         calls = [play.waiting(), play.waiting()]
         cancel = play.cancelling()
@@ -85,7 +85,7 @@ def a_close_ends_every_call(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_during_a_callback_is_followed_by_no_other(bench: Bench) -> None:
-    """If the client is closed during a callback, no other callback runs; then `wait()` raises."""
+    """After a close during a callback, no other callback runs; `wait()` raises TransportError."""
     hold = Hold()
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
     with bench.play(Scene(streams=[stream], on_event=hold)) as play:

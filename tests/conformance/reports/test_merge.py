@@ -336,7 +336,7 @@ def test_shards_of_another_kit_or_of_other_cases_are_refused(tmp_path: Path) -> 
     ]
     files = [text.replace('"files":[]', '"files":["my.toml"]') for text in World().shards()]
     assert refused(files, tmp_path, CASES[1:]) == [
-        "1.json: its cases are from other files; use the same files as before: --file my.toml"
+        "1.json: its cases differ from the ones loaded; pass the files of its run: --file my.toml"
     ]
 
 
