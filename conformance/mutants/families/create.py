@@ -252,7 +252,7 @@ def sends_no_idempotency_key() -> None:
 
 @breaks("ARK-CRE-11")
 def mints_a_key_for_every_try() -> None:
-    """Every create request has a new `Idempotency-Key`, so repeating one makes a second job."""
+    """Every create request has a new `Idempotency-Key`, so a repeat creates a second job."""
     keys = count(1)
     edit_create(lambda r: with_header(r, b"Idempotency-Key", b"key-%d" % next(keys)))
 
