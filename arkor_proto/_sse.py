@@ -30,7 +30,7 @@ from arkor_proto._event import ServerSentEvent
 from arkor_proto._value import Value
 
 RETRY_LIMIT: Final = 2**53 - 1
-"""The longest reconnection time, in milliseconds; every JSON decoder reads it exactly."""
+"""The longest reconnection time, in ms: the largest one that every JSON decoder reads exactly."""
 
 _SAFE: Final = len(str(RETRY_LIMIT))
 _BOM: Final = b"\xef\xbb\xbf"
@@ -39,11 +39,11 @@ _LF: Final = ord("\n")
 _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 
 _LARGE: Final = 1024
-"""A text of this many characters or more may be one long line, or many blocks."""
+"""From this many characters on, it is worth checking for one long line or many blocks."""
 _FEW_LINES: Final = 4
-"""If a large text starts with fewer lines than this, finding its lines one by one is faster."""
+"""If a large text has fewer line ends than this at its start, lazy splitting is faster."""
 _PAUSE: Final = 64
-"""How many texts are read without trying the shape, after one that did not match it."""
+"""How many texts are parsed line by line after a mismatch, before a shape is tried again."""
 
 _FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n){1,3})\n")
 _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
@@ -54,14 +54,14 @@ _VALUES: Final = {"id": r"([^\n\0]*)", "event": "(.+)", "data": "(.*)"}
 class _Shape(Value):
     """The field names of a block's lines: `data` and optionally `id` and `event`, each only once.
 
-    `event`, `data` and `id` are group numbers, 0 for an absent field.
+    `event`, `data` and `id` are the numbers of regular-expression groups, or 0 for an absent field.
     """
 
     fits: Callable[[str], re.Match[str] | None]
-    """Matches text that consists of exactly one block."""
+    """Matches text that consists of exactly one block of this shape."""
     blocks: re.Pattern[str]
-    """Finds blocks. A match starts at the line end before the block: if it could start inside a
-    line, a search would scan the rest of a long line again for every "id: " in it."""
+    """Finds blocks of this shape. A match starts at the line end before the block: if it could
+    start inside a line, a search would rescan the rest of a long line for every "id: " in it."""
     event: int
     data: int
     id: int
@@ -69,12 +69,12 @@ class _Shape(Value):
 
 @define(eq=False, weakref_slot=False)
 class EventStreamParser:
-    """The event stream of one response, parsed as it arrives.
+    """Parses the event stream of one response as it arrives.
 
-    `last_event_id` is the cursor at which the stream resumes. `max_event_size` limits one event,
-    in bytes: all its lines count, comments and unknown fields included, and each line end counts
-    as one byte. Between two calls the parser never holds more than that. Raises `ValueError` for a
-    limit below 1.
+    `last_event_id` is the cursor from which the stream resumes. `max_event_size` is the largest
+    size of one event in bytes: all its lines count, comments and unknown fields included, and each
+    line end counts as one byte. Between two calls, the parser never holds more than that. Raises
+    `ValueError` for a limit below 1.
     """
 
     _cursor: str = field(default="", alias="last_event_id")
@@ -96,19 +96,19 @@ class EventStreamParser:
 
     @property
     def last_event_id(self) -> str:
-        """The cursor from which to resume: the last event id as of the last blank line."""
+        """The cursor from which to resume: the last event id, updated at each blank line."""
         return self._cursor
 
     @property
     def retry(self) -> int | None:
-        """The reconnection time that the stream set, in milliseconds, at most `2**53 - 1`."""
+        """The last reconnection time that the stream set, in ms (at most `2**53 - 1`), or None."""
         return self._retry
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
         """Take the next bytes of the body and return the events they complete, in order.
 
-        Raise `EventTooLarge` once one event exceeds the limit: its `events` are the events
-        completed before that, and the parser is then closed. Raise `LocalProtocolError` if the
+        If an event exceeds the limit, close the parser and raise `EventTooLarge`; the error's
+        `events` are those that this call completed before it. Raise `LocalProtocolError` if the
         parser is closed, and TypeError if `data` is not bytes.
         """
         if type(data) is not bytes and not isinstance(data, bytearray):
@@ -132,7 +132,7 @@ class EventStreamParser:
         return self._take(data)
 
     def close(self) -> None:
-        """End the stream and discard an unfinished event together with its id (ARK-SSE-8)."""
+        """End the stream; discard any unfinished event, including its id (ARK-SSE-8)."""
         self._open = self._between_blocks = False
         self._block.clear()
 
@@ -162,7 +162,7 @@ class EventStreamParser:
         return data.removeprefix(_BOM)
 
     def _with_lf_only(self, data: bytes | bytearray) -> bytes | bytearray:
-        """Convert line ends to LF. A CR ends its line even if its LF comes later (ARK-SSE-6)."""
+        """Convert line ends to LF. A CR ends its line at once; its LF may follow (ARK-SSE-6)."""
         if not data:
             return data
         if self._after_cr:
@@ -173,9 +173,9 @@ class EventStreamParser:
         return data.replace(b"\r", b"")
 
     def _accept_in_steps(self, data: bytes | bytearray) -> list[ServerSentEvent]:
-        """Accept data that may exceed the limit, in steps small enough to notice when it does.
+        """Accept data in steps small enough to notice when an event exceeds the limit.
 
-        One byte over the limit may still be the blank line that completes the event.
+        The first byte over the limit may still be the blank line that completes the event.
         """
         events: list[ServerSentEvent] = []
         start = 0
@@ -251,7 +251,7 @@ class EventStreamParser:
         return self._read_lines(text.split("\n"))
 
     def _read_columns(self, shape: _Shape, parts: list[str], step: int) -> list[ServerSentEvent]:
-        """Return the events in `parts`, into which `shape` has split similar blocks."""
+        """Return the events in `parts`, the result of splitting similar blocks by `shape`."""
         kinds: Iterable[str] = parts[shape.event :: step] if shape.event else repeat("message")
         cursors: Iterable[str] = parts[shape.id :: step] if shape.id else repeat(self._cursor)
         if shape.id:
@@ -263,7 +263,7 @@ class EventStreamParser:
     def _read_lines(self, lines: Iterable[str]) -> list[ServerSentEvent]:  # noqa: C901, PLR0912 - the standard's algorithm, in one place
         """Read lines, starting with the first line of a block (WHATWG HTML §9.2.6).
 
-        Lines after the last blank line dispatch nothing; only their `retry` takes effect.
+        Lines after the last blank line dispatch nothing; only a `retry` among them takes effect.
         """
         events: list[ServerSentEvent] = []
         data: str | None = None
@@ -329,7 +329,7 @@ def _lines_one_by_one(text: str) -> Iterator[str]:
 
 
 def _shape_of(text: str) -> _Shape | None:
-    """Return the shape of the first block, or None if it has other fields or repeats a field."""
+    """Return the shape of the first block, or None if its fields do not make up a `_Shape`."""
     first = _FIRST_BLOCK.match(text)
     return None if first is None else _shape(tuple(_FIELD.findall(first[1])))
 
@@ -351,12 +351,12 @@ def _shape(fields: tuple[tuple[str, str], ...]) -> _Shape | None:
 
 
 def _says_nothing(texts: Iterable[str]) -> bool:
-    """Return whether all lines are blank or comments, which have no effect between two blocks."""
+    """Return whether all lines are blank or comments, which have no effect between blocks."""
     return all(line[:1] in ("", ":") for text in texts for line in text.split("\n"))
 
 
 def _milliseconds(digits: str) -> int:
-    """Return a decimal of any length, clamped; `int` alone refuses more than 4300 digits."""
+    """Convert digits to a number, at most `RETRY_LIMIT`; `int` refuses more than 4300 digits."""
     digits = digits.lstrip("0") or "0"
     return RETRY_LIMIT if len(digits) > len(str(RETRY_LIMIT)) else min(int(digits), RETRY_LIMIT)
 
@@ -373,8 +373,8 @@ def encode_event(
 
     With `data=None` the block dispatches nothing: it may be a keep-alive comment, or only set
     `retry` (in milliseconds) or `id`. An `id` of `""` is sent, and clears the cursor. Raise
-    `ValueError` for values that would not survive the round trip, and `TypeError` for values that
-    are not text, such as an event or a dict: pass their JSON as the data.
+    `ValueError` for values that would not survive the round trip, and `TypeError` for values of
+    the wrong type, such as an event or a dict as the data: pass its JSON text instead.
     """
     if data is not None:
         right = "the text of the data; for an event, json.dumps(encode_event_data(event))"
@@ -389,7 +389,7 @@ def encode_event(
         lines.append("id: " + _text("id", id, "\r\n\0"))
     if type != "message":
         if not type or data is None:
-            raise ValueError(f"type: {type!r} is never dispatched; pass data and a non-empty type")
+            raise ValueError(f"type: {type!r} has no effect here; pass data and a non-empty type")
         lines.append("event: " + _text("type", type, "\r\n"))
     if retry is not None:
         check_kind("retry", retry, int, "a whole number of milliseconds")
@@ -408,5 +408,5 @@ def _text(name: str, value: str, forbidden: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name}: {error.reason}; an event stream is UTF-8") from error
+        raise ValueError(f"{name}: {error.reason}; an event stream must be valid UTF-8") from error
     return value

@@ -1,7 +1,7 @@
 """Cut an event stream into frames without changing a byte, and read their fields.
 
-A block ends at a blank line; lines end with LF, CRLF or CR (WHATWG). Joined, the pieces that
-the framer returns are exactly the bytes that it was fed.
+A block ends at a blank line; lines end with LF, CRLF or CR (WHATWG). Concatenated, the
+pieces that the framer returns are exactly the bytes that it was fed.
 """
 
 import json
@@ -13,25 +13,25 @@ from attrs import define, evolve, field, frozen
 from mock_server.strict.shapes import is_table
 
 _LONGEST: Final = 9 << 20
-"""The maximum length of a block in bytes; an event may be up to 8 MiB long."""
+"""The maximum length of a block in bytes: enough for an event, which may have up to 8 MiB."""
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 @define(frozen=True)
 class Frame:
-    """One frame as it is sent; `raw` is the whole frame, from which the other fields are parsed."""
+    """A frame to send: `raw` holds the bytes, from which `id`, `event` and `type` were parsed."""
 
     raw: bytes
     id: str | None = None
     event: str | None = None
     type: str | None = None
-    """The `type` in the JSON data of the frame."""
+    """The `type` in the frame's JSON data."""
     delay: float = 0.0
-    """Seconds to wait before the frame is sent."""
+    """How many seconds to wait before sending the frame."""
     gate: str | None = None
     """The gate that must open before the frame is sent."""
     part: bool = False
-    """Whether this is only the beginning of a frame; further pieces follow."""
+    """Whether `raw` is only a piece of a frame, and the rest of the frame follows."""
 
     @property
     def ends_the_job(self) -> bool:
@@ -41,7 +41,7 @@ class Frame:
 
 @frozen
 class Fields:
-    """The fields of one block; `data` is None if it has no data line."""
+    """The fields of one block; `data` is None if the block has no data line."""
 
     id: str | None
     event: str | None
@@ -71,7 +71,7 @@ def _text(value: bytes | None) -> str | None:
 
 
 def type_of(data: str | None) -> str | None:
-    """Return the `type` of a JSON object; None for anything else."""
+    """Return `type` if `data` is a JSON object in which it is a string, else None."""
     if data is None or '"type"' not in data:
         return None
     try:
@@ -83,7 +83,7 @@ def type_of(data: str | None) -> str | None:
 
 
 def frame_of(raw: bytes, *, delay: float = 0.0, gate: str | None = None) -> Frame:
-    """Parse a whole block into a frame."""
+    """Parse one complete block into a frame."""
     fields = fields_of(raw)
     return Frame(raw, fields.id, fields.event, type_of(fields.data), delay, gate)
 
@@ -102,16 +102,16 @@ class Framer:
     _pending: bytearray = field(factory=bytearray, init=False)
     _scanned: int = field(default=0, init=False)
     _line_start: int = field(default=0, init=False)
-    """Where the current line begins; -1 if its beginning was already returned."""
+    """Where the current line begins; -1 if its beginning has already been returned."""
     _in_crlf: bool | None = field(default=None, init=False)
     """Whether the lines of the current block end in CRLF; None until its first line has ended."""
     _is_cut: bool = field(default=False, init=False)
-    """Whether pieces of the current block were already returned."""
+    """Whether pieces of the current block have already been returned."""
     _parted: int = field(default=0, init=False)
-    """How many of the pending bytes were already returned by `part`."""
+    """How many of the pending bytes `part` has already returned."""
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """Add bytes and return the frames that they complete, without what `part` has returned."""
+        """Add bytes; return the frames they complete, less the bytes that `part` returned."""
         self._pending += chunk
         found: list[Frame] = []
         while (end := self._block_end()) is not None:
@@ -130,7 +130,7 @@ class Framer:
         return frame
 
     def _cut(self) -> Frame:
-        """Return the pending bytes as a piece; a final CR is kept, because an LF may follow."""
+        """Return the pending bytes as a piece, but hold back a final CR: its LF may follow."""
         end = len(self._pending) - self._pending.endswith(b"\r")
         self._scanned = 0
         self._line_start = 0 if self._line_start == end else -1
@@ -143,13 +143,13 @@ class Framer:
         self._is_cut = False
 
     def part(self) -> Frame | None:
-        """Return the new bytes of an unfinished frame, each byte once; None if there are none."""
+        """Return what has arrived of the unfinished frame since the last call; None if nothing."""
         found = bytes(self._pending[self._parted :])
         self._parted = len(self._pending)
         return Frame(found, part=True) if found else None
 
     def close(self) -> list[Frame]:
-        """Return the remaining bytes, if any: a frame that never ended."""
+        """Return the remaining bytes, if any, as a last frame, which never ended."""
         rest = bytes(self._pending[self._parted :])
         self._pending.clear()
         self._parted = 0

@@ -1,6 +1,6 @@
 # pyright: reportUnknownMemberType=false
 # mitmproxy is only partly typed.
-"""Make mitmproxy report upstream failures and forward headers as the native proxy does."""
+"""Make mitmproxy report upstream failures and forward headers the way the native proxy does."""
 
 import re
 from typing import Final
@@ -47,7 +47,7 @@ def decoded(headers: Headers) -> list[tuple[str, str]]:
 def keep_end_to_end(headers: Headers) -> None:
     """Remove the hop-by-hop header fields (RFC 9110, 7.6.1).
 
-    Keep all fields for an upgrade to WebSocket, which mitmproxy handles itself.
+    Keep all fields of a WebSocket upgrade, which mitmproxy handles itself.
     """
     pairs = decoded(headers)
     options = listed(pairs, "connection")

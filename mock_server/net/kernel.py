@@ -1,7 +1,7 @@
-"""Ask the kernel about a connection, and list what a platform does not support.
+"""Ask the kernel about a connection, and list what this platform does not support.
 
-Linux reports everything, macOS most of it, Windows little. Numbers that Python has no names
-for are from the header files named in the comments.
+Linux reports everything, macOS most of it, Windows little. Constants that Python does not define
+are copied from the header files named in the comments.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ if sys.platform == "linux":
     import fcntl
 
 LINGER_ZERO: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-"""The value of SO_LINGER that makes closing a socket send RST."""
+"""The SO_LINGER value with which closing a socket sends RST."""
 LACKING: Final[frozenset[Capability]] = (
     frozenset[Capability]() if sys.platform == "linux" else frozenset({Capability.FULL_QUEUE})
 )
-"""The capabilities that the mock does not have on this platform."""
+"""The capabilities that the mock lacks on this platform."""
 KEEPS_PORT: Final = sys.platform == "linux"
-"""Whether a second socket may be bound to the port of a listening socket."""
+"""Whether a second socket can be bound to a port on which another one is listening."""
 
 MOST_SOCKETS: Final = 256 if sys.platform == "win32" else None
-"""The maximum number of connections: half as many as the event loop can watch; None: no limit."""
+"""The maximum number of connections, half of what the event loop can watch; None if unlimited."""
 LOOP: Final[dict[str, object]] = (
     {"loop_factory": asyncio.SelectorEventLoop} if sys.platform == "win32" else {}
 )
-"""The `backend_options` of `anyio.run` for an event loop that a mock can run on."""
+"""The `backend_options` that make `anyio.run` use an event loop that a mock can run on."""
 
 # Bytes not yet sent (linux/sockios.h). TIOCOUTQ also counts bytes that are sent but not
 # acknowledged, and a delayed acknowledgement takes 40 ms.
@@ -51,7 +51,7 @@ class Peer(enum.Enum):
 
 
 def unsent(connected: socket.socket) -> int | None:
-    """Return how many bytes have not been sent, or None if this platform does not report it."""
+    """Return how many bytes are unsent (macOS: unacknowledged); None if not reported."""
     if sys.platform == "linux":
         queued = bytearray(4)
         fcntl.ioctl(connected, _SIOCOUTQNSD, queued)
@@ -62,9 +62,9 @@ def unsent(connected: socket.socket) -> int | None:
 
 
 def peer_of(connected: socket.socket) -> Peer:
-    """Return whether the peer has closed, even if there are bytes to read before its FIN.
+    """Return whether and how the peer has closed, even if unread bytes precede its FIN.
 
-    On Windows only an RST is noticed.
+    On Windows, only an RST is noticed.
     """
     if sys.platform == "linux":
         # linux/tcp_states.h: ESTABLISHED and, after a FIN of ours, FIN_WAIT.
@@ -86,7 +86,7 @@ def _peer_in(state: int, *, there: set[int], close_wait: int) -> Peer:
 def reusing(unbound: socket.socket) -> None:
     """Let a socket bind a port whose previous connections are still in TIME_WAIT.
 
-    Windows always allows this, and SO_REUSEADDR there lets a socket take another process's port.
+    Windows always allows this; SO_REUSEADDR there would let a socket take another process's port.
     """
     if sys.platform != "win32":
         unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,7 +95,7 @@ def reusing(unbound: socket.socket) -> None:
 def check_loop() -> None:
     """Raise RuntimeError if a mock cannot run on this event loop.
 
-    The default event loop on Windows cannot wait for a socket that something else closes.
+    The default event loop on Windows cannot wait for a socket that other code may close meanwhile.
     """
     if sys.platform != "win32":
         return
@@ -110,9 +110,10 @@ def check_loop() -> None:
 
 
 def check_full_queue() -> None:
-    """Raise OSError if the platform does not ignore connections to a full accept queue."""
+    """Raise OSError unless the kernel ignores connection attempts when the accept queue is full."""
     if Capability.FULL_QUEUE in LACKING:
         raise OSError(
             errno.EOPNOTSUPP,
-            f"leaving connection attempts unanswered needs Linux; {sys.platform} refuses or accepts them",
+            "only Linux can leave connection attempts unanswered; "
+            f"{sys.platform} refuses or accepts them",
         )

@@ -1,7 +1,7 @@
-"""One TCP connection of the server, in plain text or under TLS, with every way of ending it.
+"""One TCP connection to the server, with or without TLS, and every way of ending it.
 
 It works on asyncio and trio, with plain non-blocking sockets, because the endings must be exact:
-with unread input, closing an anyio stream sends FIN on one event loop and RST on the other.
+if input is unread, closing an anyio stream sends FIN on one event loop and RST on the other.
 """
 
 import socket
@@ -26,7 +26,7 @@ _LINGER: Final = 2.0
 
 @define(eq=False)
 class Wire:
-    """One connected socket: sends, receives, and closes in every way that a fault needs.
+    """A connected socket that sends, receives, and closes in every way that a fault needs.
 
     With TLS, callers still send and receive plain text.
     """
@@ -38,14 +38,14 @@ class Wire:
     """How many bytes have been handed to the kernel so far."""
     _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
     _pending: bytes = field(default=b"", init=False)
-    """Records that a cancelled flush did not send; the next flush begins with them."""
+    """The TLS records that a cancelled flush left unsent; the next flush sends them first."""
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def secure(self, tls: ServerTls) -> None:
-        """Do the TLS handshake with a client; raise OSError (ssl.SSLError is one) if it fails."""
+        """Do the TLS handshake with a client; raise OSError (maybe an SSLError) if it fails."""
         try:
             while not tls.shake():
                 await self._exchange_records(tls)
@@ -67,8 +67,8 @@ class Wire:
     async def _take(self, limit: int = _BLOCK) -> bytes:
         """Return what the socket has received.
 
-        A peer that closes before it has read everything sends FIN and then RST. `recv` shows only
-        the FIN, but this method reports an RST.
+        A peer that closes before it has read everything sends FIN and then RST. `recv` reports
+        only the FIN; for the RST, this method raises OSError.
         """
         while True:
             try:
@@ -97,8 +97,8 @@ class Wire:
     async def send(self, data: bytes) -> None:
         """Send everything; raise OSError if the peer is gone.
 
-        Yield to the event loop before writing but not afterwards, so that the caller's next
-        record is in the journal before anything that the peer does in response.
+        Yield to the event loop before writing but not afterwards. Thus, what the caller records
+        next comes before the peer's reaction in the journal.
         """
         if self._tls is None:
             await self._put(data)
@@ -129,8 +129,9 @@ class Wire:
     async def alert(self) -> None:
         """Make TLS send a fatal alert, bad_record_mac, by giving it a damaged record.
 
-        No library sends an alert on request, and writing one here would need the keys. Raise
-        RuntimeError without TLS; a rule that needs TLS cannot be loaded in that case.
+        No library sends an alert on request, and building one here would require the session
+        keys. Raise RuntimeError without TLS, which no rule can cause: without TLS, the server
+        refuses to load a rule that needs it.
         """
         if self._tls is None:
             raise RuntimeError("this connection does not use TLS, so it cannot send an alert")
@@ -141,9 +142,9 @@ class Wire:
         await self._flush(self._tls)
 
     async def drain(self) -> None:
-        """Wait until the peer's kernel has everything that was sent, for at most a second.
+        """Wait for at most a second until the kernel has sent everything that it was given.
 
-        If the kernel does not report what is unsent, wait for a twentieth of a second.
+        On a platform that does not report what is unsent, wait for a twentieth of a second.
         """
         if unsent(self._socket) is None:
             await anyio.sleep(_DRAIN_BLINDLY)
@@ -158,7 +159,7 @@ class Wire:
         self.close()
 
     def half_close(self) -> None:
-        """Send close_notify and FIN, and continue to read."""
+        """Send FIN, after close_notify if TLS is in use; the socket can still receive."""
         if self._tls is not None and not self.closed:
             self._tls.say_goodbye()
             with suppress(OSError):  # what the kernel does not accept at once is lost
@@ -167,7 +168,7 @@ class Wire:
             self._socket.shutdown(socket.SHUT_WR)
 
     def fin(self) -> None:
-        """Send close_notify and FIN, and close; any later data from the peer triggers an RST."""
+        """Send close_notify and FIN, then close; any data that arrives later triggers an RST."""
         self.half_close()
         with suppress(OSError):
             # With unread input, the close would send an RST.
@@ -176,10 +177,10 @@ class Wire:
         self.close()
 
     async def finish(self, last: bytes = b"") -> None:
-        """Send the last bytes, close_notify and FIN; close when the peer does, or after 2 s.
+        """Send `last`, close_notify and FIN; close when the peer does, but after 2 s at most.
 
-        Until then, input is read and discarded, so that closing does not send RST. Raise OSError
-        if the peer is gone.
+        Until then, read input and discard it, so that closing does not send RST. Raise OSError
+        if the peer is gone when `last` is sent.
         """
         if last:
             await self.send(last)
@@ -189,7 +190,7 @@ class Wire:
         self.close()
 
     async def until_peer_closes(self) -> str:
-        """Read and discard until the peer closes; return how it closed: `fin` or `rst`."""
+        """Read and discard input until the peer closes; return how it closed: `fin` or `rst`."""
         try:
             while await self._take():
                 await checkpoint()
@@ -200,7 +201,7 @@ class Wire:
     async def until_peer_closes_unread(self) -> str:
         """Wait, without reading, until the peer closes; return how it closed: `fin` or `rst`.
 
-        The kernel has no event for a FIN after unread bytes, so this polls the socket's state.
+        No event signals a FIN that follows unread bytes, so this method polls the socket's state.
         """
         while (peer := self._peer()) is Peer.THERE:  # noqa: ASYNC110 - see above
             await anyio.sleep(_LOOK_EVERY)

@@ -1,7 +1,7 @@
-"""Read and write scenarios as TOML, JSON and plain tables; errors suggest corrections.
+"""Read scenarios from TOML, JSON or plain tables, and write them; errors suggest corrections.
 
-This module also checks what a carrier supports. `checks.py` checks which words make no sense
-together.
+This module also checks whether a carrier supports a scenario. `checks.py` refuses words that make
+no sense together.
 """
 
 import re
@@ -51,14 +51,14 @@ def scenario_from_json(source: str) -> Scenario:
 
 
 def scenario_from_file(path: Path) -> Scenario:
-    """Read a `.toml` or `.json` file; raise a ScenarioError that names the file first."""
+    """Read a `.toml` or `.json` file; raise a ScenarioError that starts with the file's path."""
     return checked_file(path)[0]
 
 
 def checked_file(path: Path) -> tuple[Scenario, bool]:
     """Read a file; return the scenario, and whether the file states its `schema` version.
 
-    Raise ScenarioError; each of its mistakes begins with the name of the file.
+    Raise a ScenarioError in which every mistake starts with the file's path.
     """
     if path.suffix not in {".toml", ".json"} and path.is_file():
         given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
@@ -85,7 +85,7 @@ def _lines(words: Mapping[str, object]) -> str:
 
 
 def scenario_schema() -> dict[str, object]:
-    """Return the JSON Schema (2020-12) of a scenario."""
+    """Return the JSON Schema (2020-12) for scenarios."""
     title = "A scenario of the Arkor mock backend"
     return schema_document("scenario", title, SCENARIO.schema())
 
@@ -97,9 +97,10 @@ def check_capabilities(
     *,
     lacking: frozenset[Capability] = frozenset(),
 ) -> None:
-    """Refuse a scenario that a carrier does not support; raise ScenarioError naming the rule.
+    """Raise a ScenarioError that names the rule if a carrier does not support a scenario.
 
-    `lacking` are the capabilities that this platform lacks; the message then names the platform.
+    `lacking` holds the capabilities that this platform lacks; if the rule needs one of them, the
+    message also names the platform.
     """
     capabilities, where = capabilities - lacking, f" on {sys.platform}"
     needs = [("backend", *need) for need in needs_in(scenario.backend)]

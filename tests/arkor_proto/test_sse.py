@@ -386,10 +386,10 @@ def test_an_event_is_encoded_field_by_field(block: Callable[[], bytes], encoded:
         ({"id": "a\0b"}, r"id: '\\x00' would not arrive as sent"),
         ({"type": "a\nb"}, r"type: '\\n' would not arrive as sent"),
         ({"type": "a\rb"}, r"type: '\\r' would not arrive as sent"),
-        ({"type": ""}, "type: '' is never dispatched; pass data and a non-empty type$"),
+        ({"type": ""}, "type: '' has no effect here; pass data and a non-empty type$"),
         ({"comment": "a\rb"}, r"comment: '\\r' would not arrive as sent"),
         ({"data": "a\rb"}, r"data: '\\r' would not arrive as sent; leave it out$"),
-        ({"data": "\ud800"}, "data: surrogates not allowed; an event stream is UTF-8$"),
+        ({"data": "\ud800"}, "data: surrogates not allowed; an event stream must be valid UTF-8$"),
     ],
 )
 def test_what_would_come_back_changed_is_refused(fields: dict[str, str], complaint: str) -> None:
@@ -403,7 +403,7 @@ def test_what_would_come_back_changed_is_refused(fields: dict[str, str], complai
 
 
 def test_a_type_without_data_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^type: 'log' is never dispatched"):
+    with pytest.raises(ValueError, match=r"^type: 'log' has no effect here"):
         encode_event(None, type="log")
 
 

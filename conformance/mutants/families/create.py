@@ -78,7 +78,7 @@ def _is_failure(operation: Operation, outcome: Outcome, client: Client) -> bool:
 
 
 def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
-    """If a create request fails, repeat once every call that was waiting for it."""
+    """The first time that a create request fails, repeat every call that was waiting for it."""
     repeated = ByObject[Exchange]()
 
     def change(client: Client, output: Output) -> Iterable[Output]:
@@ -106,7 +106,7 @@ def repeats_the_create_on_a_broken_connection() -> None:
 
 
 def _remember_failures(kind: type[Exception], imperative: type[Start | Follow]) -> None:
-    """Make every later call of one kind fail with the error from the failed create request."""
+    """If a create request fails with a `kind`, make every later `imperative` fail with it too."""
     failures = ByObject[Rejected]()
 
     def note(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
@@ -135,7 +135,7 @@ def remembers_a_failed_start() -> None:
 
 @breaks("ARK-CRE-5")
 def wait_remembers_a_failed_start() -> None:
-    """After a failed `start()`, `wait()` fails with the same error."""
+    """After a failed `start()`, every later `wait()` fails with the same error."""
     _remember_failures(ResponseError, Follow)
 
 
@@ -153,7 +153,7 @@ def start_opens_the_stream() -> None:
 
 @breaks("ARK-CRE-7")
 def hides_the_status_of_a_refused_create() -> None:
-    """If the backend refuses to create a job, the client reports a bad response, not the status."""
+    """If the backend refuses to create a job, the client reports a bad response but no status."""
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
         failed = _is_failure(operation, outcome, client)
@@ -235,7 +235,7 @@ def wait_does_not_submit() -> None:
 
 @breaks("ARK-CRE-10")
 def wait_never_hears_of_a_failed_create() -> None:
-    """`wait()` never returns if its create request fails."""
+    """`wait()` never returns if the create request fails."""
 
     def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome | None:
         waits = operation is Operation.FOLLOW
@@ -252,14 +252,14 @@ def sends_no_idempotency_key() -> None:
 
 @breaks("ARK-CRE-11")
 def mints_a_key_for_every_try() -> None:
-    """Every create request has a new `Idempotency-Key`, so a repeated one makes a second job."""
+    """Every create request has a new `Idempotency-Key`, so a repeat creates a second job."""
     keys = count(1)
     edit_create(lambda r: with_header(r, b"Idempotency-Key", b"key-%d" % next(keys)))
 
 
 @breaks("ARK-CRE-13")
 def attached_trainer_submits() -> None:
-    """A trainer attached to an existing job submits a new one."""
+    """A trainer attached to an existing job submits a new job."""
 
     def attach(
         client: ArkorClient,
@@ -306,7 +306,7 @@ def changes_the_job_id() -> None:
 
 @breaks("ARK-CRE-5")
 def remembers_a_lost_start() -> None:
-    """After a create request without a response, later `start()` calls fail with the same error."""
+    """If a create request gets no response, every later `start()` fails with the same error."""
     _remember_failures(TransportError, Start)
 
 

@@ -235,7 +235,7 @@ def keeps_an_old_error() -> None:
 
 @breaks("ARK-SEC-10")
 def forgets_the_status_of_a_deep_refusal() -> None:
-    """If an error response is deeply nested, the client reports a bad response, not the status."""
+    """If an error response is deeply nested, the client reports a bad response but no status."""
 
     def change(client: Client, _: Operation, outcome: Outcome) -> Outcome:
         refused = isinstance(outcome, Rejected) and isinstance(outcome.error, StatusError)

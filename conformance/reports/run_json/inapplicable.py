@@ -1,4 +1,4 @@
-"""Group the cases that did not apply to a client by what was missing.
+"""Group a client's inapplicable cases by what was missing.
 
 There is a group for each capability that the driver does not declare, for each operation that it
 answers with `unsupported`, and for each other reason.
@@ -23,8 +23,8 @@ from conformance.words import PROBED, VIRTUAL_CLOCK
 def groups(outcome: Outcome, tallies: Mapping[str, Tally]) -> Iterator[Json]:
     """Yield the groups, largest first, for the profiles that the driver declares.
 
-    A case with two reasons is in two groups. A group counts each case once, even if the
-    case has several profiles.
+    A case for which two capabilities are missing is in both groups. A group counts each case
+    once, even if the case did not apply under several profiles.
     """
     found: dict[str, list[CaseResult]] = {}
     for result in outcome.results:
@@ -65,7 +65,7 @@ def _why(name: str, results: Sequence[CaseResult]) -> str:
 
 
 def _message(results: Sequence[CaseResult]) -> str:
-    """Return the reason that the driver gave most often for not opening a case."""
+    """Return the driver's most frequent reason for failing to open a case."""
     said = Counter(_refusal(result) for result in results)
     ((message, _),) = said.most_common(1)
     return message
