@@ -1,4 +1,4 @@
-"""Reads the rules for backends, which are separate from those for clients."""
+"""Read the rules for backends, which are in a separate file from those for clients."""
 
 from collections.abc import Mapping
 

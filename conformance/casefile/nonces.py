@@ -1,7 +1,7 @@
-"""Values that identify a case's requests: a unique token, job id and job name.
+"""Values that identify a case's requests: a unique token, a job name and job ids.
 
-Cases contain placeholders, which are filled in right before a case is played. A request that
-carries one of the three values belongs to the case, wherever and whenever it arrives.
+Cases contain placeholders for these values, which are filled in right before a case is played. A
+request that carries one of the values belongs to the case, wherever and whenever it arrives.
 """
 
 import re
@@ -15,7 +15,7 @@ from attrs import field, frozen
 from mock_server.strict.words import changed
 
 Draw: TypeAlias = Callable[[], str]
-"""Returns a nonce in lower-case hexadecimal digits, a different one on each call."""
+"""Returns a new nonce on each call, in lower-case hexadecimal digits."""
 PLACEHOLDERS: Final = ("{token}", "{name}", "{job}", "{job2}")
 _DIGITS: Final = 16
 _NONCE: Final = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
@@ -28,11 +28,14 @@ def draw() -> str:
 
 @frozen
 class Nonces:
-    """The values for playing a case once; `{job}` and `{job2}` are the ids of its two jobs."""
+    """The values that replace a case's placeholders in one play.
+
+    `{job}` and `{job2}` are the ids of the first and the second job.
+    """
 
     nonce: str = field(repr=False)
     token: str = field(default="", repr=False)
-    """The token, if the case specifies its own; empty otherwise."""
+    """The token that the case itself specifies; empty if it does not specify one."""
 
     @property
     def job_prefix(self) -> str:
@@ -50,7 +53,7 @@ class Nonces:
         }
 
     def fill(self, value: object) -> object:
-        """Return a value with the placeholders in all of its strings filled in."""
+        """Return `value` with the placeholders in all its strings filled in."""
 
         def change(part: object) -> object:
             if isinstance(part, str) and not isinstance(part, Enum):
@@ -67,11 +70,11 @@ class Nonces:
         return text
 
     def plain(self, text: str) -> str:
-        """Return `text` for readers, without the nonce: `job-1` instead of `job-4f…-1`."""
+        """Return `text` without the nonce, for readability: `job-1` instead of `job-4f…-1`."""
         return text.replace(f"-{self.nonce}", "")
 
     def claim(self, target: str, authorization: str, body: str) -> bool:
-        """Return whether a request has one of the nonces, or the token that the case specifies."""
+        """Return whether a request contains the nonce, or the token that the case specifies."""
         if any(self.nonce in text for text in (target, authorization, body)):
             return True
         return bool(self.token) and authorization == f"Bearer {self.token}"

@@ -1,4 +1,4 @@
-"""Expectations about which events happen, which do not, and in which order."""
+"""Expectations about which events happen, which do not, and in what order."""
 
 from attrs import frozen
 
@@ -53,7 +53,7 @@ class Never:
 
 @frozen
 class Before:
-    """Expects two events, the first before the second."""
+    """Expects that two events happen, `earlier` before `later`."""
 
     earlier: str
     later: str
@@ -110,7 +110,7 @@ class QuietAfter:
 class ClosedByClient:
     """Expects that the client closes the connection of an exchange before the kit closes the case.
 
-    If the server ended the exchange, the client has nothing left to close.
+    If the server ended the exchange, the expectation is met: the client has nothing left to close.
     """
 
     exchange: str
@@ -122,11 +122,11 @@ class ClosedByClient:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The end of the connection."""
+        """The closing of the exchange's connection."""
         return (f"{self.exchange}.closed",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look for the end of the exchange or of its connection."""
+        """Check that the server ended the exchange or the client closed the connection in time."""
         event = trace.first(f"{self.exchange}.closed")
         ended = trace.first(f"{self.exchange}.ended")
         by_server = (

@@ -1,9 +1,9 @@
 """Define mutants, and patch the parts of the core that filters cannot change.
 
-A mutant is a function that changes the client in its own process, before any client is opened. It
-lists the requirements that the changed client violates, and the kit must cite one of them. Most
-mutants are filters around the session (`filters.py`); some change the profile, the policy or one
-cell of the state table.
+A mutant is a function that changes the client code in the process that runs it, before any client
+is opened. It declares which requirements the changed client violates, and the kit must cite at
+least one of them. Most mutants are filters around the session (`filters.py`); some change the
+profile, the policy or one cell of the state table.
 """
 
 import re
@@ -88,20 +88,20 @@ WHERE_FAILURES_COUNT: Final = (
     *("ARK-BUD-14", "ARK-BUD-15", "ARK-BUD-16", "ARK-BUD-17", "ARK-BUD-18", "ARK-BUD-19"),
     *("ARK-BUD-20", "ARK-EVT-15", "ARK-SSE-17", "ARK-SSE-20", "ARK-STR-15", "ARK-STR-19"),
 )
-"""Rules judged by the length of the next delay, or by which stream request is the last.
+"""Rules that are judged by the length of the next delay, or by when the client stops reconnecting.
 
-A client that counts failures differently breaks these rules too.
+A client that miscounts failures breaks these rules as well.
 """
 WHERE_THE_CURSOR_SHOWS: Final = (
     *("ARK-SSE-7", "ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-6", "ARK-RES-7", "ARK-RES-8"),
 )
-"""Rules judged by the cursor of the next stream request, mostly with public test vectors."""
+"""Rules judged by the cursor of the next stream request; most are tested with public vectors."""
 
 
 def breaks(
     *requirements: str, follows: tuple[str, ...] = ()
 ) -> Callable[[Callable[[], None]], Mutant]:
-    """Turn a function into a mutant named after it, with its docstring as the description."""
+    """Return a decorator that turns a function into a mutant, described by its docstring."""
 
     def made(apply: Callable[[], None]) -> Mutant:
         family = apply.__module__.rpartition(".")[2]
@@ -113,7 +113,7 @@ def breaks(
 
 
 def mutants_in(module: ModuleType) -> tuple[Mutant, ...]:
-    """Return the mutants that a module defines, in definition order."""
+    """Return the mutants that a module defines, in the order of their definitions."""
     return tuple(value for value in vars(module).values() if isinstance(value, Mutant))
 
 
@@ -128,7 +128,7 @@ _ABSENT: Final = object()
 
 @contextmanager
 def planted(mutant: Mutant) -> Generator[None]:
-    """Apply a mutant, and undo it at the end; do not use its clients after that."""
+    """Apply a mutant within a `with` block; do not use the block's clients after it."""
     before = len(_undo)
     try:
         mutant.apply()
@@ -141,7 +141,7 @@ def planted(mutant: Mutant) -> Generator[None]:
 def replace(owner: object, name: str, new: object) -> None:
     """Replace an attribute; raise AttributeError if there is no such attribute."""
     if not hasattr(owner, name):
-        raise AttributeError(f"{owner!r} has no {name}: the mutant is out of date")
+        raise AttributeError(f"{owner!r} has no attribute {name}, so the mutant is out of date")
     own: object = vars(owner).get(name, _ABSENT)  # keeps a static method wrapped
 
     def undo() -> None:
@@ -155,7 +155,7 @@ def replace(owner: object, name: str, new: object) -> None:
 
 
 def set_cell(state: State, signal: Signal, cell: Cell) -> None:
-    """Change one cell of the table of states."""
+    """Change one cell of the state table."""
     row = TABLE[state]
     if isinstance(row, dict):
         _undo.append(partial(row.__setitem__, signal, row[signal]))
@@ -163,7 +163,7 @@ def set_cell(state: State, signal: Signal, cell: Cell) -> None:
 
 
 def change_profiles(change: Callable[[Profile], Profile], *names: str) -> None:
-    """Change the rules of the named profiles, or of all profiles if none is named."""
+    """Apply `change` to the named profiles, or to all profiles if no names are given."""
     original = Profile.named
 
     def named(name: str) -> Profile:
@@ -179,13 +179,13 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def header(headers: Headers, name: bytes) -> str | None:
-    """Return the value of the header `name` (lower case), or None."""
+    """Return the value of a header, or None if it is absent; `name` must be in lower case."""
     values = [value.decode("latin-1").strip(" \t") for key, value in headers if key.lower() == name]
     return ", ".join(values) if values else None
 
 
 def members(headers: Headers, name: bytes) -> tuple[str, ...]:
-    """Return the non-empty members of the list-valued header `name` (lower case)."""
+    """Return the non-empty members of a list-valued header; `name` must be in lower case."""
     found = (member.strip(" \t") for member in _MEMBER.findall(header(headers, name) or ""))
     return tuple(member for member in found if member)
 
@@ -201,20 +201,20 @@ def cursor_sent(request: Request) -> bytes:
 
 
 def with_cursor(request: Request, cursor: str) -> Request:
-    """Return the request with this cursor, or without a cursor if `cursor` is ""."""
+    """Return the request with this `Last-Event-ID`, or without one if `cursor` is ""."""
     if not cursor:
         return without(request, CURSOR.lower())
     return with_header(request, CURSOR, cursor.encode())
 
 
 def without(request: Request, name: bytes) -> Request:
-    """Return the request without the header `name` (lower case)."""
+    """Return the request without a header; `name` must be in lower case."""
     kept = tuple(pair for pair in request.headers if pair[0].lower() != name)
     return evolve(request, headers=kept)
 
 
 def with_header(request: Request, name: bytes, value: bytes) -> Request:
-    """Return the request with one header set, which replaces all others with that name."""
+    """Return the request with one header set, in place of any headers with that name."""
     rest = without(request, name.lower()).headers
     return evolve(request, headers=(*rest, (name, value)))
 

@@ -30,7 +30,7 @@ def documentation() -> str:
 
 @cache
 def addresses() -> Mapping[str, str]:
-    """Return the address of each rule by id; empty if the specification's address is not known."""
+    """Return the address of each rule by id, or {} if the specification's address is not known."""
     page = documentation()
     if not page:
         return {}
@@ -41,9 +41,9 @@ def addresses() -> Mapping[str, str]:
 
 
 def places(page: str = _PAGE) -> Mapping[str, str]:
-    """Return the URL fragment of each rule on a page: its section, and a text fragment within it.
+    """Return the URL fragment of each rule on a page: a section anchor and a text fragment.
 
-    Section anchors are the same on GitHub and on the site. A browser that does not find the text
+    Section anchors are the same on GitHub and on the site. If a browser does not find the text, it
     goes to the section.
     """
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The faults of a simulated job, as data: drawn from a seed, printed, parsed and shrunk."""
+"""The faults of a simulated job, as data that can be drawn at random, printed and parsed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from arkor_proto import HARDENED, Profile
 from conformance.strict_data import Json, UsageError
 
 _MOST: Final = 12
-"""A job has fewer faults than this in its stream requests, and fewer than this elsewhere."""
+"""A job gets fewer than this many faults in its stream requests, and fewer than this elsewhere."""
 _TRANSIENT: Final = (500, 502, 503, 429, 408)
 _LARGEST: Final = 1e9
 
@@ -27,19 +27,19 @@ class Source(Enum):
 
 
 class Kind(Enum):
-    """The kinds of faults: each has a source, a name, the kind of target it hits, and a text."""
+    """The kinds of faults: each has a source, a name, the kind of target it hits, and a phrase."""
 
     REFUSED = Source.NETWORK, "refused", "open", "the connection is refused"
-    LATE = Source.NETWORK, "late", "open", "its head arrives after {value:.1f} s"
-    CUT = Source.NETWORK, "cut", "open", "it is cut off after {value:.0f} events"
-    SILENCE = Source.NETWORK, "silence", "open", "it goes silent after {value:.0f} events"
+    LATE = Source.NETWORK, "late", "open", "its response arrives {value:.1f} s late"
+    CUT = Source.NETWORK, "cut", "open", "its stream is cut off after {value:.0f} {events}"
+    SILENCE = Source.NETWORK, "silence", "open", "its stream goes silent after {value:.0f} {events}"
     LOST_CREATE = Source.NETWORK, "lost create", "create", "it never arrives"
     LOST_ANSWER = Source.NETWORK, "lost answer", "create", "its response is lost"
-    STATUS = Source.BACKEND, "status", "open", "it is answered with {value:.0f}"
-    END = Source.BACKEND, "end", "open", "it ends cleanly after {value:.0f} events"
+    STATUS = Source.BACKEND, "status", "open", "it is answered with status {value:.0f}"
+    END = Source.BACKEND, "end", "open", "its stream ends cleanly after {value:.0f} {events}"
     GARBAGE = (
         *(Source.BACKEND, "garbage", "open"),
-        "it sends a frame that is not JSON after {value:.0f} events",
+        "after {value:.0f} {events}, its stream carries a frame whose data is not JSON",
     )
     SLOW = Source.CALLBACKS, "slow", "event", "its callback takes {value:.1f} s"
     RAISES = Source.CALLBACKS, "raises", "event", "its callback raises an exception"
@@ -55,7 +55,10 @@ _BY_WORD: Final = {kind.word: kind for kind in Kind}
 
 @frozen(order=True)
 class Fault:
-    """One fault: its kind, the number of its target (stream, create, event, second), and a value."""
+    """A fault: its kind, its place, and a value whose meaning depends on the kind.
+
+    The place is the number of a stream request, create request or event, or a time in seconds.
+    """
 
     word: str
     at: float
@@ -67,24 +70,26 @@ class Fault:
         return _BY_WORD[self.word]
 
     def __str__(self) -> str:
-        return f"{self.kind.place} {self.at:.0f}: {self.kind.phrase.format(value=self.value)}"
+        events = "event" if f"{self.value:.0f}" == "1" else "events"
+        phrase = self.kind.phrase.format(value=self.value, events=events)
+        return f"{self.kind.place} {self.at:.0f}: {phrase}"
 
 
 Faults = tuple[Fault, ...]
 
 
 def kinds_of(profile: Profile) -> Sequence[Kind]:
-    """Return the kinds of faults that a job survives under a profile.
+    """Return the kinds of faults from which a client can recover under a profile.
 
-    Only under `hardened` do clients notice silence and send an idempotency key, without which a
-    client cannot recover from a create request whose response is lost.
+    Only under `hardened` do clients notice silence, and send the idempotency key that they need to
+    recover if a create request or its response is lost.
     """
     needs_hardened = {Kind.SILENCE, Kind.LOST_CREATE, Kind.LOST_ANSWER}
     return [kind for kind in Kind if profile is HARDENED or kind not in needs_hardened]
 
 
 def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faults:
-    """Choose random faults for a job with `events` events over `seconds` seconds."""
+    """Choose random faults for a job that emits `events` events in `seconds` seconds."""
     kinds = kinds_of(profile)
     of_opens = [kind for kind in kinds if kind.place == "open"]
     others = [kind for kind in kinds if kind.place != "open"]
@@ -103,7 +108,7 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
 
 
 def renumbered(faults: Faults) -> Faults:
-    """Return the faults, with their stream and create requests renumbered to leave no gaps."""
+    """Return the faults, with the numbers of their stream and create requests made consecutive."""
     numbered: list[Fault] = []
     for place in ("open", "create"):
         here = sorted((each for each in faults if each.kind.place == place), key=_when)
@@ -133,7 +138,7 @@ def _value(random: Random, kind: Kind, events: int) -> float:
 
 
 def as_text(faults: Faults) -> str:
-    """Return faults as one line of JSON, in the format of `--faults`."""
+    """Return the faults as one line of JSON, which the option `--faults` accepts."""
     return json.dumps([[each.word, each.at, each.value] for each in faults])
 
 
@@ -163,5 +168,5 @@ def _fault(where: str, given: Json) -> Fault:
             raise UsageError(where, f"{number} is not a number from 0 to {_LARGEST:g}")
     if word == Kind.STATUS.word and value not in _TRANSIENT:
         known = ", ".join(map(str, sorted(_TRANSIENT)))
-        raise UsageError(where, f"{value:g} is not a status that clients retry; use {known}")
+        raise UsageError(where, f"{value:g} is not one of the statuses {known}")
     return Fault(word, float(at), float(value))

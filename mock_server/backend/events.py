@@ -8,7 +8,7 @@ Data = Mapping[str, object]
 
 
 def instant(tick: int) -> str:
-    """Return a timestamp `tick` seconds into a fixed day, so that all runs are identical."""
+    """Return a timestamp `tick` seconds into a fixed day, so that it is the same in every run."""
     minutes, seconds = divmod(tick, 60)
     hours, minutes = divmod(minutes, 60)
     return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
@@ -20,7 +20,7 @@ def started(job: str) -> Data:
 
 
 def logged(step: int) -> Data:
-    """Return the data of the log event of one step."""
+    """Return the data of the `training.log` event for one step."""
     return {"type": "training.log", "step": step, "loss": round(2.0 / (step + 1), 4)}
 
 
@@ -41,7 +41,7 @@ def failed(error: str, step: int) -> Data:
 
 
 def padded(data: Data, length: int, note: str = "") -> Data:
-    """Add a note, padded with `x` until the data is at least `length` bytes of JSON."""
+    """Add a note, padded with `x` so that the data is at least `length` bytes long as JSON."""
     spare = length - len(compact({**data, "note": note}).encode())
     return {**data, "note": note + "x" * max(0, spare)} if note or spare > 0 else data
 

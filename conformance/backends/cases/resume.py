@@ -1,4 +1,4 @@
-"""Resume cases: after `Last-Event-ID: x`, no event is missing and none is repeated."""
+"""Resume cases: after `Last-Event-ID: x`, no event may be missing and none may be repeated."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,7 +13,7 @@ from conformance.backends.supply import NOT_ENDED
 from conformance.backends.wire import LEFT
 
 _MOST: Final = 60
-"""The maximum number of places in a log at which to resume."""
+"""The maximum number of positions in a log from which a case resumes."""
 _BURST: Final = 40
 _SPOT_CHECKS: Final = 20
 _CERTAINTY: Final = 0.99
@@ -25,7 +25,7 @@ _LOADED: Final = (408, 425, 429)
 
 
 def _places(ids: Sequence[str]) -> list[int]:
-    """Return up to `_MOST` places in a log at which to resume, including the first and the last."""
+    """Choose up to `_MOST` positions in a log to resume from, including the first and the last."""
     if len(ids) <= _MOST:
         return list(range(len(ids)))
     step = (len(ids) - 1) / (_MOST - 1)
@@ -33,7 +33,7 @@ def _places(ids: Sequence[str]) -> list[int]:
 
 
 async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str) -> None:
-    """Resume from every event of an ended log except the last, which has its own case."""
+    """Resume an ended job from up to `_MOST` events; resuming from the last has its own case."""
     for place in _places(ids):
         if place == len(ids) - 1:
             continue
@@ -47,7 +47,7 @@ async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str
 def check_slice(  # noqa: PLR0917 - a log, a place, and the rules about both sides of it
     play: Play, follower: Follower, ids: Sequence[str], place: int, lost: str, again: str
 ) -> None:
-    """Check that an ended stream sent the log's events after `place`, each of them once."""
+    """Check that a stream sent every event after position `place` of the log, and repeated none."""
     got = list(follower.ids)
     cursor = ids[place]
     earlier = set(ids[: place + 1])
@@ -74,14 +74,14 @@ async def every_id_lacks_nothing(play: Play) -> None:
 
 @case("resume.every-id-repeats-nothing", "34", passive=True)
 async def every_id_repeats_nothing(play: Play) -> None:
-    """If an event is sent twice, the client calls its callback twice."""
+    """If a stream repeats an event, the client calls a callback twice for that event."""
     seen = await play.supply.ended()
     await _whole(play, seen.job, list(seen.ids), "", "34")
 
 
 @case("resume.of-a-long-log", "33", "34", words=("job", "emit", "finish"))
 async def of_a_long_log(play: Play) -> None:
-    """A page size or a scan limit can truncate a replay, or make recent ids unknown."""
+    """A backend that reads its log in pages, or only in part, may lose events or recent ids."""
     job = await play.quiet_job()
     ids = [each for _ in range(4) for each in await play.emit(job, 150)]
     keep = play.control.said.keep if play.control is not None else None
@@ -97,7 +97,7 @@ async def of_a_long_log(play: Play) -> None:
 
 @case("resume.while-it-runs", "33", "34", words=("job", "emit"))
 async def while_it_runs(play: Play) -> None:
-    """A resume of a running job sends the missed events first, then the new ones."""
+    """When a running job is resumed, the missed events must come first, then the new ones."""
     job, ids = await play.running_job(5)
     followers = [await play.follow(job, cursor) for cursor in ids]
     later = await play.emit(job, 2)
@@ -109,18 +109,18 @@ async def while_it_runs(play: Play) -> None:
 
 @case("resume.after-a-drop", "33", "34", words=("job", "emit", "drop"))
 async def after_a_drop(play: Play) -> None:
-    """The usual resume: the stream breaks, the job continues, and the client sends its last id."""
+    """The usual resume: the stream breaks, the job continues, and the client reconnects."""
     job, ids = await play.running_job()
     for how in ("fin", "rst"):
         follower = await play.follow(job)
         await follower.until_ids(ids[-1:], play.bounds.event)
         await play.make("drop", job=job, how=how)
         if not await follower.until_end(play.bounds.end):
-            raise NotReached(f"the control program did not drop a stream ({how})")
+            raise NotReached(f"the stream was still open after the command `drop` ({how})")
         ids += await play.emit(job, 2)
         again = await play.follow(job, ids[-3])
         if not await again.until_ids(ids[-2:], play.bounds.event):
-            play.stop("33", f"the events emitted during the break, {ids[-2:]}", play.got(again))
+            play.stop("33", f"the events emitted between the streams: {ids[-2:]}", play.got(again))
         check_slice(play, again, ids, len(ids) - 3, "33", "34")
 
 
@@ -136,7 +136,7 @@ async def when_a_follower_has_left(play: Play) -> None:
         again = await play.follow(job)
         if not again.is_stream or not await again.until_ids(ids, play.bounds.event):
             how = "reset its connection" if reset else "closed its connection"
-            play.stop("3", f"the whole log after a follower {how}", play.got(again))
+            play.stop("3", f"the whole log, even after a follower {how}", play.got(again))
         await again.leave()
     await play.make("finish", job=job)
     status = await play.status_within(job, ("completed",), play.bounds.agrees)
@@ -153,7 +153,7 @@ async def at_the_end(play: Play) -> None:
 
 @case("resume.at-the-end-of-a-failed-job", "42", words=("job", "emit", "fail"))
 async def at_the_end_of_a_failed_job(play: Play) -> None:
-    """A client that resumes after a failure must learn that there are no more events."""
+    """When a client resumes after a failed job's last event, it must learn that no more follow."""
     job, _ = await play.running_job()
     last = (await play.make("fail", job=job)).get("id")
     if not isinstance(last, str):
@@ -177,13 +177,13 @@ async def _at_the_end(play: Play, job: str, cursor: str) -> None:
 
 @case("resume.at-the-end-without-a-word", "60", passive=True)
 async def at_the_end_without_a_word(play: Play) -> None:
-    """An empty 200 is a failure, so with an unlimited budget a client reconnects for ever."""
+    """Clients treat an empty 200 as a failure; with an unlimited budget they reconnect for ever."""
     seen = await play.supply.ended()
     follower = await play.follow(seen.job, seen.ids[-1])
     if follower.status in {_NO_CONTENT, _GONE}:
         return
     if not await follower.until_end(play.bounds.end):
-        raise NotReached("the response does not end", "ARK-SRV-42")
+        raise NotReached("the response did not end in time", "ARK-SRV-42")
     if follower.is_stream and follower.terminal is None:
         play.stop("60", "a terminal frame, `end`, 204 or 410", "a 200 that ends without a frame")
 
@@ -205,9 +205,9 @@ async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]
     if first is not None and first.type not in KNOWN and first.event not in {"ping", "end"}:
         return
     silently = (
-        "starts with the newest events, or sends nothing"
+        "sends only the newest events or nothing at all"
         if first is None or first.id not in old
-        else "starts with the oldest event"
+        else "starts with the oldest event that is kept"
     )
     play.stop(rule, signal, f"a stream that silently {silently}")
 
@@ -223,7 +223,7 @@ async def unknown_cursor(play: Play) -> None:
 
 @case("resume.unknown-cursor-of-a-running-job", "39", words=("job", "emit"))
 async def unknown_cursor_of_a_running_job(play: Play) -> None:
-    """Even for a running job, an unknown cursor must be refused; events may have been missed."""
+    """Even while a job runs, the backend must not silently accept an unknown cursor."""
     job, ids = await play.running_job()
     follower = await play.follow(job, f"arkor-conformance-{play.random.getrandbits(64):016x}")
     if follower.is_stream:
@@ -233,12 +233,12 @@ async def unknown_cursor_of_a_running_job(play: Play) -> None:
 
 @case("resume.cursor-of-another-job", "41", words=("job", "emit"))
 async def cursor_of_another_job(play: Play) -> None:
-    """A cursor belongs to one job, and must not give access to the log of another."""
+    """A cursor belongs to one job, and must not give access to another job's log."""
     other, theirs = await play.running_job(9)
     job, ids = await play.running_job(3)
     cursor = next((each for each in theirs if each not in ids), None)
     if cursor is None:
-        raise NotReached("both jobs use the same ids, so each accepts the other's cursors")
+        raise NotReached("the jobs use the same event ids, so a cursor does not identify its job")
     follower = await play.follow(job, cursor)
     if follower.is_stream:
         await play.emit(job, 1)
@@ -260,7 +260,7 @@ async def forgotten_cursor(play: Play) -> None:
 
 @case("resume.kept-cursor-after-forgetting", "33", "34", words=("job", "emit", "forget"))
 async def kept_cursor_after_forgetting(play: Play) -> None:
-    """A client must still be able to resume from an event that is kept."""
+    """When old events are dropped, a client must still be able to resume from a kept event."""
     job, ids = await play.running_job(8)
     await play.make("forget", job=job, keep=4)
     follower = await play.follow(job, ids[-3])
@@ -271,7 +271,7 @@ async def kept_cursor_after_forgetting(play: Play) -> None:
 
 @case("resume.without-a-cursor-after-forgetting", "38", words=("job", "emit", "forget"))
 async def without_a_cursor_after_forgetting(play: Play) -> None:
-    """A stream without a cursor starts at the first event; silently starting later hides a gap."""
+    """Without a cursor, a stream starts at the first event; silently starting later hides a gap."""
     job, ids = await play.running_job(8)
     await play.make("forget", job=job, keep=2)
     follower = await play.follow(job)

@@ -106,7 +106,7 @@ class Desk {
   #say(message) {
     if (!this.#closed) return emit(message);
     // The kit would record it in the trace of the next case.
-    log(`the client went on after its case was closed: ${message.event} ${message.name ?? ""}`);
+    log(`the client was still active after its case was closed: ${message.event} ${message.name ?? ""}`);
   }
 }
 

@@ -1,7 +1,7 @@
 """Run the client of one case: open it, call its operations, close it, and report all failures.
 
-A client can fail outside its operations: while it is opened, in a background task, when it is
-closed, or by letting a cancellation escape. The driver reports each of these failures in an answer,
+A client can fail outside its operations: while it is being opened or closed, in a background task,
+or by letting a cancellation escape. The driver reports each of these failures in an answer,
 because the client's author learns nothing from a driver that dies or goes silent.
 """
 
@@ -28,7 +28,7 @@ def _told(error: BaseException) -> str:
 
 
 def _is_ours() -> bool:
-    """Return whether the driver cancelled this task; otherwise the client leaked a cancellation."""
+    """Return whether the driver cancelled this task; if not, the client leaked a cancellation."""
     return anyio.current_effective_deadline() == -math.inf
 
 
@@ -41,7 +41,7 @@ class OpenCase:
     virtual: bool
     config: Mapping[str, Json]
     broken: str | None = field(default=None, init=False)
-    """Why the client could not be opened or is no longer open; None while it works."""
+    """Why the client could not be opened or failed later; None if it has not failed."""
     clock: Clock = field(init=False)
     _client: Client | None = field(default=None, init=False)
     _pending: dict[int, Json] = field(factory=dict[int, Json], init=False)
@@ -57,7 +57,7 @@ class OpenCase:
         self.clock = VirtualClock(self._say) if self.virtual else WallClock()
 
     async def run(self) -> None:
-        """Keep the client open until `close`; if it fails earlier, set `broken` to the reason."""
+        """Keep the client open until `close` is called; if it fails, set `broken` to the reason."""
         try:
             await self._hold()
         except anyio.get_cancelled_exc_class() as error:
@@ -93,14 +93,14 @@ class OpenCase:
         return None if self._client else Failure("unsupported", f"no client: {self.broken}")
 
     async def close(self) -> Failure | None:
-        """Close the client and end its operations; return any failure outside its operations."""
+        """Close the client and end its operations; return the failure if it failed outside them."""
         self._closing.set()
         await self._closed.wait()
         failed = self._had_client and self.broken is not None
         return Failure("other", f"the client failed: {self.broken}") if failed else None
 
     def do(self, number: Json, name: str, reason: Json) -> None:
-        """Begin an operation, whose answer is printed when it settles."""
+        """Begin an operation; the driver prints its answer when it settles."""
         client = self._client
         if client is None or self._group is None:
             reply(number, self._no_client())
@@ -159,11 +159,13 @@ class OpenCase:
         try:
             return self.explain(error)
         except Exception as second:  # noqa: BLE001 - the answer must not depend on the adapter
-            return Failure("other", f"{_told(error)} (and explaining it failed: {_told(second)})")
+            return Failure("other", f"{_told(error)} (`explain` failed too: {_told(second)})")
 
     def _say(self, message: Mapping[str, object]) -> None:
         if self._closed.is_set():  # The kit would record it in the trace of the next case.
-            lines.log(f"the client went on after its case was closed: {message.get('event')}")
+            lines.log(
+                f"the client was still active after its case was closed: {message.get('event')}"
+            )
         else:
             lines.emit(message)
 
@@ -173,5 +175,5 @@ def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseExceptio
 
 
 def _must_end(error: BaseException) -> bool:
-    """Return whether an error, such as a KeyboardInterrupt in a group, must end the process."""
+    """Return whether an error is a group that contains a KeyboardInterrupt or SystemExit."""
     return _is_group(error) and error.subgroup((KeyboardInterrupt, SystemExit)) is not None
