@@ -1,4 +1,4 @@
-"""One open stream, which is read in the background while a case waits for conditions."""
+"""A stream that is read in the background, so that a case can wait until something arrives."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -32,18 +32,18 @@ class Follower:
     asked_at: float = field(factory=now, init=False)
     head_at: float | None = field(default=None, init=False)
     first_at: float | None = field(default=None, init=False)
-    """When the first byte of the body arrived, in monotonic seconds; None until then."""
+    """When the first byte of the body arrived, on the monotonic clock; None until then."""
     last_at: float | None = field(default=None, init=False)
     ended_at: float | None = field(default=None, init=False)
     silence: float = field(default=0.0, init=False)
-    """The longest pause in the arrival of bytes since the response head, in seconds."""
+    """The longest time, in seconds, in which nothing arrived after the response head."""
     blocks: list[Block] = field(factory=list[Block], init=False)
     status: int = field(default=0, init=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), init=False)
     invalid_utf8: str = field(default="", init=False)
     size: int = field(default=0, init=False)
     body: bytearray = field(factory=bytearray, init=False)
-    """The beginning of the body of a response that is not a stream."""
+    """The first bytes of the body if the response is not a stream; otherwise empty."""
     _changed: anyio.Event = field(factory=anyio.Event, init=False)
     _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
     _paused: bool = field(default=False, init=False)
@@ -55,7 +55,7 @@ class Follower:
 
     @property
     def is_stream(self) -> bool:
-        """True if the response is a stream that a client would read."""
+        """True if the response is a 200 with an event stream, which is what clients read."""
         kind = self.header("content-type").partition(";")[0].strip().lower()
         return self.status == 200 and kind == "text/event-stream"  # noqa: PLR2004 - HTTP
 
@@ -71,12 +71,12 @@ class Follower:
 
     @property
     def frames(self) -> Sequence[Block]:
-        """The events of the log."""
+        """The received blocks that are events of the job's log."""
         return [block for block in self.blocks if block.is_durable]
 
     @property
     def ids(self) -> Sequence[str]:
-        """The ids of the events of the log, in order."""
+        """The ids of the log events received so far, in order of arrival."""
         return [block.id for block in self.frames if block.id is not None]
 
     @property
@@ -85,11 +85,11 @@ class Follower:
         return next((block for block in self.blocks if block.is_terminal), None)
 
     def header(self, name: str) -> str:
-        """Return the value of a header field, or ""; repeated fields are joined by ", "."""
+        """Return the value of a header, or "" if it is absent; join repeated headers with ", "."""
         return ", ".join(value for key, value in self.headers if key == name)
 
     async def read(self) -> None:
-        """Read the response until its end; run this in its own task."""
+        """Read the response to its end; run this in a task of its own."""
         with self._reading:
             await self._read()
 
@@ -128,7 +128,7 @@ class Follower:
 
     @property
     def is_too_long(self) -> bool:
-        """True if the stream is at `MOST_BYTES` or `MOST_BLOCKS`, where the kit stops reading."""
+        """True if the stream has reached `MOST_BYTES` or `MOST_BLOCKS`, so that reading stops."""
         return self.size >= MOST_BYTES or len(self.blocks) >= MOST_BLOCKS
 
     def _take(self, block: Block) -> None:
@@ -145,7 +145,7 @@ class Follower:
         self._changed = anyio.Event()
 
     async def until(self, done: Callable[["Follower"], bool], seconds: float) -> bool:
-        """Wait until `done(self)` is true; return whether that happened in time."""
+        """Wait until `done(self)`, the end of the response or a timeout; return `done(self)`."""
         with anyio.move_on_after(seconds):
             while not done(self):
                 if self.ended_at is not None:
@@ -170,7 +170,7 @@ class Follower:
         return self.ended_at is not None
 
     async def leave(self, *, reset: bool = False) -> None:
-        """Close the connection, like a client that stops waiting."""
+        """Close the connection, as a client does when it stops waiting."""
         self._reading.cancel()
         left = self.ended_at is None
         if left:

@@ -1,4 +1,4 @@
-"""Turns played cases into a verdict for each profile, with the same types as for clients."""
+"""Turn the cases that were played into a verdict for each profile, as is done for clients."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from conformance.verdict.standing import Standing, Tally
 from conformance.verdict.statuses import Verdict
 
 NOT_REACHED: Final = "not reached"
-"""The `kind` of a failure in which the backend broke another rule before the case's own."""
+"""The `kind` of a failure where the backend broke another rule before the case got to its own."""
 
 
 def as_cases(
@@ -25,7 +25,7 @@ def as_cases(
     requirements: Mapping[str, Requirement],
     profiles: Sequence[str] = PROFILE_NAMES,
 ) -> Sequence[Case]:
-    """Return the cases as reports and baselines use them: each case once per profile it is in."""
+    """Return the cases in the form that reports use: each case once for every profile it is in."""
     found = [each.under(name, requirements) for name in profiles for each in cases]
     return [case for case in found if case is not None]
 
@@ -37,7 +37,7 @@ def results_of(
     *,
     strict: bool = False,
 ) -> Sequence[CaseResult]:
-    """Return a result for each case and profile; each case is played only once."""
+    """Return a result for each case and profile, although each case was played only once."""
     secrets = outcome.target.secrets
     found = (
         _result(each, name, requirements, secrets, strict=strict)
@@ -72,7 +72,10 @@ def _result(
         if any(finding.not_reached for finding in played.findings):
             missed = played.findings[0].actual
         elif not set(case.requires) - {r for f in played.findings for r in f.requires}:
-            missed = missed or "its other rules do not apply under this profile"
+            missed = (
+                missed
+                or "each failed check also cites a rule that does not apply under this profile"
+            )
     return CaseResult(
         case=case,
         profile=profile,
@@ -135,7 +138,7 @@ def _shown(
 def diagnosis_of(
     results: Sequence[CaseResult], requirements: Mapping[str, Requirement]
 ) -> Diagnosis:
-    """Group the failures by the rule that the backend breaks, the most important rule first."""
+    """Group the failures by the rule that the backend breaks; put the most important rule first."""
     found = list(_failures(results))
     rank = rank_of(requirements)
     groups: dict[str, list[Failure]] = {}
@@ -162,7 +165,7 @@ def _failures(results: Sequence[CaseResult]) -> Iterator[Failure]:
 
 
 def _beginning(case: str, finding: Finding) -> Beginning:
-    """Return the predicate that follows "the backend" in reports: which rule is broken and how."""
+    """Return how a failure begins; the text follows "the backend" and says which rule it broke."""
     broken = f"breaks {', '.join(finding.requires)}"
     if finding.not_reached:
         said = f"{broken}, so {case} could not judge its own rule: {finding.actual}"

@@ -17,7 +17,7 @@ from mock_server.strict.shapes import ScenarioError, Shape, anything, array, map
 from mock_server.strict.words import EMPTY, needed, table, word
 
 ALL: Final = "*"
-"""In place of a number (`stream#*`): all requests of the route. On its own: all requests."""
+"""Names all requests of a route in place of a number (`stream#*`), or all requests on its own."""
 
 
 _ANY_TABLE: Final = mapping(anything())
@@ -36,17 +36,19 @@ class RequestWords:
     path: str | None = word(text(), "the path", default=None)
     query: Mapping[str, Json] = word(_ANY_TABLE, "query parameters, decoded", default=EMPTY)
     headers: Mapping[str, Json] = word(
-        mapping(anything(), keys=_LOWER), "headers; `*` matches any text", default=EMPTY
+        mapping(anything(), keys=_LOWER),
+        "headers that must be present; `*` in a value matches any text",
+        default=EMPTY,
     )
     absent: tuple[str, ...] = word(array(_LOWER), "headers that must be absent", default=())
     json: Json = word(anything(), "members that the body must have", default=None)
     json_absent: tuple[str, ...] = word(
-        array(text()), "dotted paths of members that must be absent", default=()
+        array(text()), "dotted paths of members that must be absent from the body", default=()
     )
     body: str | None = word(text(), "the whole body", default=None)
 
     def differences(self, request: Requested) -> Iterator[str]:
-        """Yield each difference of `request` from the shape, as text."""
+        """Yield one text for each way in which `request` differs from the shape."""
         path, _, query = request.target.partition("?")
         if self.method not in (None, request.method):
             yield f"method is {request.method}, not {self.method}"
@@ -90,16 +92,16 @@ class RequestShape:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the request."""
+        """The name of the expectation, which includes the name of the request."""
         return f"request.{self.request}"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The named request, or nothing if the shape is expected of several requests."""
+        """The arrival of the named request; nothing if several requests must have the shape."""
         return () if self.request.endswith(ALL) else (f"{self.request}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the requests with the shape; report all differences of the first wrong one."""
+        """Return all differences between the shape and the first request that does not have it."""
         came = False
         for event, request in trace.of(Requested):
             name = f"{request.route}#{request.attempt}"
@@ -107,13 +109,17 @@ class RequestShape:
                 continue
             came = True
             if found := list(self.shape.differences(request)):
-                return Divergence(f"{name} as the case requires it", "; ".join(found), event)
+                return Divergence(
+                    f"a request {name} that matches the case", "; ".join(found), event
+                )
         return None if came else Divergence(f"a request {self.request}", "it never arrived")
 
 
 def _not_empty(shape: RequestWords, where: str) -> None:
     if shape == RequestWords():
-        raise ScenarioError(f"{where}: the case expects nothing of the request; name a part of it")
+        raise ScenarioError(
+            f"{where}: the case expects nothing of the request; give a part to check"
+        )
 
 
 def _request_name(name: str, where: str) -> str:
@@ -123,7 +129,7 @@ def _request_name(name: str, where: str) -> str:
 
 
 REQUESTS: Final[Shape[Mapping[str, RequestWords]]] = mapping(
-    table(RequestWords, "a request's parts, such as {method = 'GET'}", _not_empty),
+    table(RequestWords, "parts of a request, such as {method = 'GET'}", _not_empty),
     keys=converted(text(), _request_name),
 )
 """The shapes of requests, by the names of the requests."""
@@ -138,16 +144,16 @@ class EqualHeader:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the header."""
+        """The name of the expectation, which includes the name of the header."""
         return f"equal_header({self.header})"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last request to compare."""
+        """The arrival of the last request to compare."""
         return (f"{self.requests[-1]}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare every value with the first."""
+        """Compare the header of every request with that of the first request."""
         values: list[str | None] = []
         for name in self.requests:
             event, request = _request(trace, name)
@@ -166,12 +172,12 @@ class NotElsewhere:
 
     @property
     def word(self) -> str:
-        """The name of the expectation, with the header's name."""
+        """The name of the expectation, which includes the name of the header."""
         return f"not_elsewhere({self.header})"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Nothing is awaited, because a client that sends nothing to another origin passes."""
+        """Nothing, because a client passes even if it never sends a request to another origin."""
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -181,8 +187,9 @@ class NotElsewhere:
         away = [(event, each) for event, each in requests if each.header("host") != home]
         for event, request in away:
             if request.header(self.header) is not None:
-                actual = f"a {request.route} request to {request.header('host')} has it"
-                return Divergence(f"no {self.header} to an origin other than {home}", actual, event)
+                actual = f"the {request.route} request to {request.header('host')} has one"
+                expected = f"no {self.header} header in requests to an origin other than {home}"
+                return Divergence(expected, actual, event)
         return None
 
 
@@ -194,7 +201,10 @@ def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
 
 
 def _header_difference(name: str, want: Json, request: Requested) -> str | None:
-    """Match a header with a pattern: `*` matches any text; a leading `*` must not be empty."""
+    """Say how a header fails to match a pattern, or return None if it matches.
+
+    `*` matches any text, but a leading `*` does not match the empty text.
+    """
     value = request.header(name)
     if value is None:
         return f"header {name} is absent"

@@ -1,7 +1,7 @@
-"""Make the picture in the README: a screenshot of the report on a broken client, from a real run.
+"""Make the picture in the README: a screenshot of the report on a broken client.
 
-`python -m conformance.generate.picture` judges the client with every case, which takes about a
-minute, opens the report in Chromium (`CHROME` names another browser) and writes
+`python -m conformance.generate.picture` judges a broken client with every case, which takes
+about a minute, opens the report in Chromium (`CHROME` names another browser) and writes
 `spec/pictures/report.png`.
 """
 
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def judge(page: Path, *chosen: str) -> None:
-    """Write the report on a broken client; `chosen` are options that select cases."""
+    """Judge a broken client and write the report to `page`; `chosen` holds case options."""
     # The page shows the driver's command as given, so leave the path of this Python out of it.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     driver = ("python", "-m", "conformance.mutants.driver", _BROKEN)
@@ -49,12 +49,12 @@ def judge(page: Path, *chosen: str) -> None:
 
 
 def photograph(page: Path, out: Path) -> None:
-    """Open a page in a browser window of `SIZE` and save a screenshot."""
+    """Open a page in a browser window of `SIZE` and save a screenshot to `out`."""
     named = os.environ.get("CHROME")
     found = [shutil.which(name) for name in ((named,) if named else _BROWSERS)]
     browser = next((each for each in found if each), None)
     if browser is None:
-        sys.exit("no Chromium on PATH; install one or set CHROME")
+        sys.exit("no Chromium on PATH; install Chromium, or set CHROME to another browser")
     width, height = SIZE
     with TemporaryDirectory() as profile:
         window = (f"--user-data-dir={profile}", f"--window-size={width},{height}")

@@ -1,4 +1,4 @@
-"""A check of the contract: its description, its clause, its rules and its code."""
+"""A check of the transport contract, with its description, its clause, its rules and its code."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -14,16 +14,16 @@ PATIENCE: Final = 10.0
 
 
 class ContractBroken(AssertionError):
-    """The transport broke a clause of the contract; the message says which, and what happened."""
+    """The transport broke a clause of the contract; the message names it and says what happened."""
 
 
 @frozen
 class Check:
-    """A check of one promise that every transport makes; `str` returns its name, for pytest."""
+    """A check of one promise that every transport makes; `str()` gives pytest the check's name."""
 
     name: str
     clause: str
-    """The clause of `spec/transport-guide.md`."""
+    """The clause of `spec/transport-guide.md` that the check tests."""
     rules: tuple[str, ...]
     """The rules that a client cannot satisfy if its transport fails the check."""
     expected: str
@@ -46,7 +46,7 @@ class Check:
 
 
 def check(clause: str, *rules: str) -> Callable[[Body], Check]:
-    """Turn a function into a check with the function's name and docstring."""
+    """Turn a function into a check that takes its name and description from the function."""
 
     def decorate(body: Body) -> Check:
         expected = " ".join((body.__doc__ or "").split())

@@ -1,4 +1,4 @@
-"""The journal: a record of every connection, request, frame and end, in order and within limits."""
+"""The journal: records of all that clients and the server did, in order and within limits."""
 
 import time
 from bisect import bisect_left, bisect_right
@@ -18,15 +18,15 @@ from mock_server.journal.records import (
 
 R = TypeVar("R", bound=Record)
 _HEAVY: Final = 1024
-"""A body with more bytes than this is heavy; heavy bodies are dropped before whole records are."""
+"""A body of more bytes than this is heavy; to save memory, heavy bodies are dropped first."""
 
 
 @define
 class Journal:
     """All records so far, limited in number and in (estimated) bytes of memory.
 
-    Over the byte limit, the oldest bodies are dropped first, then the oldest records;
-    `bodies_dropped` and `dropped` count them.
+    When the byte limit is exceeded, large bodies are dropped, then whole records, each starting
+    with the oldest; `bodies_dropped` and `dropped` count them.
     """
 
     limit: int = 1_000_000
@@ -36,9 +36,9 @@ class Journal:
     dropped: int = field(default=0, init=False)
     bodies_dropped: int = field(default=0, init=False)
     size: int = field(default=0, init=False)
-    """The estimated memory of the records, in bytes."""
+    """The estimated memory that the records take up, in bytes."""
     _bodies: deque[int] = field(factory=deque[int], init=False)
-    """The numbers of the records with large bodies, oldest first."""
+    """The numbers of the records that have heavy bodies, oldest first."""
     _listeners: list[Callable[[Record], None]] = field(
         factory=list[Callable[[Record], None]], init=False
     )
@@ -54,7 +54,7 @@ class Journal:
         return self.clock() - self._start
 
     def stamp(self) -> tuple[int, float]:
-        """Return the number of the next record, and the time in seconds since the start."""
+        """Take the next record number; return it with the time in seconds since the start."""
         self._seq += 1
         return self._seq, self.now
 
@@ -63,7 +63,7 @@ class Journal:
         self._tell(self._keep(record))
 
     def add_frame(self, record: FrameSent, data: bytes) -> None:
-        """Append a record; listeners get it with the bytes of the frame, which are not kept."""
+        """Append a record; also give listeners the frame's bytes, which are not kept."""
         kept = self._keep(record)
         if self._listeners:
             self._tell(evolve(kept, data=data))
@@ -90,7 +90,7 @@ class Journal:
     def _drop_body(self, seq: int) -> None:
         index = bisect_left(self.records, seq, key=lambda record: record.seq)
         if index < len(self.records) and isinstance(found := self.records[index], RequestReceived):
-            note = f"[dropped: {len(found.body)} bytes, the journal is full]".encode()
+            note = f"[dropped: {len(found.body)} bytes; the journal is full]".encode()
             light = evolve(found, body=note, json=None)
             self.records[index] = light
             self.size += size_of(light) - size_of(found)
@@ -115,7 +115,7 @@ class Journal:
         return stop
 
     def clear(self, limit: int, bytes_limit: int | None = None) -> None:
-        """Remove all records and set new limits; the numbering continues."""
+        """Remove all records and set new limits; record numbers do not start over."""
         self.records.clear()
         self._bodies.clear()
         self.dropped = self.bodies_dropped = self.size = 0
@@ -123,6 +123,6 @@ class Journal:
         self.bytes_limit = self.bytes_limit if bytes_limit is None else bytes_limit
 
     def after(self, seq: int, most: int | None = None) -> list[Record]:
-        """Return the records with a number greater than `seq`, at most `most` of them."""
+        """Return the records whose numbers are greater than `seq`, but at most `most` of them."""
         start = bisect_right(self.records, seq, key=lambda record: record.seq)
         return self.records[start : None if most is None else start + most]

@@ -1,1 +1,1 @@
-"""Sockets that can end in any way, listeners that can be down, TLS, and HTTP/1.1 over h11."""
+"""Sockets that can be closed in any way, listeners that can go down, TLS, and HTTP with h11."""

@@ -1,6 +1,6 @@
 """Explain a scenario in plain words: the backend, its limits, its jobs, and what each rule does.
 
-The phrase for a fault is in its declaration.
+The phrase that describes a fault is part of the fault's declaration.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def explain(scenario: Scenario) -> str:
 
 
 def what_it_does(rule: Rule) -> str:
-    """Describe what a rule does when it fires, with its name if it has one."""
+    """Describe what a rule does when it fires; add the rule's name if it has one."""
     acts = "; ".join(_acts(rule))
     return f"{acts} ({rule.name})" if rule.name else acts
 
@@ -54,11 +54,17 @@ def _demands(plan: BackendPlan) -> list[str]:
 
 
 def _serves(plan: ServingPlan) -> list[str]:
-    found = ["sends a comment right after the head of a stream"] if plan.first_comment else []
+    found = (
+        ["sends a comment right after the response head of a job's stream"]
+        if plan.first_comment
+        else []
+    )
     if plan.keep_alive:
-        found.append(f"sends a comment if it has sent nothing else for {time_of(plan.keep_alive)}")
+        found.append(
+            f"sends a comment whenever a job's stream has been idle for {time_of(plan.keep_alive)}"
+        )
     if plan.leak:
-        found.append("counts a connection that was dropped during a stream as still open")
+        found.append("counts a connection as open forever if the client drops it during a stream")
     return found
 
 
@@ -84,12 +90,20 @@ def _job(number: int, job: JobPlan) -> str:
 
 def _emits(job: JobPlan) -> str:
     count = job.events if isinstance(job.events, int) else len(job.events)
-    pace = f"every {time_of(job.interval)}" if job.interval else "as soon as followers are ready"
+    pace = (
+        f"at intervals of {time_of(job.interval)}"
+        if job.interval
+        else "as soon as followers are ready"
+    )
     if job.emitted:
         pace = "before any client follows the job"
     if not isinstance(job.events, int):
         return f"emits its {count_of(count, 'event')} as written, {pace}."
-    ends = "never ends on its own" if job.status is Fate.RUNNING else f"ends {job.status.value}"
+    ends = (
+        "never ends on its own"
+        if job.status is Fate.RUNNING
+        else f"ends with the status {job.status.value}"
+    )
     return f"emits {count_of(count, 'event')} {pace} and {ends}."
 
 

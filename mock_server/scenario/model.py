@@ -95,7 +95,7 @@ class BackendPlan:
     )
     at_end: AtEnd = word(
         choice(AtEnd),
-        "the response to a resume at the last event of a job that has ended: 200 without a "
+        "the response to a resume from the last event of a job that has ended: 200 without a "
         "frame; 200 with an `end` frame; 410; or 204",
         default=AtEnd.EMPTY,
         needs=Capability.BACKEND,
@@ -110,16 +110,17 @@ class BackendPlan:
     )
     tenancy: Tenancy = word(
         choice(Tenancy),
-        "when the backend checks that a job belongs to the tenant: on every request; never; or on "
-        "every request except those that resume a stream, so that any token can resume any stream",
+        "when the backend checks that a job belongs to the token's tenant: on every request; "
+        "never; or on every request except those that resume a stream, so that any token can "
+        "resume any stream",
         default=Tenancy.CHECKED,
         needs=Capability.BACKEND,
     )
     idempotency: Idempotency = word(
         choice(Idempotency),
         "how the backend treats idempotency keys: it makes one job for each key; ignores the keys; "
-        "makes one job for each key unless two creates with that key overlap; makes one job for "
-        "each combination of key and body; or makes one job for each body",
+        "makes one job for each key unless two create requests with that key overlap; makes one "
+        "job for each combination of key and body; or makes one job for each body",
         default=Idempotency.KEPT,
         needs=Capability.BACKEND,
     )

@@ -191,7 +191,7 @@ def test_explain_says_it_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["explain", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == (
-        "Job 1 is created by a request: emits 3 events as soon as followers are ready and ends completed."
+        "Job 1 is created by a request: emits 3 events as soon as followers are ready and ends with the status completed."
     )
     assert lines[2] == (
         "Rule 1 (cut), for request 1 of stream: "

@@ -32,7 +32,7 @@ SLIPS = {
     "last_event_ids = [1]": "expect.last_event_ids 1: 1 (integer) is not a string, or false",
     "before = [['stream#1']]": "name two events",
     "closed = ['stream']": "'stream' is not an exchange; write it like stream#2",
-    "request = {'stream#1' = {}}": "expects nothing of the request; name a part of it",
+    "request = {'stream#1' = {}}": "expects nothing of the request; give a part to check",
     "": "expects nothing, so it could never fail",
 }
 BODY = "[[step]]\ndo = 'wait'\n[expect]\n"

@@ -67,7 +67,7 @@ async def test_the_journal_drops_its_oldest_bodies_first_and_counts_them() -> No
         assert book.size == sum(map(size_of, book.records))
         assert book.bodies_dropped > 20
         assert book.dropped == 0
-        assert bodies(mock)[0] == b"[dropped: %d bytes, the journal is full]" % len(body)
+        assert bodies(mock)[0] == b"[dropped: %d bytes; the journal is full]" % len(body)
         assert bodies(mock)[-1] == body
 
 

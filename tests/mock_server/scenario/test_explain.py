@@ -106,7 +106,7 @@ def test_the_backend_and_the_bounds_are_said_without_the_token() -> None:
     text = explain(scenario_from_dict({"backend": backend, "limits": {"records": 200}}))
     assert "hunter2" not in text
     assert "The backend accepts only one token.\n" in text
-    assert "The backend answers 410 to a Last-Event-ID that it never sent.\n" in text
+    assert "The backend answers 410 if the Last-Event-ID is not in the job's log.\n" in text
     assert "The backend names its jobs 'run-1', 'run-2' and so on.\n" in text
     assert "Limit: the maximum number of records in the journal: 200 (records).\n" in text
 
@@ -124,14 +124,14 @@ def test_how_the_backend_serves_is_said() -> None:
     }
     lines = explain(scenario_from_dict({"backend": backend})).splitlines()
     assert lines[1:9] == [
-        "The backend serves the followers of a job one after the other.",
+        "The backend serves a job's followers one after another, so that a slow one delays the rest.",
         "The backend responds with 400 to a request whose target is a URL.",
         "The backend takes the job's id from a path without decoding it.",
         "The backend ignores Expect: 100-continue and waits for the body.",
         "The backend closes the connection when the client closes its sending half.",
-        "The backend sends a comment right after the head of a stream.",
-        "The backend sends a comment if it has sent nothing else for 15 s.",
-        "The backend counts a connection that was dropped during a stream as still open.",
+        "The backend sends a comment right after the response head of a job's stream.",
+        "The backend sends a comment whenever a job's stream has been idle for 15 s.",
+        "The backend counts a connection as open forever if the client drops it during a stream.",
     ]
 
 
@@ -146,5 +146,5 @@ def test_jobs_are_said_with_their_pace_and_their_end() -> None:
             "Job 1 with the id 'a' exists from the start: "
             "emits its 1 event as written, before any client follows the job."
         ),
-        "Job 2 is created by a request: emits 1 event every 2.5 s and never ends on its own.",
+        "Job 2 is created by a request: emits 1 event at intervals of 2.5 s and never ends on its own.",
     ]
