@@ -59,14 +59,16 @@ def check_job_id(job_id: str) -> str:
 def read_object(body: bytes, what: str, problem: str = "") -> JsonObject:
     """Return the JSON object in `body`; raise ResponseError if there is none.
 
-    `problem` explains why the body is not JSON, if the response's head shows it.
+    `problem` explains why the body is not JSON, if the response's head shows the reason.
     """
     try:
         value = bounded(decode_json(body.decode("utf-8-sig")))
     except ValueError as error:
         raise ResponseError(f"{what}: {problem or f'the response is not JSON: {error}'}") from error
     if not is_object(value):
-        raise ResponseError(f"{what}: the response is {type(value).__name__}, not a JSON object")
+        raise ResponseError(
+            f"{what}: the response must be a JSON object, not {type(value).__name__}"
+        )
     return value
 
 
@@ -82,7 +84,7 @@ def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
 
 
 def read_end(body: bytes, job_id: str) -> TrainingJob | None:
-    """Return the job `job_id` from a response; None unless the response says that it has ended."""
+    """Return the job in a response if it is `job_id` and has ended; otherwise return None."""
     try:
         job = read_job(body, "job")
     except ResponseError:
@@ -91,9 +93,9 @@ def read_end(body: bytes, job_id: str) -> TrainingJob | None:
 
 
 class _Fields:
-    """Takes the members of an object one by one, leaving those with an unexpected type.
+    """Takes members out of an object one by one, but leaves those of an unexpected type in `rest`.
 
-    A null counts as absent. Raises ValueError for values that JSON does not have.
+    A null counts as absent. Raises ValueError for values that JSON cannot represent.
     """
 
     __slots__ = ("rest",)
@@ -163,9 +165,9 @@ _MANY: Final = 1_000_000_000
 
 
 def decode_event(source: JsonObject) -> TrainingEvent | None:
-    """Return the event in a frame's data, or None for a type that this version ignores.
+    """Return the event in a frame's data, or None for an event type that this version ignores.
 
-    Raises ValueError for values that JSON does not have or that are nested too deeply, and
+    Raises ValueError for values that JSON cannot represent or that are nested too deeply, and
     TypeError if `source` is not a mapping, for example if it is the JSON text.
     """
     check_kind("decode_event", source, Mapping, _OBJECT)
@@ -175,8 +177,8 @@ def decode_event(source: JsonObject) -> TrainingEvent | None:
 def take_event(rest: dict[str, object]) -> TrainingEvent | None:
     """Do the same as `decode_event`, but consume the dict: what is left of it becomes `extra`.
 
-    Nearly all frames are logs whose members have the usual types; for them there is a fast path
-    that takes a third of the time.
+    Nearly all frames are `training.log` events whose members have the usual types. The fast path
+    for them takes a third of the time.
     """
     if rest.get("type") != "training.log":
         return _any_event(rest)

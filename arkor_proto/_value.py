@@ -1,7 +1,7 @@
 """The repr, comparison and hashing that all values share.
 
 attrs can generate these methods for each class, but doing so for fifty classes takes as long as
-the rest of importing this package.
+importing the rest of this package.
 """
 
 from typing import ClassVar
@@ -10,7 +10,7 @@ from attrs import Attribute
 
 
 class Value:
-    """The base class of all values; `repr=` and `eq=` of attrs fields keep their usual meaning.
+    """The base class of all values; the `repr=` and `eq=` options of attrs fields still apply.
 
     A subclass without fields need not be an attrs class.
     """

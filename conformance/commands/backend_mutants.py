@@ -1,4 +1,4 @@
-"""`arkor-conformance mutants --backend`: judge the backend kit with broken backends."""
+"""`arkor-conformance mutants --backend`: check that the kit catches broken backends."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def broken_backends_tried(
     enough: bool,
     everything: bool,
 ) -> int:
-    """Try the broken backends with these names or families, or all if none are given."""
+    """Try the broken backends with these names or in these families, or all of them by default."""
     requirements = backend_requirements()
     every = [*broken_backends(requirements), *benign_backends(requirements)]
     wanted = named(every, names)
@@ -59,7 +59,7 @@ def broken_backends_tried(
         f"benign ones pass; {found.seconds:.0f} s"
     )
     if names:
-        page.print("only some mutants were played, so cases that catch no mutant are not reported")
+        page.print("only some mutants were tried, so cases that catch no mutant are not reported")
     else:
         page.print(f"{len(idle)} of {len(cases)} cases catch no mutant")
     return Exit.FAILED if found.survivors or found.blamed or idle else Exit.OK

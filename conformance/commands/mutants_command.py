@@ -268,7 +268,7 @@ class _Page:
             )
         if idle is None:
             self.console.print(
-                "only some mutants were played, so cases that catch no mutant are not reported"
+                "only some mutants were tried, so cases that catch no mutant are not reported"
             )
         else:
             self.console.print(f"{len(idle)} of {len(cases)} cases catch no mutant")

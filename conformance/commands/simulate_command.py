@@ -1,4 +1,4 @@
-"""`arkor-conformance simulate`: the real session and backend, in memory, in virtual time."""
+"""`arkor-conformance simulate`: run the real session in memory and in virtual time."""
 
 import json
 import sys
@@ -21,6 +21,7 @@ from conformance.mutants import all_mutants
 from conformance.plain import say
 from conformance.reports import check_file, write_file
 from conformance.reports.screen import Page, Screen
+from conformance.reports.summary import plural
 from conformance.simulate.faults import Faults, Source, as_text, from_text
 from conformance.simulate.fleet import (
     MOST_ATTEMPTS,
@@ -47,14 +48,14 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
 @click.pass_context
 @options.profile
 @options.seed
-@click.option("--jobs", default=100, type=options.COUNT, metavar="N", help="How many jobs.")
+@click.option("--jobs", default=100, type=options.COUNT, metavar="N", help="The number of jobs.")
 @click.option(
     "--job",
     "only",
     type=options.NUMBER,
     metavar="J",
     show_default="all",
-    help="Simulate only the job with this number, which is in the command printed after a failure.",
+    help="Simulate only the job with this number; the command printed after a failure contains it.",
 )
 @click.option(
     "--faults",
@@ -65,7 +66,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     "--profile.",
 )
 @click.option(
-    "--hours", default=24.0, type=options.HOURS, metavar="H", help="How long each job runs."
+    "--hours", default=24.0, type=options.HOURS, metavar="H", help="How many hours each job runs."
 )
 @click.option(
     "--mutant",
@@ -78,8 +79,8 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     type=options.FLEET,
     metavar="N",
     show_default="single jobs",
-    help="Instead, simulate N clients that lose their streams at the same time; "
-    "each takes 6 KB of memory.",
+    help="Instead of single jobs, simulate N clients that lose their streams at the same time; "
+    "each client takes 6 KB of memory.",
 )
 @click.option(
     "--outage",
@@ -100,7 +101,8 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     default=_ALL,
     type=click.Choice((*STRATEGIES, _ALL)),
     metavar="NAME",
-    help=f"With --fleet: how delays are randomised ({', '.join(STRATEGIES)}, or all in turn).",
+    help="With --fleet: how the delays between attempts are randomised "
+    f"({', '.join(STRATEGIES)}, or all in turn).",
 )
 @click.option(
     "--plot",
@@ -108,7 +110,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="With --fleet: draw the attempts per second, as SVG.",
+    help="With --fleet: plot the attempts per second, as an SVG file.",
 )
 @click.option(
     "--json",
@@ -116,7 +118,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="Also write the figures as JSON.",
+    help="Also write the results as JSON.",
 )
 def command(
     context: click.Context,
@@ -135,13 +137,13 @@ def command(
     picture: Path | None,
     figures: Path | None,
 ) -> int:
-    """Simulate jobs through random faults, or a fleet through an outage.
+    """Simulate jobs with random faults, or a fleet of clients in an outage.
 
     Faults are injected into the network, the backend, the callbacks and the clock. The client is
     the library's session and the backend is the mock's; only time and the network are simulated,
     so a day takes milliseconds. If a job breaks a promise of the protocol, the command reduces its
-    faults to the fewest that still cause the failure, prints how to repeat it, and exits with
-    status 1.
+    faults to the fewest that still cause the failure, prints a command that repeats it, and exits
+    with status 1.
 
     \b
     example:
@@ -184,7 +186,7 @@ def command(
 
 
 def _become(name: str) -> None:
-    """Replace the session in this process with the mutant's; raise UsageError if none exists."""
+    """Apply the mutant with this name in this process; raise UsageError if there is none."""
     known = {mutant.name: mutant for mutant in all_mutants()}
     if name not in known:
         raise UsageError(f"--mutant {name}", f"no such mutant; {nearest(name, known)}")
@@ -208,8 +210,8 @@ def _check_size(outages: Sequence[Outage]) -> None:
         raise UsageError(
             f"--fleet {outages[0].clients}",
             f"the strategy {strategy!r} would make about {attempts:,.0f} attempts, more than the "
-            f"limit of {MOST_ATTEMPTS:,}; use fewer clients, a shorter --outage, a larger --capacity, or "
-            "a different --strategy",
+            f"limit of {MOST_ATTEMPTS:,}; use fewer clients, a shorter --outage, a larger "
+            "--capacity, or a different --strategy",
         )
 
 
@@ -225,7 +227,7 @@ def _repeated(search: Search, number: int, faults: Faults, figures: Path | None)
             "broken": why or None,
         }
         _write(figures, about)
-    say(f"job {number} of seed {search.seed} under {search.profile.name}: {in_words(faults)}")
+    say(f"job {number} with seed {search.seed} under {search.profile.name}: {in_words(faults)}")
     say(why or "no promise was broken")
     return Exit.FAILED if why else Exit.OK
 
@@ -251,7 +253,7 @@ def _jobs(
 
 @contextmanager
 def _progress(total: int) -> Generator[Callable[[], None]]:
-    """Show a progress bar on a terminal; yield the function that advances it by one."""
+    """Show a progress bar if stderr is a terminal; yield a function that advances it by one."""
     if not sys.stderr.isatty():
         yield lambda: None
         return
@@ -288,7 +290,8 @@ def _summary(results: Sequence[Searched]) -> str:
 def _tell(page: Page, search: Search, found: Found, hours: float, mutant: str | None) -> None:
     name = search.profile.name
     page.print(Text(f"\njob {found.number} under {name}: {found.why}", style="bold red"))
-    page.print(Text(f"  with {in_words(found.shrunk)} (reduced from {len(found.faults)} faults)"))
+    before = plural(len(found.faults), "fault")
+    page.print(Text(f"  with {in_words(found.shrunk)} (reduced from {before})"))
     words = ["arkor-conformance", "simulate", "--profile", name, "--seed", str(search.seed)]
     words += ["--hours", f"{hours:g}", "--job", str(found.number)]
     words += [] if mutant is None else ["--mutant", mutant]
@@ -303,7 +306,7 @@ def _fleets(outages: Sequence[Outage], picture: Path | None, figures: Path | Non
         _write(figures, {"fleets": [of_fleet(result) for result in results]})
     if picture is not None:
         write_file(picture, plot(results), "--plot")
-        say(f"The drawing: {picture}")
+        say(f"wrote the plot to {picture}")
     return Exit.OK
 
 

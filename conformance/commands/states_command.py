@@ -42,7 +42,8 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     type=click.Choice(tuple(WORLDS)),
     metavar="NAME",
     show_default="all",
-    help=f"Explore only this world, a set of possible events: {', '.join(WORLDS)}.",
+    help=f"Explore only this world: {', '.join(WORLDS)}. A world determines which calls "
+    "the application may make and how the backend behaves.",
 )
 @click.option(
     "--mutant",
@@ -86,7 +87,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="Write the figures as JSON.",
+    help="Write the results as JSON.",
 )
 def command(
     *,
@@ -101,10 +102,10 @@ def command(
 ) -> int:
     """Check every reachable state of the library's session.
 
-    A state covers the session, the backend, the network, the application and its callbacks. The
+    A state comprises the session, the backend, the network, the application and its callbacks. The
     command tries every possible move in every state, breadth first, and checks the promises of the
-    protocol after each move. If a promise is broken, it shows the shortest sequence of moves that
-    breaks it, and exits with status 1.
+    protocol after each move. If a promise is broken, the command shows the shortest sequence of
+    moves that breaks it, and exits with status 1.
 
     \b
     example:
@@ -167,7 +168,7 @@ def _explored(
 
 @contextmanager
 def _progress() -> Generator[Callable[[str], None]]:
-    """Show a status line on a terminal; yield a function that updates it."""
+    """Show a status line if stderr is a terminal; yield a function that updates it."""
     seen = sys.stderr.isatty()
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Screen(stderr=True), transient=True, disable=not seen) as bar:
@@ -196,7 +197,10 @@ def _tell_success(page: Page, found: Sequence[Explored], most: int) -> None:
     cut = [f"{each.setting.name} under {each.profile.name}" for each in found if each.cut]
     if cut:
         page.print(
-            Text(f"\nsome states were not explored: --most {most} was reached in {', '.join(cut)}")
+            Text(
+                f"\nsome states were not explored: the limit --most {most} was reached in "
+                f"{', '.join(cut)}"
+            )
         )
         page.print(Text(f"explored {total}: no promise was broken in these states"))
     else:
@@ -221,12 +225,12 @@ def _tell_failure(
 def _tell(
     page: Page, setting: Setting, profile: Profile, breach: Breach, *, filtered: bool
 ) -> None:
-    """Print the moves of a counter-example, and the promise that the last one breaks."""
+    """Print the moves of a counter-example, and the promise that the last move breaks."""
     page.print(Text(f"\n{setting.name} under {profile.name}: {setting.about}"))
     steps = told(lambda: setting.world(profile, filtered=filtered), breach)
     for number, step in enumerate(steps, 1):
         if breach.loop is not None and number == breach.loop + 1:
-            page.print("  from here on, repeated for ever:")
+            page.print("  the moves from here on repeat for ever:")
         page.print(Text(f"  {number:>2}  {step.move}"))
         for did in step.did:
             page.print(Text(f"        the session {did}"))
@@ -248,10 +252,11 @@ def _replayed(path: Path, case: Path | None) -> int:
             found = played(lambda: setting.world(profile, filtered=filtered), trace.breach)
         except NotPossible as error:
             what = MOVES[str(error)]
-            say(f"the trace no longer fails: '{what}' is no longer possible at that point")
+            say(f"the trace no longer fails: its move '{what}' is no longer possible")
             return Exit.OK
         if found is None:
-            say(f"the trace no longer fails: {trace.breach.promise.rule} holds after these moves")
+            rule = trace.breach.promise.rule
+            say(f"the trace no longer fails: its moves no longer break {rule}")
             return Exit.OK
         _tell(page, setting, profile, found, filtered=filtered)
     if case is not None:

@@ -34,10 +34,14 @@ def check_requests(faults: Collection[Fault], opens: int, creates: int) -> None:
     """Raise Violated if more requests were sent than the faults so far explain."""
     again = sum(each.kind in _REOPENS for each in faults)
     if opens > 1 + again:
-        raise Violated(f"the stream was opened {opens} times; the faults explain {1 + again}")
+        raise Violated(
+            f"the stream was opened {opens} times, but the faults explain only {1 + again}"
+        )
     again = sum(each.kind.place == "create" for each in faults)
     if creates > 1 + again:
-        raise Violated(f"the job was submitted {creates} times; the faults explain {1 + again}")
+        raise Violated(
+            f"the job was submitted {creates} times, but the faults explain only {1 + again}"
+        )
 
 
 def check(
@@ -46,13 +50,13 @@ def check(
     jobs: Sequence[Job],
     heard: Sequence[tuple[str, object]],
 ) -> None:
-    """Check the result of a job; raise Violated if it is wrong.
+    """Raise Violated if the result of a job is wrong.
 
-    `outcomes` are the outcomes of the wait, `jobs` the jobs in the backend, and `heard` the events
-    that callbacks received.
+    `outcomes` are the outcomes with which `wait()` ended, `jobs` the jobs in the backend, and
+    `heard` the events that callbacks received.
     """
     if len(outcomes) != 1:
-        raise Violated(f"the wait was settled {len(outcomes)} times")
+        raise Violated(f"the wait was settled {len(outcomes)} times instead of once")
     if len(jobs) > 1:
         raise Violated(f"{len(jobs)} jobs were created")
     (outcome,) = outcomes
@@ -72,11 +76,13 @@ def _check_log(job: Job, heard: Sequence[tuple[str, object]]) -> None:
         min(len(heard), len(log)),
     )
     got = heard[place] if place < len(heard) else "nothing"
-    due = log[place] if place < len(log) else "nothing more"
+    if place >= len(log):
+        raise Violated(f"the log ends with event {len(log)}, but a callback then received {got}")
+    due = log[place]
     raise Violated(f"event {place + 1} of the log is {due}, but the callback received {got}")
 
 
 def _told(frame: Frame) -> tuple[str, object]:
-    """Return the type and the step with which a client must report an event."""
+    """Return the event type and the step that a client must report for a frame."""
     data = json.loads(fields_of(frame.raw).data or "{}")
     return _NAMES[frame.type or ""], data.get("step")

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 
 class Reason(StrEnum):
-    """Why an upstream sent no response, or only a part of one."""
+    """Why the response of an upstream is missing, incomplete or unusable."""
 
     REFUSED = "refused"
     RESET = "reset"
@@ -50,17 +50,17 @@ class Failure:
 
     @classmethod
     def of(cls, reason: Reason) -> "Failure":
-        """Return a failure with the standard sentence for a reason."""
+        """Return a failure whose `why` is the standard sentence for `reason`."""
         return cls(reason, _SENTENCES[reason])
 
     @property
     def status(self) -> int:
-        """The status for a client that has received nothing yet (RFC 9110, 15.6.3, 15.6.5)."""
+        """The status to send if the client has received nothing yet (RFC 9110, 15.6.3, 15.6.5)."""
         return 504 if self.reason is Reason.TIMEOUT else 502
 
 
 _WORDS: Final = (
-    ("Receive buffer too long", "the head, or a line of it, is too long"),
+    ("Receive buffer too long", "the head, or one of its lines, is too long"),
     ("illegal request line", "the request line is malformed"),
     ("no request line", "the request line is missing"),
     ("illegal status line", "the status line is malformed"),
@@ -71,13 +71,13 @@ _WORDS: Final = (
     ("conflicting Content-Length", "the Content-Length fields contradict each other"),
     ("bad Content-Length", "the Content-Length is not a number"),
     ("multiple Transfer-Encoding", "there are several Transfer-Encoding fields"),
-    ("Only Transfer-Encoding", "the transfer coding is not chunked"),
+    ("Only Transfer-Encoding", "the Transfer-Encoding is not chunked"),
     ("Missing mandatory Host", "the Host field is missing"),
     ("Found multiple Host", "there are several Host fields"),
     ("Illegal method", "the method is malformed"),
-    ("Illegal target", "the target is malformed"),
+    ("Illegal target", "the request target is malformed"),
     ("illegal chunk header", "the size of a chunk is malformed"),
-    ("malformed chunk footer", "a chunk does not end where its size says"),
+    ("malformed chunk footer", "a chunk does not end where its size says it should"),
     ("peer closed connection", "the connection ended in the middle of a message"),
     ("peer unexpectedly closed", "the connection ended in the middle of a message"),
 )
@@ -90,7 +90,7 @@ def what_is_wrong(error: h11.ProtocolError) -> str:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Convert a connection error to a failure, with a sentence that explains it."""
+    """Return the failure that a connection error stands for, with a sentence that explains it."""
     causes = list(_causes(error))
     for kind, reason in _KINDS:
         for cause in causes:
@@ -115,7 +115,7 @@ _KINDS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes; anyio groups the errors of all the addresses of one name."""
+    """Yield an error and its causes; if a host has several addresses, anyio groups their errors."""
     yield error
     if is_group(error):
         for inner in error.exceptions:
@@ -125,7 +125,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _explained(failure: Failure, error: BaseException) -> Failure:
-    """Add details from the error itself."""
+    """Return the failure, with details from the error added to its sentence."""
     why = failure.why
     if isinstance(error, ssl.SSLCertVerificationError):
         why = f"the certificate is not trusted: {error.verify_message}"
@@ -140,5 +140,5 @@ def _explained(failure: Failure, error: BaseException) -> Failure:
 
 
 def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
-    """Return whether an error is a group, narrowing its type where `isinstance` does not."""
+    """Return whether an error is an exception group; type checkers then know its members' type."""
     return isinstance(error, BaseExceptionGroup)

@@ -1,4 +1,4 @@
-"""Mistakes in data: each names its place, and all of them are reported together."""
+"""Mistakes in data: each one says where it is, and all of them are reported together."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -18,26 +18,26 @@ class ScenarioError(ValueError):
     def __init__(self, message: str, *, at: str = "", more: "Sequence[ScenarioError]" = ()) -> None:
         super().__init__(message)
         self.at = at or message.partition(": ")[0]
-        """The place, such as `rule 2.on.route`."""
+        """Where the mistake is, such as `rule 2.on.route`."""
         self._more = tuple(more)
 
     @property
     def each(self) -> "tuple[ScenarioError, ...]":
-        """Every mistake as a separate error."""
+        """All mistakes, each as a separate error."""
         return (ScenarioError(str(self), at=self.at), *self._more)
 
     @property
     def mistakes(self) -> tuple[str, ...]:
-        """The message of every mistake."""
+        """The messages of all mistakes."""
         return tuple(str(each) for each in self.each)
 
     def rewritten(self, rewrite: "Callable[[ScenarioError], str]") -> "ScenarioError":
-        """Return the same mistakes with messages changed by `rewrite`."""
+        """Return an error with the same mistakes, but with the messages that `rewrite` returns."""
         return together([ScenarioError(rewrite(each), at=each.at) for each in self.each])
 
 
 def together(errors: "Sequence[ScenarioError]") -> ScenarioError:
-    """Combine one or more errors into one."""
+    """Return one error with all the mistakes of one or more errors."""
     first, *others = [each for error in errors for each in error.each]
     return ScenarioError(str(first), at=first.at, more=others)
 
@@ -49,27 +49,27 @@ class Mistakes:
         self._found: list[ScenarioError] = []
 
     def add(self, error: ScenarioError) -> None:
-        """Keep the mistakes of an error; raise ScenarioError once there are too many."""
+        """Collect the mistakes of an error; raise ScenarioError once there are too many."""
         self._found += error.each
         if len(self._found) >= _MOST_MISTAKES:
             raise together(self._found[:_MOST_MISTAKES]) from None
 
     def collected(self) -> "Mistakes":
-        """Collect mistakes raised inside a `with`; raise ScenarioError once there are too many."""
+        """Collect mistakes raised in a `with` block; raise ScenarioError if there are too many."""
         return self
 
     def __enter__(self) -> None:
-        """Begin a block that may raise mistakes."""
+        """Begin a block whose mistakes are collected."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        """Collect the mistakes of the block."""
+        """Collect the mistakes that the block raised; let other exceptions through."""
         if not isinstance(error, ScenarioError):
             return False
         self.add(error)
         return True
 
     def take(self, read: Callable[[], T], otherwise: U) -> T | U:
-        """Return what `read` returns; if it raises, keep the mistakes and return `otherwise`."""
+        """Return what `read` returns; if it raises mistakes, keep them and return `otherwise`."""
         try:
             return read()
         except ScenarioError as error:

@@ -33,7 +33,7 @@ from conformance.mutants.patching import (
 
 @breaks("ARK-EVT-16")
 def swallows_errors_of_callbacks() -> None:
-    """The client retries after an exception in a callback, in profiles where it must reject."""
+    """After an exception in a callback, the client retries although `wait()` must reject."""
     change_profiles(
         lambda p: evolve(p, callback_errors=CallbackErrors.RETRY), "2026-07", "hardened"
     )
@@ -41,7 +41,7 @@ def swallows_errors_of_callbacks() -> None:
 
 @breaks("ARK-EVT-15", "ARK-EVT-17")
 def rejects_at_errors_of_callbacks() -> None:
-    """`wait()` rejects on an exception in a callback, in the profile that requires a retry."""
+    """After an exception in a callback, `wait()` rejects in the profile that requires a retry."""
     change_profiles(lambda p: evolve(p, callback_errors=CallbackErrors.REJECT), "2026-05")
 
 

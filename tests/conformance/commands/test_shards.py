@@ -127,7 +127,7 @@ def test_a_shard_of_the_mutants_judges_no_idle_cases() -> None:
     done = kit("mutants", *only)
     assert "SURVIVES" not in done.out
     assert (
-        "only some mutants were played, so cases that catch no mutant are not reported" in done.out
+        "only some mutants were tried, so cases that catch no mutant are not reported" in done.out
     )
     assert done.status == 0, done
     missing = next(n for n in range(1, 201) if f"{n}" != f"{number}" and not names_in(n))

@@ -29,7 +29,8 @@ def test_a_bound_that_cuts_is_told() -> None:
     found = kit("states", "--world", "cancel", "--profile", "hardened", "--most", "5")
     assert found.status == 0
     assert (
-        "some states were not explored: --most 5 was reached in cancel under hardened" in found.out
+        "some states were not explored: the limit --most 5 was reached in cancel under hardened"
+        in found.out
     )
 
 
