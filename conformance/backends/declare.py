@@ -38,15 +38,15 @@ class BackendCase:
     alone: bool = False
     """True if the case must run alone, because it restarts the backend or revokes a token."""
     passive: bool = False
-    """True if the case only inspects the job that every run follows."""
+    """True if the case only inspects the one job that the kit follows in every run."""
     slow: bool = False
-    """True if the case takes so long that the run starts with it, to finish sooner."""
+    """True if the case is slow; slow cases are played first, so that the run finishes sooner."""
     uncontrolled: bool = False
     """True if the case needs a job that runs on its own, not one that a control program drives."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names by which a user may select the case."""
+        """The names by which a user can select the case."""
         return (self.id,)
 
     @property
@@ -55,7 +55,7 @@ class BackendCase:
         return self.id.partition(".")[0]
 
     def under(self, profile: str, requirements: Mapping[str, Requirement]) -> Case | None:
-        """Return the case for reports; None if none of its rules applies under the profile."""
+        """Return the case as reports need it; None if the profile has none of its rules."""
         rules = [requirements[rule] for rule in self.requires if rule in requirements]
         held = [rule for rule in rules if profile in rule.profiles and not rule.excluded]
         if not held:
@@ -90,7 +90,7 @@ def case(
     slow: bool = False,
     uncontrolled: bool = False,
 ) -> Callable[[Steps], Steps]:
-    """Declare a case; the docstring of the function becomes `why`."""
+    """Declare a case; the docstring of the decorated function becomes its `why`."""
 
     def declare(steps: Steps) -> Steps:
         assert identifier not in _FOUND, f"{identifier} is declared twice"

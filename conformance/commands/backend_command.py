@@ -34,6 +34,7 @@ from conformance.commands.run_command import concluded, deliver, to_see_more
 from conformance.plain import say
 from conformance.reports import check_reports
 from conformance.reports.run_json.circumstances import Circumstances
+from conformance.reports.summary import plural
 from conformance.strict_data import Json, ReadingError, Table, UsageError, read_text, read_toml
 from conformance.verdict.known_failures import Weighed, read_baseline, weigh
 from conformance.verdict.new_baseline import renew
@@ -43,16 +44,16 @@ from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP
 
 MOCK: Final = (sys.executable, "-P", "-m", "mock_server", "control")
-"""The control program of the mock, which is judged if no other backend is given."""
+"""The mock's control program; the kit judges the mock if no other backend is given."""
 _MOCK_SILENCE: Final = 2.0
-"""A limit in seconds; the mock sends a comment every half second, so a short one is enough."""
+"""The mock's longest allowed silence, in seconds; it sends a comment every half second."""
 _NOTHING: Final = (
     "arkor-conformance: no case was selected, so nothing was judged; "
     "`arkor-conformance list --backend` lists the cases"
 )
 _LANES: Final = 4
 _WATCH: Final = 50.0
-"""Seconds to watch a job that the kit did not create: slightly more than the allowed silence."""
+"""Seconds to watch the job that --follow names; slightly longer than a stream may be silent."""
 _ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 TOKEN: Final = "ARKOR_TOKEN"  # noqa: S105 - the name of a variable
 OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
@@ -119,14 +120,14 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default=1.0,
     metavar="FACTOR",
     type=options.FACTOR,
-    help="Multiply every time limit of the kit.",
+    help="Multiply the kit's time limits by this factor.",
 )
 @click.option(
     "--watch",
     default=_WATCH,
     metavar="SECONDS",
     type=options.WATCH,
-    help="How long to watch the job that --follow names if it does not end.",
+    help="Stop watching the --follow job after this time, even if it has not ended.",
 )
 @options.profiles
 @options.case_ids
@@ -250,7 +251,7 @@ def _check_options(
     controls: bool,
     own_mock: bool,
 ) -> None:
-    """Raise UsageError if options contradict each other."""
+    """Raise UsageError if an option is missing, or if two contradict each other."""
     _check_program(program, controls=controls)
     if followed and controls:
         raise UsageError("--follow", "only follows a job, so it cannot be combined with --control")
@@ -273,7 +274,7 @@ def _bounds(factor: float, *, own_mock: bool) -> Bounds:
 
 
 def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path | None) -> Target:
-    """Return the target to judge, or raise UsageError or ReadingError."""
+    """Return the target to judge; raise UsageError or ReadingError if an input is not usable."""
     body = JOB_BODY
     if job_file is not None:
         body = read_toml(job_file.name, read_text(job_file), _job_body)
@@ -291,7 +292,7 @@ def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path 
 
 
 def _token(variable: str, base_url: str) -> str:
-    """Return the token in this variable; "" without --base-url, so that no token leaks."""
+    """Return the token in this variable; "" without --base-url, so that it is sent nowhere else."""
     token = os.environ.get(variable, "") if base_url else ""
     if not fits_a_header(token):
         raise UsageError(variable, "has characters that cannot be sent in a header")
@@ -302,16 +303,16 @@ def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:
     job = Table("", file)
     job.text("name")
     if not job.table("config").values:
-        raise ReadingError("", "has an empty [config] table; describe what to train")
+        raise ReadingError("", "has an empty [config] table; the table must describe what to train")
     return file
 
 
 def _play(
     plan: BackendPlan, interruption: Interruption, max_jobs: int | None, *, yes: bool
 ) -> Outcome:
-    """Play the cases; return the results so far if the run is interrupted.
+    """Play the cases and return the outcome, which is partial if the run is interrupted.
 
-    Raises NoBackend if nothing can be judged; the message of the error contains no token.
+    Raise NoBackend if nothing can be judged; its message contains no token.
     """
     judging = Judging.at_terminal(len(plan.cases))
     with judging.bar as bar:
@@ -348,11 +349,14 @@ def _play(
 
 
 async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None:
-    """Ask before creating jobs that may cost money; raise UsageError or NoBackend without a yes."""
+    """Ask before creating jobs, which may cost money.
+
+    Raise UsageError or NoBackend unless the user agrees.
+    """
     text = (
         f"This creates up to {amounts.jobs} jobs in {target.org}/{target.project} at {target.url} "
-        f"({len(cases)} cases), and cancels them at the end. A broken backend may create up to 10 more, "
-        "which are cancelled too."
+        f"({plural(len(cases), 'case')}), and cancels them at the end. A broken backend may create "
+        "up to 10 more, which are cancelled too."
     )
     say(text, err=True)
     if not sys.stdin.isatty():
@@ -385,4 +389,7 @@ async def _confirmed() -> bool:
 def _next_steps(run: Mapping[str, Json], *, reported: bool, own_mock: bool) -> None:
     to_see_more(run, reported=reported)
     if own_mock:
-        say("Your own backend: arkor-conformance backend --base-url https://… --org … --project …")
+        say(
+            "To judge your own backend: "
+            "arkor-conformance backend --base-url https://… --org … --project …"
+        )

@@ -1,4 +1,4 @@
-"""Faults of a connection: what happens to it before its first request."""
+"""Connection faults: what happens to a connection before its first request."""
 
 from collections.abc import Iterable
 
@@ -7,5 +7,5 @@ from mock_server.scenario.words.connection import ConnectionFault
 
 
 def connection_fault(rules: Iterable[Rule]) -> ConnectionFault:
-    """Return the fault that these rules together inject into a connection."""
+    """Return the connection faults of these rules, merged into one."""
     return merged(ConnectionFault, (rule.connection for rule in rules))

@@ -19,7 +19,7 @@ _WHERE_DELAYS_GROW = (
     *("ARK-BAK-3", "ARK-BAK-10", "ARK-BAK-11"),
     *("ARK-BUD-3", "ARK-BUD-9", "ARK-BUD-10", "ARK-BUD-14"),
 )
-"""Rules judged by how delays grow; a client with a different back-off formula breaks them too."""
+"""Rules whose cases measure how delays grow; a wrong back-off formula breaks them as well."""
 
 
 def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
@@ -70,7 +70,7 @@ def knows_no_cap() -> None:
 
 @breaks("ARK-BAK-8")
 def overflows_an_integer() -> None:
-    """The power of two is a 64-bit integer, which overflows after 63 failures."""
+    """The client computes powers of two as 64-bit integers, which overflow after 63 failures."""
 
     def nominal_delay(policy: ReconnectPolicy, n: int) -> float:
         power = int.from_bytes((1 << n).to_bytes(8, "big", signed=True), "big", signed=True)
@@ -81,13 +81,13 @@ def overflows_an_integer() -> None:
 
 @breaks("ARK-BAK-8")
 def overflows() -> None:
-    """The power of two is an unclamped float, which overflows after 1,024 failures."""
+    """The client computes powers of two as floats, which overflow after 1,024 failures."""
     _formula(lambda policy, n: min(policy.initial_delay * 2.0**n, policy.max_delay))
 
 
 @breaks("ARK-BAK-6", follows=("ARK-BAK-5",))
 def spreads_by_half() -> None:
-    """The client spreads the delay by far more than the permitted quarter."""
+    """The client spreads the delay far beyond the permitted quarter."""
     original = ReconnectPolicy.delay
 
     def delay(
@@ -138,7 +138,7 @@ def reopens_at_once_after_a_clean_end() -> None:
 
 @breaks("ARK-BAK-4")
 def spreads_the_clean_end() -> None:
-    """The client spreads the delay after a clean end, in profiles where it must be exact."""
+    """After a clean end, the client spreads the delay in profiles that require it to be exact."""
     change_profiles(lambda profile: evolve(profile, spreads_clean_end=True), *_FOR_ALL)
 
 

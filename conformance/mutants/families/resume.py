@@ -91,7 +91,7 @@ def forgets_the_cursor_on_the_second_reconnect() -> None:
 
 @breaks("ARK-RES-3", follows=("ARK-SSE-11", "ARK-SSE-14", "ARK-RES-2"))
 def forgets_the_cursor_at_a_frame_without_id() -> None:
-    """A frame without an id clears the cursor, as a literal reading of the standard requires."""
+    """A frame without an id clears the cursor, which should stay as it is."""
 
     def change(_: Client, block: Block) -> Iterable[Block]:
         yield block
@@ -199,9 +199,9 @@ def gives_up_at_a_poison_cursor() -> None:
 
 
 def _read_ahead(*, flushes: bool) -> None:
-    """Deliver each event when the next one arrives.
+    """Deliver each event only when the next one arrives.
 
-    With `flushes`, deliver the last one at a clean end.
+    With `flushes`, a clean end of the stream also delivers the last event.
     """
     ahead = ByObject[list[Block]]()
 
@@ -229,7 +229,7 @@ def loses_events_when_the_stream_breaks() -> None:
 
 @breaks("ARK-RES-14", follows=("ARK-RES-11", "ARK-RES-16"))
 def starts_over_after_a_rejected_wait() -> None:
-    """After a rejected wait, the next `wait()` starts from the beginning, not from the cursor."""
+    """After a rejected `wait()`, the next one reads from the beginning, not from the cursor."""
     rejected = ByObject[bool]()
 
     def note(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
@@ -251,7 +251,7 @@ def starts_over_after_a_rejected_wait() -> None:
 
 @breaks("ARK-RES-14")
 def keeps_a_spent_budget() -> None:
-    """After a `wait()` that gave up, the next one has no budget, so its first failure ends it."""
+    """After a `wait()` that gave up, the next one has no budget left: its first failure ends it."""
     latest = ByObject[int]()
 
     def rule(client: Client, notice: Reconnecting, _: int) -> int:
@@ -288,7 +288,7 @@ def runs_ahead_of_the_callbacks() -> None:
 
 @breaks("ARK-RES-4")
 def takes_the_id_of_an_unfinished_line() -> None:
-    """The client moves the cursor before the `id:` line is complete, perhaps to half an id."""
+    """The client moves the cursor before the `id:` line is complete, so it may store half an id."""
     _take_unfinished_ids(rb"^id: ?(.*)$")
 
 
@@ -300,7 +300,7 @@ def ignores_empty_ids() -> None:
 
 @breaks("ARK-RES-13", follows=("ARK-EVT-1", "ARK-STR-2", "ARK-STR-3"))
 def loses_the_last_event_of_a_stream() -> None:
-    """The client delivers an event only when the next one arrives, so it loses the last one."""
+    """The client delivers an event only when the next one arrives, so it loses the last event."""
     _read_ahead(flushes=False)
 
 

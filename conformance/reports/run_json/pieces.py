@@ -1,4 +1,4 @@
-"""Check before a merge that all shards are from one run and each is present exactly once."""
+"""Check before a merge that all shards are from one run and that each is present exactly once."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ class Piece:
         if saved.run.judged == BACKEND:
             raise ReadingError(
                 saved.where,
-                "is a run against a backend; only runs against clients have shards to merge",
+                "is a run against a backend; only a run against a client can be split into shards",
             )
         part = saved.run.shard
         if part is None:
@@ -106,9 +106,7 @@ def check_alike(pieces: Sequence[Piece]) -> None:
             found.append(ReadingError(piece.where, problem))
     probed = [piece for piece in pieces if piece.run.stack is not None]
     found += [
-        ReadingError(
-            piece.where, f"its client has a different HTTP stack from the one in {other.where}"
-        )
+        ReadingError(piece.where, f"its client's HTTP stack differs from the one in {other.where}")
         for piece, other in ((piece, probed[0]) for piece in probed[1:])
         if piece.run.stack != other.run.stack
     ]
@@ -116,7 +114,7 @@ def check_alike(pieces: Sequence[Piece]) -> None:
 
 
 def _kind(piece: Piece) -> Iterator[tuple[str, str]]:
-    """Yield each property that all shards of a run must share, with its name."""
+    """Yield the name and the value of each property that all shards of a run must share."""
     run, part = piece.run, piece.part
     yield "kit", f"version {run.kit}"
     yield "specification", f"version {run.specification.version}"
@@ -127,9 +125,9 @@ def _kind(piece: Piece) -> Iterator[tuple[str, str]]:
     yield "--strict", "on" if run.strict else "off"
     yield "time", run.time.said
     yield "client", f"{run.client.implementation} {run.client.version}"
-    yield "client's profiles", _told(run.client.profiles)
-    yield "client's capabilities", _told(sorted(run.client.capabilities))
-    yield "client's declared_gaps", _told(sorted(run.client.declared_gaps))
+    yield "set of client profiles", _told(run.client.profiles)
+    yield "set of client capabilities", _told(sorted(run.client.capabilities))
+    yield "set of declared_gaps", _told(sorted(run.client.declared_gaps))
     yield "baseline", _told([str(each) for each in part.known])
 
 
@@ -168,11 +166,11 @@ def _missing(numbers: Sequence[int], of: int) -> str:
         return f"shard {numbers[0]} of {of} is missing; run it with --shard {numbers[0]}/{of}"
     names = ", ".join(map(str, numbers[:_SHOWN]))
     more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
-    return f"shards {names}{more} of {of} are missing; run each with --shard I/{of}"
+    return f"of {of} shards, these are missing: {names}{more}; run each with --shard I/{of}"
 
 
 def _check_cases(piece: Piece, needed: set[tuple[str, str]]) -> Iterator[ReadingError]:
-    """Yield an error for each kind of mistake in a shard's cases: repeated, foreign, missing."""
+    """Yield an error for each kind of mistake: repeated cases, foreign cases, missing cases."""
     counted = Counter((result.case, result.profile) for result in piece.run.results)
     duplicated = [key for key, number in counted.items() if number > 1]
     foreign = [key for key in counted if key not in needed]
@@ -186,7 +184,7 @@ def _check_cases(piece: Piece, needed: set[tuple[str, str]]) -> Iterator[Reading
             piece.where, f"has cases that do not belong to {piece.shard}: {_named(foreign)}"
         )
     if len(missing) != left:
-        but = f", although it declares only {left} as not played" if left else ""
+        but = f", but says that it left out {left}" if left else ""
         yield ReadingError(
             piece.where, f"lacks {len(missing)} of its cases{but}: {_named(missing)}"
         )

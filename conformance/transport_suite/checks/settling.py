@@ -1,4 +1,4 @@
-"""Each operation has one outcome, which all of its callers get, and then its connection closes."""
+"""All callers of an operation get the same outcome, and then its connection is closed."""
 
 import threading
 
@@ -28,7 +28,7 @@ def the_stream_is_closed_after_the_terminal_event(bench: Bench) -> None:
 
 @check("T6", "ARK-STR-5")
 def a_second_wait_returns_the_same_result(bench: Bench) -> None:
-    """A second wait returns the same result, without a request or a callback."""
+    """A second wait returns the same result, without another request or callback."""
     with bench.play(Scene(streams=[job(log(1))])) as play:
         first, heard = play.wait(), len(play.heard)
         same("second result", play.wait(), first)
@@ -96,7 +96,7 @@ def a_cancel_during_a_create_is_sent_after_it(bench: Bench) -> None:
         start = play.starting()
         play.came("create")
         cancel = play.cancelling()
-        same("cancels before the create's response", len(play.peer.asked("cancel")), 0)
+        same("cancels sent before the response to the create", len(play.peer.asked("cancel")), 0)
         gate.set()
         start.result()
         cancel.result()

@@ -1,8 +1,8 @@
 """Names that resolve slowly, wrongly or not at all, for clients in this process.
 
 The resolver replaces `socket.getaddrinfo`, which asyncio, trio, anyio, `http.client` and everything
-built on them call. Clients in another process, or with their own resolver (uvloop, c-ares), ask the
-real one, for which these names do not exist (RFC 6761, 6.4).
+built on them call. Clients in another process, and clients with their own resolver (uvloop,
+c-ares), ask the real DNS, where names under `.invalid` do not exist (RFC 6761, 6.4).
 """
 
 import socket
@@ -25,11 +25,11 @@ _SUFFIX: Final = "arkor-mock.invalid"
 
 @frozen
 class _Name:
-    """The result for one name; if it has no addresses, lookups fail with a temporary error."""
+    """What one name resolves to; if there are no addresses, lookups fail with a temporary error."""
 
     addresses: tuple[str, ...]
     seconds: float = 0.0
-    """The duration of a lookup."""
+    """How long a lookup takes."""
 
 
 @define(eq=False)
@@ -42,7 +42,7 @@ class Resolver:
     def add(self, addresses: Sequence[str], seconds: float = 0.0) -> str:
         """Return a new name for these addresses, in this order; each lookup takes `seconds`.
 
-        Without addresses, every lookup ends in EAI_AGAIN, a temporary failure.
+        Without addresses, every lookup fails with EAI_AGAIN, a temporary failure.
         """
         name = f"name-{len(self._names) + 1}.{_SUFFIX}"
         self._names[name] = _Name(tuple(addresses), seconds)
@@ -73,9 +73,9 @@ class Resolver:
 
     @contextmanager
     def installed(self) -> Generator[Self, None, None]:
-        """Replace `socket.getaddrinfo` in this process for the duration of a `with`.
+        """Replace `socket.getaddrinfo` in this process for the duration of a `with` block.
 
-        At the end, lookups that are still waiting return.
+        When the block ends, lookups that are still waiting return at once.
         """
         self._released.clear()
         before: object = socket.getaddrinfo

@@ -248,7 +248,7 @@ def test_runs_about_backends_are_not_merged(tmp_path: Path) -> None:
     path = saved(tmp_path, "run.json", backend_run(BROKEN))
     done = kit("report", "merge", path)
     assert (done.status, done.out) == (3, "")
-    assert "is a run against a backend; only runs against clients have shards" in done.err
+    assert "is a run against a backend; only a run against a client can be split" in done.err
 
 
 def test_what_passes_needs_no_cause(capsys: pytest.CaptureFixture[str]) -> None:
