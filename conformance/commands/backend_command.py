@@ -354,8 +354,8 @@ async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -
     Raise UsageError or NoBackend unless the user agrees.
     """
     text = (
-        f"This creates up to {amounts.jobs} jobs in {target.org}/{target.project} at {target.url} "
-        f"({plural(len(cases), 'case')}), and cancels them at the end. A broken backend may create "
+        f"This creates up to {plural(amounts.jobs, 'job')} in {target.org}/{target.project} at "
+        f"{target.url} ({plural(len(cases), 'case')}), and cancels them at the end. A broken backend may create "
         "up to 10 more, which are cancelled too."
     )
     say(text, err=True)

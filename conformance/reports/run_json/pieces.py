@@ -185,9 +185,8 @@ def _check_cases(piece: Piece, needed: set[tuple[str, str]]) -> Iterator[Reading
         )
     if len(missing) != left:
         but = f", but says that it left out {left}" if left else ""
-        yield ReadingError(
-            piece.where, f"lacks {len(missing)} of its cases{but}: {_named(missing)}"
-        )
+        which = f": {_named(missing)}" if missing else ""
+        yield ReadingError(piece.where, f"lacks {len(missing)} of its cases{but}{which}")
 
 
 def _named(keys: Sequence[tuple[str, str]]) -> str:
