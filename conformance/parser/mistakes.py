@@ -2,8 +2,8 @@
 
 A stream may reveal a mistake other than the one it was written for: a parser that delivers an
 unfinished block fails on every stream that ends with such a block. This module contains a parser
-that makes chosen mistakes. If its result is the same wrong one, the rules that belong to these mistakes
-are the broken ones.
+that makes chosen mistakes. If its result is the same wrong one, the rules that belong to these
+mistakes are the broken ones.
 """
 
 from collections import Counter

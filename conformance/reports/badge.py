@@ -17,7 +17,7 @@ _DIGITS: Final = 8
 
 
 def badge(run: Mapping[str, Json]) -> str:
-    """Return the badge; its label gives the specification's version and a short hash of the cases."""
+    """Return the badge; its label gives the specification's version and a hash of the cases."""
     top = Table("run", run)
     about = top.table("specification")
     profiles = [each for each in top.tables("profiles") if each.text("rank") not in UNRANKED]

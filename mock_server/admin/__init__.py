@@ -1,4 +1,4 @@
 """Control the mock over HTTP, from tests in any language.
 
-A test can start servers, change rules, release gates, read the journal and run checks.
+A test can start servers, add rules, open gates, read the journal and check what the client did.
 """

@@ -1,4 +1,4 @@
-"""The parts of a saved run that a comparison needs: its rules, and its verdicts by case and profile."""
+"""What a comparison needs from a saved run: its rules, and its verdicts by case and profile."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -152,7 +152,7 @@ def an_abort_in_a_callback_is_the_last_that_is_heard(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-7")
 def an_abort_in_a_hook_comes_before_the_event_after_it(bench: Bench) -> None:
-    """If the notice hook aborts, an event that the session has already returned is not delivered."""
+    """If the notice hook aborts, an event already returned by the session is not delivered."""
 
     def learn(play: Play, _: Notice) -> None:
         play.client.abort("a hook")
