@@ -95,8 +95,8 @@ OPERATIONS: Final = (
             "410": "The cursor is unknown or too old, or the job is gone (ARK-SRV-39, ARK-SRV-40).",
         },
         about="The stream begins after the event that `Last-Event-ID` names or, without that "
-        "header, with the first event (ARK-SRV-33, ARK-SRV-38). It continues until a terminal event, and "
-        "may contain comments anywhere.",
+        "header, with the first event (ARK-SRV-33, ARK-SRV-38). It continues until a terminal event "
+        "and may contain comments anywhere.",
         status="200",
     ),
     Operation(
