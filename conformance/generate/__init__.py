@@ -1,1 +1,1 @@
-"""Write the generated files of `spec/`."""
+"""Write the generated files in `spec/`."""

@@ -2,8 +2,8 @@
 
 A stream may reveal a mistake other than the one it was written for: a parser that delivers an
 unfinished block fails on every stream that ends with such a block. This module contains a parser
-that makes chosen mistakes. If that parser gets the same wrong result, the mistakes name the broken
-rules.
+that makes chosen mistakes. If its result is the same wrong one, the rules that belong to these
+mistakes are the broken ones.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ MISTAKES: Final = (
     *(KEEPS_BOM, HOLDS_A_CR_BACK, DELIVERS_THE_UNFINISHED, TAKES_NUL_IN_IDS),
     *(DELIVERS_WITHOUT_DATA, RETRIES_AT_A_BLANK_LINE, FORGETS_IDS_WITHOUT_DATA),
 )
-"""The known mistakes; each is represented by the rule that it breaks."""
+"""The known mistakes; each is identified by the rule that it breaks."""
 _MOST: Final = 3
 _UNDECODED: Final = "ARK-SSE-3"
 _BOM: Final = "\ufeff"
@@ -53,13 +53,13 @@ def explanations(
 
 
 def likeliest(all_explanations: Sequence[Sequence[tuple[str, ...]]]) -> list[tuple[str, ...]]:
-    """Choose an explanation for each wrong result: the one that explains the most results."""
+    """For each wrong result, choose the explanation that also fits the most other results."""
     counts = Counter(each for found in all_explanations for each in found)
     return [max(found, key=lambda each: counts[each]) for found in all_explanations]
 
 
 def parsed_with(stream: Stream, mistakes: Collection[str]) -> Parsed:
-    """Parse a stream with these mistakes, and return the result."""
+    """Parse a stream, making these mistakes on purpose; return the result."""
     text = stream.data.decode("utf-8", "replace")
     if KEEPS_BOM not in mistakes:
         text = text.removeprefix(_BOM)
@@ -76,7 +76,7 @@ def parsed_with(stream: Stream, mistakes: Collection[str]) -> Parsed:
 
 @define
 class _Block:
-    """Collects the fields of a block, and dispatches events at the end of each block."""
+    """Collects the fields of each block and, where the block ends, dispatches its event."""
 
     mistakes: Collection[str]
     cursor: str
@@ -128,7 +128,7 @@ class _Block:
 
 
 def _told(parsed: Parsed, reports: frozenset[str]) -> tuple[object, ...]:
-    """Return the parts of a result that the parser reports, for comparison."""
+    """Return only what the parser under test reports, so that two results can be compared."""
     cursors = "last_event_id" in reports
     events = [(e.type, e.data, e.last_event_id if cursors else None) for e in parsed.events]
     cursor = parsed.last_event_id if cursors else None

@@ -1,4 +1,4 @@
-"""Write a run as a badge: JSON that a shields.io endpoint badge reads.
+"""Turn a run into a badge: the JSON that a shields.io endpoint badge is drawn from.
 
 The badge is green only if every judged profile conforms without restriction; otherwise its text
 says what is missing.
@@ -17,7 +17,7 @@ _DIGITS: Final = 8
 
 
 def badge(run: Mapping[str, Json]) -> str:
-    """Return the badge; its label contains the specification's version and the set of cases."""
+    """Return the badge; its label gives the specification's version and a hash of the cases."""
     top = Table("run", run)
     about = top.table("specification")
     profiles = [each for each in top.tables("profiles") if each.text("rank") not in UNRANKED]
@@ -34,7 +34,7 @@ def badge(run: Mapping[str, Json]) -> str:
 
 
 def _message(profiles: Sequence[Table]) -> Iterator[str]:
-    """Yield each verdict with the names of its profiles."""
+    """Yield each verdict once, with the names of the profiles that received it."""
     found: dict[str, list[str]] = {}
     for profile in profiles:
         remarks = profile.texts("remarks")

@@ -1,4 +1,4 @@
-"""The result of the start-up probe: what the client's HTTP stack can detect."""
+"""The result of the start-up probe: which truncated bodies the client's HTTP stack can detect."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -9,7 +9,7 @@ from attrs import frozen
 from conformance.words import PROBED
 
 _FRAMING: Final[Mapping[str, str]] = {PROBED[0]: "chunked", PROBED[1]: "Content-Length"}
-"""Maps a capability in `needs` to the framing whose truncation it detects."""
+"""Maps each probed capability to the framing in which it detects a truncated body."""
 _ABILITY: Final = "tell a truncated body from a complete one"
 
 
@@ -36,7 +36,7 @@ class Stack:
     why: str = ""
 
     def lacking(self, needs: Sequence[str]) -> str:
-        """Return why cases with these needs do not apply; empty if they apply."""
+        """Return why cases with these needs do not apply, or an empty string if they do."""
         for need in needs:
             sight = self.sights.get(need, Sight.UNKNOWN)
             if sight is not Sight.TOLD:

@@ -1,4 +1,4 @@
-"""A backend of threads and plain sockets that sends exactly the bytes of a check's scripts."""
+"""A backend built on threads and plain sockets; a check's scripts choose every byte it sends."""
 
 import socket
 import ssl
@@ -40,7 +40,7 @@ class Asked:
 
 @define(eq=False)
 class Visit:
-    """One accepted connection, from the backend's side."""
+    """The backend's end of one accepted connection."""
 
     socket: socket.socket
     _buffer: bytes = field(default=b"", init=False)
@@ -81,7 +81,7 @@ class Visit:
 
     @staticmethod
     def pause(seconds: float = 0.01) -> None:
-        """Send nothing for some seconds."""
+        """Send nothing for the given number of seconds."""
         time.sleep(seconds)
 
     def until_left(self) -> None:
@@ -113,8 +113,9 @@ Script: TypeAlias = Callable[[Visit], None]
 
 @define(eq=False)
 class Peer:
-    """A backend: the nth request of a route is answered by the nth script, or by the last one.
+    """A backend that answers the nth request on a route with the route's nth script.
 
+    Once the scripts of a route have all been used, the last one answers every further request.
     If `early` is set, a create is answered before its body is read. All times are in seconds.
     """
 
@@ -122,7 +123,7 @@ class Peer:
     tls: ssl.SSLContext | None = None
     early: bool = False
     greeting: bytes = b""
-    """Bytes to send before any request; the backend then closes the connection."""
+    """If not empty, sent as soon as a client connects; the backend then closes the connection."""
     requests: list[Asked] = field(factory=list[Asked], init=False)
     visits: int = field(default=0, init=False)
     _open: set[socket.socket] = field(factory=set[socket.socket], init=False)
@@ -153,20 +154,20 @@ class Peer:
         return port
 
     def asked(self, route: str) -> list[Asked]:
-        """Return the requests of a route so far."""
+        """Return the requests received on a route so far."""
         with self._changed:
             return [each for each in self.requests if each.route == route]
 
     def came(self, route: str, number: int, patience: float) -> bool:
-        """Wait until a route has had `number` requests; return whether that happened."""
+        """Wait until a route has had `number` requests; return whether it had them in time."""
         return self._until(lambda: len(self.asked(route)) >= number, patience)
 
     def visited(self, patience: float) -> bool:
-        """Wait for a connection; return whether one arrived."""
+        """Wait for a connection; return whether one arrived in time."""
         return self._until(lambda: self.visits > 0, patience)
 
     def all_left(self, patience: float) -> bool:
-        """Wait until no connection is open; return whether that happened."""
+        """Wait until no connection is open; return whether that happened in time."""
         return self._until(lambda: not self._open, patience)
 
     def _until(self, condition: Callable[[], bool], patience: float) -> bool:

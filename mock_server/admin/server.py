@@ -1,7 +1,7 @@
 """The admin at `/__mock__/v1`: checks permissions, and starts and stops servers.
 
-It is an origin like the backend, but has its own listener, because an outage closes the port of a
-server.
+Like the backend, it is an `Origin`, but it has its own listener: a simulated outage closes the port
+of a server, and the admin must stay reachable.
 """
 
 import hmac
@@ -104,7 +104,7 @@ class Fleet:
 
 @define(eq=False)
 class LastWords:
-    """The response to a shutdown request; the shutdown begins after this has been sent."""
+    """The response to a shutdown request; the shutdown begins once it has been sent."""
 
     _shutdown: anyio.Event
     end: Ending = field(default=Ending.EOF, init=False)
@@ -123,7 +123,7 @@ class LastWords:
 
 @define(eq=False)
 class AdminOrigin:
-    """Serves `/__mock__/v1`. Writes need the token, and so do reads if `reads_need_token`."""
+    """Serves `/__mock__/v1`. Writes need the token; reads need it if `reads_need_token` is set."""
 
     fleet: Fleet
     token: str = field(repr=False)
@@ -160,7 +160,7 @@ class AdminOrigin:
         if not self.names.admit(host):
             raise Refusal(
                 403,
-                "the Host header is not a name of this server; allow it with --allow-host NAME",
+                "the Host header does not name this server; allow its name with --allow-host NAME",
             )
         if request.header("origin") not in {None, f"http://{host}", f"https://{host}"}:
             raise Refusal(
@@ -171,12 +171,12 @@ class AdminOrigin:
     def _check_token(self, request: Request, operation: Operation | None) -> None:
         reads = request.method in _READING and (operation is None or not operation.needs_token)
         if (self.reads_need_token or not reads) and not self.admits(request):
-            raise Refusal(401, "the token is missing or wrong; use the one in the ready line")
+            raise Refusal(401, "the token is missing or wrong; use the one printed at start-up")
         if operation is None:
             raise no_route(request.method, self._path(request).split("/"))
 
     def admits(self, request: Request) -> bool:
-        """Return whether a request has the admin's token."""
+        """Return whether a request carries the admin's token."""
         given = (request.header("authorization") or "").removeprefix("Bearer ")
         return hmac.compare_digest(given.encode(), self.token.encode())
 
@@ -283,7 +283,7 @@ class AdminServer:
     tls: TlsSettings | None = field(default=None, kw_only=True)
     """Certificates for every server; the admin itself does not use TLS."""
     log: LiveLog | None = field(default=None, kw_only=True)
-    """If given, prints the exchanges of every server."""
+    """If given, this log prints the exchanges of every server."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
     names: Sequence[str] = field(default=(), kw_only=True)
     """Additional names, `name` or `name:port`, to accept as Host; an invalid one raises OddHost."""
@@ -328,11 +328,11 @@ class AdminServer:
 
     @property
     def root(self) -> str:
-        """The URL of the page, without the token."""
+        """The URL of the admin's web page, without the token."""
         return f"http://{self._authority}{ROOT}"
 
     async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
-        """Start a server; raise OSError if the port is taken."""
+        """Start a server and return it; raise OSError if the port is taken."""
         if self._fleet is None:
             raise RuntimeError("the admin is not running; use it in `async with`")
         name = await self._fleet.start(scenario, port)

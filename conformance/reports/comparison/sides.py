@@ -1,4 +1,4 @@
-"""The parts of a saved run that a comparison needs: verdicts by case and profile, and rules."""
+"""What a comparison needs from a saved run: its rules, and its verdicts by case and profile."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from conformance.reports.summary import UNRANKED, missing
 from conformance.strict_data import Json, Table, UsageError
 
 Key = tuple[str, str]
-"""The id of a case, and a profile."""
+"""The id of a case and the name of a profile."""
 _LONGEST_NAME: Final = 40
 
 
@@ -22,13 +22,13 @@ class Verdict:
     word: str
     requires: tuple[str, ...]
     cited: tuple[str, ...]
-    """The rules that the findings cite, starting with those of the first finding."""
+    """The rules that the findings cite, starting with those that the first finding cites."""
     finding: tuple[str, str, str] | None
-    """The assertion, the expected and the actual result; None without a finding."""
+    """The assertion, the expected and the actual result; None if there is no finding."""
 
     @property
     def severity(self) -> int | None:
-        """2 if a rule that counts is broken, 1 for a warning, 0 for a pass; None if not judged."""
+        """0 for a pass, 1 for a warning, 2 for a worse verdict; None if the case was not judged."""
         return _SEVERITY.get(self.word)
 
 
@@ -53,7 +53,7 @@ class Rule:
 
 @frozen(kw_only=True)
 class Profile:
-    """The verdict of a run under one profile, as recorded in the run."""
+    """The verdict on the client or backend under one profile, as recorded in the run."""
 
     name: str
     rank: str
@@ -78,7 +78,7 @@ class Side:
     kit: str
     specification: str
     cases: str
-    """The hash of all cases that were active."""
+    """The hash of all cases of the specification version, chosen or not."""
     time: str
     strict: bool
     partial: str
@@ -120,7 +120,7 @@ def check_same_side(sides: Sequence[Side]) -> None:
 
 
 def is_history(sides: Sequence[Side]) -> bool:
-    """Return whether all runs are of the same client, or of the same backend."""
+    """Return whether all runs judge the same client or the same backend."""
     return len({side.client for side in sides}) == 1
 
 

@@ -125,7 +125,7 @@ def a_wait_after_a_rejected_one_goes_on(bench: Bench) -> None:
 
 @check("T5", "ARK-CAN-6")
 def a_callback_may_cancel(bench: Bench) -> None:
-    """A callback can call `cancel()` while the stream is paused; the wait then continues."""
+    """A callback can call `cancel()`, which sends a request and does not end the wait."""
 
     def hear(play: Play, event: TrainingEvent) -> None:
         if isinstance(event, TrainingLog):
@@ -152,7 +152,7 @@ def an_abort_in_a_callback_is_the_last_that_is_heard(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-7")
 def an_abort_in_a_hook_comes_before_the_event_after_it(bench: Bench) -> None:
-    """An abort in a hook prevents the delivery of an event that the session has already returned."""
+    """If the notice hook aborts, an event already returned by the session is not delivered."""
 
     def learn(play: Play, _: Notice) -> None:
         play.client.abort("a hook")

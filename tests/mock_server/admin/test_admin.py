@@ -242,9 +242,9 @@ async def test_shutdown_is_a_wish_that_the_process_hears() -> None:
 @pytest.mark.parametrize(
     ("headers", "status", "message"),
     [
-        ({"Authorization": ""}, 401, "use the one in the ready line"),
+        ({"Authorization": ""}, 401, "use the one printed at start-up"),
         ({"Authorization": "Bearer wrong"}, 401, "missing or wrong"),
-        ({"Host": "evil.example"}, 403, "is not a name of this server"),
+        ({"Host": "evil.example"}, 403, "does not name this server"),
         ({"Origin": "http://evil.example"}, 403, "other web pages cannot use the admin"),
     ],
 )
