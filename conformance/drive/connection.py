@@ -32,7 +32,7 @@ _SHOWN: Final = 300
 
 @define
 class DriverConnection:
-    """The connection to a running driver; `broken` says why it is unusable; otherwise None."""
+    """The connection to a running driver; `broken` says why it is unusable; None if it is usable."""
 
     command: Sequence[str]
     broken: str | None = field(default=None, init=False)

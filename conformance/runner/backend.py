@@ -3,8 +3,9 @@
 A backend stays open after its case until the end of the run, so that late requests are noticed. If
 the limit on open files is too low for that, a note says so, and the oldest backends are closed
 early. Ports are reused, and any program can connect, so a request counts as the client's only if it
-contains the nonce of the case. A request with the nonce of another case is recorded in that case,
-as a late request; a request without a known nonce comes from another program.
+contains the nonce of the case, or the case's own token. A request with the nonce of another case is
+recorded in that case, as a late request; a request without a known nonce comes from another
+program.
 """
 
 import errno
@@ -35,11 +36,11 @@ if sys.platform != "win32":
     import resource
 
 _FILES_EACH: Final = 2
-"""The files that an idle backend keeps open: a listening socket, and one that reserves its port."""
+"""What an idle backend keeps open: a listening socket, and one that reserves the port."""
 _FILES_BESIDE: Final = 256
-"""Open files needed for everything else: drivers, connections of running cases, and reports."""
+"""Files needed for everything except backends: drivers, connections of running cases, reports."""
 _FILES_WANTED: Final = 1024
-"""Open files to reserve for everything else if the system allows it; enough for many drivers."""
+"""The number of files to reserve for everything except backends; enough for many drivers."""
 _PORT: Final = "{port}"
 _PORTS_TRIED: Final = 5
 
@@ -59,7 +60,7 @@ class CaseBackend:
         return self._mock.base_url
 
     def push(self, frames: Sequence[ScriptedFrame]) -> None:
-        """Append events to the log of the job that a request named last."""
+        """Append events to the log of the last job that a request has named."""
         for frame in frames:
             self._mock.push(self._jobs[-1], frame)
 

@@ -92,7 +92,7 @@ def _length_fields(
 
 
 def _promise_of(status: int, pairs: Sequence[tuple[str, str]], arrived: Arrived) -> Promise:
-    """Return what a head with this status and these headers promises for the request."""
+    """Return what a head with this status and these headers promises in response to the request."""
     keep_alive = arrived.keep_alive and "close" not in listed(pairs, "connection")
     if arrived.request.method == "HEAD" or status in NO_BODY:
         return Promise(None, 0, keep_alive, bodiless=True)
