@@ -18,7 +18,7 @@ Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 class Endpoint(Value):
     """The backend's address, and the credentials to use there.
 
-    Raises ValueError for an address or a token that cannot be sent, TypeError if one is not a str.
+    Raises ValueError for a value that cannot be sent, and TypeError for one that is not a str.
     """
 
     base_url: str = field(validator=[IS_STR, is_base_url])
@@ -30,7 +30,7 @@ class Endpoint(Value):
 
     @property
     def origin(self) -> Origin:
-        """The origin of `base_url`, and the value of `Host`."""
+        """The origin of `base_url`; its `authority` is the value of `Host`."""
         return read_origin(self.base_url)
 
     @property
@@ -41,7 +41,7 @@ class Endpoint(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class Bounds(Value):
-    """Limits on how many bytes of a response are read, and for how many seconds."""
+    """Limits on how many bytes of a response are read, and on how many seconds that may take."""
 
     event: int = 8 * 2**20
     create_body: int = 2**20
@@ -67,7 +67,7 @@ class TrainingJob(Value):
     """A job as the backend describes it; `status` may be any string and is kept as received.
 
     Known statuses are queued, running, completed, failed and cancelled. Times are strings as the
-    backend sent them. `extra` holds the keys that this library does not know.
+    backend sent them. `extra` holds the keys that this library does not recognize.
     """
 
     id: str
@@ -85,7 +85,7 @@ class TrainingJob(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingResult(Value):
-    """The end of a job: its last known state, its artifacts, and the cursor of the last frame."""
+    """The outcome of a job: its last known state, its artifacts, and the cursor of the last frame."""
 
     job: TrainingJob
     artifacts: tuple[object, ...] = field(default=(), repr=masked_repr)
@@ -106,8 +106,8 @@ class LogDraft:
     """A `TrainingLog` under construction. Nearly all frames are logs, so creating one must be fast.
 
     Creating a frozen value takes as long as parsing its JSON, because attrs has to bypass the
-    freezing for every field. The fields of a draft are set by plain assignments; its class is then
-    changed to `TrainingLog`, which makes it as frozen as any other value.
+    freezing for every field. So the fields of a draft are set by plain assignments, and then its
+    class is changed to `TrainingLog`, which makes it as frozen as any other value.
     """
 
     __slots__ = (
@@ -162,7 +162,7 @@ class CheckpointSaved(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingCompleted(Value):
-    """The job succeeded. Terminal."""
+    """The job succeeded. This event is terminal."""
 
     metrics: JsonObject | None = field(default=None, repr=masked_repr)
     artifacts: tuple[object, ...] = field(default=(), repr=masked_repr)
@@ -173,7 +173,7 @@ class TrainingCompleted(Value):
 
 @frozen(kw_only=True, repr=False, eq=False)
 class TrainingFailed(Value):
-    """The job failed; the wait still resolves. Terminal."""
+    """The job failed; waiting for it still returns a result. This event is terminal."""
 
     error: str | None = None
     step: int | None = None
@@ -213,7 +213,7 @@ class Reconnecting(Value):
 
 @frozen(repr=False, eq=False)
 class CallbackFailed(Value):
-    """A callback raised an exception that does not end the wait; its event is not redelivered."""
+    """A callback raised an exception that does not end the wait; the event is not redelivered."""
 
     event: TrainingEvent
     error: Exception
@@ -229,7 +229,7 @@ class FrameSkipped(Value):
 
 @frozen(repr=False, eq=False)
 class Deprecated(Value):
-    """The backend announces that something in use will stop working (`Deprecation: true`)."""
+    """The backend warns that something this client uses will stop working (`Deprecation: true`)."""
 
     message: str
     sunset: str | None

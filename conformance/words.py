@@ -1,4 +1,4 @@
-"""Names shared by cases, drivers and reports: capabilities, time modes, kinds of errors."""
+"""Names shared by cases, drivers and reports: capabilities, time modes and kinds of errors."""
 
 from typing import Final
 
@@ -20,9 +20,9 @@ CAPABILITIES: Final = (
     "tls",
 )
 PROBED: Final = ("truncation.chunks", "truncation.length")
-"""Capabilities that drivers do not declare; the kit probes them when a run starts. They say whether
-the client's HTTP stack can tell a truncated body from a complete one: a body without its last
-chunk, or with fewer bytes than its Content-Length. A case can require them.
+"""Capabilities that drivers do not declare; the kit probes for them when a run starts. They say
+whether the client's HTTP stack notices that a body is truncated: that its last chunk is missing, or
+that it has fewer bytes than its Content-Length. A case can require them.
 """
 TIMES: Final = ("virtual", "scaled", "real")
 ERROR_KINDS: Final = (

@@ -3,7 +3,7 @@
 A signal handler, such as the one that turns Ctrl-C into a KeyboardInterrupt, may raise between any
 two steps of the interpreter. In the middle of a session's work, that would leave its state half
 changed. So the main thread holds signals back for the microseconds that the work takes, and lets
-them through while it sleeps or runs the application's code. To do this it temporarily replaces the
+them through while it sleeps or runs the application's code. To do this, it temporarily replaces the
 handlers written in Python; a handler that the application itself replaces is left alone.
 """
 
@@ -25,7 +25,7 @@ _HELD: Final = tuple(each for each in signal.Signals if each.name in _NAMES)
 
 @define(eq=False)
 class Shield:
-    """Holds signals back within a `with` block of the main thread, except while `outside` runs."""
+    """Holds signals back in a `with` block of the main thread, except while `outside` runs."""
 
     raised: BaseException | None = field(init=False, default=None)
     """The last exception that a handler raised."""

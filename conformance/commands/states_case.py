@@ -1,4 +1,4 @@
-"""Write a counter-example of `states` as a case, if the explored client fails that case."""
+"""Write a case from a counter-example of `states`, if the explored client fails that case."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,13 +24,13 @@ from conformance.states.graph import Breach
 from conformance.states.worlds import Setting
 from mock_server.net.kernel import LOOP
 
-_UNSEEN = "the client passes that case, so the fault in its session is not visible from outside"
+_UNSEEN = "the client passes it, so the fault in the client's session is not visible from outside"
 
 
 def write_case(
     setting: Setting, profile: Profile, breach: Breach, mutant: Mutant | None, path: Path
 ) -> None:
-    """Write a counter-example as a case, or print why that is impossible."""
+    """Write a case from a counter-example, or print why none was written."""
     known = load_requirements()
     try:
         case = case_of(setting, profile, breach, known)
@@ -44,7 +44,7 @@ def write_case(
         say(refusal(error, command), err=True)
         return
     if not fails:
-        say(f"the counter-example cannot be written as a case: {_UNSEEN}")
+        say(f"the case made from the counter-example was not written: {_UNSEEN}")
         return
     write_file(path, case_file(case, about(setting, profile, breach)), "--case")
     play = ["arkor-conformance", "run", *_strictly(case, known), "--file", str(path)]
@@ -58,6 +58,6 @@ async def _fails(case: Case, command: Sequence[str]) -> bool:
 
 
 def _strictly(case: Case, known: Mapping[str, Requirement]) -> tuple[str, ...]:
-    """Return `--strict` if the case cites only proposals, whose failures are otherwise warnings."""
+    """Return `--strict` if, without it, breaking the rules of the case would only be a warning."""
     binding = any(known[rule].fails(case.profiles[0], strict=False) for rule in case.requires)
     return () if binding else ("--strict",)

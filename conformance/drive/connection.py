@@ -1,7 +1,7 @@
 """Speak `arkor-drive/1` with one driver, one case at a time.
 
 The connection tracks which commands are unanswered and which trace the driver's messages belong
-to. An unexpected message ends the connection with a reason.
+to. An unexpected message makes the connection unusable; `broken` then says why.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ _SHOWN: Final = 300
 
 @define
 class DriverConnection:
-    """The connection to a running driver; `broken` is the reason why it is unusable, or None."""
+    """The connection to a running driver; `broken` says why it is unusable; None if it is usable."""
 
     command: Sequence[str]
     broken: str | None = field(default=None, init=False)
@@ -40,7 +40,7 @@ class DriverConnection:
     announced: int = field(default=0, init=False)
     """The number of sleeps that a driver without a virtual clock has announced in this case."""
     start_cost: float = field(default=0.0, init=False)
-    """Seconds of processor time until the driver answered `hello`; elapsed time if unknown."""
+    """Processor time until the driver answered `hello`, or elapsed time if unknown; in seconds."""
     _recorder: Recorder | None = field(default=None, init=False)
     _pending: dict[int, str] = field(factory=dict[int, str], init=False)
     _beckoned: dict[int, Callable[[], None] | None] = field(
@@ -63,7 +63,7 @@ class DriverConnection:
         self._beckoned = dict.fromkeys(self._beckoned)
 
     def ask(self, operation: str, name: str, arguments: Mapping[str, Json] | None = None) -> None:
-        """Send a command; record its answer as the result of `operation`."""
+        """Send the command `name`; record the answer to it as the result of `operation`."""
         self._number += 1
         self._pending[self._number] = operation
         if self._recorder is not None:
@@ -75,8 +75,8 @@ class DriverConnection:
     ) -> int:
         """Send a `wake` that does not end a sleep, and return its number for `came_back`.
 
-        The command advances the clock by `advance_ms`. `then` is called when the answer
-        arrives, unless `listen` has switched to another trace.
+        If `advance_ms` is given, the command also advances the driver's clock by that much. `then`
+        is called when the answer arrives, unless `listen` has been called in the meantime.
         """
         self._number += 1
         self._beckoned[self._number] = then
@@ -89,7 +89,7 @@ class DriverConnection:
         return number not in self._beckoned
 
     def wake(self, number: int) -> None:
-        """End the driver's sleep `number`; the driver does not answer this command."""
+        """End the driver's sleep with this number; the driver does not answer the command."""
         self._process.send(command(None, "wake", {"n": number}))
 
     def drain(self) -> None:
@@ -101,7 +101,7 @@ class DriverConnection:
         return self._process.busy_seconds()
 
     def memory(self) -> int | None:
-        """Return the driver's memory in bytes, or None if the system does not report it."""
+        """Return the memory use of the driver and its descendants in bytes, or None if unknown."""
         return self._process.memory()
 
     @property
@@ -116,12 +116,12 @@ class DriverConnection:
 
     @property
     def log(self) -> str:
-        """The first and the last lines of the driver's standard error."""
+        """The first and last lines that the driver wrote to its standard error."""
         return str(self._process.log)
 
     @property
     def unanswered(self) -> Sequence[str]:
-        """The operations that were started but have not settled."""
+        """The operations whose commands the driver has not answered yet."""
         return tuple(self._pending.values())
 
     async def stop(self) -> None:
@@ -133,7 +133,7 @@ class DriverConnection:
             await self._process.stop()
 
     def introduced(self) -> Identity:
-        """Return the identity of the driver; raise DriverUnusable if it did not answer hello."""
+        """Return the driver's identity; raise DriverUnusable if the driver did not answer hello."""
         if self.identity is None:
             raise DriverUnusable("did not answer hello")
         return self.identity
@@ -141,7 +141,7 @@ class DriverConnection:
     def introduce(self, recorder: Recorder, waited: float) -> None:
         """Read the answer to `hello` from a trace; raise DriverUnusable if there is none.
 
-        `waited` is the number of seconds that the driver had to answer.
+        `waited` is how many seconds the kit waited for the answer.
         """
         busy = self.busy_seconds()
         self.start_cost = waited if busy is None else busy
@@ -149,7 +149,7 @@ class DriverConnection:
         if settled is None or not isinstance(settled.fact, Settled):
             said = f"; it wrote:\n{self.log}" if self.log else ""
             silent = f"did not answer hello within {waited:.0f} s"
-            hint = "" if said else "; make sure that it flushes each line"
+            hint = "" if said else "; make sure that it flushes its output after each line"
             if self.broken is None:
                 raise DriverSilent(silent + hint + said)
             raise DriverUnusable(self.broken + said)
@@ -161,7 +161,7 @@ class DriverConnection:
             raise DriverUnusable(str(error)) from error
 
     async def read(self) -> None:
-        """Read the driver's output until it ends or is stopped; run this in its own task."""
+        """Read what the driver writes until it exits or is stopped; run this in its own task."""
         self._began = True
         try:
             with self._reading:
@@ -193,7 +193,7 @@ class DriverConnection:
         return self.identity is not None and VIRTUAL_CLOCK in self.identity.capabilities
 
     def _announce(self, recorder: Recorder) -> None:
-        """Note, once per case, that the kit will not end an announced sleep."""
+        """Count an announced sleep; note, once per case, that the kit does not end such sleeps."""
         self.announced += 1
         if self.announced == 1:
             recorder.add(

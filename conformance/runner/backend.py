@@ -1,10 +1,11 @@
 """The mock backends of a run: one per case, recorded in the trace of the case.
 
 A backend stays open after its case until the end of the run, so that late requests are noticed. If
-the system allows too few open files, the oldest backend is closed, with a note. Ports are reused
-and any program can connect, so a request counts as the client's only if it has a nonce of the case.
-A request with a nonce of another case is recorded in that case as a late request; a request without
-a known nonce comes from another program.
+the limit on open files is too low for that, a note says so, and the oldest backends are closed
+early. Ports are reused, and any program can connect, so a request counts as the client's only if it
+contains the nonce of the case, or the case's own token. A request with the nonce of another case is
+recorded in that case, as a late request; a request without a known nonce comes from another
+program.
 """
 
 import errno
@@ -35,11 +36,11 @@ if sys.platform != "win32":
     import resource
 
 _FILES_EACH: Final = 2
-"""Files that a backend without connections keeps open: its port and a placeholder for the port."""
+"""What an idle backend keeps open: a listening socket, and one that reserves the port."""
 _FILES_BESIDE: Final = 256
-"""Open files needed for everything but backends: drivers, connections of running cases, reports."""
+"""Files needed for everything except backends: drivers, connections of running cases, reports."""
 _FILES_WANTED: Final = 1024
-"""The number of open files to reserve for everything except backends; enough for many drivers."""
+"""The number of files to reserve for everything except backends; enough for many drivers."""
 _PORT: Final = "{port}"
 _PORTS_TRIED: Final = 5
 
@@ -59,18 +60,18 @@ class CaseBackend:
         return self._mock.base_url
 
     def push(self, frames: Sequence[ScriptedFrame]) -> None:
-        """Append events to the log of the job that was requested last."""
+        """Append events to the log of the last job that a request has named."""
         for frame in frames:
             self._mock.push(self._jobs[-1], frame)
 
     def open_gate(self, name: str) -> None:
-        """Open a gate, so that whatever waits at it continues."""
+        """Open a gate, so that whatever is waiting at it continues."""
         self._recorder.add(Noted("kit", f"opens the gate {name}"))
         self._mock.gate(name).open()
 
 
 def _with_port(scenario: Scenario) -> tuple[Scenario, Listener]:
-    """Fill in the port, which a scenario needs for redirects to another origin."""
+    """Fill in the backend's port, which a scenario needs for redirects to another origin."""
     ports: list[int] = []
 
     def change(part: object) -> object:
@@ -99,26 +100,26 @@ class Backends:
 
     _group: TaskGroup = field(alias="group")
     most: int
-    """The number of backends that stay open after their case."""
+    """How many backends can stay open after their cases."""
     spare_files: int
     """The number of files that the process may open for drivers and their connections."""
     _over: deque[anyio.Event] = field(factory=deque[anyio.Event], init=False)
     _known: dict[str, Recording] = field(factory=dict[str, Recording], init=False)
-    """The recording of each case, by the nonce in its requests."""
+    """The recording of each case, by the case's nonce."""
 
     @classmethod
     @asynccontextmanager
     async def opened(
         cls, count: int, note: Callable[[str], None]
     ) -> AsyncGenerator["Backends", None]:
-        """Keep up to `count` backends open until the end of the block, if the system allows it."""
+        """Keep up to `count` backends open until the block ends, or as many as the system allows."""
         most, spare = _affordable(count)
         if most < count:
             needed = count * _FILES_EACH + _FILES_BESIDE
-            more = f" (ulimit -n {needed} would do)" if MOST_SOCKETS is None else ""
+            more = f" (ulimit -n {needed} would be enough)" if MOST_SOCKETS is None else ""
             note(
-                "the limit on open files is too low: a late request is noticed only in the newest "
-                f"{most} cases, not in all {count}{more}"
+                f"the limit on open files is too low: only {most} of {count} backends can stay open "
+                f"until the end of the run, to catch late requests{more}"
             )
         async with anyio.create_task_group() as group:
             yield cls(group, most, spare)
@@ -129,7 +130,7 @@ class Backends:
     ) -> CaseBackend:
         """Open the backend of a case; raise ScenarioError for a fault that the mock cannot inject.
 
-        `drain` is called before an action of the client is recorded, so that messages that the
+        `drain` is called before each action of the client is recorded, so that messages that the
         driver sent earlier come first in the trace.
         """
         recording = self._known[nonces.nonce] = Recording(recorder, drain)
@@ -154,7 +155,7 @@ class Backends:
         return CaseBackend(mock, recording.recorder, done, recording.jobs)
 
     def _claims(self, nonces: Nonces, request: Request) -> bool:
-        """Return whether a request belongs to the case; record it elsewhere if it does not."""
+        """Return whether a request belongs to the case; if not, record it as late or foreign."""
         target, body = request.target, request.body.decode("utf-8", "replace")
         authorization = request.header("authorization") or ""
         if nonces.claim(target, authorization, body):
@@ -168,7 +169,7 @@ class Backends:
         return False
 
     def release(self, backend: CaseBackend) -> None:
-        """Keep the backend of a finished case open; close the oldest one if there are too many."""
+        """Keep the backend of a finished case open; if that makes too many, close the oldest."""
         self._over.append(backend.done)
         if len(self._over) > self.most:
             self._over.popleft().set()

@@ -1,4 +1,4 @@
-"""The responses of the backend, as values that a carrier sends."""
+"""The responses of the backend, as values for a carrier (the program that injects the faults)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -45,7 +45,7 @@ class Stream:
 
 @frozen
 class Listing:
-    """A job and its events so far, as one JSON object that may be long."""
+    """A job and its events so far, as one JSON object, which may be long."""
 
     job: Job
     status: int = 200
@@ -68,7 +68,7 @@ class Listing:
 
     @property
     def short(self) -> bool:
-        """Whether the listing fits into one piece."""
+        """Whether the listing fits in one piece."""
         begin = self.job.forgotten
         frames = self.job.log[begin : begin + _AT_ONCE + 1]
         return len(frames) <= _AT_ONCE and sum(len(frame.raw) for frame in frames) <= _PIECE
@@ -79,14 +79,14 @@ Answer = Reply | Follow | Stream | Listing
 
 @frozen
 class Later:
-    """A delayed response; after the delay, `make` builds it, given the monotonic time."""
+    """A delayed response; `make` builds it after the delay, from the monotonic time."""
 
     seconds: float
     make: Callable[[float], Answer]
 
 
 class BackendFull(Exception):
-    """The jobs and projects of clients would take more memory than `limits.job_bytes`."""
+    """Storing a job or project would exceed `limits.job_bytes` or the limit on projects."""
 
 
 def reply_json(status: int, value: Mapping[str, object]) -> Reply:

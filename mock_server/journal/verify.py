@@ -16,6 +16,7 @@ from mock_server.journal.records import Record, RequestReceived
 from mock_server.requests import header_matches
 from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import Route
+from mock_server.scenario.words.declaring import count_of
 from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.strict.shapes import (
     ScenarioError,
@@ -54,10 +55,14 @@ class Wanted:
     target: str | None = word(text(), "the target, exactly as sent", default=None)
     job: str | None = word(text(), "the job's id, percent-decoded", default=None)
     headers: Mapping[str, str] | None = word(
-        mapping(text()), "headers; `*` for any value, `!` for absent", default=None
+        mapping(text()),
+        "the headers; `*` matches any value, and `!` matches if the header is absent",
+        default=None,
     )
     json: object = word(anything(), "what the JSON body must contain", default=None)
-    last_event_id: str | None = word(text(), "the cursor; `!` for none", default=None)
+    last_event_id: str | None = word(
+        text(), "the cursor; `!` matches if there is none", default=None
+    )
     authorized: bool | None = word(
         flag(), "whether the request had an Authorization header", default=None
     )
@@ -103,7 +108,7 @@ def _header(name: str, wanted: str, request: RequestReceived) -> list[str]:
 
 
 def _json_differences(where: str, wanted: object, got: object) -> list[str]:
-    """Compare tables key by key; keys that `wanted` does not have may have any value."""
+    """Return the differences; compare tables key by key, ignoring keys missing from `wanted`."""
     if is_table(wanted) and is_table(got):
         return [
             difference
@@ -181,7 +186,7 @@ class Requests:
 
 
 def _listed(found: list[RequestReceived]) -> str:
-    """List the matching requests, for a message about too many of them."""
+    """List the matching requests, for a message that says there are too many."""
     lines = [f"\n  matched: {_place(each)}" for each in found[:_LISTED]]
     more = len(found) - _LISTED
     return "".join(lines) + (f"\n  and {more} more" if more > 0 else "")
@@ -200,7 +205,7 @@ class Verify:
     _unopened: Sequence[str] = field(factory=tuple, repr=False)
 
     def __repr__(self) -> str:
-        return f"<Verify: {len(self.requests(Wanted()).found)} requests so far>"
+        return f"<Verify: {count_of(len(self.requests(Wanted()).found), 'request')} so far>"
 
     def requests(self, wanted: Wanted) -> Requests:
         """Select the requests that match `wanted`."""
@@ -223,19 +228,19 @@ class Verify:
         return self.route(Route.CANCEL, **words)
 
     def resume_chain(self, job: Job | str | None = None) -> None:
-        """Require the right Last-Event-ID in every stream request of one job, or of all jobs."""
+        """Require the right Last-Event-ID in every stream request for one job, or for all jobs."""
         _raise(resume_problems(self._records, job.id if isinstance(job, Job) else job))
 
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
-        """Require that the client follows the protocol's rules; see `conduct_problems`."""
+        """Require that the client has followed the protocol's rules; see `conduct_problems`."""
         _raise(conduct_problems(self._records, profile, max_attempts))
 
     def gates_opened(self) -> None:
-        """Require that every gate that something waited at was opened, except `never`."""
+        """Require that every gate that was waited at has been opened, except the gate `never`."""
         _raise(self.unopened_gates())
 
     def unopened_gates(self) -> list[str]:
-        """Return a message for every gate that something waited at but that was never opened."""
+        """Return a message for every gate that was waited at but never opened."""
         return list(self._unopened)
 
     def rules_fired(self) -> None:
@@ -243,7 +248,7 @@ class Verify:
         _raise(self.idle_rules())
 
     def idle_rules(self) -> list[str]:
-        """List the rules that never fired, with the number of requests to each one's route."""
+        """List the rules that never fired, each with the number of requests to its route."""
         return [
             f"{_named(index, rule)}: never fired{self._seen(rule)}"
             for index, rule, fired in self._rules
@@ -259,8 +264,8 @@ class Verify:
             if isinstance(each, RequestReceived) and each.route is rule.on.route
         ]
         attempt = rule.on.attempt
-        asked = "" if attempt is None else f"; the rule applies only to attempt {attempt}"
-        return f"; requests of route {rule.on.route.value}: {len(of_route)}{asked}"
+        asked = "" if attempt is None else f"; the rule applies only if attempt is {attempt}"
+        return f"; requests to route {rule.on.route.value}: {len(of_route)}{asked}"
 
 
 def _named(index: int, rule: Rule) -> str:
@@ -277,7 +282,7 @@ def _check_wanted(wanted: Wanted, where: str) -> None:
         if is_secret_name(name) and value not in {"*", "!"} and REDACTED not in value:
             raise ScenarioError(
                 f"{where or 'verify'}: headers: the journal does not keep credentials; for {name}, "
-                "use '*' for any value or '!' for none"
+                "use '*' (any value) or '!' (no such header)"
             )
 
 

@@ -1,8 +1,8 @@
 """The body of a response: what the head promises about it, and how it is sent.
 
 A client learns from the head where the body ends and whether the connection stays open (RFC 9112,
-6.3 and 9.3). The server derives both from the same head, after all rules have changed it, and acts
-accordingly unless a fault says otherwise.
+6.3 and 9.3). The server derives both from the same head, after all rules have been applied to it,
+and acts accordingly unless a fault says otherwise.
 """
 
 import re
@@ -30,7 +30,7 @@ class Promise:
     """What a head promises: where the body ends, and whether another request may follow."""
 
     framing: Framing | None
-    """How the end of the body is marked; None for a body of a known length."""
+    """How the end of the body is marked; None if the length of the body is known."""
     length: int
     """The known length of the body, in bytes."""
     keep_alive: bool
@@ -51,7 +51,7 @@ BROKEN: Final = Promise(Framing.CLOSE, 0, keep_alive=False)
 def announced(
     head: Head, plan: HeadPlan, arrived: Arrived, length: int | None
 ) -> tuple[bytes, Promise]:
-    """Return the bytes of the head of a response, and what it promises.
+    """Return a response's head as bytes, and what that head promises.
 
     `length` is the length of the body in bytes; None if it is not known yet.
     """
@@ -72,7 +72,7 @@ def announced(
 def _length_fields(
     head: Head, plan: HeadPlan, arrived: Arrived, length: int | None
 ) -> tuple[tuple[str, str], ...]:
-    """Return the header fields that give the length of the body."""
+    """Return the header fields to add so that the client can tell where the body ends."""
     if plan.content_length:
         return tuple(("Content-Length", str(value)) for value in plan.content_length)
     said = {name.lower() for name, _ in head.headers}
@@ -92,7 +92,7 @@ def _length_fields(
 
 
 def _promise_of(status: int, pairs: Sequence[tuple[str, str]], arrived: Arrived) -> Promise:
-    """Return what the head of the response to this request promises."""
+    """Return what a head with this status and these headers promises in response to the request."""
     keep_alive = arrived.keep_alive and "close" not in listed(pairs, "connection")
     if arrived.request.method == "HEAD" or status in NO_BODY:
         return Promise(None, 0, keep_alive, bodiless=True)
@@ -130,7 +130,7 @@ class _Compressor(Protocol):
 
 @define(eq=False)
 class Body:
-    """One response body, sent with the framing that its head promises."""
+    """One response body, sent with the framing that the head promises."""
 
     _wire: Wire
     promise: Promise
@@ -139,11 +139,11 @@ class Body:
     """How many bytes of the body were sent, not counting chunk framing."""
 
     def compress(self) -> None:
-        """Compress everything that follows with gzip, flushed after each piece."""
+        """From now on, compress the body with gzip, and flush the compressor after each piece."""
         self._gzip = zlib.compressobj(wbits=_GZIP)
 
     async def send(self, pieces: Sequence[bytes]) -> None:
-        """Send some pieces together, each in its own chunk, or raise OSError."""
+        """Send the pieces together, each as its own chunk if chunked; raise OSError if that fails."""
         if self.promise.bodiless:
             return
         if (gzip := self._gzip) is not None:
@@ -161,7 +161,7 @@ class Body:
     async def finish(self, extra: bytes) -> bool:
         """End the body, then send `extra`; return whether the connection can be used again.
 
-        Raises OSError.
+        Raise OSError if sending fails.
         """
         last = b"0\r\n\r\n" if self.promise.framing is Framing.CHUNKED else b""
         if self._gzip is not None and not self.promise.bodiless:

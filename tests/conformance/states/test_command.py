@@ -71,7 +71,7 @@ def test_a_case_that_the_client_passes_is_not_written(tmp_path: Path) -> None:
     words = ["--world", "cancel", "--mutant", "cancel.does-not-send-the-cancel"]
     found = kit("states", *words, "--case", str(case))
     assert found.status == 1
-    assert "the counter-example cannot be written as a case: the client passes" in found.out
+    assert "the case made from the counter-example was not written: the client passes" in found.out
     assert not case.exists()
 
 

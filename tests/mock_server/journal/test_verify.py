@@ -252,6 +252,6 @@ async def test_a_rule_that_never_acted_is_named_with_what_came() -> None:
         with pytest.raises(VerificationError) as caught:
             mock.verify.rules_fired()
     assert str(caught.value) == (
-        "rule 1 (third try): never fired; requests of route stream: 1; "
-        "the rule applies only to attempt 3"
+        "rule 1 (third try): never fired; requests to route stream: 1; "
+        "the rule applies only if attempt is 3"
     )

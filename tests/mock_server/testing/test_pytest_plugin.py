@@ -102,7 +102,7 @@ def test_lax(mock_server):
     pass
 """)
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*rule 1: never fired; requests of route me: 0*"])
+    result.stdout.fnmatch_lines(["*rule 1: never fired; requests to route me: 0*"])
 
 
 def test_a_failure_shows_the_seed_and_the_journal_and_no_idle_rule(run: Run) -> None:
