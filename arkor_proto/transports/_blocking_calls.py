@@ -1,4 +1,4 @@
-"""Calls outside a trainer: one request and one response, in the calling thread."""
+"""Calls that need no trainer: one request and one response each, in the calling thread."""
 
 import math
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from arkor_proto._types import Bounds, Request
 from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
-"""Takes the head and each piece of a 2xx response's body, then b""; returns True to stop."""
+"""Takes the head of a 2xx response and a piece of its body, finally b""; returns True to stop."""
 
 
 @frozen(eq=False)
 class _Call:
-    """A request, with what reads a 2xx response to it, what hides its tokens, and a silence limit."""
+    """A request, the reader of a 2xx response, the hider of its tokens, and the longest silence."""
 
     what: str
     request: Request
@@ -30,13 +30,13 @@ class _Call:
 
 @define(eq=False)
 class Caller:
-    """Makes calls. Raises StatusError for a refusal and TransportError if the network fails."""
+    """Makes calls; raises StatusError if one is refused, TransportError if the network fails."""
 
     connector: Connector
     bounds: Bounds
 
     def read(self, request: Request, hider: Hider) -> bytes:
-        """Return the whole body of a 2xx response, within the limits on its size and time."""
+        """Return the whole body of a 2xx response, within the limits on size and time."""
         whole = WholeBody(hider, self.bounds)
         self._make(_Call("response", request, whole.take, hider), self.connector.timeouts.answer)
         return bytes(whole.body)

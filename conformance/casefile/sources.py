@@ -1,4 +1,4 @@
-"""Where a rule comes from: the kind of its source, and what it cites.
+"""Where a rule comes from: the kind of its source, and what the source cites.
 
 `spec/sources.md` explains which kinds of sources count under which profile, and lists the
 statements that a published rule can cite.
@@ -42,7 +42,7 @@ class Source:
     cites: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return the source as the specification writes it: `published: W-2, R-1`."""
+        """Return the source as the specification writes it, for example `published: W-2, R-1`."""
         return f"{self.kind.value}: {', '.join(self.cites)}" if self.cites else self.kind.value
 
     def counts(self, profile: str, *, strict: bool = False) -> bool:
@@ -63,7 +63,7 @@ class Source:
 
 
 def load_statements(path: Path) -> tuple[str, ...]:
-    """Return the ids of the published statements in `sources.md`, or raise ReadingError."""
+    """Return the ids of the statements in `sources.md`; raise ReadingError if there are none."""
     found = tuple(_ROW.findall(path.read_text("utf-8")))
     if not found:
         raise ReadingError(path.name, "has no table of statements with anchors")
@@ -77,7 +77,7 @@ def _source(written: str, where: str) -> Source:
         raise ReadingError(where, f"{name!r} is not a kind of source; {nearest(name, kinds)}")
     cites = tuple(cite.strip() for cite in rest.split(",")) if colon else ()
     if len(set(cites)) != len(cites):
-        raise ReadingError(where, f"{written!r} cites the same place twice")
+        raise ReadingError(where, f"{written!r} cites the same thing twice")
     source = Source(kinds[name], cites)
     _check(where, source)
     return source
@@ -88,7 +88,7 @@ SOURCE: Final[Shape[Source]] = converted(text(), _source)
 
 
 def check_statements(where: str, source: Source, statements: Collection[str]) -> None:
-    """Raise ScenarioError if the source cites a statement that `sources.md` does not have."""
+    """Raise ScenarioError if the source cites a statement that `sources.md` does not list."""
     if source.kind is SourceKind.PUBLISHED:
         for cite in source.cites:
             _among(where, cite, statements, "statement of sources.md")
@@ -97,24 +97,24 @@ def check_statements(where: str, source: Source, statements: Collection[str]) ->
 def _check(where: str, source: Source) -> None:
     match source.kind:
         case SourceKind.PUBLISHED:
-            _need(where, source, "the statements of sources.md, as in 'published: S-1'")
+            _need(where, source, "statements of sources.md, as in 'published: S-1'")
         case SourceKind.INTERFACE:
-            _need(where, source, "the calls, as in 'interface: create'")
+            _need(where, source, "calls, as in 'interface: create'")
             for cite in source.cites:
                 _among(where, cite, (*CALLS, EVERY_CALL), "call")
         case SourceKind.STANDARD:
-            _need(where, source, "the section, as in 'standard: RFC 8259 §6'")
+            _need(where, source, "a section, as in 'standard: RFC 8259 §6'")
             for cite in source.cites:
                 if not _SECTION.fullmatch(cite):
                     raise ReadingError(
                         where,
-                        f"{cite!r} is not a section of a standard; write 'RFC 8259 §6', "
-                        "'WHATWG 9.2.6' or 'Fetch HTTP-redirect fetch'",
+                        f"{cite!r} is not a section of a standard; write, for example, "
+                        "'RFC 8259 §6', 'WHATWG 9.2.6' or 'Fetch HTTP-redirect fetch'",
                     )
         case SourceKind.PROPOSAL | SourceKind.OBSERVED:
             if source.cites:
                 raise ReadingError(
-                    where, f"{source.kind.value!r} cites no source; give the reason in 'why'"
+                    where, f"{source.kind.value!r} must not cite anything; give the reason in 'why'"
                 )
         case never:
             assert_never(never)

@@ -19,12 +19,12 @@ VECTOR: Final = (
     *("id", "requires", "level", "profiles", "needs", "why", "config", "server", "hold", "step"),
     "expect",
 )
-"""The keys that every compiled case has."""
+"""The keys that every case has in these files."""
 DIRECTORY: Final = Path("vectors") / "cases"
 
 
 def vector(case: Case) -> Mapping[str, Json]:
-    """Return one case as plain data; `server` and `expect` have the format of case files."""
+    """Return one case as plain data; `server` and `expect` look as they do in a case file."""
     return {
         "id": case.id,
         "requires": list(case.requires),

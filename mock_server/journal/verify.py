@@ -49,7 +49,7 @@ class Wanted:
 
     route: Route | None = word(choice(Route), "the call", default=None)
     attempt: Span | None = word(
-        span(), "the number of the request within its route, counting from 1", default=None
+        span(), "the request's number within its route, counting from 1", default=None
     )
     method: str | None = word(text(), "the method", default=None)
     target: str | None = word(text(), "the target, exactly as sent", default=None)

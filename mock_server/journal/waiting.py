@@ -31,7 +31,7 @@ class Milestone:
 
     route: Route | None = word(choice(Route), "the call", default=None)
     attempt: int = word(
-        integer(1, MANY), "the number of the request within its route, counting from 1", default=1
+        integer(1, MANY), "the request's number within its route, counting from 1", default=1
     )
     frame: int | None = word(integer(1, MANY), "the frame with this index was sent", default=None)
     answered: bool = word(flag(), "the head of its response was sent", default=False)

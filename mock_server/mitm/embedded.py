@@ -2,7 +2,7 @@
 # mitmproxy is only partly typed.
 """Run mitmproxy with the addon in a thread of this process.
 
-Only one can run at a time, because mitmproxy's `ctx.master` is global to the process.
+Only one mitmproxy can run at a time, because mitmproxy's `ctx.master` is global to the process.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class NotStarted(RuntimeError):
 
 @frozen
 class Embedded:
-    """A running mitmproxy in this process."""
+    """A mitmproxy that runs in this process."""
 
     base_url: str
     _addon: ArkorAddon = field(repr=False)
@@ -44,7 +44,7 @@ class Embedded:
         return list(self._addon.journal.records)
 
     def open_gate(self, name: str) -> None:
-        """Open a gate, for streams that are waiting at it and for later ones.
+        """Open a gate for the streams that are waiting at it and for all later streams.
 
         Raise ScenarioError if no rule waits at a gate with this name.
         """
@@ -55,7 +55,7 @@ class Embedded:
 
 @contextmanager
 def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embedded, None, None]:
-    """Run mitmproxy in front of `upstream` for the duration of a `with`.
+    """Run mitmproxy in front of `upstream` for the duration of a `with` block.
 
     Raise ScenarioError if mitmproxy does not support the scenario, and NotStarted if it does not
     open a port in time.
@@ -72,7 +72,7 @@ def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embe
 
 @asynccontextmanager
 async def _running(addon: ArkorAddon, mode: str, directory: str) -> AsyncGenerator[str, None]:
-    """Run mitmproxy for the duration of a `with`; yield its URL, or raise NotStarted."""
+    """Run mitmproxy for the duration of a `with` block; yield its URL, or raise NotStarted."""
     matched = options.Options(confdir=directory, mode=[mode])
     master, server = Master(matched), proxyserver.Proxyserver()
     master.addons.add(core.Core(), server, next_layer.NextLayer(), tlsconfig.TlsConfig(), addon)
@@ -97,4 +97,4 @@ async def _port_of(server: proxyserver.Proxyserver, running: asyncio.Task[None])
             if failure is not None:
                 raise NotStarted(f"mitmproxy: {failure}") from failure
         await asyncio.sleep(_POLL)
-    raise NotStarted(f"mitmproxy: did not open a port within {_START_TIME:g} s")
+    raise NotStarted(f"mitmproxy did not open a port within {_START_TIME:g} s")

@@ -1,6 +1,6 @@
-"""Read the requests of one connection, with h11 and with limits.
+"""Read the requests of one connection with h11, within limits on their size and time.
 
-Every request gets a new h11 connection, because h11 would not read another request after a
+Every request gets a new h11 connection, because h11 reads no further request after a
 `CONNECT` or a `Connection: close`.
 """
 
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 class ClientLeft(Exception):
-    """The client closed the connection before the end of a request; the message is fin or rst."""
+    """The client closed the connection before a whole request arrived; `str()` is fin or rst."""
 
 
 @frozen
@@ -63,7 +63,7 @@ class RequestReader:
     _held: int = field(default=0, init=False)
     """How many bytes of this connection are counted in the service's `open_bytes`."""
     _dropped: bool = field(default=False, init=False)
-    """Whether bytes of a request were dropped."""
+    """Whether bytes from the client were dropped instead of being read as a request."""
     _used: bool = field(default=False, init=False)
     """Whether a request has already been read on this connection."""
     asked: Request | None = field(default=None, init=False)
@@ -97,7 +97,7 @@ class RequestReader:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 
     async def stays_silent(self, seconds: float) -> bool:
-        """Return whether no other request begins in time; raise ClientLeft if the client leaves."""
+        """Return whether no request begins for `seconds`; raise ClientLeft if the client closes."""
         if self._http.trailing_data[0]:
             return False
         with anyio.move_on_after(seconds):
@@ -111,7 +111,7 @@ class RequestReader:
         self._hold(-self._held)
 
     async def watch(self, is_idle: Callable[[], bool]) -> str | None:
-        """Continue reading while a request is answered; return how the client closed: fin or rst.
+        """Keep reading while a request is answered; return how the client closed (fin or rst).
 
         Stops reading after `header_bytes`: a client that sends more has to wait for its response
         first. While `is_idle()` is true, that wait could last forever, and unread bytes would hide
@@ -176,14 +176,14 @@ class RequestReader:
         return Arrived(request, plan, notes, keep_alive, modern)
 
     async def _invite_body(self) -> None:
-        """Send 100 if the client waits for it before sending a body (RFC 9110, 10.1.1)."""
+        """Send a 100 if the client waits for one before sending a body (RFC 9110, 10.1.1)."""
         honoured = self._service.serving.expect is Expect.HONOURED
         if honoured and self._http.they_are_waiting_for_100_continue:
             await self._wire.send(Head(100, "Continue", ()).render())
             self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
 
     def _claimed(self, request: Request) -> ExchangePlan:
-        """Count a whole request; raise Refused if it was meant for another server."""
+        """Count a whole request; raise Refused if it is meant for another server."""
         if self._service.claims is not None and not self._service.claims(request):
             raise Refused(
                 HTTPStatus.MISDIRECTED_REQUEST, "this request is not meant for this server"
@@ -191,9 +191,9 @@ class RequestReader:
         return self._service.rules.exchange(*request.about)
 
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
-        """Read the body; return the body and 0, or b"" and how many bytes were dropped.
+        """Read the body; return it and 0, or b"" and the number of bytes that were dropped.
 
-        A long body without a valid token is dropped, because any client could send such a request.
+        A long body is dropped if the request has no valid token, because any client could send it.
         """
         limit = self._service.limits.body_bytes
         keep = limit if self._service.admits(request) else min(_SMALL, limit)
@@ -218,7 +218,7 @@ class RequestReader:
                 if event is h11.NEED_DATA:
                     await self._more(_BLOCK if rate is None else min(rate, _SLOW_BLOCK), rate)
                 elif event is h11.PAUSED or isinstance(event, type):
-                    why = "a request arrived before the response to the previous one"
+                    why = "a request arrived before the response to the previous one was sent"
                     raise Refused(HTTPStatus.BAD_REQUEST, why)
                 else:
                     return event
@@ -236,7 +236,7 @@ class RequestReader:
         if not self._hold(len(data)):
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                "the open requests are too large in total; retry later, or raise limits.open_bytes",
+                "all open requests together are too large; retry later, or raise limits.open_bytes",
             )
         if rate is not None:
             await anyio.sleep(len(data) / rate)

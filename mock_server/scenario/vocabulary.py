@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""What rules, jobs and the backend have in common: enums, frames, selections.
+"""What rules, jobs and the backend have in common: enums, frames and selections.
 
 Durations are in seconds here, and in milliseconds (`_ms`) in a scenario file.
 """
@@ -39,17 +39,17 @@ class Capability(StrEnum):
     LISTENER = "listener"
     """The carrier controls the listening port, and connections that are idle between requests."""
     RAW = "raw"
-    """The carrier controls the bytes and the end of a connection."""
+    """The carrier controls which bytes a connection carries, and how the connection ends."""
     FRAME = "frame"
     """The carrier sees a stream frame by frame."""
     TLS_RAW = "tls_raw"
-    """The carrier controls the bytes below TLS."""
+    """The carrier controls the TLS session itself, such as its handshake and its alerts."""
     FULL_QUEUE = "full_queue"
-    """A full accept queue makes the carrier's kernel ignore connections; only Linux does so."""
+    """The carrier's kernel ignores connections while its accept queue is full (only on Linux)."""
 
 
 class Route(StrEnum):
-    """The kinds of request that rules can select."""
+    """The kinds of requests that rules can select."""
 
     CREATE = "create"
     STREAM = "stream"
@@ -73,7 +73,7 @@ class JobStatus(StrEnum):
 
 
 class Fate(StrEnum):
-    """How a scripted job ends on its own; with `running`, it never does."""
+    """How a scripted job ends on its own; with `running`, it never ends."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -112,8 +112,8 @@ def _check_frame(frame: ScriptedFrame, where: str) -> None:
         raise ScenarioError(f"{where}: {' and '.join(forms)} cannot be combined; keep one")
     if fields and forms and forms[0] in _WHOLE:
         raise ScenarioError(
-            f"{where}: {forms[0]} is sent verbatim, so id, event and retry_ms cannot be set; write "
-            "them into it, or use data or json"
+            f"{where}: {forms[0]} cannot be combined with id, event and retry_ms; use data or "
+            "json, or write these fields into raw"
         )
     if not fields and not forms:
         raise ScenarioError(
@@ -122,7 +122,7 @@ def _check_frame(frame: ScriptedFrame, where: str) -> None:
     try:
         encode_event(frame.data or "", type=frame.event or "message", id=frame.id)
     except ValueError as error:
-        raise ScenarioError(f"{where}.{error}; or use raw, which sends it verbatim") from None
+        raise ScenarioError(f"{where}.{error}; or use raw, which is sent verbatim") from None
 
 
 FRAME: Final = table(ScriptedFrame, "a frame, such as {id = '1', data = '{}'}", _check_frame)
@@ -141,15 +141,13 @@ class Select:
     )
     attempt: Span | None = word(
         span(),
-        "the number of the request within its route, counting from 1 (with `job`: within its route and job)",
+        "the request's number within its route, counting from 1 (with `job`: within its route and job)",
         default=None,
     )
-    connection: Span | None = word(
-        span(), "the number of the connection, counting from 1", default=None
-    )
+    connection: Span | None = word(span(), "the connection's number, counting from 1", default=None)
     frame: Span | None = word(
         span(),
-        "the number of the frame within its response, counting from 1",
+        "the frame's number within its response, counting from 1",
         default=None,
         needs="frame",
     )
@@ -168,7 +166,7 @@ class Select:
     )
     header: Mapping[str, str] | None = word(
         mapping(text()),
-        "request headers by name: the exact value, `*` for any value, or `!` for an absent header",
+        "request headers by name: the exact value, `*` for any value, or `!` if it must be absent",
         default=None,
     )
     method: str | None = word(text(1000), "the request's method", default=None)
@@ -183,7 +181,7 @@ class Select:
 
     @property
     def picks_frames(self) -> bool:
-        """Whether the rule applies to single frames."""
+        """Whether the rule applies to individual frames."""
         return (
             self.frame is not None
             or self.id is not None

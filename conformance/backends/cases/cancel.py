@@ -22,13 +22,13 @@ async def _cancelled(play: Play) -> Cancelled:
 async def _accepted(play: Play) -> Cancelled:
     found = await _cancelled(play)
     if not found.answer.ok:
-        raise NotReached(f"the response to the cancel was {found.answer.told}", "ARK-SRV-47")
+        raise NotReached(f"the cancel was not accepted ({found.answer.told})", "ARK-SRV-47")
     return found
 
 
 @case("cancel.accepted", "47")
 async def accepted(play: Play) -> None:
-    """Without a 2xx, cancel() raises an error and its caller thinks the job is still running."""
+    """Without a 2xx, cancel() raises an error, so its caller thinks that the job still runs."""
     found = await _cancelled(play)
     if not found.answer.ok:
         play.stop("47", "a 2xx", found.answer.told, found.answer.event)
@@ -36,7 +36,7 @@ async def accepted(play: Play) -> None:
 
 @case("cancel.of-a-queued-job", "47", "48", words=("job",))
 async def of_a_queued_job(play: Play) -> None:
-    """A job that is still waiting for a machine can be cancelled too."""
+    """A user may want to cancel a job that is still waiting for a machine."""
     job = await play.quiet_job()
     answer = await play.cancel(job)
     if not answer.ok:
@@ -46,14 +46,14 @@ async def of_a_queued_job(play: Play) -> None:
 
 @case("cancel.ends-the-job", "48")
 async def ends_the_job(play: Play) -> None:
-    """A job that keeps running after its cancel costs money that its owner expected to save."""
+    """A job that keeps running after it was cancelled costs money that its owner hoped to save."""
     found = await _accepted(play)
     _is_over(play, found.status)
 
 
 def _is_over(play: Play, status: str) -> None:
     if status not in OVER:
-        expected = f"the job to be over within {play.bounds.cancelled:g} s"
+        expected = f"the job to end within {play.bounds.cancelled:g} s"
         play.stop("48", expected, f"status {status}")
 
 
@@ -63,7 +63,7 @@ async def takes_no_more_events(play: Play) -> None:
     job, _ = await play.running_job()
     answer = await play.cancel(job)
     if not answer.ok:
-        raise NotReached(f"the response to the cancel was {answer.told}", "ARK-SRV-47")
+        raise NotReached(f"the cancel was not accepted ({answer.told})", "ARK-SRV-47")
     _is_over(play, await play.status_within(job, OVER, play.bounds.cancelled))
 
 
@@ -72,7 +72,7 @@ async def told_to_every_follower(play: Play) -> None:
     """A follower that receives no terminal frame keeps waiting for a job that has stopped."""
     found = await _accepted(play)
     if found.status not in OVER:
-        raise NotReached(f"the job is {found.status} after its cancel", "ARK-SRV-48")
+        raise NotReached(f"after the cancel, the job's status was {found.status}", "ARK-SRV-48")
     for each in found.followers:
         _is_told(play, each)
 
@@ -89,12 +89,12 @@ def _is_told(play: Play, follower: Follower) -> None:
 
 @case("cancel.told-to-a-later-follower", "49", words=("job", "emit"))
 async def told_to_a_later_follower(play: Play) -> None:
-    """A follower that reconnects after the cancel must learn that the job is over."""
+    """A follower that reconnects after the cancel must learn that the job has ended."""
     job, ids = await play.running_job()
     await play.cancel(job)
     status = await play.status_within(job, OVER, play.bounds.cancelled)
     if status not in OVER:
-        raise NotReached(f"the job is {status} after its cancel", "ARK-SRV-48")
+        raise NotReached(f"after the cancel, the job's status was {status}", "ARK-SRV-48")
     for cursor in (None, ids[-1]):
         follower = await play.follow(job, cursor)
         if cursor is not None and follower.status in {204, 410}:  # nothing more will be sent
@@ -109,7 +109,7 @@ async def again(play: Play) -> None:
     """cancel() may be called twice; the second call must change nothing."""
     found = await _accepted(play)
     if found.status not in OVER:
-        raise NotReached(f"the job is {found.status} after its cancel", "ARK-SRV-48")
+        raise NotReached(f"after the cancel, the job's status was {found.status}", "ARK-SRV-48")
     if found.after != found.status:
         play.stop(
             "50", f"the job to stay {found.status}", f"status {found.after}", found.again.event
@@ -118,13 +118,13 @@ async def again(play: Play) -> None:
 
 @case("cancel.of-a-completed-job", "50", words=("job", "emit", "finish"))
 async def of_a_completed_job(play: Play) -> None:
-    """A completed job must stay completed, whatever the response to the cancel is."""
+    """A completed job must stay completed, whatever response the cancel gets."""
     await _keeps(play, "finish", "completed")
 
 
 @case("cancel.of-a-failed-job", "50", words=("job", "emit", "fail"))
 async def of_a_failed_job(play: Play) -> None:
-    """A failed job must stay failed, whatever the response to the cancel is."""
+    """A failed job must stay failed, whatever response the cancel gets."""
     await _keeps(play, "fail", "failed")
 
 
@@ -133,7 +133,7 @@ async def _keeps(play: Play, word: str, status: str) -> None:
     await play.make(word, job=job)
     before = await play.status_within(job, OVER, play.bounds.agrees)
     if before != status:
-        raise NotReached(f"the job was {before} before the cancel", "ARK-SRV-46")
+        raise NotReached(f"before the cancel, the job's status was {before}", "ARK-SRV-46")
     first = await play.follow(job)
     await first.until(lambda each: each.terminal is not None, play.bounds.event)
     answer = await play.cancel(job)
@@ -148,7 +148,7 @@ async def _keeps(play: Play, word: str, status: str) -> None:
 
 @case("cancel.against-completion", "51", words=("job", "emit", "finish"))
 async def against_completion(play: Play) -> None:
-    """If a cancel races the end of a job, every follower must see the same outcome."""
+    """If a job is cancelled just as it completes, every follower must see the same outcome."""
     for turn in range(play.amounts.races):
         job, _ = await play.running_job(1)
         followers = [await play.follow(job) for _ in range(2)]
@@ -157,7 +157,7 @@ async def against_completion(play: Play) -> None:
         await _race(play, job, delay)
         status = await play.status_within(job, OVER, play.bounds.cancelled)
         if status not in OVER:
-            play.stop("51", "the job to be over", f"status {status} (try {turn + 1})")
+            play.stop("51", "the job to end", f"status {status} (try {turn + 1})")
         for each in followers:
             await each.until(lambda one: one.terminal is not None, play.bounds.event)
             await each.until_end(play.bounds.end)
@@ -166,11 +166,11 @@ async def against_completion(play: Play) -> None:
             play.stop("51", "the same outcome for every follower", " and ".join(sorted(outcomes)))
         told = outcomes.pop()
         if (status == "completed") != (told == "training.completed"):
-            play.stop("51", f"the job route to agree with {told} on the stream", f"status {status}")
+            play.stop("51", f"a status that agrees with the stream ({told})", f"status {status}")
 
 
 async def _race(play: Play, job: str, delay: float) -> None:
-    """Cancel a job while it completes; the completion starts `delay` seconds later."""
+    """Cancel a job and, at almost the same time (`delay` seconds later), make it complete."""
 
     async def finish() -> None:
         await anyio.sleep(delay)
@@ -184,7 +184,7 @@ async def _race(play: Play, job: str, delay: float) -> None:
 
 
 def _outcome(follower: Follower) -> str:
-    """Return the terminal frames that a follower received."""
+    """Return the names of the terminal frames that a follower received, or `nothing`."""
     kinds = [block.type or "" for block in follower.blocks if block.type in TERMINAL]
     ends = ["end" for block in follower.blocks if block.event == "end"]
     return ", ".join(kinds or ends[:1]) or "nothing"

@@ -71,7 +71,7 @@ def ignores_an_abort_while_it_backs_off() -> None:
 
 @breaks("ARK-ABT-8")
 def ignores_an_abort_while_it_reads_an_error() -> None:
-    """The client ignores an abort while it reads an error body."""
+    """The client ignores an abort while it reads the body of an error response."""
     _deaf_to_abort_while(Stream.REFUSED)
 
 
@@ -91,13 +91,13 @@ def _settle_aborted(instead: Outcome) -> None:
 
 @breaks("ARK-ABT-1")
 def resolves_at_an_abort() -> None:
-    """An abort resolves `wait()` with the running job, instead of rejecting it."""
+    """An abort makes `wait()` resolve with the running job instead of rejecting."""
     _settle_aborted(Resolved(TrainingResult(job=TrainingJob(id="job-1", status="running"))))
 
 
 @breaks("ARK-ABT-1")
 def fails_at_an_abort() -> None:
-    """An abort makes `wait()` reject with another error instead of the abort reason."""
+    """An abort makes `wait()` reject with an error other than the abort reason."""
     _settle_aborted(Rejected(ArkorError("the request failed")))
 
 
@@ -111,7 +111,7 @@ def leaves_the_connection_at_an_abort() -> None:
 
 @breaks("ARK-ABT-4")
 def abort_cancels_the_job() -> None:
-    """An abort also sends a cancel request."""
+    """An abort makes the client send a cancel request as well."""
 
     def cancel(client: Client, event: Input) -> None:
         if isinstance(event, Abort) and client.session.job is not None:
@@ -136,7 +136,7 @@ def is_dead_after_an_abort() -> None:
 
 @breaks("ARK-ABT-6")
 def forgets_an_abort() -> None:
-    """`wait()` after an abort opens the stream again instead of rejecting."""
+    """Called after an abort, `wait()` opens the stream again instead of rejecting."""
     set_cell(Stream.ABORTED, StreamSignal.FOLLOW, Move(Stream.AWAITING_JOB))
 
 
@@ -180,7 +180,7 @@ def delivers_what_is_buffered_after_an_abort() -> None:
 
 @breaks("ARK-ABT-7")
 def delivers_one_more_event_after_its_pause() -> None:
-    """The client yields to other tasks, then delivers one more event even after an abort."""
+    """If an abort arrives while the client yields to other tasks, one more event is delivered."""
     in_a_row = 32
     present, late = ByObject[int](), ByObject[Abort]()
 
@@ -204,7 +204,7 @@ def delivers_one_more_event_after_its_pause() -> None:
 
 @breaks("ARK-ABT-9")
 def an_abort_loses_the_create() -> None:
-    """An abort while the create request is in flight discards the response."""
+    """After an abort while the create request is in flight, the client discards the response."""
     forgotten = TransportError("forgotten")
 
     def forget(client: Client, event: Input) -> None:
