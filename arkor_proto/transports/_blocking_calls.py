@@ -1,4 +1,4 @@
-"""Calls outside a trainer: one request and one response, in the calling thread."""
+"""Calls that do not belong to a trainer: each is one request and its response."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from arkor_proto._types import Bounds, Request
 from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
-"""Takes the head and each piece of a 2xx response's body, then b""; returns True to stop."""
+"""Gets a 2xx response's head with each piece of its body, then with b""; returns True to stop."""
 
 
 @frozen(eq=False)
@@ -36,13 +36,13 @@ class Caller:
     bounds: Bounds
 
     def read(self, request: Request, hider: Hider) -> bytes:
-        """Return the whole body of a 2xx response, within the limits on its size and time."""
+        """Make a call; return the whole body of its 2xx response; enforce size and time limits."""
         whole = WholeBody(hider, self.bounds)
         self._make(_Call("response", request, whole.take, hider), self.connector.timeouts.answer)
         return bytes(whole.body)
 
     def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Let `body_reader` read the response to an inference request, within the time limits."""
+        """Pass the response to an inference request to `body_reader`; enforce the time limits."""
         timeouts = self.connector.timeouts
         call = _Call("inference", request, body_reader, hider, timeouts.chat_silence)
         self._make(call, timeouts.chat)
