@@ -5,9 +5,10 @@ has the same exit status in each of them, and users never see a traceback:
 
     0     the command did what was asked, and the result is good
     1     the command did what was asked, and the result is bad; nothing else has this status
-    2     the command line, or a file that it names, is wrong; nothing was done (for a file, the
-          kit's status is 3)
-    3     the command failed, or something it needs did: a port, a backend, its output, a package
+    2     the command line, or a file that it names, is wrong; nothing was done (if a file is
+          wrong, `arkor-conformance` uses 3)
+    3     the command failed, or something that it needs did: a port, a backend, the output, a
+          package
     128+n a signal ended it: 130 Ctrl-C, 143 SIGTERM, 141 a closed pipe
 """
 
@@ -32,7 +33,7 @@ USAGE: Final = 2
 UNABLE: Final = 3
 
 _DEBUG: Final = "ARKOR_DEBUG"
-"""If this variable is set, the traceback of a bug is printed instead of saved to a file."""
+"""If this variable is set, the traceback of a bug is printed instead of being saved to a file."""
 _LONGEST: Final = 200
 _SIGPIPE: Final = 13  # as a number, because Windows has no such signal
 _WRITING: Final = frozenset(
@@ -49,7 +50,7 @@ class CommandError(Exception):
 
 
 def run(name: str, act: Callable[[], int]) -> int:
-    """Run the command `name`; return the exit status of `act`, or of the error that ended it."""
+    """Run the command `name`; return the exit status of `act`, or that of the error that ended it."""
     if not _prepare():
         _complain(name, "standard output is closed; redirect it to a file or to /dev/null")
         return UNABLE
@@ -99,13 +100,13 @@ def interrupt(number: int, _: FrameType | None) -> None:
 
 
 def signal_of(error: KeyboardInterrupt) -> signal.Signals:
-    """Return the signal that caused `error`, or SIGINT if it is not recorded."""
+    """Return the signal that caused `error`, or SIGINT if `error` does not record one."""
     number: object = error.args[0] if error.args else None
     return number if isinstance(number, signal.Signals) else signal.SIGINT
 
 
 def told(error: OSError) -> str:
-    """Return a system error as text, with the name of its file if there is one."""
+    """Return a message about a system error; it begins with the file name if there is one."""
     why = error.strerror or str(error)
     if error.filename is not None:
         return f"{error.filename}: {why}"
@@ -113,10 +114,10 @@ def told(error: OSError) -> str:
 
 
 def _prepare() -> bool:
-    """Make the standard streams safe to use; return whether there is a standard output.
+    """Make the standard streams safe to use; return whether standard output was open.
 
-    A closed standard stream is replaced, because otherwise the next file or socket to be opened
-    would get its descriptor. Characters that the encoding lacks are escaped.
+    Replace a closed stream by the null device, because otherwise the next file or socket that is
+    opened would get its descriptor. Escape characters that the encoding lacks.
     """
     for descriptor in range(3):
         try:
@@ -137,14 +138,14 @@ def _is_open(stream: object) -> bool:
 
 
 def _complain(name: str, text: str) -> None:
-    """Print a line on standard error if possible; a failure cannot be reported anywhere else."""
+    """Print a line to standard error; ignore a failure, because there is nowhere to report it."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{name}: {printable(text)}\n")
         sys.stderr.flush()
 
 
 def _abandon(stream: TextIO) -> None:
-    """Discard the output that is still buffered."""
+    """Discard the output that is still in the buffer of `stream`."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -153,7 +154,7 @@ def _abandon(stream: TextIO) -> None:
 
 
 def _bug(error: Exception) -> str:
-    """Return the message about a bug in the command, and save or print its traceback."""
+    """Return a message that reports a bug in the command; save or print the traceback."""
     text = "".join(traceback.format_exception(error))
     first = str(error).partition("\n")[0][:_LONGEST]
     what = f"a bug: {type(error).__name__}: {first}; please report it"

@@ -1,4 +1,4 @@
-"""Calls outside a trainer: one request and one response, without state."""
+"""Calls that do not belong to a trainer: each is one request and its response."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._surface import CLOSED
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
-"""Takes the head and each piece of a 2xx response's body, then b""; returns True to stop."""
+"""Gets a 2xx response's head with each piece of its body, then with b""; returns True to stop."""
 
 
 @define(eq=False)
@@ -35,7 +35,7 @@ class Caller:
             scope.cancel()
 
     async def read(self, request: Request, hider: Hider) -> bytes:
-        """Return the whole body of a 2xx response, within the limits on its size and time."""
+        """Make a call; return the whole body of its 2xx response; enforce size and time limits."""
         whole = WholeBody(hider, self.bounds)
 
         async def keep(head: Responded, data: bytes) -> bool:
@@ -49,7 +49,7 @@ class Caller:
         )
 
     async def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Let `body_reader` read the response to an inference request, within the time limits."""
+        """Pass the response to an inference request to `body_reader`; enforce the time limits."""
         timeouts = self.connector.timeouts
         with anyio.move_on_after(timeouts.chat):
             await self.stream(request, body_reader, hider, silence=timeouts.chat_silence)
@@ -64,10 +64,10 @@ class Caller:
         *,
         silence: float = math.inf,
     ) -> None:
-        """Pass the body of a 2xx response to `body_reader` as it arrives.
+        """Make a call, and pass the body of its 2xx response to `body_reader` as it arrives.
 
-        `hider` hides the token that the request is sent with; `silence` is the longest allowed time
-        without a byte of the response, in seconds.
+        `hider` removes the request's token from errors. `silence` is how many seconds may pass
+        without any data once the response has begun.
         """
         if self._closed:
             raise RuntimeError(CLOSED)

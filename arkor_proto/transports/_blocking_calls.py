@@ -42,7 +42,7 @@ class Caller:
         return bytes(whole.body)
 
     def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
-        """Let `body_reader` read the response to an inference request, within the time limits."""
+        """Pass the response to an inference request to `body_reader`; enforce the time limits."""
         timeouts = self.connector.timeouts
         call = _Call("inference", request, body_reader, hider, timeouts.chat_silence)
         self._make(call, timeouts.chat)

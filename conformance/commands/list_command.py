@@ -11,15 +11,18 @@ from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import select
 from conformance.commands import options
 from conformance.plain import say
+from conformance.reports.summary import plural
 from conformance.verdict.statuses import Exit
 
 
 @click.command()
 @options.profiles
 @options.patterns
-@click.option("--backend", "of_backends", is_flag=True, help="List the cases for backends.")
+@click.option(
+    "--backend", "of_backends", is_flag=True, help="List the cases that test backends, not clients."
+)
 def command(*, profiles: Sequence[str], patterns: Sequence[str], of_backends: bool) -> int:
-    """List the cases: id, level, requirements, profiles.
+    """List the cases with their ids, levels, requirements and profiles.
 
     \b
     example:
@@ -33,12 +36,12 @@ def command(*, profiles: Sequence[str], patterns: Sequence[str], of_backends: bo
         rules = " ".join(case.requires)
         say(f"{case.id:<{width}}  {case.level.value:<6}  {rules:<24}  {names}")
     total = sum(len(case.profiles) for case in shown)
-    say(f"{len(shown)} cases, or {total} if each is counted once per profile")
+    say(f"{plural(len(shown), 'case')}, or {total} if a case is counted once for each profile")
     return Exit.OK if shown else Exit.NOTHING_RAN
 
 
 def _backends() -> Sequence[Case]:
-    """Return the backend cases, each once with all of its profiles."""
+    """Return the backend cases: each one once, with all of its profiles."""
     from conformance.backends.cases import backend_cases  # noqa: PLC0415 - loads h11 and anyio
     from conformance.backends.requirements import backend_requirements  # noqa: PLC0415
     from conformance.backends.verdict import as_cases  # noqa: PLC0415

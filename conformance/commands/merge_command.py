@@ -19,7 +19,7 @@ from conformance.strict_data import ReadingError
 
 @click.command()
 @click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=options.FILE)
-@options.files("The shards have")
+@options.files("The shards are from a run of")
 @options.reports(required=False)
 def command(*, shards: Sequence[Path], files: Sequence[Path], reports: Sequence[Path]) -> int:
     """Merge the shards of a run, and judge the whole run.

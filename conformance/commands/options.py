@@ -1,4 +1,4 @@
-"""The options that several commands share, so that each has one name and one meaning."""
+"""The options that several commands share, each defined in one place."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +20,7 @@ _PATIENCE: Final = (0.05, 3600.0)
 
 
 def _typed(read: Callable[[str], _N]) -> Callable[[_N | str], _N]:
-    """Return `read` as a click type that reports a ValueError with its message."""
+    """Return `read` as a click type that reports the message of a ValueError as a usage error."""
 
     def reading(given: _N | str) -> _N:
         try:
@@ -98,7 +98,7 @@ def files(what: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
 
 def patterns(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--filter` to a command."""
-    text = "Only cases whose id matches, such as 'budget.*'; may be repeated."
+    text = "Only cases whose id matches this pattern, such as 'budget.*'; may be repeated."
     return click.option(
         "--filter", "patterns", multiple=True, metavar="PATTERN", show_default="all", help=text
     )(function)
@@ -132,7 +132,7 @@ def lanes(what: str, default: int | None) -> Callable[[Callable[_P, int]], Calla
         default=default,
         metavar="N",
         type=_LANES,
-        show_default=default is not None or "2, or more if the client really sleeps",
+        show_default=default is not None or "2 in virtual time, otherwise 2 or more",
         help=f"How many {what} to run at once, up to {_MOST_LANES}.",
     )
 
@@ -144,13 +144,13 @@ def patience(seconds: float) -> Callable[[Callable[_P, int]], Callable[_P, int]]
         default=seconds,
         metavar="SECONDS",
         type=_WAIT,
-        help="How long to wait for a driver that does not respond.",
+        help="How long to wait for a driver that does not answer.",
     )
 
 
 def seed(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--seed` to a command."""
-    text = "The seed of all random choices."
+    text = "The seed for all random choices."
     return click.option("--seed", default=0, type=_SEED, metavar="N", help=text)(function)
 
 
@@ -161,7 +161,7 @@ def schedules(count: int) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
         default=count,
         metavar="N",
         type=COUNT,
-        help="How many schedules to play.",
+        help="How many random fault schedules to play.",
     )
 
 
@@ -174,17 +174,17 @@ def out(name: str, content: str) -> Callable[[Callable[_P, int]], Callable[_P, i
 
 def baseline(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--baseline` to a command that plays random schedules."""
-    text = "Continue past schedules that break only rules in this baseline (TOML)."
+    text = "Ignore the known failures in this baseline (TOML), and continue past them."
     return click.option("--baseline", metavar="FILE", type=FILE, show_default="none", help=text)(
         function
     )
 
 
 def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--baseline` to a command that judges."""
+    """Add `--baseline`, a file of known failures, to a command that judges."""
     text = (
-        "Known failures in TOML: a [[known]] table for each, with case and reason, and optionally "
-        "profile, assertion and expires."
+        "A TOML file of known failures: a [[known]] table for each one, with `case` and `reason`, "
+        "and optionally `profile`, `assertion` and `expires`."
     )
     return click.option("--baseline", metavar="FILE", type=FILE, show_default="none", help=text)(
         function
@@ -194,8 +194,8 @@ def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
 def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--write-baseline` to a command."""
     text = (
-        "Write the current failures to FILE as known failures; add a reason to each. To update "
-        "an existing FILE, also give it as --baseline FILE."
+        "Write the current failures to FILE as known failures; you then replace the placeholder "
+        "reasons. To update an existing FILE, also give it as --baseline FILE."
     )
     return click.option(
         "--write-baseline",
@@ -209,7 +209,7 @@ def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
 
 def strict(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--strict` to a command."""
-    text = "Count proposed rules under every profile."
+    text = "Let proposed rules affect the verdict under every profile."
     return click.option("--strict", is_flag=True, help=text)(function)
 
 
@@ -223,8 +223,8 @@ def reports(*, required: bool) -> Callable[[Callable[_P, int]], Callable[_P, int
         metavar="PATH",
         type=FILE,
         show_default=False if required else "none",
-        help="Write a report: run.json, badge.json, *.xml (JUnit), *.md or *.html, or a directory "
-        "for all of them; may be repeated.",
+        help="Write a report to PATH: run.json, badge.json, *.xml (JUnit), *.md or *.html; a "
+        "directory gets all of them. May be repeated.",
     )
 
 

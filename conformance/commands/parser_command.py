@@ -47,7 +47,7 @@ _MOST_CHUNKS: Final = 6
 )
 @options.seed
 @options.patience(_PATIENCE)
-@click.option("--strict", is_flag=True, help="Count proposed rules too.")
+@click.option("--strict", is_flag=True, help="Let proposed rules affect the verdict as well.")
 @click.option(
     "-o",
     "--out",

@@ -5,11 +5,11 @@
     mitmdump -s $(arkor-mock addon-path) --set arkor_scenario=file.toml --mode reverse:http://…
 
 If a rule matches an exchange, the addon takes the exchange over from mitmproxy (`takeover.py`) and
-closes its connection afterwards. mitmproxy forwards every other exchange; it forwards event streams
+closes the connection afterwards. mitmproxy forwards every other exchange; it forwards event streams
 without delay.
 
-Rules work on HTTP/1, in plain text and under TLS. Over HTTP/2, a request that a rule matches gets a
-502 and an error in the log; it is never forwarded as if there were no rule. mitmproxy owns the port
+Rules work over HTTP/1, with and without TLS. Over HTTP/2, a request that a rule matches gets a 502,
+and the log gets an error; the request is never forwarded as if there were no rule. mitmproxy owns the port
 and the handshake, so a scenario with a rule about them is refused when it is loaded.
 """
 
@@ -52,7 +52,7 @@ from mock_server.strict.shapes import ScenarioError
 
 _LOGGER: Final = logging.getLogger(__name__)
 _SWALLOWED: Final = 502
-_FAILED: Final = "the addon failed; see the log of mitmproxy"
+_FAILED: Final = "the addon failed; see mitmproxy's log"
 
 
 @define(eq=False)
@@ -65,10 +65,10 @@ class ArkorAddon:
     _rules: Rules = field(init=False)
     _limits: Limits = field(init=False)
     _taken: dict[str, FlowOrigin] = field(factory=dict[str, FlowOrigin], init=False)
-    """The origins of the exchanges that the addon answers."""
+    """The origins of the exchanges that the addon has taken over, by flow id."""
     _tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]], init=False)
     _passing: dict[str, ExchangeNotes] = field(factory=dict[str, ExchangeNotes], init=False)
-    """The exchanges that mitmproxy forwards because no rule matches."""
+    """The exchanges that mitmproxy forwards because no rule matches, by flow id."""
     _connections: dict[str, int] = field(factory=dict[str, int], init=False)
     _running: bool = field(default=False, init=False)
     _stop_writing: Callable[[], None] = field(default=lambda: None, init=False)
@@ -128,7 +128,7 @@ class ArkorAddon:
         self._running = True
 
     def _refuse(self, why: str) -> None:
-        """Refuse an option: at startup mitmproxy exits; later it keeps the old value."""
+        """Refuse an option's value: at startup, mitmproxy exits; later, it keeps the old value."""
         if self._running:  # at startup, a logged error makes mitmproxy exit
             raise exceptions.OptionsError(why)
         _LOGGER.error(why)
@@ -168,7 +168,7 @@ class ArkorAddon:
         self._take_over(flow, arrived, number)
 
     def client_connected(self, client: Client) -> None:
-        """Give the connection its number (a mitmproxy hook)."""
+        """Assign a number to the new connection (a mitmproxy hook)."""
         self._connections[client.id] = next(self._opened)
 
     def client_disconnected(self, client: Client) -> None:
@@ -177,7 +177,7 @@ class ArkorAddon:
         self._tls.pop(client.id, None)
 
     def tls_established_client(self, data: TlsData) -> None:
-        """Keep the layer with the TLS keys, to take over the client later (a mitmproxy hook)."""
+        """Keep the TLS layers: taking over the client later needs their keys (a mitmproxy hook)."""
         layers = data.context.layers
         self._tls[data.conn.id] = [each for each in layers if isinstance(each, ClientTLSLayer)]
 
@@ -209,7 +209,7 @@ class ArkorAddon:
             flow.response = http.Response.make(_SWALLOWED)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Forward the head, and stream the body, which mitmproxy would otherwise buffer."""
+        """Forward the response head, and stream the body, which mitmproxy would otherwise buffer."""
         response = flow.response
         if response is None:
             return
@@ -233,7 +233,7 @@ class ArkorAddon:
             origin.source.finish(Ending.EOF)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """Record the failure of an upstream, before or during its response (a mitmproxy hook)."""
+        """Record that the upstream failed before or during its response (a mitmproxy hook)."""
         notes = self._passing.pop(flow.id, None)
         failure = failure_from(flow.error.msg if flow.error else "")
         if origin := self._taken.get(flow.id):
@@ -245,14 +245,14 @@ class ArkorAddon:
             notes.failed(failure)
 
     async def done(self) -> None:
-        """Cancel the exchanges that are still running when mitmproxy shuts down."""
+        """Cancel the exchanges still in progress, because mitmproxy is shutting down."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _observing(notes: ExchangeNotes) -> Callable[[bytes], bytes]:
-    """Return a function that passes bytes on unchanged and records their frames."""
+    """Return a function that passes bytes on unchanged and records the frames in them."""
     framer = Framer()
 
     def observe(data: bytes) -> bytes:
@@ -273,7 +273,7 @@ def _feeding(origin: FlowOrigin) -> Callable[[bytes], list[bytes]]:
             origin.source.feed(data)
         except Exception:
             _LOGGER.exception(
-                "arkor: the addon failed on the body of a response; please report this"
+                "arkor: the addon failed while reading a response body; please report this"
             )
             origin.fail(Failure(Reason.TRUNCATED, _FAILED))
         return []
@@ -295,7 +295,7 @@ def _proxyserver() -> Proxyserver:
     found = ctx.master.addons.get("proxyserver")
     if not isinstance(found, Proxyserver):
         raise TypeError(
-            "mitmproxy is running without its proxyserver addon; use mitmdump or add it"
+            "mitmproxy is running without its proxyserver addon; add that addon, or use mitmdump"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""The addon's two options: the scenario and the journal file. Here, mitmproxy is not imported."""
+"""The addon's two options: the scenario and the journal file. Does not import mitmproxy."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ ADDON_CAPABILITIES: Final = frozenset({Capability.FRAME, Capability.RAW})
 def read_scenario(path: Path) -> Scenario:
     """Read a scenario for mitmdump, or raise a ScenarioError that names the file.
 
-    Gates are refused, because only a process that embeds mitmproxy can open them.
+    Gates other than `never` are refused: only a process that embeds mitmproxy can open them.
     """
     scenario = scenario_from_file(path)
     try:
@@ -32,7 +32,7 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
-    """Write every future record to a file as a line of JSON; return a function that stops this.
+    """Write every new record to a file as a line of JSON; return a function that stops this.
 
     The file is emptied first. Raise OSError if that fails.
     """
@@ -46,7 +46,7 @@ def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
 
 
 def check_carried(scenario: Scenario) -> None:
-    """Check that mitmproxy supports a scenario, or raise a ScenarioError that names the rule."""
+    """Raise a ScenarioError if a scenario uses something that mitmproxy does not support."""
     check_capabilities(scenario, ADDON_CAPABILITIES, "mitmproxy")
     if scenario.jobs:
         raise ScenarioError("job: mitmproxy cannot add jobs; create them in the real backend")
@@ -59,11 +59,11 @@ def check_carried(scenario: Scenario) -> None:
 
 
 def check_gates(scenario: Scenario) -> None:
-    """Raise a ScenarioError that names the rule if it has a gate other than `never`."""
+    """Raise a ScenarioError that names the first rule with a gate other than `never`."""
     for number, rule in enumerate(scenario.rules, 1):
         gates = [name for name in gates_of_rule(rule) if name != NEVER]
         if gates:
             raise ScenarioError(
                 f"rule {number}: the gate {gates[0]!r} cannot be opened in mitmdump; stall for a "
-                "fixed time ({ms = n}), or embed mitmproxy in the process that opens it"
+                "fixed time ({ms = n}), or embed mitmproxy in a process that opens the gate"
             )

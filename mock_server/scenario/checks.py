@@ -1,7 +1,7 @@
-"""Check which words of a scenario make no sense together.
+"""Refuse the words of a scenario that make no sense together.
 
-The declaration of a word says what it can be combined with. This module checks that, and the
-combinations that depend on values.
+A word's declaration says which words it cannot be combined with. This module checks that no rule
+combines them, and also checks the combinations that depend on values.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def check_scenario(scenario: Scenario) -> None:
 
 
 def check_rule(rule: Rule, where: str) -> None:
-    """Refuse combinations that make no sense; the ScenarioError begins with `where`."""
+    """Refuse combinations that make no sense; raise a ScenarioError that begins with `where`."""
     if problems := _rule_problems(rule):
         raise together([ScenarioError(f"{where}: {problem}") for problem in problems])
 
@@ -64,7 +64,7 @@ def _pause_problems(rule: Rule, limits: Limits) -> list[str]:
     )
     if longest <= limits.stall_time:
         return []
-    return [f"pauses for {longest:g} s; limits.stall_ms allows {limits.stall_time:g} s"]
+    return [f"pauses for {longest:g} s; limits.stall_ms allows at most {limits.stall_time:g} s"]
 
 
 def _backend_problems(plan: BackendPlan) -> list[str]:
@@ -102,7 +102,7 @@ def _rule_problems(rule: Rule) -> list[str]:
 
 
 def _unit(rule: Rule, words: set[str]) -> str | None:
-    """Find a word that cannot be used in a rule about connections or one that picks frames."""
+    """Find a word that does not fit a rule about connections or a rule that picks frames."""
     acts = words - _NO_FAULTS
     if acts & _CONNECTION_WORDS or rule.on.connection is not None:
         stray = sorted(acts - _CONNECTION_WORDS) + sorted(
@@ -110,8 +110,8 @@ def _unit(rule: Rule, words: set[str]) -> str | None:
         )
         if stray:
             return (
-                f"{stray[0]!r} cannot be used in a rule about connections, which can use only "
-                f"on.connection, {_listed(' and ')}"
+                f"{stray[0]!r} cannot be used in a rule about connections; such a rule can use "
+                f"only name, on.connection, on.probability, on.times, {_listed(' and ')}"
             )
         if not acts:
             return f"a rule about connections needs {_listed(' or ')}"
@@ -150,9 +150,9 @@ def _end(rule: Rule, words: set[str]) -> str | None:
     if rule.end.after is not None and not words & _POINT_WORDS:
         return "`after` needs an `end` or a `stall`"
     if rule.request.lose is not None and end not in {None, Ending.FIN, Ending.RST, Ending.HANG}:
-        return "a lost response must end with fin, rst or hang"
+        return "with `lose`, the exchange must end with fin, rst or hang"
     if rule.head.framing is Framing.CLOSE and end in {Ending.BAD_CHUNK, Ending.SHORT_CHUNK}:
-        return f"{end} needs chunks, and framing = 'close' has none"
+        return f"{end} needs chunks, but framing = 'close' sends none"
     if words & {"extra", "extra_hex"} and end not in {None, Ending.EOF, Ending.FIN}:
-        return f"extra bytes can follow eof or fin, not {end}"
+        return f"extra bytes can follow eof or fin, but not {end}"
     return None

@@ -1,1 +1,1 @@
-"""Turn a counter-example into a case: its steps, the responses, and what a correct client does."""
+"""Turn a counter-example into a case: its moves as steps, the responses, and correct behaviour."""

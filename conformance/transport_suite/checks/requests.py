@@ -1,4 +1,4 @@
-"""Requests are sent once, as the core made them, and their responses are reported completely."""
+"""Requests are sent once and unchanged, and their responses are reported in full."""
 
 import json
 import threading
@@ -37,7 +37,7 @@ def a_create_is_sent_as_the_core_made_it(bench: Bench) -> None:
         session = setup.session()
         session.handle(Start(), 0.0)
         send = session.poll()
-        assert isinstance(send, Send), "a start must begin with a request"
+        assert isinstance(send, Send), "the session must send a request first when it handles Start"
         (asked,) = play.peer.asked("create")
         same("method", asked.method, send.request.method)
         same("target", asked.target, send.request.target)
@@ -80,7 +80,7 @@ def a_saved_cursor_is_sent(bench: Bench) -> None:
 
 @check("T2", "ARK-RES-1", "ARK-RES-2")
 def a_reopened_stream_carries_the_cursor(bench: Bench) -> None:
-    """A new job's first stream request has no Last-Event-ID; the next has the last event's id."""
+    """A new job's first stream request has no Last-Event-ID; the next one has the last event's id."""
     with bench.play(Scene(streams=[whole(log(1), log(2)), job(log(3))])) as play:
         play.wait()
         sent = [each.header("Last-Event-ID") for each in play.peer.asked("stream")]

@@ -1,1 +1,1 @@
-"""Find the rule that a client broke before it got as far as the rule of the case."""
+"""Find the rule that a client broke before it reached the rule that the case tests."""

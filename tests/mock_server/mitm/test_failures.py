@@ -72,7 +72,7 @@ async def test_an_exception_at_a_request_is_loud_and_answered(mitmdump: Mitmdump
         answer = await follow(proxied.port, "j")
         assert upstream.journal == []
     assert answer.status == 502
-    assert answer.json == {"error": "the addon failed; see the log of mitmproxy"}
+    assert answer.json == {"error": "the addon failed; see mitmproxy's log"}
     assert "the addon failed on a request" in proxied.log.read_text()
 
 

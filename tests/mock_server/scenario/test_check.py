@@ -98,7 +98,7 @@ def test_mistakes_that_only_a_whole_scenario_shows_are_all_told(
         "rule 1: does nothing; give it a fault, such as end = 'rst' (line 5)",
         "rule 2: body and json cannot be combined; keep one (line 6)",
         "rule 2: `after` needs an `end` or a `stall` (line 6)",
-        "rule 3: pauses for 80000 s; limits.stall_ms allows 600 s (line 10)",
+        "rule 3: pauses for 80000 s; limits.stall_ms allows at most 600 s (line 10)",
         "job 2: the id 'a' is given twice; ids must be unique (line 3)",
     ]
 

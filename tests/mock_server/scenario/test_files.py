@@ -121,7 +121,7 @@ MISTAKES: list[tuple[object, str]] = [
     ({"headers": {"X": "a\r\nb"}}, "CR, LF or NUL"),
     ({"headers": {"X\r\nY": "a"}}, "is not a header name"),
     ({"headers_twice": ["X Y"]}, "is not the name of a header field"),
-    ({"stall": {"ms": 86_000_000}}, "limits.stall_ms allows 600 s"),
+    ({"stall": {"ms": 86_000_000}}, "limits.stall_ms allows at most 600 s"),
     ({"extra": "x", "end": "rst"}, "extra bytes can follow eof or fin"),
     ({"frames": 3}, "3 (integer) is not an array"),
     ({"handoff": {}}, "rule 1: handoff: must set lose or repeat"),
