@@ -98,7 +98,7 @@ _MOST_FAILURES: Final = 3
 @click.option(
     "--attached",
     is_flag=True,
-    help="Play only cases with an attached form, which starts from an existing job; play that form.",
+    help="Play only cases that can start from an existing job, and start them from one.",
 )
 @click.option(
     "--backend",
@@ -283,7 +283,10 @@ class _Page:
     async def citations(
         self, mutants: Sequence[Mutant], cases: Sequence[Case], patience: float, lanes: int
     ) -> int:
-        """Print the rules cited for each mutant; return FAILED if a failure cites none or a wrong one."""
+        """Print the rules cited for each mutant.
+
+        Return FAILED if a finding cites no rule, or one that the mutant obeys.
+        """
         wrong = 0
         for mutant in mutants:
             found = await citations(mutant, cases, patience, lanes)

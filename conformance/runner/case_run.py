@@ -56,7 +56,7 @@ class CaseRun:
     recorder: Recorder
     patience: float
     rounds: int = 1
-    """How many round trips to make before ending a sleep; a client that did not wait acts meanwhile."""
+    """How many round trips to make before ending a sleep, to expose a client that does not wait."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _waited: bool = field(default=False, init=False)
@@ -152,7 +152,7 @@ class CaseRun:
         return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
-        """End each idle sleep that the driver announces, until the step's time or its event is reached."""
+        """End each idle sleep that the driver announces until the step's time or event is reached."""
         left = step.ms
 
         def due() -> list[tuple[int, Slept]]:
