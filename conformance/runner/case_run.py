@@ -152,7 +152,7 @@ class CaseRun:
         return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
-        """End each idle sleep that the driver announces until the step's time or event is reached."""
+        """End each idle sleep that the driver announces until the step's time or event comes."""
         left = step.ms
 
         def due() -> list[tuple[int, Slept]]:
@@ -170,7 +170,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Wait until nothing new happens, advance the driver's clock, and end the sleeps then due."""
+        """Wait until nothing happens, advance the driver's clock, and end sleeps now due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):
@@ -182,7 +182,7 @@ class CaseRun:
         return True
 
     async def _let_settle(self) -> None:
-        """Wait until all operations have settled and each awaited event has happened or never can."""
+        """Wait until all operations have settled and each awaited event has come or never can."""
         assertions = (*self.case.premise, *(each.assertion for each in self.case.expect))
         awaited = [name for each in assertions for name in each.awaited]
 
