@@ -1,4 +1,4 @@
-"""Read the kit's files and the messages of drivers; every mistake becomes a ReadingError.
+"""Read the kit's files and drivers' messages; every mistake becomes a ReadingError.
 
 `mock_server.strict.files` reads the files. Their shapes are declared with `mock_server.strict`,
 next to the classes into which they are read.
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class ReadingError(ScenarioError):
-    """Mistakes in a file or a message, each as `where: what is wrong, what to do`."""
+    """Mistakes in a file or a message, each in the form `where: what is wrong, what to do`."""
 
     def __init__(self, where: str, problem: str, more: "Sequence[ReadingError]" = ()) -> None:
         super().__init__(f"{where}: {problem}", at=where, more=more)
@@ -36,7 +36,7 @@ class UsageError(ReadingError):
 
 
 _MOST_DIGITS: Final = 400
-"""Integers with more digits are too large for a float; Python's own limit is never reached."""
+"""An integer with more digits does not fit into a float. Python's own limit is higher."""
 _PLAIN: Final = mapping(anything())
 
 
@@ -49,7 +49,8 @@ def read_text(path: Path, most: int = 1 << 30) -> str:
 def read_toml(where: str, source: str, read: Callable[[Mapping[str, Json]], T]) -> T:
     """Parse a TOML text, which must be plain JSON data, and return what `read` makes of it.
 
-    Raise ReadingError with every mistake; each starts with `where` and ends with its line.
+    Raise a ReadingError that lists every mistake; each starts with `where` and ends with its line
+    number.
     """
     with within(where):
         return from_toml(source, lambda found: read(_PLAIN.read(found, "")))
@@ -106,7 +107,7 @@ def kind_of(value: Json) -> str:
 
 @define
 class Table:
-    """Typed access to plain data: a message, or data that a reader has already checked."""
+    """Typed access to a JSON object: a message, or part of a file."""
 
     where: str
     values: Mapping[str, Json]

@@ -36,6 +36,7 @@ from conformance.mutants.kill_matrix import (
 )
 from conformance.plain import say
 from conformance.reports.screen import Page
+from conformance.reports.summary import plural
 from conformance.strict_data import UsageError
 from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP
@@ -55,7 +56,8 @@ _MOST_FAILURES: Final = 3
 @options.case_ids
 @options.patterns
 @options.shard(
-    "Play only part I of N of the mutants, split by name; do not report cases that catch no mutant."
+    "Split the mutants by name into N parts and play only part I; do not report cases "
+    "that catch no mutant."
 )
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)
@@ -64,35 +66,40 @@ _MOST_FAILURES: Final = 3
     "--cited",
     "cited",
     is_flag=True,
-    help="Play each template once with each mutant; list cited rules that the mutant obeys.",
+    help="Play one case of each template with each mutant; show which rules are cited wrongly.",
 )
 @click.option(
     "--draw",
     type=options.COUNT,
     metavar="N",
     show_default="all",
-    help="With --cited or --causes: play only N mutants, chosen at random with --seed.",
+    help="With --cited or --causes: play only N mutants, chosen at random (see --seed).",
 )
 @click.option(
     "--causes",
     "explained",
     is_flag=True,
-    help="Play each template once with each mutant; show whether the first cause is right.",
+    help="Play one case of each template with each mutant; show whether the first cause listed "
+    "is right.",
 )
 @click.option(
     "--pairs",
     type=options.COUNT,
     metavar="N",
     show_default="single mutants",
-    help="With --causes: play N clients with two faults each, chosen at random with --seed.",
+    help="With --causes: play N clients with two faults each, chosen at random (see --seed).",
 )
 @options.seed
 @click.option(
     "--enough",
     is_flag=True,
-    help="Stop once each mutant is caught and each case has caught one.",
+    help="Play only until each mutant is caught and each case has caught a mutant.",
 )
-@click.option("--attached", is_flag=True, help="Play the attached form of every case that has one.")
+@click.option(
+    "--attached",
+    is_flag=True,
+    help="Play only cases that can start from an existing job, and start them from one.",
+)
 @click.option(
     "--backend",
     "of_backends",
@@ -119,7 +126,7 @@ def command(  # noqa: PLR0911 - one per way to judge the kit
     everything: bool,
     of_backends: bool,
 ) -> int:
-    """Judge the kit: it must catch each broken client, by a rule that the client breaks.
+    """Judge the kit: it must catch each broken client and cite a rule that the client breaks.
 
     A broken client is called a mutant. The exit status is 1 if a mutant survives, if a case catches
     no mutant, or if the reference client fails under the same conditions.
@@ -197,11 +204,11 @@ def _judged(judge: Callable[[], Awaitable[int]]) -> int:
 def _check(*, cited: bool, explained: bool, draw: int | None, pairs: int | None) -> None:
     """Raise UsageError if these options cannot be combined."""
     if cited and explained:
-        raise UsageError("--causes", "give only one of --cited and --causes")
+        raise UsageError("--causes", "cannot be combined with --cited")
     if pairs is not None and not explained:
         raise UsageError("--pairs", "needs --causes")
     if draw is not None and pairs is not None:
-        raise UsageError("--draw", "give only one of --draw and --pairs")
+        raise UsageError("--draw", "cannot be combined with --pairs")
     if draw is not None and not (cited or explained):
         raise UsageError("--draw", "needs --cited or --causes")
 
@@ -218,7 +225,7 @@ def _clients(
 
 
 def _drawn(mutants: Sequence[Mutant], number: int | None, seed: int) -> Sequence[Mutant]:
-    """Return `number` mutants drawn at random; all of them, in order, if `number` is None."""
+    """Return `number` mutants chosen at random, or all, in order, if `number` is None."""
     if number is None or number >= len(mutants):
         return mutants
     return Random(seed).sample(mutants, number)  # noqa: S311 - a sample, not a secret
@@ -236,7 +243,7 @@ class _Page:
         return Exit.OK
 
     def tell(self, found: Trial | Control) -> None:
-        """Print the result for a mutant, or for the reference under the same conditions."""
+        """Print the result of a mutant, or of the reference client under the same conditions."""
         if isinstance(found, Control):
             self._control(found)
         elif found.caught:
@@ -245,7 +252,7 @@ class _Page:
             self._survivor(found)
 
     def sum_up(self, found: KillMatrix, cases: Sequence[Case], idle: Sequence[Case] | None) -> None:
-        """Print the verdict, and the counts that support it."""
+        """Print the survivors, idle cases and failed controls, and then the totals."""
         for each in found.survivors:
             self._survivor(each)
         for case in idle or ():
@@ -264,7 +271,7 @@ class _Page:
         )
         if found.again and idle is not None:
             self.console.print(
-                f"{len(found.again)} cases that had caught no mutant were played again"
+                f"cases played again because they had caught no mutant: {len(found.again)}"
             )
         if idle is None:
             self.console.print(
@@ -276,7 +283,10 @@ class _Page:
     async def citations(
         self, mutants: Sequence[Mutant], cases: Sequence[Case], patience: float, lanes: int
     ) -> int:
-        """Print the rules cited for each mutant; return FAILED if a mutant obeys a cited rule."""
+        """Print the rules cited for each mutant.
+
+        Return FAILED if a finding cites no rule, or one that the mutant obeys.
+        """
         wrong = 0
         for mutant in mutants:
             found = await citations(mutant, cases, patience, lanes)
@@ -290,7 +300,7 @@ class _Page:
             for each in found.unexplained:
                 self._line("", f"unexplained: {each}")
         self.console.print(
-            f"the citations of {len(mutants) - wrong} of {len(mutants)} mutants are correct"
+            f"mutants with only correct citations: {len(mutants) - wrong} of {len(mutants)}"
         )
         return Exit.FAILED if wrong else Exit.OK
 
@@ -306,14 +316,13 @@ class _Page:
         for kill in shown:
             self._line("", f"by {_words(kill)}")
         if rest := len(cases) - len(shown):
-            self._line("", f"and by {rest} more cases")
+            self._line("", f"and by {plural(rest, 'more case')}")
 
     def _survivor(self, found: Trial) -> None:
         self._line("SURVIVES", f"{found.mutant.name}  breaks {' '.join(found.mutant.breaks)}")
         self._line(
             "",
-            found.unusable
-            or f"not caught by any of the {found.played} cases played for these rules",
+            found.unusable or f"not caught; {plural(found.played, 'case')} played for these rules",
         )
         for kill in found.wrong_reason[:1]:
             self._line("", f"wrong reason: {_words(kill)}: {kill.finding.actual}")
@@ -322,12 +331,15 @@ class _Page:
         if control.unusable:
             self._line("CONTROL", f"the reference, in {control.family}: {control.unusable}")
         elif control.passed:
-            self._line("control", f"the reference passes {control.played} cases: {control.family}")
+            self._line(
+                "control",
+                f"the reference passes {plural(control.played, 'case')} in {control.family}",
+            )
         for result in control.failed[:_MOST_FAILURES]:
             actual = result.findings[0].actual if result.findings else result.reason
             self._line("CONTROL", f"the reference fails {result.name}: {actual}")
         if (rest := len(control.failed) - _MOST_FAILURES) > 0:
-            self._line("", f"and {rest} more of {control.played} cases")
+            self._line("", f"and {rest} more of the {control.played} cases played")
 
 
 def _words(kill: Kill) -> str:

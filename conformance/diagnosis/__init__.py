@@ -1,1 +1,1 @@
-"""Find the common causes of a run's failures by comparing them with the reference client."""
+"""Find the common causes of a client's failures by comparing it with the reference client."""

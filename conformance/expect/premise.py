@@ -19,18 +19,18 @@ from conformance.trace.events import CallbackRan, Trace
 
 @frozen
 class FirstCursors:
-    """The first stream requests had these cursors; None means no header."""
+    """The first stream requests had these cursors; None means no `Last-Event-ID`."""
 
     chain: tuple[str | None, ...]
     word: str = "premise.last_event_ids"
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last request of the premise."""
+        """The event to wait for: the last of these requests."""
         return (f"stream#{len(self.chain)}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the cursors of the first requests with the premise."""
+        """Compare the cursors of the first stream requests with the premise."""
         seen = cursors(trace)[: len(self.chain)]
         if tuple(cursor for _, cursor in seen) == self.chain:
             return None
@@ -48,7 +48,7 @@ class FirstCallbacks:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last callback of the premise."""
+        """The event to wait for: the last of these callbacks."""
         return (f"callback#{len(self.names)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -72,7 +72,7 @@ class FirstSleeps:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last sleep of the premise."""
+        """The event to wait for: the last of these delays."""
         return (f"sleep#{len(self.delays)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -88,7 +88,7 @@ class FirstSleeps:
 
 @frozen
 class Carries:
-    """In the first call to a callback, a member of the argument was a string."""
+    """In the first call to the callback, this member of the argument was a string."""
 
     callback: str
     member: str
@@ -96,12 +96,12 @@ class Carries:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The first call to the callback."""
+        """The event to wait for: the first call to the callback."""
         return (f"callback.{self.callback}#1",)
 
     def judge(self, trace: Trace) -> Divergence | None:
         """Check that the member is a string in the first call."""
-        expected = f"a call to {self.callback} with a string as its {self.member}"
+        expected = f"a call to {self.callback} in which {self.member} is a string"
         for event, fact in trace.of(CallbackRan):
             if fact.name == self.callback:
                 told = fact.data.get(self.member) if isinstance(fact.data, Mapping) else None

@@ -32,14 +32,14 @@ from conformance.strict_data import Json
 from conformance.trace.events import Event, Quiet, Settled, SleepEnded, Slept, Woken
 
 _MOST_EVENTS: Final = 2_000
-"""A client or driver with more events than this in its trace is assumed never to stop."""
+"""A trace with more events, beyond an allowance for each attempt, counts as endless."""
 _EVENTS_PER_ATTEMPT: Final = 14
 _MOST_ATTEMPTS: Final = 10_000
 _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
-"""A client needs three round trips to connect, send and be recorded; this is one more."""
+"""Enough round trips for a new request to be recorded: it needs three, and one is in reserve."""
 _MOMENT: Final = 1.0
-"""A sleep of at most this many milliseconds may be what is left of a timer that fired early."""
+"""A sleep of fewer milliseconds may be the rest of a timer that fired early and was set again."""
 
 
 @define
@@ -56,7 +56,7 @@ class CaseRun:
     recorder: Recorder
     patience: float
     rounds: int = 1
-    """How many round trips pass before a sleep is ended; they expose clients that do not wait."""
+    """How many round trips to make before ending a sleep, to expose a client that does not wait."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _waited: bool = field(default=False, init=False)
@@ -67,7 +67,7 @@ class CaseRun:
     _noted: int = field(default=0, init=False)
     _under_way: int | None = field(default=None, init=False)
     _over_at: dict[int, float] = field(factory=dict[int, float], init=False)
-    """For each sleep, the total advance of the clock, in milliseconds, at which it ends."""
+    """For each sleep, how far the clock must have been advanced, in milliseconds, to end it."""
 
     async def play(self, backend: CaseBackend) -> None:
         """Open the case, take its steps, wait until it has settled, and close it."""
@@ -120,7 +120,10 @@ class CaseRun:
         return step.detached or await self._settled(step.name)
 
     async def _in_step(self, where: str) -> bool:
-        """Wait until the driver has read a detached operation; return whether it has."""
+        """If the last operation was started without awaiting it, wait until the driver has read it.
+
+        Return False if the driver does not reply.
+        """
         if not self._detached:
             return True
         self._detached = False
@@ -145,11 +148,11 @@ class CaseRun:
             calm = calm + 1 if self._happenings() == seen else 0
 
     def _happenings(self) -> int:
-        """Count the events of the client and the backend, but not of other programs."""
+        """Return the number of events so far, without those of other programs and `Quiet`."""
         return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
-        """End idle sleeps as the driver announces them, until the step's time has elapsed."""
+        """End each idle sleep that the driver announces until the step's time or event comes."""
         left = step.ms
 
         def due() -> list[tuple[int, Slept]]:
@@ -167,7 +170,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Once the driver has read everything, advance its clock and end the sleeps now due."""
+        """Wait until nothing happens, advance the driver's clock, and end sleeps now due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):
@@ -179,7 +182,7 @@ class CaseRun:
         return True
 
     async def _let_settle(self) -> None:
-        """Wait until all operations have settled and no expected event can still happen."""
+        """Wait until all operations have settled and each awaited event has come or never can."""
         assertions = (*self.case.premise, *(each.assertion for each in self.case.expect))
         awaited = [name for each in assertions for name in each.awaited]
 
@@ -214,7 +217,7 @@ class CaseRun:
         return seen()
 
     def _in_vain(self, name: str) -> bool:
-        """Return whether an event can no longer happen, in which case waiting for it is useless.
+        """Return whether an event can no longer happen, so that waiting for it is pointless.
 
         Once all its operations have settled, a client starts nothing new; only the ends of
         exchanges and connections may still be recorded.
@@ -268,10 +271,11 @@ class CaseRun:
                 pass
 
     def _quiet_after(self, rounds: int) -> None:
-        """Record `Quiet` once all data sent before a wait settled is certain to have arrived.
+        """Record `Quiet` after this many round trips, counted from when a wait settled.
 
-        Bytes on the loopback interface arrive as soon as they are sent, but the backend needs a few
-        round trips to accept, read and record them.
+        By then the backend has recorded all that the client sent before the wait settled: bytes on
+        the loopback interface arrive at once, and a few round trips give the backend the time to
+        accept, read and record them.
         """
         self._under_way = None
         if self.runaway:

@@ -32,7 +32,7 @@ async def control(scenario: Scenario) -> None:
     async with until_ended(Process()) as ended, MockServer(scenario) as server:
         if sys.stdin is not None and sys.stdin.isatty():
             say(
-                f"this command is meant to be driven by a kit, which sends lines such as {_HELLO}; Ctrl-C ends it"
+                f"this command is meant to be driven by a conformance kit, which sends lines such as {_HELLO}; Ctrl-C ends it"
             )
         conversation = _Conversation(Desk(server), ended)
         async with anyio.create_task_group() as group:

@@ -16,11 +16,11 @@ from conformance.strict_data import Json, parse_json
 _BLOCK: Final = 1 << 16
 _STDIN: Final = 0
 _DEEPEST: Final = 64
-"""The number of nested levels that are printed of a value that JSON cannot express."""
+"""If JSON cannot express a message, its values are printed down to this level of nesting."""
 
 
 class NotACommand(Exception):
-    """A line of standard input is not a JSON object; the message is printed for the user."""
+    """A line of standard input is not a JSON object; the text of this error is for the user."""
 
 
 def emit(message: Mapping[str, object]) -> None:
@@ -80,7 +80,10 @@ def _as_json(value: object, depth: int) -> object:
 
 
 async def commands() -> AsyncGenerator[Mapping[str, Json], None]:
-    """Yield the commands from standard input until it ends; raise NotACommand for other lines."""
+    """Yield the commands on standard input until it is closed.
+
+    Skip empty lines; raise NotACommand for any other line that is not a command.
+    """
     partial = b""
     number = 0
     while block := await _block():

@@ -1,4 +1,4 @@
-"""The responses of the operations, by status."""
+"""Describe the responses that the API's operations can give, by status."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -34,24 +34,24 @@ COMMON: Final = {
         "Unauthorized", "The token is missing, unknown or no longer valid.", ("WWW-Authenticate",)
     ),
     "403": Answer("Forbidden", "The caller is not allowed to do this."),
-    "408": Answer("RequestTimeout", "The request did not arrive in time."),
-    "413": Answer("ContentTooLarge", "The body of the request is too large."),
+    "408": Answer("RequestTimeout", "The complete request did not arrive in time."),
+    "413": Answer("ContentTooLarge", "The request body is too large."),
     "426": Answer("UpgradeRequired", "The client is too old.", (), "UpgradeNeeded"),
     "429": Answer("TooManyRequests", "Too many requests, streams or jobs.", ("Retry-After",)),
-    "431": Answer("HeadTooLarge", "The head of the request is too large."),
+    "431": Answer("HeadTooLarge", "The header fields of the request are too large."),
     "503": Answer("Unavailable", "The backend is overloaded or down.", ("Retry-After",)),
     "5XX": Answer("ServerError", "The backend, or a gateway in front of it, failed."),
 }
-"""The responses that any operation may have, by status."""
+"""The responses that any operation can give, by status."""
 OTHERS: Final = {
-    "204": Answer("NoContent", "There is no content.", (), ""),
+    "204": Answer("NoContent", "The response has no content.", (), ""),
     "3XX": Answer("Redirect", "The resource is at another URL.", ("Location",), ""),
     "404": Answer("NotFound", "The resource is unknown, or does not belong to the caller."),
     "409": Answer("Conflict", "The request conflicts with the state of the resource."),
     "410": Answer("Gone", "The resource no longer exists."),
     "422": Answer("UnprocessableContent", "The request contradicts an earlier one."),
 }
-"""Further responses, which only some operations may have, by status."""
+"""Further responses, which only some operations can give, by status."""
 
 
 def answers(operation: Operation) -> Schema:
@@ -87,7 +87,7 @@ def _reference(operation: Operation, status: str) -> Schema:
 
 
 def _effect(status: str) -> str:
-    """Return how a waiting client reacts to this response to its stream request."""
+    """Return a sentence: how a client reacts when its stream request gets this status."""
     if status == "3XX":
         return "The client follows the redirect."
     ending = [
@@ -98,11 +98,13 @@ def _effect(status: str) -> str:
     if not ending:
         return "The client counts this as a failure and reopens the stream later."
     late = (
-        f", if the create was more than {HARDENED.not_found_grace:g} s ago"
+        f", if the job was created more than {HARDENED.not_found_grace:g} s ago"
         if status == "404"
         else ""
     )
-    return f"Ends the wait under {' and '.join(f'`{name}`' for name in ending)}{late}."
+    profiles = "profiles" if len(ending) > 1 else "profile"
+    named = " and ".join(f"`{name}`" for name in ending)
+    return f"Ends the wait under the {profiles} {named}{late}."
 
 
 def _headers(names: Sequence[str]) -> Schema:

@@ -184,7 +184,7 @@ def test_commands_for_a_backend_with_tenants_name_the_first_project(tmp_path: Pa
 def test_the_control_program_says_at_a_terminal_what_it_waits_for() -> None:
     with at_a_terminal("control") as terminal:
         terminal.until(
-            'arkor-mock: this command is meant to be driven by a kit, which sends lines such as {"id": 1, '
+            'arkor-mock: this command is meant to be driven by a conformance kit, which sends lines such as {"id": 1, '
         )
         assert terminal.end() == 0
         assert terminal.shown.count("\n") == 1
