@@ -1,8 +1,8 @@
 """The failures of the kit's own broken clients, used as hints about faults in other clients.
 
-`python -m conformance.generate.broken_clients` writes the record. For each broken client, it gives
-the mistake, the rules that it breaks, and the plays that fail. A play is one case under one
-profile; for each, the record also says how the client first deviates from the reference.
+`python -m conformance.generate.broken_clients` writes the record. For each broken client, the
+record gives the mistake, the rules that it breaks, and the plays that fail. A play is one case
+under one profile; for each, the record also says how the client first deviates from the reference.
 """
 
 import json
@@ -22,9 +22,9 @@ RECORD: Final = Path(__file__).with_name("broken_clients.json")
 _ALIKE: Final = 0.7
 """The minimum similarity, from 0 to 1, for a broken client to serve as a hint."""
 _AHEAD: Final = 0.4
-"""How much more similar a hint must be than any broken client that breaks none of its rules."""
+"""The minimum lead in similarity of a hint over all clients that break none of the same rules."""
 _LEAST: Final = 3
-"""The number of failures, counted by template and profile, needed to recognise a client."""
+"""The minimum number of failures, counted by template and profile, to recognise a client."""
 _SAME_PLAY: Final = 0.5
 """The weight of a case that both clients fail, but in different ways."""
 
@@ -50,9 +50,9 @@ class BrokenClient:
     """The client's mistake, as a sentence."""
     breaks: tuple[str, ...]
     fails: Mapping[str, Fails]
-    """The failures, by case and profile, as in `budget.first@2026-05`."""
+    """The failures, keyed by template and profile, as in `budget.first@2026-05`."""
     whole: bool = True
-    """Whether the client played all cases; False if it hung too often."""
+    """Whether all cases were played; False if the client hung too often."""
 
 
 @frozen(kw_only=True)
@@ -63,7 +63,7 @@ class Signature:
     passes: frozenset[str]
 
     def likeness(self, other: BrokenClient) -> float:
-        """Return the similarity of two clients (0 to 1); a case that only one fails lowers it."""
+        """Return the similarity of two clients (0 to 1); cases that only one fails lower it."""
         common = sum(
             (1.0 if self.fails[play] == fails.kind else _SAME_PLAY)
             for play, fails in other.fails.items()
@@ -74,7 +74,7 @@ class Signature:
 
 
 def play_of(case: str, profile: str) -> str:
-    """Return the template of a case and the profile, as in `budget.first@2026-05`."""
+    """Return a case's template and a profile as one key, such as `budget.first@2026-05`."""
     return f"{template_of(case)}@{profile}"
 
 
@@ -94,7 +94,7 @@ def resembling(
 
 @cache
 def broken_clients() -> tuple[BrokenClient, ...]:
-    """Return the recorded clients; raise ReadingError if the file is incomplete."""
+    """Return the recorded clients; raise ReadingError if the record is invalid."""
     return read(RECORD.read_text("utf-8"))
 
 

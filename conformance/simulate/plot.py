@@ -1,4 +1,4 @@
-"""Draw how fleets reconnect, as SVG: attempts per second, with a panel for each strategy."""
+"""Chart how fleets reconnect, as SVG: attempts per second, with one panel per strategy."""
 
 import math
 from collections import Counter
@@ -19,7 +19,7 @@ _PANEL: Final = 84
 _GAP: Final = 18
 _TICKS: Final = 8
 _BARS: Final = (0.1, 1.0, 10.0, 60.0, 600.0)
-"""The possible widths of a bar in seconds; longer drawings use the widest."""
+"""The possible widths of a bar, in seconds: the narrowest that gives few enough bars is used."""
 _MOST_BARS: Final = 650
 _STYLE: Final = """
   svg { --page: #fff; --ink: #1f2328; --quiet: #59636e; --line: #d1d9e0; --away: #f1f3f5;
@@ -48,7 +48,7 @@ class _Scale:
     until: float
     """The end of the time axis, in seconds."""
     decades: int
-    """The rate axis is logarithmic and runs from 1 to ten to the power of `decades`."""
+    """The rate axis is logarithmic; its top is ten to the power of `decades`."""
     bar: float
     """The width of a bar, in seconds."""
 
@@ -59,7 +59,7 @@ class _Scale:
         return _PANEL * math.log10(max(rate, 1.0)) / self.decades
 
     def rates(self, seconds: Mapping[int, int]) -> Mapping[int, float]:
-        """Return the rate of each bar, from counts per tenth of a second."""
+        """Convert counts per tenth of a second to the rate per second of each bar."""
         tenths = round(self.bar / TENTH)
         counts: Counter[int] = Counter()
         for tenth, count in seconds.items():
@@ -69,7 +69,7 @@ class _Scale:
 
 
 def plot(results: Sequence[FleetResult]) -> str:
-    """Return the drawing, from when the streams break until 99 % of the clients are back."""
+    """Return the chart; it ends shortly after 99 % of the slowest fleet's clients are back."""
     scale = _scaled(results)
     height = _TOP + len(results) * (_PANEL + _GAP) + _BOTTOM - _GAP
     title = f"{results[0].outage}: how they reconnect"
@@ -124,7 +124,7 @@ def _panel(result: FleetResult, scale: _Scale, base: float) -> Iterator[str]:
     clients = result.outage.clients
     lines = (
         ("name", result.outage.strategy),
-        ("quiet", f"afterwards, at most {result.peak(1.0, result.outage.seconds):,} per second"),
+        ("quiet", f"peak after the outage: {result.peak(1.0, result.outage.seconds):,}/s"),
         ("quiet", f"99 % back {result.back_after:,.1f} s later"),
         (
             "quiet",
@@ -137,7 +137,7 @@ def _panel(result: FleetResult, scale: _Scale, base: float) -> Iterator[str]:
 
 
 def _bars(scale: _Scale, counts: Mapping[int, int], base: float) -> str:
-    """Return the path of the bars; each is at least a pixel wide, and high enough to be visible."""
+    """Return an SVG path with the bars; each bar is wide and high enough to be visible."""
     parts: list[str] = []
     for bar, rate in scale.rates(counts).items():
         left, right = scale.x(bar * scale.bar), scale.x((bar + 1) * scale.bar)
@@ -159,7 +159,7 @@ def _seconds(scale: _Scale, y: float) -> Iterator[str]:
     yield (
         f'<text class="quiet" x="{middle:.0f}" y="{y + 38:.0f}" text-anchor="middle">'
         "seconds since the streams broke; the outage is shaded, "
-        "and the dashed line marks when 99 % are back</text>"
+        "and the dashed line marks when 99 % of clients are back</text>"
     )
 
 

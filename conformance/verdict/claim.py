@@ -1,4 +1,4 @@
-"""Write the verdict on a profile: the parts of the protocol that the client conforms to.
+"""Derive the verdict on a profile: which parts of the protocol the client conforms to.
 
 A plain "conforms" covers the whole protocol as first published. The verdict names the parts that
 are missing: parts that the driver does not declare or for which it answers `unsupported`, parts
@@ -25,7 +25,7 @@ from conformance.verdict.time_modes import TimeMode, Timing
 from conformance.words import CREATE
 
 _OPERATIONS: Final = ("start", "wait")
-"""The operations that every client has and that drivers need not declare."""
+"""The operations for which no capability of the same name exists."""
 SURFACE: Final = (
     *_OPERATIONS,
     "cancel",
@@ -73,7 +73,7 @@ class Judged:
     scope: Scope
     timing: Timing
     musts: frozenset[str]
-    """The MUST rules that count under the profile."""
+    """The MUST rules that apply under the profile."""
     stopped: str = ""
     """Why the run ended early; empty if the run is complete."""
 
@@ -83,7 +83,7 @@ class Judged:
         return HARDENED if self.profile == "hardened" else SURFACE
 
     def omits(self, results: Sequence[CaseResult]) -> bool:
-        """Return whether the cases have MUST rules, but these results judge none of them."""
+        """Return whether the cases of these results have MUST rules but no result judges any."""
         due = any(self.musts.intersection(each.case.requires) for each in results)
         return due and not any(self.musts & judged_rules(each) for each in results)
 
@@ -130,7 +130,7 @@ def _early(judged: Judged, before: str) -> str:
 
 
 def not_played(left: int, planned: int, stopped: str) -> str:
-    """Return the number of unplayed cases as text, with the reason if it is known."""
+    """Return, as text, how many cases were not played, and why if that is known."""
     why = f" ({stopped})" if stopped else ""
     return f"{left} of {planned} cases were not played{why}"
 
@@ -175,13 +175,13 @@ def _chosen(judged: Judged) -> str:
     if scope.shard is not None:
         return f"in {scope.shard} ({chosen} of {_selected(scope, profile)})"
     if not scope.files:
-        return f"in the {chosen} of {total} cases chosen"
+        return f"in the cases chosen ({chosen} of {total})"
     cases = f"{chosen} case{'s' * (chosen != 1)}"
     return f"in the {cases} of {', '.join(scope.files)}"
 
 
 def _selected(scope: Scope, profile: str) -> str:
-    """Return a name for the cases that are divided into shards, such as `the 5 cases chosen`."""
+    """Describe the cases that are divided into shards, for example as `the 5 cases chosen`."""
     selected = scope.selected.get(profile, 0)
     if scope.files:
         return f"the {selected} cases of {', '.join(scope.files)}"
@@ -190,7 +190,7 @@ def _selected(scope: Scope, profile: str) -> str:
 
 
 def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the parts that the client conforms to, and why other parts are not claimed."""
+    """Return the parts that the client conforms to, and why others are missing."""
     holds: list[str] = []
     lacks: list[str] = []
     narrowed = judged.scope.narrowed(judged.profile)
@@ -219,8 +219,8 @@ def _is_declared(identity: Identity, part: str) -> bool:
 def _is_about(case: Case, part: str) -> bool:
     """Return whether a case tests a part of the protocol.
 
-    A case in which only a callback cancels does not count, because the kit never calls `cancel`: a
-    driver that refuses `cancel` everywhere would still pass.
+    A case in which only a callback cancels does not count: the kit never calls `cancel` itself
+    in such a case, so a driver that refuses every `cancel` would still pass.
     """
     operates = any(isinstance(step, Operate) and step.verb.value == part for step in case.steps)
     if part in _OPERATIONS or operates:
@@ -229,7 +229,7 @@ def _is_about(case: Case, part: str) -> bool:
 
 
 def _limits(judged: Judged, lacks: Sequence[str]) -> Iterator[str]:
-    """Yield, as text, how often each operation was refused, and how many cases ended early."""
+    """Yield, as text, in how many cases each operation was refused, and how many ended early."""
     refused = Counter(
         operation
         for result in judged.results
@@ -248,13 +248,13 @@ def _limits(judged: Judged, lacks: Sequence[str]) -> Iterator[str]:
 
 
 def opening_refused(result: CaseResult) -> tuple[str, ...]:
-    """Return a tuple with `open` if the driver could not open the case; otherwise an empty one."""
+    """Return ("open",) if the driver could not open the case; otherwise an empty tuple."""
     opened = result.trace.first("open.rejected")
     return ("open",) if opened is not None else ()
 
 
 def unsupported(result: CaseResult) -> tuple[str, ...]:
-    """Return the names of the operations that the driver answered with `unsupported`."""
+    """Return the names of the operations to which the driver answered `unsupported`."""
     found = (
         fact.operation.partition("#")[0]
         for _, fact in result.trace.of(Settled)
@@ -264,9 +264,9 @@ def unsupported(result: CaseResult) -> tuple[str, ...]:
 
 
 def _remarks(judged: Judged) -> Iterator[str]:
-    """Yield a remark about what could not be judged in this time mode, if anything."""
+    """Yield how many expectations were not fully judged, unless the time mode is virtual."""
     given_up = sum(len(result.unjudged) for result in judged.results)
     if judged.timing.mode is not TimeMode.VIRTUAL:
         mode = f"in {judged.timing.mode.value} time"
         plural = "s" * (given_up != 1)
-        yield f"{mode}: {given_up} expectation{plural} not judged or judged in part"
+        yield f"{mode}: {given_up} expectation{plural} not fully judged"

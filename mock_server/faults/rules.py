@@ -1,4 +1,4 @@
-"""The active rules: which of them act on a connection or an exchange, and how often."""
+"""Decide which active rules act on a connection or an exchange; count how often each fires."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +46,7 @@ class Rules:
     )
     """Counts requests by route, and by route and job.
 
-    Clients choose the job ids, so only the counts of the latest jobs are kept, to bound memory use.
+    Clients can make up job ids. To bound memory use, only the latest jobs keep their counts.
     """
     _added: int = field(default=0, init=False)
 
@@ -65,7 +65,7 @@ class Rules:
         return self._added
 
     def replace(self, index: int, rule: Rule) -> None:
-        """Replace an active rule; its count is kept."""
+        """Replace an active rule, but keep the count of how often it has fired."""
         for live in self._rules:
             if live.index == index:
                 live.rule = rule
@@ -78,11 +78,11 @@ class Rules:
 
     @property
     def in_force(self) -> list[tuple[int, Rule, int]]:
-        """Every active rule: its index, the rule, and how often it has fired."""
+        """The active rules: for each, its index, the rule itself, and how often it has fired."""
         return [(live.index, live.rule, live.fired) for live in self._rules]
 
     def connection(self, number: int) -> ConnectionFault:
-        """Return what happens to the `number`-th connection, counted from 1."""
+        """Return the faults of the `number`-th connection, counting from 1."""
         acting: list[Rule] = []
         for live in self._rules:
             on = live.rule.on
@@ -102,7 +102,7 @@ class Rules:
         method: str,
         headers: tuple[tuple[str, str], ...],
     ) -> ExchangePlan:
-        """Count a request and return the plan of its exchange."""
+        """Count a request and return the plan for its exchange."""
         about = self._next(route, job, method, headers)
         self._count((route, None), about.attempt)
         if job is not None:
@@ -121,7 +121,7 @@ class Rules:
         method: str,
         headers: tuple[tuple[str, str], ...],
     ) -> int | None:
-        """Return the `slow_read` that would apply to a request now, without counting it."""
+        """Return the `slow_read` rate for a request, or None; do not count the request."""
         about = self._next(route, job, method, headers)
         return slow_read_of(live.rule for live, _ in self._taking_part(about))
 

@@ -1,4 +1,4 @@
-"""Take over mitmproxy's TLS together with the client's socket, after mitmproxy's handshake.
+"""Take over mitmproxy's TLS along with the client's socket, once the handshake is done.
 
 mitmproxy uses pyOpenSSL without I/O, so its connection object can serve as the TLS layer of a wire.
 """
@@ -13,7 +13,7 @@ _BLOCK: Final = 65_536
 
 @define(eq=False)
 class TakenTls:
-    """Lets a wire (`net/tls/server.py`) use a pyOpenSSL connection after its handshake."""
+    """Uses a pyOpenSSL connection, after its handshake, as a `Tls` (`net/tls/server.py`)."""
 
     _tls: SSL.Connection
     _ended: bool = field(default=False, init=False)
@@ -30,11 +30,11 @@ class TakenTls:
             raise ConnectionAbortedError(f"TLS: {error}") from error
 
     def write(self, data: memoryview) -> int:
-        """Encrypt at most one record; return how many bytes of `data` are in it."""
+        """Encrypt at most one record of `data`; return how many bytes of `data` went into it."""
         return self._tls.send(data)
 
     def take_in(self, records: bytes) -> None:
-        """Add records from the client; b"" means the end."""
+        """Add records received from the client; b"" means that no more will come."""
         if records:
             self._tls.bio_write(records)
         else:
@@ -59,23 +59,23 @@ class TakenTls:
 class SilencedTls:
     """Replaces the TLS connection of mitmproxy's layer, so that the layer cannot reach the client.
 
-    It accepts only records that mitmproxy read before its transport paused: without them, the
-    next record cannot be decrypted. The addon's own wire reads their content.
+    Records that mitmproxy read before its transport was paused still reach the TLS connection:
+    without them, the next record could not be decrypted. The addon's own wire reads the content.
     """
 
     _tls: SSL.Connection
 
     def bio_write(self, data: bytes) -> int:
-        """Pass on records that mitmproxy has read."""
+        """Pass records that mitmproxy has read to the TLS connection."""
         return self._tls.bio_write(data)
 
     def bio_read(self, size: int) -> bytes:
-        """Raise WantReadError: there are no records to send."""
+        """Raise WantReadError, because mitmproxy must never have records to send."""
         del size
         raise SSL.WantReadError
 
     def recv(self, size: int) -> bytes:
-        """Raise WantReadError: there is no plain text to read."""
+        """Raise WantReadError, because mitmproxy must never have plain text to read."""
         del size
         raise SSL.WantReadError
 
@@ -84,5 +84,5 @@ class SilencedTls:
         return len(data)
 
     def get_shutdown(self) -> int:
-        """Return 0: no close_notify was sent or received."""
+        """Return 0, which means that no close_notify was sent or received."""
         return 0

@@ -1,6 +1,6 @@
-"""Origins, which answer requests: the mock's own backend, or a real one.
+"""Origins answer requests; an origin is either the mock's own backend or a real one.
 
-A response is a head and a body, either whole or as a source of frames.
+A response is a head and a body. The body is either given whole or read from a source of frames.
 """
 
 import math
@@ -29,11 +29,11 @@ from mock_server.sse import Frame
 BATCH: Final = 64
 _FIRST_COMMENT: Final = b": this is the stream\n\n"
 _ALL_JOBS: Final = ""
-"""The key of the turn that the followers of all jobs share; other keys are the ids of jobs."""
+"""The key of the turn that the followers of all jobs share; every other key is a job id."""
 
 
 class Source(Protocol):
-    """A source of the frames of a stream, as they arrive."""
+    """Supplies the frames of a stream as they arrive."""
 
     @property
     def end(self) -> Ending:
@@ -41,9 +41,9 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames, and return at most about `limit`; an empty result means the end.
+        """Wait for frames and return about `limit` of them at most; an empty result means the end.
 
-        Without `whole`, a source that knows only bytes may return parts of frames.
+        If `whole` is False, the source may also return a part of a frame.
         """
         ...
 
@@ -54,12 +54,12 @@ class Source(Protocol):
 
 @frozen
 class Answered:
-    """The response of an origin: a head, and either a whole body or a source of frames."""
+    """An origin's response: a head, and either a whole body or a source of frames."""
 
     head: Head
     body: bytes | Source
     failed: bool = False
-    """Whether the response only reports that an upstream failed; rules do not apply to it."""
+    """Whether the response only reports a failed upstream; if so, rules do not apply to it."""
     first: bytes = b""
     """The bytes before the first frame of a stream; rules about frames do not apply to them."""
     keep_alive: float = math.inf
@@ -67,7 +67,7 @@ class Answered:
 
 
 class Reports(Protocol):
-    """What an origin reports before or during its response."""
+    """Receives what an origin reports before or during its response."""
 
     async def early(self, head: Head) -> None:
         """Forward an informational head that arrived before the response (RFC 9110, 15.2)."""
@@ -79,32 +79,32 @@ class Reports(Protocol):
 
 
 class Origin(Protocol):
-    """Answers requests: the mock's own backend, or a real one."""
+    """Answers requests; it is either the mock's own backend or a real one."""
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Answer one request; informational heads and failures go to `reports`.
 
-        `plan` is how the rules change the response; the carrier makes every change that does not
-        need the backend itself.
+        `plan` says how the rules change the response. The origin makes only the changes that need
+        the backend itself; the carrier (the program that injects the faults) makes all others.
         """
         ...
 
 
 def answered_with_failure(failure: Failure, where: str = "") -> Answered:
-    """Return the response for an upstream that failed: 502 or 504, with the reason as JSON."""
+    """Return a response that reports a failed upstream: 502 or 504, with the reason as JSON."""
     upstream = f"upstream {where}" if where else "upstream"
     words = {"error": f"{upstream}: {failure.why}", "reason": failure.reason.value}
     return evolve(answered_with(reply_json(failure.status, words)), failed=True)
 
 
 def answered_with(reply: Reply | Listing) -> Answered:
-    """Return a response with the reply of a backend, or with a long listing sent in pieces."""
+    """Return a backend's reply as a response; a long listing is sent in pieces."""
     body = reply.body if isinstance(reply, Reply) else PiecesSource(reply.pieces())
     return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), body)
 
 
 async def refused_as_compressed(answered: Answered, why: str, reports: Reports) -> Answered:
-    """Drop a compressed response whose content is needed; return a 502 with `why`."""
+    """Discard a response that must be read but is compressed; return a 502 that says `why`."""
     if not isinstance(answered.body, bytes):
         await answered.body.aclose()
     failure = Failure(Reason.COMPRESSED, why)
@@ -114,7 +114,7 @@ async def refused_as_compressed(answered: Answered, why: str, reports: Reports) 
 
 @define(eq=False)
 class JobSource:
-    """The live log of a job as frames."""
+    """Follows the log of a job and returns its events as frames."""
 
     _job: Job
     _position: int
@@ -123,14 +123,14 @@ class JobSource:
     _handoff: Handoff | None = None
     end: Ending = field(default=Ending.EOF, init=False)
     _overdue: Sequence[Frame] = field(default=(), init=False)
-    """Events before `_position` that are still to be sent, because a rule repeats some."""
+    """Events still to be sent, though `_position` is past them; used if a rule repeats some."""
     _follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._follower = self._job.join()
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return events from the log, or wait until it grows or the job ends."""
+        """Return events from the log; if there are none, wait until it grows or the job ends."""
         del whole
         if self._hold is not None or self._handoff is not None:
             if (unsent := self._follower.since - self._position) > 0:
@@ -166,7 +166,7 @@ class JobSource:
         return [frame for at, frame in numbered if self._job.gets(self._follower, at)]
 
     async def _go_live(self) -> None:
-        """Switch from replay to the live phase, once, making the mistakes that a rule asks for."""
+        """Switch from the replay to the live phase; lose or repeat events if a rule says so."""
         if self._hold is not None:
             await self._hold.pass_by()
             self._hold = None
@@ -188,7 +188,7 @@ class JobSource:
 
 @define(eq=False)
 class SerialSource:
-    """A source that returns frames only while no other follower of the job is sending."""
+    """Wraps a source so that, of the followers that share a turn, only one sends at a time."""
 
     _source: Source
     _turn: anyio.Semaphore
@@ -202,7 +202,7 @@ class SerialSource:
         return self._source.end
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Let the next follower send, then wait for frames and for the turn to send them."""
+        """Let the next follower send; then wait for frames, and for this follower's turn."""
         self._yield_turn()
         self._ready = self._ready or await self._source.next(limit, whole=whole)
         if self._ready:
@@ -224,7 +224,7 @@ class SerialSource:
 
 @define(eq=False)
 class FixedSource:
-    """A list of frames as a source."""
+    """A source that returns frames from a list."""
 
     _frames: Sequence[Frame]
     end: Ending = Ending.EOF
@@ -244,7 +244,10 @@ class FixedSource:
 async def answered_by_upstream(
     request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Return an upstream's response; a small body is read whole. `fields` has all header fields."""
+    """Return an upstream's response, after reading a small body whole.
+
+    `fields` are all its header fields, including those that are not forwarded.
+    """
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
         return _without_body(head, fields)
@@ -267,8 +270,8 @@ def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
     """Return an upstream's response that has no body, such as a response to a HEAD request.
 
     In a 304 or a response to HEAD, the upstream's Content-Length is forwarded; it is the length
-    that a response to GET would have (RFC 9110, 8.6). Without one, the head announces a chunked
-    body. A 204 has neither.
+    that a response to GET would have (RFC 9110, 8.6). If the upstream sent none, the head
+    announces a chunked body instead. A 204 announces neither a length nor a chunked body.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")
@@ -279,7 +282,7 @@ def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
 
 @define(eq=False)
 class PiecesSource:
-    """A long body that is made in pieces, so that other connections are served in between."""
+    """A long body that is generated piece by piece, so that others are served in between."""
 
     _pieces: Iterator[bytes]
     end: Ending = field(default=Ending.EOF, init=False)
@@ -295,14 +298,14 @@ class PiecesSource:
 
 @define
 class BackendOrigin:
-    """The mock backend as the origin."""
+    """The mock's own backend as an origin."""
 
     backend: Backend
     clock: Callable[[], float] = time.monotonic
     holds: dict[str, Hold] = field(factory=dict[str, Hold], init=False)
-    """Maps the id of a job to the hold for its next stream."""
+    """Maps a job id to the hold for the job's next stream."""
     _turns: dict[str, anyio.Semaphore] = field(factory=dict[str, anyio.Semaphore], init=False)
-    """Maps the id of a job, or `_ALL_JOBS`, to the turn of followers that are served one by one."""
+    """Maps a job id, or `_ALL_JOBS`, to the turn that followers take to send one at a time."""
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Return the backend's response to a request."""

@@ -1,4 +1,4 @@
-"""Mutants that fail nearly every case; each failure must cite only the rule that the mutant breaks.
+"""Mutants that fail nearly every case; failures may cite only the rules that the mutant breaks.
 
 No real client is broken like this. These mutants show that a case does not cite its own rule if
 the client fails before the step that the case tests.

@@ -1,4 +1,4 @@
-// The driver: it opens a client for each case of the kit and classifies the client's errors.
+// The driver: it opens a client for each of the kit's cases and classifies the client's errors.
 // Fill in the parts marked YOURS. `drive.mjs` talks to the kit; do not change it.
 
 import { Client, HttpError } from "./client.mjs"; // YOURS: your client instead

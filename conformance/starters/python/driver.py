@@ -1,6 +1,6 @@
-"""The driver: it opens a client for each case of the kit and classifies the client's errors.
+"""The driver: it opens a client for each of the kit's cases and classifies the client's errors.
 
-Fill in the parts marked YOURS. The code that talks to the kit is part of the kit.
+Fill in the parts marked YOURS. The code that talks to the kit comes with the kit.
 """
 
 import sys
@@ -37,7 +37,7 @@ CALLBACKS: Final = {
 
 
 class Driven:
-    """Adapts your client to the kit. The client blocks, so each operation runs in a thread."""
+    """Adapts your client to the kit. The client's methods block, so they are run in threads."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -66,7 +66,7 @@ async def _in_thread(operation: Any) -> Any:
 
 @asynccontextmanager
 async def open_client(desk: Desk) -> AsyncGenerator[Driven, None]:
-    """Open the client of a case; when the case is closed, abort whatever the client is doing."""
+    """Open a client for one case; when the case is closed, abort whatever the client is doing."""
     config: Mapping[str, Any] = desk.config  # the guide, section 3, explains each key
 
     def heard(kind: str, data: Mapping[str, Any]) -> None:
