@@ -1,4 +1,4 @@
-"""The conformance kit: verifies any client of the protocol, in any language.
+"""The conformance kit, which judges the protocol's clients, in any language, and its backends.
 
 The supported interfaces are the command `arkor-conformance`, the driver protocol `arkor-drive/1`,
 case files, `conformance.drivers.python.stdio` (`serve`, `Desk`) for drivers in Python, and the

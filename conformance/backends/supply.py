@@ -1,8 +1,8 @@
 """Jobs and creates that several cases share, so that a run creates few jobs.
 
-They are the job that is followed from its first second to its end, the job that is cancelled, and
-the creates with idempotency keys. Each is played once, when the first case needs it. If that
-fails, every case that needs it gets the reason.
+These are a job that is followed from its start to its end, a job that is cancelled, and creates
+with idempotency keys. Each is played once, as soon as a case needs it. If that fails, all cases
+that need it raise the same exception.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +23,7 @@ from conformance.trace.events import Trace
 _S = TypeVar("_S")
 NOT_ENDED: Final = "the followed job did not end in the time allowed"
 _OPENS: Final = 5
-"""The maximum number of streams opened per second if the backend is on another machine."""
+"""How many streams the kit opens per second, at most, if the backend is on another machine."""
 _LEAST: Final = 3
 
 
@@ -39,7 +39,7 @@ class Look:
 
 @frozen(kw_only=True, eq=False)
 class Spot:
-    """A resume of a job that the kit does not control: the cursor, and the ids that arrived."""
+    """A resumed stream of a job that the kit does not control: its cursor and the ids received."""
 
     cursor: str
     ids: Sequence[str]
@@ -47,23 +47,23 @@ class Spot:
 
 @frozen(kw_only=True, eq=False)
 class Seen:
-    """A job that two followers and the job route observed from its start."""
+    """A job as the kit observed it, through two followers and the job route."""
 
     trace: Trace
     job: str
     created: Answer | None
     first: Follower
     rest: Sequence[Follower]
-    """The streams that continued the first one, if it ended before the job."""
+    """The first follower's later streams, opened if its stream ended before the job did."""
     second: Follower
     looks: Sequence[Look]
     spots: Sequence[Spot]
     last: Answer | None
-    """The job route's response after the stream had ended."""
+    """The job route's response at the end of the observation."""
     by_itself: bool
     """True if the job ran on its own, without a control program."""
     unknown_to: str = ""
-    """The route that did not know the new job by the time limit; empty if both routes knew it."""
+    """The route that still returned 404 for the new job at the time limit; empty if none did."""
 
     @property
     def streams(self) -> Sequence[Follower]:
@@ -72,7 +72,7 @@ class Seen:
 
     @property
     def frames(self) -> Sequence[Block]:
-        """The log's events as the first follower received them."""
+        """The events of the job's log, as the first follower received them."""
         return [block for each in self.streams for block in each.frames]
 
     @property
@@ -82,12 +82,12 @@ class Seen:
 
     @property
     def terminal(self) -> Block | None:
-        """The frame after which the first follower stopped; None if it received none."""
+        """The first terminal frame that the first follower received, or None."""
         return next((each.terminal for each in self.streams if each.terminal is not None), None)
 
     @property
     def status(self) -> str:
-        """The status of the job at the end; empty if it is unknown."""
+        """The job's status at the end of the observation; empty if it is unknown."""
         return "" if self.last is None else self.last.job_status
 
     @property
@@ -133,7 +133,7 @@ class Keyed:
 
 @define(eq=False)
 class Once(Generic[_S]):
-    """A result that is computed at most once, whether it succeeds or fails."""
+    """A computation that runs at most once, whether it succeeds or fails."""
 
     make: Callable[[], Awaitable[_S]]
     _lock: anyio.Lock = field(factory=anyio.Lock, init=False)
@@ -141,7 +141,7 @@ class Once(Generic[_S]):
     _failed: Exception | None = field(default=None, init=False)
 
     async def __call__(self) -> _S:
-        """Return the result, or raise the exception that computing it raised."""
+        """Return the result, or raise the exception that the computation raised."""
         async with self._lock:
             if self._failed is not None:
                 raise self._failed
@@ -156,16 +156,16 @@ class Once(Generic[_S]):
 
 @define(eq=False)
 class Supply:
-    """The jobs, creates and limits that the cases of one run share."""
+    """What the cases of one run share: jobs, creates, and refusals because of load."""
 
     target: Target
-    """The target with the backend's current address."""
+    """The target, at the backend's current address."""
     seen: Once[Seen]
-    """Returns the job that every run follows; raises NotReached."""
+    """Returns the followed job; raises NotReached if no job could be followed."""
     cancelled: Once[Cancelled]
-    """Returns the cancelled job; raises NotReached."""
+    """Returns the cancelled job; raises NotReached if no job could be cancelled."""
     keyed: Once[Keyed]
-    """Returns the creates that have an idempotency key; raises NotReached."""
+    """Returns the responses to creates with idempotency keys; raises NotReached if there are none."""
     followed: str = ""
     """The id of an existing job to follow; if given, the kit does not create or cancel jobs."""
     limits: list[Answer] = field(factory=list[Answer], init=False)
@@ -173,7 +173,7 @@ class Supply:
     _next_open: float = field(default=0.0, init=False)
 
     async def pace(self) -> None:
-        """Wait if needed, to limit how fast streams are opened at a backend on another machine."""
+        """Wait if needed, so that streams to a backend on another machine are not opened too fast."""
         if not self.target.is_here:
             due = self._next_open
             self._next_open = max(due, now()) + 1 / _OPENS
@@ -184,7 +184,7 @@ class Supply:
         self.target = self.target.at(url)
 
     async def ended(self) -> Seen:
-        """Return the followed job; raise NotReached unless it ended with at least 3 event ids."""
+        """Return the followed job; raise NotReached if it did not end or sent too few event ids."""
         seen = await self.seen()
         if seen.terminal is None:
             raise NotReached(NOT_ENDED)

@@ -74,13 +74,19 @@ class Config:
     progress_ms: float | None = word(
         _NUMBER, "how long a stream may go without progress", default=None
     )
-    throw_in: Trigger | None = word(_TRIGGER, "the callback that throws", default=None)
-    abort_in: Trigger | None = word(_TRIGGER, "the callback that aborts", default=None)
-    cancel_in: Trigger | None = word(_TRIGGER, "the callback that cancels", default=None)
+    throw_in: Trigger | None = word(
+        _TRIGGER, "the callback in which the application throws", default=None
+    )
+    abort_in: Trigger | None = word(
+        _TRIGGER, "the callback in which the application aborts", default=None
+    )
+    cancel_in: Trigger | None = word(
+        _TRIGGER, "the callback in which the application cancels the job", default=None
+    )
     input: Mapping[str, Json] | None = word(
         mapping(anything()), "the config of the submitted job", default=None
     )
-    rng: tuple[float, ...] = word(_SAMPLES, "the client's random samples", default=())
+    rng: tuple[float, ...] = word(_SAMPLES, "the client's random numbers, in order", default=())
 
 
 CONFIG: Final[Shape[Mapping[str, Json]]] = kept_table(table(Config, "a configuration"))
@@ -88,7 +94,7 @@ CONFIG: Final[Shape[Mapping[str, Json]]] = kept_table(table(Config, "a configura
 
 @frozen(kw_only=True)
 class CaseWords:
-    """One case as written in a case file; a template also has `each`."""
+    """One case, as written in a case file; a template also has the key `each`."""
 
     id: str = needed(
         matching(
@@ -101,12 +107,12 @@ class CaseWords:
     level: Level = word(choice(Level), "the requirement level of the case", default=Level.MUST)
     profiles: tuple[str, ...] = word(
         array(one_of(PROFILE_NAMES)),
-        "the profiles of the case [default: all that have its rules]",
+        "the profiles of the case [default: those in which all its rules apply]",
         default=(),
     )
     needs: tuple[str, ...] = word(
         array(one_of((*CAPABILITIES, *PROBED))),
-        "the capabilities that the driver needs",
+        "the capabilities that the case requires",
         default=(),
     )
     why: str = needed(text(), "why the rule matters")
@@ -139,7 +145,7 @@ CASE: Final[Shape[CaseWords]] = table(CaseWords, "a case")
 
 @frozen(kw_only=True)
 class FileWords:
-    """A case file that lists any number of cases; a file may also be a single case."""
+    """A case file that lists any number of cases; a file can also consist of a single case."""
 
     cases: tuple[Mapping[str, Json], ...] = word(
         array(mapping(anything())), "the cases", default=(), name="case"

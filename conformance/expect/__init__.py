@@ -1,1 +1,1 @@
-"""The expectations that a case can have, each as a class."""
+"""The kinds of expectation that a case can contain, each implemented by a class."""

@@ -10,7 +10,7 @@ from conformance.plain import cut, one_line
 from conformance.strict_data import Table
 
 UNRANKED = ("nothing ran", "not declared by the driver")
-"""The `rank` of a profile that was not judged."""
+"""The values of `rank` for a profile that was not judged."""
 _WHOLE: Final = "conforms"
 _BROKEN: Final = "does not conform"
 _LONGEST_NAME: Final = 120
@@ -19,7 +19,7 @@ BACKEND: Final = "backend"
 
 
 def plural(number: int, word: str) -> str:
-    """Return the number with its noun: `3 rules`, `1 rule`."""
+    """Return the number with its noun, such as `3 rules` or `1 rule`."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
@@ -58,7 +58,7 @@ def _address(run: Table) -> str:
 def _passed(run: Table) -> tuple[int, int]:
     """Return how many cases passed, and how many were judged.
 
-    A client plays a case once per profile; a backend plays it once for all profiles.
+    A case counts once per profile for a client, but only once for a backend.
     """
     verdicts: dict[tuple[str, str], set[str]] = {}
     once = run.text("judged") == BACKEND
@@ -75,7 +75,7 @@ def _listed(profiles: Sequence[Table]) -> str:
 
 
 def level(profile: Table, name: str) -> str:
-    """Return the results of a level's rules, such as `3 rules broken (41 cases)`."""
+    """Return the results for the rules of one level, such as `3 rules broken (41 cases)`."""
     counted = profile.table(name)
     broken, cases = len(counted.texts("broken")), counted.count("cases")
     parts = [f"{plural(broken, 'rule')} broken ({plural(cases, 'case')})"] if broken else []
@@ -89,7 +89,7 @@ def level(profile: Table, name: str) -> str:
 
 
 def sources(profile: Table) -> str:
-    """Return the number of broken rules by source; empty if none is broken."""
+    """Return a note with the number of broken rules by source; empty if no rule is broken."""
     counted = profile.table("sources")
     if not any(counted.count(kind) for kind in counted.values):
         return ""
@@ -104,7 +104,7 @@ def sources(profile: Table) -> str:
 
 
 def notes(profile: Table, judged: str) -> Iterator[str]:
-    """Yield remarks that a reader needs to understand the verdict on a profile."""
+    """Yield the notes that a reader needs in order to understand the verdict on a profile."""
     if said := sources(profile):
         yield said
     missed = profile.table("not_reached")
@@ -121,7 +121,7 @@ def notes(profile: Table, judged: str) -> Iterator[str]:
 
 
 def all_notes(run: Table) -> Iterator[str]:
-    """Yield the notes on every profile; a note on several profiles is yielded once."""
+    """Yield the notes on every profile; a note shared by several is yielded once, with their names."""
     found: dict[str, list[str]] = {}
     for profile in run.tables("profiles"):
         for note in notes(profile, run.text("judged")):
@@ -135,14 +135,14 @@ def missing(run: Table) -> str:
 
 
 def left_out(group: Table) -> str:
-    """Return a line about a group of cases that did not apply, with the reason."""
+    """Return a line that says how many cases of a group did not apply, and why."""
     musts = len(group.texts("musts"))
     rules = f", {plural(musts, 'MUST rule')} not judged at all" if musts else ""
     return f"{plural(group.count('cases'), 'case')} n/a{rules}: {group.text('why')}"
 
 
 def counts(profile: Table) -> str:
-    """Return the number of cases with each verdict."""
+    """Return how many cases received each verdict, such as `12 pass, 1 fail`."""
     counted = profile.table("counts")
     parts = [f"{counted.count(verdict)} {verdict}" for verdict in counted.values]
     if unplayed := profile.count("unplayed"):

@@ -1,4 +1,4 @@
-"""Faults at the end of a response: where a rule stalls or ends a stream, and what follows."""
+"""Where a rule stalls or ends a response, how the response ends, and what happens afterwards."""
 
 from collections.abc import Callable, Iterable
 
@@ -17,7 +17,10 @@ from mock_server.sse import Frame
 
 @define
 class Breakpoint:
-    """A point where a rule acts; `fire` counts the action, or returns False at the rule's limit."""
+    """A point in a stream at which a rule acts.
+
+    `fire` counts the action; it returns False once the rule has reached its limit.
+    """
 
     after: After
     fire: Callable[[], bool]
@@ -27,7 +30,7 @@ class Breakpoint:
 
     @property
     def depends_on_frames(self) -> bool:
-        """Whether the point is later than the very start of the stream."""
+        """Whether the point comes after the very start of the stream."""
         return self.after != After()
 
     @property
@@ -36,7 +39,7 @@ class Breakpoint:
         return bool(self.after.bytes) and not named
 
     def reaches(self, sent: int, frame: Frame | None) -> bool:
-        """Return whether the point is right after this frame, the `sent`-th of the stream."""
+        """Return whether the point is right after `frame`, the `sent`-th frame of the stream."""
         if self.reached or self._within_a_frame or sent < self.after.frames:
             return False
         if self.after.id is not None and (frame is None or frame.id != self.after.id):
@@ -44,7 +47,7 @@ class Breakpoint:
         return self.after.event is None or (frame is not None and frame.event == self.after.event)
 
     def cuts(self, sent: int) -> bool:
-        """Return whether the point is inside the frame that follows the `sent`-th."""
+        """Return whether the point is inside the next frame; `sent` frames came before that one."""
         return not self.reached and self._within_a_frame and sent == self.after.frames
 
     def actions(self) -> list[Action]:
@@ -76,7 +79,7 @@ def extra_of(rules: Iterable[Rule]) -> bytes:
 
 
 def idle_end_of(rules: Iterable[Rule]) -> tuple[IdleEnd, float] | None:
-    """Return how a rule ends an idle keep-alive connection, and after how many seconds, or None."""
+    """Return how the rules end an idle connection, and after how many seconds, or None."""
     return next(((how, rule.end.idle) for rule in rules if (how := rule.end.idle_end)), None)
 
 

@@ -9,7 +9,7 @@ from attrs import frozen
 
 BODILESS: Final = frozenset({204, 205, 304})
 NO_BODY: Final = frozenset({204, 304})
-"""The statuses whose framing allows no body; for a 205, only the semantics forbid one."""
+"""The statuses for which HTTP framing allows no body; for a 205, only its meaning forbids one."""
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -36,7 +36,7 @@ class Head:
     headers: tuple[tuple[str, str], ...]
 
     def header(self, name: str) -> str | None:
-        """Return the value of the first field with this (lower-case) name, or None."""
+        """Return the value of the first field with this name, given in lower case, or None."""
         return next((value for key, value in self.headers if key.lower() == name), None)
 
     def render(self) -> bytes:
@@ -59,16 +59,16 @@ def replaced(
     over: Sequence[tuple[str, str]],
     without: AbstractSet[str] = frozenset(),
 ) -> tuple[tuple[str, str], ...]:
-    """Replace fields with those of the same names in `over`, and remove those in `without`."""
+    """Return the fields without those named in `over` or `without`, followed by those in `over`."""
     names = {name.lower() for name, _ in over} | without
     return (*(pair for pair in headers if pair[0].lower() not in names), *over)
 
 
 def end_to_end(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return those header fields of a message that are forwarded (RFC 9110, 7.6.1).
+    """Return the header fields of a message that may be forwarded (RFC 9110, 7.6.1).
 
     Hop-by-hop fields are left out, including those that `Connection` names. So is Content-Length,
-    because the carrier frames the body itself.
+    because whatever sends the message frames the body itself.
     """
     pairs = tuple(headers)
     dropped = HOP_BY_HOP | {"content-length"} | set(listed(pairs, "connection"))
@@ -97,7 +97,7 @@ class BodyKind:
     small: bool
     """Whether the body has a known length of at most 1 MiB."""
     coding: str | None
-    """The content codings, as text for messages; None if the body is not compressed."""
+    """The content codings, in words for messages; None if the body is not compressed."""
 
     @property
     def framed(self) -> bool:

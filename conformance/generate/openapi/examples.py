@@ -1,4 +1,4 @@
-"""The data used for the requests and the examples in the OpenAPI description."""
+"""The data for the requests and examples in the OpenAPI description."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ SPEC: Final = job_spec(
     options={"max_steps": 0, "dry_run": False},
 )
 ID: Final = "{id}"
-"""Used as the job's id, so that the path of a request is also the path of its operation."""
+"""Stands for the job's id, so that the path of a request is the path template of its operation."""
 MESSAGE: Final = {"role": "user", "content": "Where is my order?"}
 _EVENTS: Final[tuple[TrainingEvent, ...]] = (
     TrainingStarted(job_id="job-1", timestamp="2026-05-01T10:00:00Z"),
@@ -46,7 +46,7 @@ def run() -> Schema:
     blocks = [_block(number, event) for number, event in enumerate(_EVENTS, 1)]
     blocks.insert(2, encode_event("{}", type="ping"))
     text = b"".join(blocks).decode()
-    return {"summary": "A job from its start to its end", "serializedValue": text}
+    return {"summary": "The events of a job from start to finish", "serializedValue": text}
 
 
 def _block(number: int, event: TrainingEvent) -> bytes:

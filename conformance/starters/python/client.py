@@ -26,7 +26,7 @@ class Aborted(Exception):
 
 
 class Client:
-    """A blocking client; calls `on_event` with the type and the data of each event of the job."""
+    """A blocking client that calls `on_event` with the type and data of each of the job's events."""
 
     def __init__(
         self,

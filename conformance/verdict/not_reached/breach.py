@@ -1,4 +1,4 @@
-"""Find out why a client did not get as far as a case's rule: which rule it broke first.
+"""Find out which rule a client broke before it reached the rule that a case tests.
 
 The premise of a case names what the client must do before the rule can be judged. If the client did
 not do that, the breach is the first thing that went wrong: an operation settled when it should have
@@ -36,7 +36,7 @@ from conformance.verdict.not_reached.past import Past
 
 _LAST: Final = {CALLBACK_OF[kind]: rule for kind, rule in TERMINAL.items()}
 _MARGIN: Final = 10
-"""Exceeding the budget by more than this many stream requests is not an off-by-one error."""
+"""A client that exceeds its budget by more than this many attempts is not merely off by one."""
 
 
 @frozen
@@ -66,7 +66,7 @@ def breach_of(
         after = f"it did not happen; {past}" if past.route else "the client sent no request"
         return Breach(rule, Divergence(missing.expected, after, last))
     fact = settled.fact
-    assert isinstance(fact, Settled), "only an operation that has settled can be unexpected"
+    assert isinstance(fact, Settled), "_unexpected() returns only events that settle an operation"
     failure = fact.failure
     how = "resolved" if failure is None else f"failed: {failure.kind} ({failure.message})"
     when = f"after {past}" if past.route else "before any request"
@@ -74,7 +74,7 @@ def breach_of(
 
 
 def went_on(case: Case, trace: Trace) -> Breach | None:
-    """Return the breach if the client reopened the stream after it delivered the last event."""
+    """Return the breach of a client that reopened the stream after delivering the last event."""
     rule = ""
     for event in trace.events:
         match event.fact:
@@ -96,8 +96,8 @@ def left_early(case: Case, trace: Trace) -> Event | None:
     The following do not count as too early: an operation whose result the case itself judges; an
     operation that gave up (the number of stream requests shows whether that was too early); a wait
     that received the end of the job or mistook something for it; a wait that had earlier survived
-    the same kind of failure; and a wait that failed with `protocol` where only the case knows
-    whether the stream was at fault.
+    the same kind of failure; a wait that the case itself made fail; and a wait that failed with
+    `protocol` at the end of the job, where only the case knows whether the stream was at fault.
     """
     settled = _unexpected(case, trace)
     if settled is None or not isinstance(settled.fact, Settled) or _has_given_up(settled):
@@ -116,13 +116,13 @@ def left_early(case: Case, trace: Trace) -> Event | None:
 
 
 def never_began(trace: Trace) -> bool:
-    """Return whether `wait()` was called but the client sent no request at all."""
+    """Return whether `wait()` was called, and not aborted, but the client sent no request."""
     past = Past.of(trace.events, "")
     return past.calls("wait") > 0 and not past.calls("abort") and not past.requests
 
 
 def _missed_the_stream(past: Past, case: Case) -> bool:
-    """Return whether a wait settled without reading the stream of the case.
+    """Return whether a wait settled without reading the case's stream.
 
     Either it resolved without receiving the end of the job, or it failed before it opened the
     stream.
@@ -136,7 +136,7 @@ def _missed_the_stream(past: Past, case: Case) -> bool:
 
 
 def _was_told_to(past: Past, case: Case) -> bool:
-    """Return whether a wait failed because the case aborted it or made its callback fail."""
+    """Return whether a wait failed because the case aborted it or made a callback throw."""
     match past.failure:
         case "aborted":
             return past.calls("abort") > 0 or past.fired(case.config.get("abort_in"))
@@ -166,7 +166,7 @@ def rule_of_a_callback(event: Event, trace: Trace) -> str:
 
 
 def rule_of_a_delay(event: Event, trace: Trace, profile: str) -> str:
-    """Return the rule that a wrong delay breaks, which depends on what happened before it."""
+    """Return the rule that a wrong delay breaks; it depends on what happened before the delay."""
     past = Past.of(trace.events[: event.seq], profile)
     if any(_has_given_up(each) for each in past.events):
         return "ARK-BUD-6"
@@ -218,5 +218,5 @@ def _unexpected(case: Case, trace: Trace) -> Event | None:
 
 
 def _goes_on(event: Event) -> bool:
-    """Return whether the kit called another operation, so that the case continued."""
+    """Return whether the event is a call to another operation, so that the case continues."""
     return isinstance(event.fact, Called) and event.fact.operation != "close"
