@@ -1,6 +1,6 @@
-"""Builds requests, and reads the heads and errors of their responses.
+"""Builds requests, and reads the headers and the error bodies of responses.
 
-This module defines what each call of a trainer looks like on the wire (ARK-WIR). No function here
+This module defines what a trainer's requests look like on the wire (ARK-WIR). No function here
 does I/O, and none trusts its input.
 """
 
@@ -55,7 +55,7 @@ def cursor_problem(cursor: str) -> str | None:
         size = len(cursor.encode())
     except UnicodeEncodeError:
         return "it contains surrogates, which UTF-8 cannot encode"
-    return f"it is {size} bytes long" if size > MAX_CURSOR_BYTES else None
+    return f"it is {size} bytes long, which is too long" if size > MAX_CURSOR_BYTES else None
 
 
 def request_to(
@@ -93,7 +93,7 @@ def authorized(request: Request, token: str) -> Request:
 
 
 def scope(endpoint: Endpoint) -> Mapping[str, str]:
-    """Return the query that names the organisation and the project."""
+    """Return the query parameters that name the organisation and the project."""
     return {"orgSlug": endpoint.org, "projectSlug": endpoint.project}
 
 
@@ -137,7 +137,7 @@ def is_success(status: int) -> bool:
 
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-    """Return `request` for its new URL, or None if the URL has credentials or another origin."""
+    """Return `request` for the URL `location`; None if that has credentials or another origin."""
     from urllib.parse import quote, urljoin, urlsplit  # noqa: PLC0415 - redirects are rare
 
     here = endpoint.origin
@@ -177,7 +177,7 @@ def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Return whether there is a `Content-Type` and every such field is `text/event-stream`."""
+    """Return whether the response has a `Content-Type`, and only `text/event-stream`."""
     types = {
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")
@@ -186,7 +186,7 @@ def is_event_stream(headers: Headers) -> bool:
 
 
 def foreign_codings(headers: Headers) -> tuple[str, ...]:
-    """Return the content codings of a response, without `identity`."""
+    """Return the content codings of a response, except `identity`."""
     codings = header_members(headers, b"content-encoding")
     return tuple(coding for coding in codings if coding.lower() != "identity")
 
@@ -194,11 +194,11 @@ def foreign_codings(headers: Headers) -> tuple[str, ...]:
 def coding_problem(headers: Headers) -> str:
     """Return what is wrong with a response's content codings, or "" if nothing is (ARK-WIR-9)."""
     codings = ", ".join(foreign_codings(headers))
-    return f"content coding {codings!r}; only identity was accepted" if codings else ""
+    return f"content coding {codings!r}; the request accepts only identity" if codings else ""
 
 
 def page_problem(headers: Headers, body: bytes) -> str:
-    """Return text that quotes a web page's title or first words; "" for other responses."""
+    """Quote the title or the first words of a web page; return "" for any other response."""
     types = [
         member.partition(";")[0].strip(" \t").lower()
         for member in header_members(headers, b"content-type")
@@ -213,7 +213,7 @@ def page_problem(headers: Headers, body: bytes) -> str:
 
 
 def retry_after(headers: Headers) -> float | None:
-    """Return the delay that `Retry-After` asks for, in seconds (RFC 9110 §10.2.3).
+    """Return the delay in seconds that `Retry-After` asks for, if any (RFC 9110 §10.2.3).
 
     An HTTP-date is relative to the response's own `Date`, and is ignored without one.
     """
@@ -235,7 +235,7 @@ def retry_after(headers: Headers) -> float | None:
 
 
 def read_error(status: int, headers: Headers, body: bytes, hider: Hider) -> StatusError:
-    """Return the error for a response with `status`, with secrets removed by `hider`."""
+    """Return the error for a response with this status; `hider` removes the secrets."""
     text = body.decode(errors="replace")
     try:
         content = read_object(body, "error")

@@ -66,7 +66,7 @@ class Clock(Protocol):
 
 
 class MonotonicClock:
-    """The system's clock, which is cheaper to read than the event loop's."""
+    """The system's monotonic clock, which is cheaper to read than the event loop's."""
 
     time: "staticmethod[[], float]" = staticmethod(monotonic)
 
@@ -77,19 +77,19 @@ class MonotonicClock:
 
 @define
 class Waiter:
-    """The tasks that wait for the next settlement of one operation."""
+    """Lets any number of tasks wait for the outcome of one operation."""
 
     outcome: Outcome | None = None
     done: anyio.Event = field(factory=anyio.Event)
 
     @property
     def settled(self) -> Outcome:
-        """The outcome of the operation, which must be settled."""
-        assert self.outcome is not None, "the outcome must not be read before the settlement"
+        """The outcome of the operation, which must have settled."""
+        assert self.outcome is not None, "the outcome must not be read before the operation settles"
         return self.outcome
 
     def settle(self, outcome: Outcome) -> None:
-        """Release every waiting task with `outcome`."""
+        """Record `outcome` and wake every waiting task."""
         self.outcome = outcome
         self.done.set()
 
@@ -105,12 +105,12 @@ class _Alarm:
 
 @define(eq=False)
 class _OpenStream:
-    """A stream, read by one follower at a time; `over` is set when it ends."""
+    """An open stream, read by one follower at a time; `over` is set when it ends."""
 
     exchange: Exchange
     over: anyio.Event = field(factory=anyio.Event)
     reading: anyio.CancelScope | None = None
-    """Set while a task is reading, and cancelled when that task has something else to do."""
+    """Set while a task is reading, and cancelled to make that task look for something else to do."""
 
 
 @define(eq=False)
@@ -137,9 +137,9 @@ class Driver:
     _alarm: _Alarm | None = field(init=False, default=None)
 
     def tell(self, event: Input) -> None:
-        """Give the session an input and act on its outputs.
+        """Give the session an input and act on the session's outputs.
 
-        If the client is not open, do nothing.
+        If the client was closed, do nothing.
         """
         if self._closed:
             return
@@ -158,7 +158,7 @@ class Driver:
     async def follow(self) -> Outcome:
         """Follow the job, running its callbacks in this task, until the follow is settled.
 
-        If this task is cancelled, it stops following; the session stops when no follower is left.
+        If this task is cancelled, it stops following; the session stops following when none is left.
         """
         task = anyio.get_current_task().id
         waiter = self.join(task)
@@ -170,7 +170,7 @@ class Driver:
             self.part(task)
 
     def join(self, who: int) -> Waiter:
-        """Start following as `who`, the id of a task or an iterator, until `part` is called."""
+        """Add `who`, the id of a task or an iterator, to the followers; `part` removes it."""
         self._check_open()
         if who in self._following:
             raise LocalProtocolError(
@@ -187,7 +187,7 @@ class Driver:
         return waiter
 
     def part(self, who: int, in_hand: Deliver | None = None) -> None:
-        """Stop following; the event `in_hand`, which was not handled, is delivered again."""
+        """Remove the follower `who`; its event `in_hand`, if any, is delivered again."""
         self._following.remove(who)
         if in_hand is not None and not self._closed:
             self._delivery = in_hand
@@ -243,11 +243,11 @@ class Driver:
         return True
 
     def close(self) -> None:
-        """Settle every pending operation with an error, because the client is closed."""
+        """Reject every pending operation, because the client has been closed."""
         self._closed = True
         if self.session.job_state is Job.CREATING:
             logger.warning(
-                "the client was closed during a create: the backend may have created the job"
+                "the client was closed while creating a job: the backend may have created the job"
             )
         for waiter in self._waiters.values():
             waiter.settle(Rejected(TransportError("the client was closed")))
@@ -258,7 +258,7 @@ class Driver:
             raise RuntimeError(CLOSED)
 
     async def _run_callbacks(self, delivery: Deliver | None) -> None:
-        """Run the callback for an event, and for the events that are ready right after it."""
+        """Run the callback for an event, then for each event that is ready when it returns."""
         while delivery is not None:
             error: Exception | None = None
             try:
@@ -275,7 +275,7 @@ class Driver:
             delivery = self.hand_back(delivery, error)
 
     def _give_back(self, delivery: Deliver) -> None:
-        """Deliver the event of a cancelled callback again, to another follower or the next wait."""
+        """Deliver the event of a cancelled callback again, to another or a later follower."""
         if len(self._following) > 1 and Operation.FOLLOW in self._waiters:
             self._delivery = delivery
             self._tell_news()
@@ -336,7 +336,7 @@ class Driver:
             output = self.session.poll()
 
     def _tell_news(self) -> None:
-        """Wake every task that waits for an event, including the one that reads."""
+        """Wake every task that waits for an event, including the one that is reading the stream."""
         if self._news is not None:
             self._news.set()
             self._news = None
@@ -367,7 +367,7 @@ class Driver:
                 await self._lend(exchange)
 
     async def _lend(self, exchange: Exchange) -> None:
-        """Let the followers read an open stream until it is over."""
+        """Let the followers read an open stream until it ends."""
         self._tell_news()  # nothing more is read from the previous stream
         stream = self._stream = _OpenStream(exchange)
         try:
@@ -379,8 +379,8 @@ class Driver:
     def _set_alarm(self, until: float | None, timer: Timer | None) -> None:
         """Set an alarm for the session's next deadline, `until`.
 
-        An existing alarm for silence is kept unless it would go off too late: an early alarm does
-        no harm, and a new one for each frame would be expensive.
+        An existing alarm for a silent stream is kept unless it would go off too late: an early
+        alarm does no harm, and a new one for each frame would be expensive.
         """
         alarm = self._alarm
         if alarm is not None:

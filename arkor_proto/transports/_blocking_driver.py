@@ -146,7 +146,7 @@ class Driver:
         with Shield(), self._lock:
             if self.session.job_state is Job.CREATING:
                 logger.warning(
-                    "the client was closed during a create: the backend may have created the job"
+                    "the client was closed while creating a job: the backend may have created the job"
                 )
             self._fail(TransportError("the client was closed"))
 

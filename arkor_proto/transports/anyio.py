@@ -144,7 +144,7 @@ class Events:
     """An iterator over the events of a job, created by `Trainer.events`.
 
     `anext(events)` may be cancelled, for example by `anyio.fail_after`: no event is lost, and the
-    next `anext` continues where this one stopped.
+    next `anext` continues where the cancelled one stopped.
     """
 
     def __init__(self, driver: Driver, save: Callable[[], object]) -> None:
@@ -153,7 +153,7 @@ class Events:
         self._waiter: Waiter | None = None
         self._in_hand: Deliver | None = None
         self.result: TrainingResult | None = None
-        """The result of the job; None until the iteration is over."""
+        """The result of the job; None until the iteration ends."""
 
     async def __aenter__(self) -> Self:
         if self._waiter is not None:
@@ -303,5 +303,5 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
 
 
 def _only_member(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the only error of a group; a group with several is returned unchanged."""
+    """Return the error in a group of one, or the group itself if it has several."""
     return group.exceptions[0] if len(group.exceptions) == 1 else group

@@ -165,7 +165,7 @@ class Events:
         self._waiter: Waiter | None = None
         self._telling: Follow | Handled = Follow()
         self.result: TrainingResult | None = None
-        """The result of the job; None until the iteration is over."""
+        """The result of the job; None until the iteration ends."""
 
     def __enter__(self) -> Self:
         if self._waiter is not None:

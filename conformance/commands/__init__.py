@@ -1,1 +1,1 @@
-"""The commands of `arkor-conformance`, one module each, imported only when called."""
+"""The commands of `arkor-conformance`, one module each, imported only when its command is run."""

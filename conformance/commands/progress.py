@@ -30,12 +30,12 @@ class Judging:
 
     @classmethod
     def at_terminal(cls, total: int) -> Self:
-        """Show a bar on standard error if that is a terminal."""
+        """Return a progress bar that is shown only if standard error is a terminal."""
         # rich alone would also draw a bar if FORCE_COLOR is set
         return cls(total, Screen(stderr=True), shown=sys.stderr.isatty())
 
     def expect(self, total: int) -> None:
-        """Set the number of cases to judge, which is smaller once profiles are skipped."""
+        """Correct the number of cases to judge, which is smaller if profiles are skipped."""
         self.bar.update(self._task, total=total)
 
     def add(self, result: CaseResult) -> None:

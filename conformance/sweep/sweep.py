@@ -1,7 +1,8 @@
-"""The tasks of a sweep and their rows.
+"""The tasks of a sweep, and the rows that they produce.
 
-A task is one outage: a strategy, a duration and a seed. Its row, the result, depends on nothing
-else, so a scheduler may run the task again on another machine if the first one dies.
+A task simulates one outage, given by its settings, such as the strategy, the duration and the seed.
+Its result is a row, which depends on nothing but these settings, so a scheduler may run the task
+again on another machine if the first machine dies.
 """
 
 from collections import Counter
@@ -30,7 +31,7 @@ _AVERAGED: Final = (
 
 @frozen(kw_only=True)
 class Sweep:
-    """A run of every strategy through every outage with every seed."""
+    """Simulates every combination of a strategy, an outage and a seed."""
 
     clients: int
     outages: Sequence[float]
@@ -61,7 +62,7 @@ def row(task: Outage) -> Row:
 def swept(
     client: Client, tasks: Sequence[Outage], on_row: Callable[[int], None] = lambda _: None
 ) -> Sequence[Row]:
-    """Run tasks on a cluster and return their rows in order.
+    """Run tasks on a cluster and return their rows, in the order of the tasks.
 
     `on_row` is called after each row, with the number of rows so far.
     """
@@ -81,7 +82,7 @@ def missing_or_duplicated(tasks: Sequence[Outage], rows: Sequence[Row]) -> tuple
 
 
 def table(sweep: Sweep, rows: Sequence[Row]) -> Table:
-    """Return a table of the means over all seeds, with a row for each outage and strategy."""
+    """Return a table of the means over all seeds, with a row for each pair of outage and strategy."""
     found = Table(box=None, pad_edge=False)
     for name in (
         *("outage", "strategy", "1st peak/s", "peak/s after"),

@@ -1,1 +1,1 @@
-"""Record what happened, and check whether the client behaved correctly."""
+"""Record what clients and the server did, and check whether a client behaved correctly."""

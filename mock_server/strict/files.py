@@ -1,4 +1,4 @@
-"""Read TOML and JSON from files or text; report every mistake with its line."""
+"""Read TOML and JSON from files or text; report every mistake with its line number."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _MOST: Final = 1 << 30
 _HALF: Final = re.compile(r"[A-Za-z0-9.+-]*")
 """Matches an incomplete number or literal at the end of JSON that was cut off."""
 _MOST_LOCATED: Final = 1 << 22
-"""The longest text, in characters, in which lines are looked up; a look-up takes 1 s per MiB."""
+"""The longest text, in characters, in which line numbers are found; that takes 1 s per MiB."""
 # UTF-32 comes before UTF-16, because its marks begin like those of UTF-16.
 _MARKS: Final = (
     (BOM_UTF8, "UTF-8"),
@@ -31,15 +31,15 @@ _MARKS: Final = (
 
 
 def read_toml(path: Path, read: Callable[[_Data], T]) -> T:
-    """Parse a TOML file and return the result of calling `read` on its content.
+    """Parse a TOML file and return the result of calling `read` on the parsed data.
 
-    Raise ScenarioError for mistakes; each message begins with the path and ends with the line.
+    Raise ScenarioError for mistakes; each message begins with the path and ends with the line number.
     """
     return _read_file(path, from_toml, read)
 
 
 def read_json(path: Path, read: Callable[[_Data], T]) -> T:
-    """Do the same as `read_toml` for the object in a JSON file; raise ScenarioError."""
+    """Do what `read_toml` does, for a JSON file that holds one object; raise ScenarioError."""
     return _read_file(path, from_json, read)
 
 
@@ -97,7 +97,7 @@ def _json_mistake(error: json.JSONDecodeError) -> str:
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make a table; raise ScenarioError for a duplicate key, because a value would be lost."""
+    """Make a table of an object; raise ScenarioError for a duplicate key: a value would be lost."""
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
@@ -127,7 +127,7 @@ def _located(
 
 
 def text_of(path: Path, most: int = _MOST) -> str:
-    """Return the text of a regular UTF-8 file; raise a ScenarioError without the path in it.
+    """Return the text of a regular UTF-8 file; raise a ScenarioError that does not name the path.
 
     The file may have at most `most` bytes. Follow symbolic links, but never wait for a named pipe
     or a device.
@@ -148,5 +148,6 @@ def text_of(path: Path, most: int = _MOST) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ScenarioError(
-            f"byte {error.start} is not UTF-8; to send such bytes, use bytes_hex (line {line})"
+            f"the byte at offset {error.start} is not UTF-8; to send such bytes, use bytes_hex "
+            f"(line {line})"
         ) from None

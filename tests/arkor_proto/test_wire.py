@@ -408,8 +408,8 @@ def test_a_cursor_without_a_problem_is_a_header_value(cursor: str) -> None:
         ("a\nb", "it contains control characters, which are not allowed in a header"),
         ("a\x7fb", "it contains control characters, which are not allowed in a header"),
         ("\ud800", "it contains surrogates, which UTF-8 cannot encode"),
-        ("x" * 1025, "it is 1025 bytes long"),
-        ("é" * 513, "it is 1026 bytes long"),
+        ("x" * 1025, "it is 1025 bytes long, which is too long"),
+        ("é" * 513, "it is 1026 bytes long, which is too long"),
         ("x" * 1024, None),
         ("a b\tc~", None),
         ("X1X", None),
@@ -423,9 +423,9 @@ def test_what_a_header_cannot_carry_of_a_cursor_is_said(cursor: str, problem: st
 @pytest.mark.parametrize(
     ("codings", "problem"),
     [
-        (b"gzip, Identity, br", "content coding 'gzip, br'; only identity was accepted"),
+        (b"gzip, Identity, br", "content coding 'gzip, br'; the request accepts only identity"),
         (b"identity, IDENTITY", ""),
-        (b"identity\xa0", "content coding 'identity\\xa0'; only identity was accepted"),
+        (b"identity\xa0", "content coding 'identity\\xa0'; the request accepts only identity"),
     ],
 )
 def test_every_coding_but_identity_is_a_problem(codings: bytes, problem: str) -> None:

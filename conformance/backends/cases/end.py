@@ -100,7 +100,7 @@ def _nothing_after(play: Play, follower: Follower) -> None:
 
 @case("end.response-ends", "45", passive=True)
 async def response_ends(play: Play) -> None:
-    """A response that stays open wastes a connection and blocks clients that wait for the end."""
+    """A response that stays open wastes a connection and blocks clients that wait for it to end."""
     seen = await _ended(play)
     for each in (*seen.streams, seen.second):
         _ends_in_time(play, each)
@@ -145,7 +145,7 @@ async def of_a_failed_job(play: Play) -> None:
 
 @case("end.whole-body", "32", passive=True)
 async def whole_body(play: Play) -> None:
-    """To a client, a body without its last chunk is a broken connection and counts as a failure."""
+    """A client treats a body without its last chunk as a broken connection, and so as a failure."""
     seen = await _ended(play)
     for each in (*seen.streams, seen.second):
         if each.terminal is not None and not each.ended_whole and not each.ended.startswith("left"):
@@ -172,7 +172,7 @@ async def job_route_agrees(play: Play) -> None:
 
 @case("end.job-route-agrees-when-completed", "46", words=("job", "emit", "finish"))
 async def job_route_agrees_when_completed(play: Play) -> None:
-    """The job route must report the outcome of a job that has no followers."""
+    """The job route must report the outcome of a job that nobody follows."""
     job, _ = await play.ended_job()
     status = await play.status_within(job, OVER, play.bounds.agrees)
     if status != "completed":

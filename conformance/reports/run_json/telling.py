@@ -1,7 +1,7 @@
 """Turn one result into plain data: its findings, settled operations and trace.
 
-Tokens are removed and long texts shortened. Nonces are replaced: readers see `job-1`, and an event
-that occurs in many traces has the same text in all of them.
+Tokens are removed and long texts shortened. Nonces are removed as well: the reader sees `job-1`, and
+an event that occurs in many traces has the same text in all of them.
 """
 
 import json
@@ -34,7 +34,10 @@ class Events:
     )
 
     def place(self, event: Event, text: str) -> int:
-        """Return the index of this event in the list; its time and number are ignored."""
+        """Return the index of this event among the distinct ones; add it if it is new.
+
+        Events that differ only in their time and number are the same.
+        """
         kind = type(event.fact).__name__.lower()
         key = (actor(event.fact), arrow(event.fact), kind, text, event.names)
         return self._places.setdefault(key, len(self._places))
@@ -55,17 +58,17 @@ class Telling:
     secrets: tuple[str, ...]
     known: Events
     parted: int | None = None
-    """The number of the event at which client and reference diverge; None if there is none."""
+    """The number of the event at which client and reference diverge; None if they do not."""
 
     @classmethod
     def of(cls, result: CaseResult, known: Events, parted: int | None = None) -> "Telling":
-        """Collect the secrets of a result, longest first: they may contain shorter ones."""
+        """Collect the secrets of a result, longest first, because one may contain another."""
         known_secrets = {*secrets_of(result.case), *result.secrets} - {""}
         found = sorted(known_secrets, key=len)
         return cls(result, tuple(reversed(found)), known, parted)
 
     def result(self, command: str) -> Mapping[str, Json]:
-        """Return the result as data; `command` is the command line that plays only this case."""
+        """Return the result as data; `command` is the command line that runs only this case."""
         case, events = self.told.case, self._events()
         reason = self.text(self.told.reason, len(self.told.reason))
         return {
@@ -91,7 +94,7 @@ class Telling:
         }
 
     def whole_trace(self) -> Json:
-        """Return the trace and its details, without a verdict; used for the reference's trace."""
+        """Return the trace and the details of its events, without a verdict; for the reference."""
         events = self._events()
         return {
             "omitted": len(self.told.trace.events) - len(events),
@@ -107,7 +110,7 @@ class Telling:
         return shortened(text, longest)
 
     def _events(self) -> Sequence[Event]:
-        """Return the first and last events, and the events around each divergence."""
+        """Return the first and last events, and those around the findings and the divergence."""
         events = self.told.trace.events
         last = len(events) - _LAST_EVENTS
         points = [f.event.seq for f in self.told.findings if f.event is not None]
@@ -121,7 +124,7 @@ class Telling:
         ]
 
     def _operations(self) -> Iterator[Json]:
-        """Yield how each called operation settled, in the order of the calls."""
+        """Say how each operation that was called settled, in the order of the calls."""
         for _, fact in self.told.trace.of(Called):
             if fact.operation in _OF_THE_KIT:
                 continue
@@ -140,18 +143,18 @@ class Telling:
         }
 
     def _event(self, event: Event) -> Json:
-        """Return an event: its number, time in milliseconds, and index in the event list."""
+        """Return an event: its number, time in milliseconds, and index among the distinct events."""
         text = self.text(tell(event.fact), LONGEST_LINE)
         return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
 
     def _details(self, events: Sequence[Event]) -> Json:
-        """Return the details of events, by event number."""
+        """Return the details of the events that have any, by event number."""
         found = {event.seq: _detail(event.fact) for event in events}
         return {str(n): self.text(said, LONGEST_TEXT) for n, said in found.items() if said}
 
 
 def _detail(fact: Fact) -> str:
-    """Return the whole request, or the full text of an event whose line is shortened."""
+    """Return a request in full, or the full text of an event with a shortened line; else ""."""
     match fact:
         case Requested(headers=headers, body=body):
             head = [

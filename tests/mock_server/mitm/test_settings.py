@@ -52,7 +52,7 @@ from mock_server.mitm.settings import read_scenario
         ),
         (b"[[job]]\nevents = 1\n", "job: mitmproxy cannot add jobs"),
         (b"[[rule]\n", "TOML: "),
-        (b'name = "\xff"\n', "byte 8 is not UTF-8"),
+        (b'name = "\xff"\n', "the byte at offset 8 is not UTF-8"),
     ],
 )
 def test_a_scenario_that_it_cannot_carry_is_refused_with_the_file_and_the_rule(

@@ -180,7 +180,7 @@ ODD: dict[str, tuple[str, bytes, str]] = {
     "a mark in JSON": ("s.json", b"\xef\xbb\xbf{}", "the byte order mark of UTF-8"),
     "UTF-16": ("s.toml", "\ufeffschema = 1".encode("utf-16-le"), "the byte order mark of UTF-16"),
     "UTF-32": ("s.toml", "\ufeffschema = 1".encode("utf-32-le"), "the byte order mark of UTF-32"),
-    "Latin-1": ("s.toml", b'schema = 1\nname = "\xe9"', "byte 19 is not UTF-8"),
+    "Latin-1": ("s.toml", b'schema = 1\nname = "\xe9"', "the byte at offset 19 is not UTF-8"),
     "a NUL": ("s.toml", b"schema = 1\0", "TOML: "),
     "a key of control bytes": ("s.json", b'{"a\\u001b[2J\\n": 1}', "is unknown"),
     "a long key": ("s.json", b'{"' + b"a" * 100_000 + b'": 1}', "is unknown"),

@@ -206,7 +206,11 @@ def test_a_word_of_the_backend_that_the_carrier_cannot_carry_is_refused_by_name(
     ("name", "content", "message"),
     [
         ("s.toml", b"[[rule]\n", "TOML: "),
-        ("s.toml", b'x = "\xff"', "byte 5 is not UTF-8; to send such bytes, use bytes_hex"),
+        (
+            "s.toml",
+            b'x = "\xff"',
+            "the byte at offset 5 is not UTF-8; to send such bytes, use bytes_hex",
+        ),
         ("s.json", b"{", "JSON: "),
         ("s.json", b"[]", "JSON: must be an object"),
         ("s.yaml", b"", "has the suffix '.yaml'; a scenario must be a .toml or .json file"),
