@@ -61,7 +61,7 @@ def carry_out(settings: Settings) -> int:
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | None:
-    """Return a TLS context that trusts `--ca-file`, or None; raise ValueError if the file is bad."""
+    """Return a TLS context that trusts `--ca-file`, or None; raise ValueError if it is bad."""
     file = settings.ca_file
     try:
         return ssl.create_default_context(cafile=file) if file else None

@@ -158,7 +158,7 @@ class Lines:
         self._print(self.errors, _notice_words(notice))
 
     def end(self, ending: Ending) -> None:
-        """Report how the command ended: results on standard output, anything else on standard error."""
+        """Report how the command ended: results on standard output, others on standard error."""
         self.close()
         out = self.out if ending.kind in _RESULTS else self.errors
         summary = list(ending.details)
@@ -208,14 +208,14 @@ class Quiet:
 
 @define
 class JsonLines:
-    """Prints one JSON object per line, each with a `type`; event members are named as on the wire."""
+    """Prints one JSON object per line, each with a `type`; event members have their wire names."""
 
     out: TextIO
     stamp: Stamp | None = field(kw_only=True, default=None)
     _attempt: int = field(init=False, default=1)
 
     def known(self, job: TrainingJob, max_steps: int | None) -> None:
-        """Print nothing: JSON output shows neither a title nor the progress towards the last step."""
+        """Print nothing: JSON output shows neither a title nor the total number of steps."""
 
     def submitted(self, job_id: str) -> None:
         """Report that the backend has accepted the job."""

@@ -272,7 +272,7 @@ def _hear_a_worker(client_id: str, data: dict[str, object]) -> None:
 
 @events.quitting.add_listener
 def _sum_up(environment: Environment) -> None:
-    """Print the counts, except on workers; make Locust exit with 1 if any events were lost or duplicated."""
+    """Print the counts, except on workers; exit with status 1 if events were lost or duplicated."""
     if type(environment.runner).__name__ == "WorkerRunner":
         return
     TOTAL.update(HERE)

@@ -77,7 +77,7 @@ def profile_of(config: Mapping[str, Json]) -> Profile:
 
 
 def settings_of(config: Mapping[str, Json], random: Callable[[], float]) -> Settings:
-    """Return the arguments for the client of a case; `random` is used only if the case has `rng`."""
+    """Return the arguments for a case's client; `random` is used only if the case has `rng`."""
     return {
         "base_url": str(config["base_url"]),
         "token": str(config["token"]),

@@ -206,7 +206,7 @@ def opens_a_stream_for_every_wait() -> None:
 
 @breaks("ARK-STR-7")
 def leaves_the_connection_open() -> None:
-    """After the terminal frame, the client keeps the connection open until the backend closes it."""
+    """After the terminal frame, the client waits for the backend to close the connection."""
     drop_outputs(
         lambda client, output: (
             isinstance(output, Close) and output.exchange == client.sent[Call.STREAM].number
