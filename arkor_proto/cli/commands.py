@@ -61,7 +61,7 @@ def carry_out(settings: Settings) -> int:
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | None:
-    """Return the TLS context to verify the server with, or raise ValueError for a bad file."""
+    """Return a TLS context that trusts `--ca-file`, or None; raise ValueError if it is bad."""
     file = settings.ca_file
     try:
         return ssl.create_default_context(cafile=file) if file else None
@@ -104,7 +104,7 @@ class Command:
     _begun: bool = field(init=False, default=False)
     """Whether the submission of the job has begun."""
     seen: bool = field(init=False, default=False)
-    """Whether the backend has shown that it knows the job."""
+    """Whether the job is assumed to exist on the backend."""
     _lost: OSError | None = field(init=False, default=None)
     _signal: signal.Signals = field(init=False, default=signal.SIGINT)
 
@@ -191,10 +191,10 @@ class Command:
                 self.settings.state.write(job_id, last_event_id)
 
     def _look(self) -> TrainingJob | None:
-        """Request the job once, to report a wrong id, token or address before waiting for it.
+        """Request the job once, to report a wrong id, token or address before the wait begins.
 
-        Temporary failures are ignored. So are all failures if the job was followed before, because
-        it is then known to exist.
+        Temporary failures are ignored. If the job was followed before, it is known to exist, and
+        all failures are ignored.
         """
         try:
             return self.client.job(self._job_id)
@@ -227,7 +227,7 @@ class Command:
         status = job.status
         words = _state_words(job)
         if status not in TERMINAL_STATUSES:
-            words = f"the stream ended and the job is {status}"
+            words = f"the stream ended, but the job is still {status}"
         facts = {
             "status": status,
             "error": job.error,
@@ -239,7 +239,7 @@ class Command:
         return OK if status == "completed" else BAD
 
     def _as_it_stands(self, job: TrainingJob) -> TrainingJob:
-        """Return the job with its final status; request it if the stream ended without one."""
+        """Return the job with its current status; request it if the stream gave no final status."""
         return job if job.status in TERMINAL_STATUSES else self.client.job(job.id)
 
     def _gave_up(self, error: ArkorError) -> int:
@@ -254,11 +254,11 @@ class Command:
         return BAD if declined else UNABLE
 
     def _where_to_look(self, error: ArkorError | None = None) -> tuple[str, ...]:
-        """Explain how to find out whether the backend created the job that was being submitted."""
+        """Explain how to find out whether the interrupted submission created a job."""
         job = self.settings.job
         name = job.name if isinstance(job, JobFile) else ""
         scope = f" in {self.settings.scope}" if self.settings.scope else ""
-        find = f"look there for a job named {name!r}{scope} before you run it again"
+        find = f"before you submit it again, check for a job named {name!r}{scope}"
         notes: list[str] = getattr(error, "__notes__", [])
         return tuple(f"  {each}" for each in (find, *notes))
 
@@ -284,7 +284,7 @@ class Command:
         return {"jobId": job_id, "lastEventId": self._trainer.last_event_id or None}
 
     def _hints(self) -> tuple[str, ...]:
-        """Explain how to follow the job again and how to stop it."""
+        """Return hints with the commands that follow the job again and cancel it."""
         if not self._job_id or self.settings.command not in {"run", "follow"}:
             return ()
         cursor = self._trainer.last_event_id if self.settings.state is None else ""
@@ -338,7 +338,7 @@ def _state_words(job: TrainingJob) -> str:
 
 @contextmanager
 def _handling(handler: _Handler) -> Generator[None]:
-    """Handle Ctrl-C and SIGTERM with `handler`; a signal that is ignored stays ignored."""
+    """Handle Ctrl-C and SIGTERM with `handler`; keep ignoring a signal that was ignored before."""
     heard = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
     before = [(number, signal.signal(number, handler)) for number in heard]
     try:

@@ -1,11 +1,14 @@
-"""Parses numbers on the command line. Errors say what is allowed, with the same text everywhere."""
+"""Parses numbers given on the command line.
+
+Error messages say what is allowed, in the same words for every option.
+"""
 
 import math
 import re
 from typing import Final
 
 _LARGEST: Final = 10**18 - 1
-"""The largest number that is accepted: 18 digits."""
+"""The largest whole number accepted; it has 18 digits."""
 
 
 def whole(text: str, *, least: int = 0, most: int = _LARGEST) -> int:
@@ -19,7 +22,7 @@ def whole(text: str, *, least: int = 0, most: int = _LARGEST) -> int:
 def seconds(
     text: str, *, least: float = 0.0, most: float = math.inf, what: str = "a number of seconds"
 ) -> float:
-    """Read a number (of seconds, unless `what` names another unit), or raise ValueError."""
+    """Read a finite number, or raise ValueError; `what` describes the number in the message."""
     try:
         found = float(text)
     except ValueError:

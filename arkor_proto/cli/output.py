@@ -48,7 +48,7 @@ def local_time() -> str:
 
 
 class Report(Protocol):
-    """The output that a command reports to."""
+    """The output to which a command reports its progress and how it ended."""
 
     def known(self, job: TrainingJob, max_steps: int | None) -> None:
         """Report what is known about the job before its first event."""
@@ -71,7 +71,7 @@ class Report(Protocol):
         ...
 
     def close(self) -> None:
-        """Restore the screen; called however the command ended."""
+        """Restore the screen; called no matter how the command ended."""
         ...
 
 
@@ -91,7 +91,7 @@ class Ending:
 
 
 class Live(Protocol):
-    """A live panel below the lines of a terminal."""
+    """A live panel below the lines printed on a terminal."""
 
     title: str
 
@@ -104,7 +104,7 @@ class Live(Protocol):
         ...
 
     def above(self) -> AbstractContextManager[None]:
-        """Make room above the panel for lines printed in this block."""
+        """Make the lines printed in this `with` block appear above the panel."""
         ...
 
     def take(self, event: TrainingEvent) -> None:
@@ -112,13 +112,13 @@ class Live(Protocol):
         ...
 
     def reconnecting(self, delay: float) -> None:
-        """Show the time until the next attempt, in seconds."""
+        """Show the time until the next connection attempt; `delay` is in seconds."""
         ...
 
 
 @define
 class Lines:
-    """Prints readable lines, each prefixed with `stamp`, with `panel` below them."""
+    """Prints readable lines, each after the time from `stamp` if given, with `panel` below them."""
 
     out: TextIO
     errors: TextIO
@@ -158,7 +158,7 @@ class Lines:
         self._print(self.errors, _notice_words(notice))
 
     def end(self, ending: Ending) -> None:
-        """Report how the command ended: results on standard output, all else on standard error."""
+        """Report how the command ended: results on standard output, others on standard error."""
         self.close()
         out = self.out if ending.kind in _RESULTS else self.errors
         summary = list(ending.details)
@@ -192,7 +192,7 @@ class Quiet:
         """Print nothing."""
 
     def event(self, event: TrainingEvent, _: str, /) -> None:
-        """Print nothing, but keep the figures for the summary."""
+        """Print nothing, but record the event's figures for the summary."""
         self.figures.take(event, time.monotonic())
 
     def notice(self, notice: Notice) -> None:
@@ -208,14 +208,14 @@ class Quiet:
 
 @define
 class JsonLines:
-    """Prints one JSON object per line, each with a `type`; names are the same as on the wire."""
+    """Prints one JSON object per line, each with a `type`; event members have their wire names."""
 
     out: TextIO
     stamp: Stamp | None = field(kw_only=True, default=None)
     _attempt: int = field(init=False, default=1)
 
     def known(self, job: TrainingJob, max_steps: int | None) -> None:
-        """Print nothing: the events contain the same information."""
+        """Print nothing: JSON output shows neither a title nor the total number of steps."""
 
     def submitted(self, job_id: str) -> None:
         """Report that the backend has accepted the job."""
@@ -268,7 +268,7 @@ _NOTICES: Final[Mapping[type[Notice], str]] = {
 
 
 def from_where(cursor: str | None) -> str:
-    """Describe where a stream opened with this cursor resumes."""
+    """Say where in the event log a stream opened with this cursor starts."""
     return f"after event {cursor}" if cursor else "from the start"
 
 

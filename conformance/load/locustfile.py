@@ -1,15 +1,16 @@
-"""Users for Locust: each creates jobs one at a time, follows them to their end and cancels some.
+"""Locust users: each creates jobs one at a time, follows each job to its end and cancels some.
 
     locust -f LOCUSTFILE --headless -u 100 -r 20 -t 60s
 
 `python -m conformance.load` prints the path of this file. Without `--host`, Locust starts
-`arkor-mock serve` with the faults in `faults.toml` as the backend, and stops it at the end. Locust
-patches the sockets of the blocking client with gevent, so one process can have hundreds of users;
-`--master` and `--worker` distribute them.
+`arkor-mock serve` as the backend, with the faults in `faults.toml`, and stops it when the run ends.
+Locust patches the sockets of the blocking client with gevent, so one process can run hundreds of
+users; `--master` and `--worker` distribute the users over several processes.
 
-Environment variables set the other options: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL,
-the share of jobs that are cancelled (0.1); ARKOR_VERIFY, the share of jobs whose log is read again
-from its start, to find lost or duplicate events (1.0); ARKOR_SEED, the seed of the random choices.
+Environment variables set the other options: ARKOR_TOKEN, ARKOR_ORG and ARKOR_PROJECT; ARKOR_CANCEL,
+the share of jobs to cancel (default 0.1); ARKOR_VERIFY, the share of jobs whose log is read again
+from its start, to find lost or duplicate events (default 1.0); ARKOR_SEED, the seed for the random
+choices.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -50,7 +51,7 @@ HERE: Final[Counter[str]] = Counter()
 TOTAL: Final[Counter[str]] = Counter()
 """The counts of all processes."""
 SERVED: Final[list["subprocess.Popen[str]"]] = []
-"""The mock's process, if this process has started one."""
+"""The arkor-mock process, if this process has started one."""
 BEGAN: Final = time.monotonic()
 
 
@@ -62,7 +63,7 @@ def share(name: str, otherwise: float) -> float:
     except ValueError:
         found = math.nan
     if not 0.0 <= found <= 1.0:
-        sys.exit(f"{name}: {given} is not a share; write a number from 0 to 1")
+        sys.exit(f"{name}: {given} is not a number from 0 to 1")
     return found
 
 
@@ -77,10 +78,10 @@ class Amiss(Exception):
 
 @define
 class Heard:
-    """Collects the events of one job, and measures when they arrive."""
+    """Collects the events of one job, and times the first event and each resume."""
 
     tell: Callable[[str, float], None]
-    """A function that reports a time in seconds under a name."""
+    """A function that reports a duration, in seconds, under the given name."""
     since: float = field(factory=time.monotonic)
     events: list[tuple[str, int | None]] = field(factory=list[tuple[str, int | None]])
     broken_at: float | None = None
@@ -118,12 +119,12 @@ def _told(event: TrainingEvent | Checkpoint) -> tuple[str, int | None]:
 
 
 class Follower(User):
-    """Submits a job, follows it to its end, and then submits the next one."""
+    """A user that submits a job, follows it to its end, and then submits the next one."""
 
     wait_time = constant(0)
 
     def on_start(self) -> None:
-        """Open the client, which keeps a connection open for short requests."""
+        """Create this user's client; it keeps a connection open for short requests."""
         self.stopping = False
         self.client = ArkorClient(
             self.host or "",
@@ -139,7 +140,7 @@ class Follower(User):
 
     @task
     def follow_a_job(self) -> None:
-        """Create a job, follow it to its end, and check the events received."""
+        """Create a job and follow it to its end; for a share of jobs, check the events received."""
         heard = Heard(self._time)
         trainer = self.client.trainer(
             name="load",
@@ -163,7 +164,7 @@ class Follower(User):
             self._verify(job, heard)
 
     def _cancel(self, job: str) -> None:
-        """Cancel a job from another client, as another process would."""
+        """Cancel a job by its id, as another process would."""
         if not self.stopping:
             self._timed("cancel", partial(self._cancel_unless_over, job))
 
@@ -187,11 +188,11 @@ class Follower(User):
         self._count("lost", lost, len(log))
         self._count("duplicated", duplicated, len(log))
         swapped = heard.events != log and not lost and not duplicated
-        amiss = Amiss("the events arrived in a different order") if swapped else None
+        amiss = Amiss("the events did not arrive in the order of the log") if swapped else None
         self._report("log", 0.0, len(log), amiss)
 
     def _count(self, name: str, events: int, length: int) -> None:
-        """Report a count of events to Locust as if it were a time; any count but 0 is a failure."""
+        """Report a count of events to Locust as if it were a time; a count above 0 is a failure."""
         amiss = Amiss(f"{events} events {name} of {length}") if events else None
         self._report(name, events / _MILLI, length, amiss)
 
@@ -240,7 +241,7 @@ def _serve(environment: Environment, **_: object) -> None:
         sys.exit("arkor-mock did not start; see its message above")
     environment.host = str(told["base_url"])
     sys.stderr.write(
-        f"arkor: no --host was given; the target is arkor-mock at {environment.host}\n"
+        f"arkor: no --host was given, so the target is arkor-mock at {environment.host}\n"
     )
     SERVED.append(mock)
 
@@ -271,7 +272,7 @@ def _hear_a_worker(client_id: str, data: dict[str, object]) -> None:
 
 @events.quitting.add_listener
 def _sum_up(environment: Environment) -> None:
-    """Print the counts, except on workers; exit with 1 if events were lost or duplicated."""
+    """Print the counts, except on workers; exit with status 1 if events were lost or duplicated."""
     if type(environment.runner).__name__ == "WorkerRunner":
         return
     TOTAL.update(HERE)

@@ -1,1 +1,1 @@
-"""The well-behaved backend without I/O: jobs, event logs, resume, cancel, inference, projects."""
+"""The well-behaved backend, without I/O: jobs, event logs, resuming, inference and projects."""

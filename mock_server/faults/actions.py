@@ -1,4 +1,7 @@
-"""The actions that a plan asks its carrier to perform, and the exchange that is being planned."""
+"""The actions that a plan makes its carrier perform, and the exchange that a plan is made for.
+
+The carrier is the program that injects the faults.
+"""
 
 from attrs import frozen
 
@@ -9,7 +12,7 @@ from mock_server.sse import Frame
 
 @frozen
 class Write:
-    """Send these bytes in one piece; `frames` are the frames that they complete."""
+    """Send these bytes in one piece; `frames` are the frames that these bytes complete."""
 
     data: bytes
     frames: tuple[Frame, ...] = ()
@@ -31,7 +34,7 @@ class AwaitGate:
 
 @frozen
 class End:
-    """End the response; `extra` is sent after an orderly end. No other action follows."""
+    """End the response, as the last action; `extra` is sent after an orderly end."""
 
     how: Ending
     extra: bytes = b""
@@ -42,13 +45,13 @@ Action = Write | Pause | AwaitGate | End
 
 @frozen
 class Exchange:
-    """The properties of a request that rules select by; header names are lower case."""
+    """The properties by which rules select a request; header names are in lower case."""
 
     route: Route
     job: str | None
     method: str
     headers: tuple[tuple[str, str], ...]
     attempt: int
-    """The number of the request within its route, from 1."""
+    """The request's position among all requests to its route, counting from 1."""
     job_attempt: int
-    """The number of the request within its route and job, from 1."""
+    """The request's position among those to its route for the same job; `attempt` without a job."""

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Wait, for a limited time, until the journal has a given record."""
+"""Wait, with a time limit, for a given record to appear in the journal."""
 
 from collections.abc import Callable
 from typing import Final
@@ -27,29 +27,28 @@ _OfExchange = RequestReceived | ResponseStarted | FrameSent | ExchangeEnded
 
 @frozen(kw_only=True)
 class Milestone:
-    """A stage of an exchange to wait for; `str()` describes it for messages."""
+    """A stage of an exchange that a caller waits for; `str()` describes it in error messages."""
 
     route: Route | None = word(choice(Route), "the call", default=None)
     attempt: int = word(
         integer(1, MANY), "the request's number within its route, counting from 1", default=1
     )
-    frame: int | None = word(integer(1, MANY), "the frame with this index was sent", default=None)
-    answered: bool = word(flag(), "the head of its response was sent", default=False)
-    ended: bool = word(flag(), "it has ended", default=False)
+    answered: bool = word(flag(), "until the head of the response has been sent", default=False)
+    ended: bool = word(flag(), "until the exchange has ended", default=False)
     within: float = word(
-        milliseconds(), "the longest time to wait", default=PATIENCE, name="within_ms"
+        milliseconds(), "the maximum time to wait", default=PATIENCE, name="within_ms"
     )
 
     @property
     def _event(self) -> tuple[type[_OfExchange], str]:
-        """The kind of record to wait for, and its description."""
+        """The kind of record to wait for, and the words for it that precede the request."""
         if self.ended:
-            return ExchangeEnded, "its end"
+            return ExchangeEnded, "the end of "
         if self.frame is not None:
-            return FrameSent, f"its frame {self.frame}"
+            return FrameSent, f"frame {self.frame} in the response to "
         if self.answered:
-            return ResponseStarted, "the head of its response"
-        return RequestReceived, "the request itself"
+            return ResponseStarted, "the head of the response to "
+        return RequestReceived, ""
 
     def __call__(self, record: Record) -> bool:
         """Return whether a record is the one to wait for."""
@@ -63,7 +62,7 @@ class Milestone:
 
     def __str__(self) -> str:
         route = "no route" if self.route is None else self.route.value
-        return f"request {self.attempt} of {route}, {self._event[1]}"
+        return f"{self._event[1]}request {self.attempt} of {route}"
 
 
 def _check_milestone(milestone: Milestone, where: str) -> None:
@@ -77,20 +76,20 @@ MILESTONE: Final[Shape[Milestone]] = table(Milestone, "what to wait for", _check
 async def awaited(
     journal: Journal, wanted: Callable[[Record], bool], within: float, what: str
 ) -> Record:
-    """Wait for a past or future record; raise TimeoutError after `within` seconds."""
+    """Return the first wanted record, past or future; raise TimeoutError after `within` seconds."""
     for record in journal.records:
         if wanted(record):
             return record
     found = await next_record(journal, wanted, within)
     if found is None:
-        raise TimeoutError(f"{what}: did not arrive within {within:g} s; {_came(journal)}")
+        raise TimeoutError(f"{what} did not arrive within {within:g} s; {_came(journal)}")
     return found
 
 
 async def next_record(
     journal: Journal, wanted: Callable[[Record], bool], within: float
 ) -> Record | None:
-    """Wait at most `within` seconds for a future record; return None if none arrives."""
+    """Return the next wanted record, or None if none arrives within `within` seconds."""
     found: list[Record] = []
     event = anyio.Event()
 

@@ -1,4 +1,4 @@
-"""Translate the `config` of a case for `arkor_proto`, and events and errors for the kit."""
+"""Translates a case's `config` for `arkor_proto`, and its events and errors for the kit."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +20,7 @@ _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 
 
 class Settings(TypedDict):
-    """The arguments that both clients of `arkor_proto` are created with."""
+    """The arguments for creating an `arkor_proto` client, whether blocking or asynchronous."""
 
     base_url: str
     token: str
@@ -33,7 +33,7 @@ class Settings(TypedDict):
 
 @frozen
 class NewJob:
-    """The job that the client of a case submits."""
+    """The job that the client submits in a case."""
 
     name: str
     model: str
@@ -43,7 +43,7 @@ class NewJob:
 
 
 def hello(transport: str) -> Mapping[str, Json]:
-    """Return the answer to `hello` from the driver for one of `arkor_proto`'s transports."""
+    """Return the driver's answer to `hello`, for the given `arkor_proto` transport."""
     return {
         "impl": f"arkor-proto ({transport})",
         "version": arkor_proto.__version__,
@@ -56,7 +56,7 @@ HELLO: Final = hello("anyio")
 
 
 def policy_of(config: Mapping[str, Json]) -> ReconnectPolicy:
-    """Return the reconnect policy of a case, with `arkor_proto`'s defaults for missing values."""
+    """Return the reconnect policy that a case sets; `arkor_proto`'s defaults fill any gaps."""
     default = ReconnectPolicy()
     attempts = config.get("max_attempts")
     return ReconnectPolicy(
@@ -67,7 +67,7 @@ def policy_of(config: Mapping[str, Json]) -> ReconnectPolicy:
 
 
 def profile_of(config: Mapping[str, Json]) -> Profile:
-    """Return the profile under test, with the idle timers of the case."""
+    """Return the profile under test, with the idle timeouts that the case sets."""
     profile = Profile.named(str(config["profile"]))
     if "idle_ms" in config:
         profile = evolve(profile, byte_timeout=_seconds(config, "idle_ms", 0.0))
@@ -77,7 +77,7 @@ def profile_of(config: Mapping[str, Json]) -> Profile:
 
 
 def settings_of(config: Mapping[str, Json], random: Callable[[], float]) -> Settings:
-    """Return the settings of a case's client; `random` is used only if the case has `rng`."""
+    """Return the arguments for a case's client; `random` is used only if the case has `rng`."""
     return {
         "base_url": str(config["base_url"]),
         "token": str(config["token"]),
@@ -134,9 +134,10 @@ def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> T
 
 
 def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
-    """Return a callback's argument, members named as on the wire; a checkpoint includes its adapter.
+    """Return a callback's argument as JSON data, with its members named as on the wire.
 
-    Members that the frame lacks or that have the wrong type are null, as they are for the callback.
+    The data of a checkpoint includes its adapter. A member that the frame lacks, or that has the
+    wrong type, is null; the callback receives None.
     """
     if isinstance(event, Checkpoint):
         return {**event_data(event.saved), "adapter": event.adapter}
@@ -151,7 +152,7 @@ def _camel(name: str) -> str:
 
 
 def explain(error: Exception) -> Failure:  # noqa: PLR0911 - one arm per kind
-    """Classify an error by its class."""
+    """Return the failure to report to the kit; the class of the error decides its kind."""
     match error:
         case Provoked():
             return Failure("callback", str(error))

@@ -1,4 +1,4 @@
-"""Mutants that open the stream wrongly, or resolve `wait()` with a wrong result."""
+"""Mutants that open, read or close streams incorrectly, or settle `wait()` incorrectly."""
 
 # ruff: noqa: D401
 
@@ -69,7 +69,7 @@ _SUCCESS = frozenset(range(200, 300))
 
 @breaks("ARK-STR-15", follows=WHERE_FAILURES_COUNT)
 def waits_before_the_first_open() -> None:
-    """The client waits for the base delay before it first opens the stream."""
+    """The client waits for the base delay before it opens the stream for the first time."""
     held, due = ByObject[Output](), ByObject[float]()
 
     def hold(client: Client, output: Output) -> Iterable[Output]:
@@ -128,7 +128,7 @@ def takes_a_break_for_the_result() -> None:
 
 @breaks("ARK-STR-3")
 def rejects_when_the_job_failed() -> None:
-    """`wait()` rejects when the job failed, instead of resolving with the failed job."""
+    """`wait()` rejects if the job failed, instead of resolving with the failed job."""
 
     def change(_: Client, __: Operation, outcome: Outcome) -> Outcome:
         failed = isinstance(outcome, Resolved) and outcome.result.job.status == "failed"
@@ -139,7 +139,7 @@ def rejects_when_the_job_failed() -> None:
 
 @breaks("ARK-STR-3", follows=("ARK-EVT-21", "ARK-EVT-23"))
 def does_not_take_a_failure_for_the_end() -> None:
-    """The client does not treat `training.failed` as terminal, so the wait goes on."""
+    """The client does not treat `training.failed` as terminal, so `wait()` keeps waiting."""
 
     def hide(block: Block) -> Block:
         if block.kind != "training.failed":
@@ -206,7 +206,7 @@ def opens_a_stream_for_every_wait() -> None:
 
 @breaks("ARK-STR-7")
 def leaves_the_connection_open() -> None:
-    """After the terminal frame, the client keeps the connection until the backend closes it."""
+    """After the terminal frame, the client waits for the backend to close the connection."""
     drop_outputs(
         lambda client, output: (
             isinstance(output, Close) and output.exchange == client.sent[Call.STREAM].number
@@ -252,7 +252,7 @@ def _reads_coded() -> None:
 
 @breaks("ARK-STR-12")
 def reads_compressed_bytes() -> None:
-    """The client ignores `Content-Encoding` and parses compressed bytes."""
+    """The client ignores `Content-Encoding` and parses the compressed bytes as events."""
     _reads_coded()
 
 
@@ -284,7 +284,7 @@ def _minds_codings(foreign: Callable[[Headers], tuple[str, ...]]) -> None:
 
 @breaks("ARK-STR-12")
 def looks_at_the_first_coding() -> None:
-    """Of several content codings, the client checks only the first."""
+    """The client checks only the first of several content codings."""
 
     def foreign(headers: Headers) -> tuple[str, ...]:
         return tuple(c for c in members(headers, b"content-encoding")[:1] if c != "identity")
@@ -294,7 +294,7 @@ def looks_at_the_first_coding() -> None:
 
 @breaks("ARK-STR-12")
 def knows_few_codings() -> None:
-    """The client ignores content codings that it does not know."""
+    """The client ignores content codings that it does not recognise."""
 
     def foreign(headers: Headers) -> tuple[str, ...]:
         return tuple(c for c in members(headers, b"content-encoding") if c == "gzip")
@@ -323,13 +323,13 @@ def _by_types(judge: Callable[[tuple[str, ...]], bool]) -> None:
 
 @breaks("ARK-STR-10")
 def looks_at_the_first_type() -> None:
-    """Of several `Content-Type` values, the client checks only the first."""
+    """The client checks only the first of several `Content-Type` values."""
     _by_types(lambda types: types[:1] == ("text/event-stream",))
 
 
 @breaks("ARK-STR-10")
 def looks_at_the_last_type() -> None:
-    """Of several `Content-Type` values, the client checks only the last."""
+    """The client checks only the last of several `Content-Type` values."""
     _by_types(lambda types: types[-1:] == ("text/event-stream",))
 
 
@@ -341,7 +341,7 @@ def minds_a_repeated_type() -> None:
 
 @breaks("ARK-STR-10")
 def takes_no_type_for_the_right_one() -> None:
-    """The client reads a response with an empty `Content-Type` as a stream."""
+    """The client reads a response with an empty or missing `Content-Type` as a stream."""
     _by_types(lambda types: set(types) <= {"text/event-stream"})
 
 

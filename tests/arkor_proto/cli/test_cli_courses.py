@@ -245,7 +245,7 @@ def test_an_interrupt_during_the_submission_says_that_the_job_may_exist(tmp_path
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.splitlines() == [
         "interrupted during the submission: the backend may have created the job",
-        "  look there for a job named 'bot' before you run it again",
+        "  before you submit it again, check for a job named 'bot'",
     ]
 
 

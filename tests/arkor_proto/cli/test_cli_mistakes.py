@@ -110,7 +110,7 @@ def test_a_lost_create_says_that_the_backend_may_have_the_job(tmp_path: Path) ->
     assert first.startswith("the submission was interrupted: connection: ")
     assert first.endswith(". The backend may have created the job")
     assert hints == [
-        "  look there for a job named 'bot' in org 'acme' before you run it again",
+        "  before you submit it again, check for a job named 'bot' in org 'acme'",
         f"  the create was sent with Idempotency-Key {key}",
     ]
 

@@ -98,6 +98,6 @@ def test_a_share_that_is_not_one_is_refused(backend: SyncMock) -> None:
         "--headless", "-u", "1", "-t", "1s", "--host", backend.base_url, ARKOR_CANCEL="2"
     )
     output, _ = found.communicate(timeout=50)
-    assert "ARKOR_CANCEL: 2 is not a share" in output
+    assert "ARKOR_CANCEL: 2 is not a number from 0 to 1" in output
     assert "Traceback" not in output
     assert found.returncode != 0

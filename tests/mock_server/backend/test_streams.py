@@ -264,10 +264,10 @@ async def test_waiting_for_what_never_comes_ends_and_says_what_came() -> None:
         with pytest.raises(TimeoutError) as caught:
             await mock.wait_for("stream", attempt=3, frame=2, within=0.01)
         assert str(caught.value) == (
-            "request 3 of stream, its frame 2: did not arrive within 0.01 s; "
+            "frame 2 in the response to request 3 of stream did not arrive within 0.01 s; "
             "requests received: 1 of create"
         )
-        with pytest.raises(TimeoutError, match="the wanted record: did not arrive"):
+        with pytest.raises(TimeoutError, match="the wanted record did not arrive"):
             await mock.wait_until(lambda _: False, within=0.01)
 
 
