@@ -27,7 +27,7 @@ _OPTIONS: Final = (
     "initial_delay",
     "max_delay",
 )
-"""The settings that have the same name in the client as on the command line."""
+"""The settings whose names are the same in the client and on the command line."""
 _WHERE: Final = ("base_url", "token_file", "org", "project", "ca_file")
 _HOW: Final = (
     "state",
@@ -64,7 +64,7 @@ class Settings:
     last_event_id: str
     state: StateFile | None
     continues: bool
-    """Whether the job was followed before, which means that the backend has it."""
+    """Whether the job was submitted or followed before, so that the backend must know about it."""
     ca_file: str
     json: bool
     timestamps: bool
@@ -76,12 +76,12 @@ class Settings:
     profile: Profile
     policy: ReconnectPolicy
     token_source: str
-    """The source of the token: an environment variable, or the file of `--token-file`."""
+    """Where the token comes from, as text for a message."""
     address_source: str
     where: tuple[str, ...]
     """The options to repeat in every other command for the same job."""
     how: tuple[str, ...]
-    """The options to repeat in a command that follows the job again."""
+    """The further options to repeat in a command that follows the job again."""
 
     @property
     def scope(self) -> str:
@@ -91,7 +91,7 @@ class Settings:
 
 
 def settings_of(given: Namespace, environment: Mapping[str, str]) -> Settings:
-    """Return the settings for these arguments, or raise ValueError if they are invalid."""
+    """Return the settings for these arguments; raise ValueError if they are invalid."""
     words: Mapping[str, object] = vars(given)
     base_url = _setting(words, environment, "base_url")
     if not base_url:
@@ -148,7 +148,7 @@ def _work_of(words: Mapping[str, object], about: State) -> _Work:
         return _Work(operand if job is None else job, cursor, continues=cursor != "")
     if cursor:
         raise ValueError(
-            "--last-event-id: cannot be combined with --state, which also says where to continue"
+            "--last-event-id: cannot be combined with --state, which also says where to resume"
         )
     file = StateFile(Path(path), evolve(about, job_file="" if job is None else job.digest))
     saved = file.read()
@@ -166,8 +166,9 @@ def _submitted(file: StateFile, job: JobFile, saved: State) -> _Work:
     if not saved.job_id:
         raise ValueError(
             f"--state {file.path}: the submission was interrupted, so the backend may have created "
-            f"the job. Look there for a job named {job.name!r}: to follow it, run "
-            f"`arkor-proto follow JOB --state={file.path}`; to submit it again, remove the file"
+            f"the job. Look there for a job named {job.name!r}. If there is one, follow it with "
+            f"`arkor-proto follow JOB --state={file.path}`; if not, remove the state file to submit "
+            "the job again"
         )
     return _Work(saved.job_id, saved.last_event_id, file, continues=True)
 
@@ -202,7 +203,7 @@ def _policy(words: Mapping[str, object]) -> ReconnectPolicy:
 
 
 def _repeated(words: Mapping[str, object], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the named options that were given, as they are written on a command line."""
+    """Return the given options among `names`, in command-line form; leave out default values."""
     given = {name: words.get(name) for name in names}
     changed = {
         name: value

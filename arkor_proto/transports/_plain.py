@@ -16,12 +16,12 @@ class AsyncCallbackError(TypeError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"{name}: the blocking client cannot run an async function; "
-            "pass a plain one, or use arkor_proto.transports.anyio"
+            "pass a plain function, or use the client in arkor_proto.transports.anyio"
         )
 
 
 def check_plain(name: str, function: object) -> None:
-    """Raise TypeError if `function`, the function of a partial, or its `__call__` is async."""
+    """Raise TypeError if `function`, its `__call__` or the function in a partial is async."""
     while isinstance(function, partial):
         function = function.func
     wrapped: object = getattr(function, "__func__", function)

@@ -16,7 +16,7 @@ from conformance.reports.run_json.saved import load
 from conformance.reports.screen import Page
 from conformance.verdict.statuses import Exit
 
-_NOTHING = "the runs share no case under the same profile, so nothing was compared"
+_NOTHING = "no case was judged under the same profile in all the runs, so nothing was compared"
 
 
 @click.command()
@@ -33,12 +33,13 @@ _NOTHING = "the runs share no case under the same profile, so nothing was compar
 @click.option(
     "--fail-on-regression",
     is_flag=True,
-    help="Exit with status 1 if a case that did not fail in the first run fails in the last.",
+    help="Exit with status 1 if a case fails in the last run but did not fail in the first.",
 )
 def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression: bool) -> int:
-    """Compare saved runs (run.json), of clients or of backends.
+    """Compare saved runs (run.json) of clients or of backends.
 
-    Runs of one client or backend are compared as its history, in the order given.
+    If all runs are of the same client or backend, they are compared as its history, in the order
+    given.
 
     \b
     example:
@@ -46,7 +47,7 @@ def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression
       arkor-conformance compare before.json after.json --fail-on-regression
     """  # noqa: D301 - \b is click's mark for lines to keep
     if len(runs) < 2:  # noqa: PLR2004 - a single run has nothing to compare with
-        raise click.UsageError("give at least two saved runs, such as before.json after.json")
+        raise click.UsageError("give at least two saved runs, such as before.json and after.json")
     check_names(reports)
     for path in reports:
         check_file(path, "report")
@@ -56,7 +57,7 @@ def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression
     if fail_on_regression and not contrast.is_history:
         names = ", ".join(dict.fromkeys(side.client for side in contrast.sides))
         raise click.UsageError(
-            f"--fail-on-regression compares runs of one {contrast.judged}; these are {names}"
+            f"--fail-on-regression needs runs of a single {contrast.judged}; these are runs of {names}"
         )
     if not contrast.keys:
         say(f"arkor-conformance: {_NOTHING}", err=True)

@@ -42,12 +42,12 @@ class _ClientGone(Exception):
 
 
 class ClientFinished(OSError):
-    """The client has closed at least its sending half, and there is nothing to send now."""
+    """The client has closed at least its sending half, and the server has nothing to send now."""
 
 
 @frozen
 class Ended:
-    """How the server ended an exchange, and whether the connection can carry another exchange."""
+    """How the server ended an exchange, and whether the connection can carry another one."""
 
     how: Ending
     reusable: bool
@@ -61,19 +61,19 @@ class ExchangeOnWire:
     _wire: Wire
     _arrived: Arrived
     _body: Body = field(init=False)
-    """The body of the response; its promise is `BROKEN` until the head is known."""
+    """The body of the response; until the head is known, the body's promise is `BROKEN`."""
     hanging: bool = field(default=False, init=False)
     """Whether the server sends nothing more and waits for the client to leave."""
     _early_heads: list[Head] = field(factory=list[Head], init=False)
-    """Informational heads of the origin, held back until the rules are applied to its response."""
+    """The origin's informational heads, held back until the rules are applied to its response."""
     begun: bool = field(default=False, init=False)
-    """Whether any byte of the response was sent."""
+    """Whether the server has begun to send the response."""
     half_closed: bool = field(default=False, init=False)
     """Whether the client has sent its FIN; set by the connection, which watches the client."""
     _keep_alive: float = field(default=math.inf, init=False)
     """How many seconds the stream may be silent before it sends a comment."""
     idle: bool = field(default=False, init=False)
-    """Whether nothing can be sent now: a stream is waiting for its job, or a rule makes it wait."""
+    """Whether the server is waiting, with nothing to send: for frames, a gate or a pause to end."""
 
     def __attrs_post_init__(self) -> None:
         self._body = Body(self._wire, BROKEN)
@@ -114,7 +114,7 @@ class ExchangeOnWire:
         return head_plan(self._plan.rules, self._arrived.request.route)
 
     async def _answer(self, plan: HeadPlan) -> Answered:
-        """Return the origin's or the rules' response, with the head that the rules ask for."""
+        """Return the response, from the origin or from the rules; the rules may change its head."""
         if plan.asks_origin:
             answered = await self._ask(plan)
             if answered.failed:
@@ -147,12 +147,12 @@ class ExchangeOnWire:
             return answered
         why = (
             f"the stream is compressed ({about.coding}), so the rules cannot see its frames; "
-            "turn compression off at the upstream, or remove the rules about frames"
+            "turn off compression at the upstream, or remove the rules about frames"
         )
         return await refused_as_compressed(answered, why, self)
 
     async def early(self, head: Head) -> None:
-        """Forward an informational head, or hold it back until the rules are applied."""
+        """Forward an informational head; if there are rules, hold it back until they are applied."""
         if not self._arrived.chunks_allowed:
             return  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
         if self._plan.rules:
@@ -254,7 +254,7 @@ class ExchangeOnWire:
 
     @contextmanager
     def _waiting(self) -> Generator[None, None, None]:
-        """Mark the exchange as idle; a client that closes meanwhile counts as gone."""
+        """Mark the exchange as idle; a client that closes its sending half now counts as gone."""
         if self.half_closed:
             raise ClientFinished
         self.idle = True
@@ -308,7 +308,7 @@ class ExchangeOnWire:
             self._arrived.notes.frame(frame)
 
     def _begin_outage(self) -> None:
-        """Begin the outage before the last bytes, so that no client reconnects too early."""
+        """Begin the outage, if any, before the last bytes, so that no client reconnects before it."""
         if outage := self._plan.outage:
             self._service.outage(*outage)
 

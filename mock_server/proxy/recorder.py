@@ -70,7 +70,7 @@ class RecordingOrigin:
             self._tape.dropped(exchange)
             why = (
                 f"the response is compressed ({coding}) although the request did not allow it, so "
-                "it cannot be recorded; turn compression off at the upstream"
+                "it cannot be recorded; turn off compression at the upstream"
             )
             return await refused_as_compressed(answered, why, reports)
         exchange.head, exchange.late = answered.head, self._clock() - asked

@@ -1,1 +1,1 @@
-"""Strict data: read, check, write and describe values from one declaration."""
+"""Strict data: one declaration says how a value is read, checked, written and described."""

@@ -1,7 +1,7 @@
-"""The shapes of values: how a value is read, written, described and put into a schema.
+"""The shapes of values: how a value is read and written, its description and its JSON schema.
 
-JSON types, bounds and suggestions for unknown words are here. What each word means is declared
-where the word is defined.
+This module knows JSON types and bounds, and suggests words for unknown ones. The meaning of a word
+is declared where the word is defined.
 """
 
 import difflib
@@ -24,7 +24,7 @@ E = TypeVar("E", bound=Enum)
 
 _LONGEST_BITS: Final = 14_000
 _LONG: Final = 1 << 20
-"""The description of a shape omits a limit this high; only an error message mentions it."""
+"""A limit this high or higher appears in error messages, but not in a shape's description."""
 _NAMED: Final = 12
 """The maximum number of known words to list if none is similar."""
 # Tuples, because a union would be made by every call; `dict` first, because an ABC is slow.
@@ -40,8 +40,8 @@ ScenarioError = mistakes.ScenarioError
 class Shape(Generic[T_co]):
     """The shape of a value: the JSON types that it can have, and a description of it.
 
-    `read` converts the data at a place to the value, or raises ScenarioError. `write` converts it
-    back; None means `mock_server.strict.words.plain`.
+    `read` takes data and the name of its place, and returns the value or raises ScenarioError.
+    `write` converts the value back to data; None means that `mock_server.strict.words.plain` does.
     """
 
     kinds: frozenset[str]
@@ -50,11 +50,11 @@ class Shape(Generic[T_co]):
     schema: Callable[[], dict[str, object]]
     write: Callable[[object], object] | None = None
     words: frozenset[str] = frozenset()
-    """The words of a table; empty for other shapes."""
+    """The keys that a table may have; empty for other shapes."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word that was meant, or list the known words, at most a dozen."""
+    """Suggest the known word that was probably meant, or list up to a dozen known words."""
     names = sorted(known)
     plain = {name.lower().replace("-", "_"): name for name in names}
     close = difflib.get_close_matches(word.lower().replace("-", "_"), plain, n=1, cutoff=0.6)
@@ -69,7 +69,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def kind_of(value: object) -> str:
-    """Name the JSON type of a value."""
+    """Return the name of a value's JSON type."""
     if value is None:
         return "null"
     for python, json in _KINDS:
@@ -91,12 +91,12 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
 
 
 def wrong(value: object, where: str, says: str) -> ScenarioError:
-    """Build the error for a value of the wrong kind; the value of a secret name is not shown."""
+    """Return the error for a value that is not what `says` asks for; a secret is redacted."""
     return ScenarioError(f"{where}: {shown(value, where)} ({kind_of(value)}) is not {says}")
 
 
 def shown(value: object, where: str) -> str:
-    """Return a value for a message, shortened; redacted if its name is that of a secret."""
+    """Return a value as text for a message: shortened, or redacted if `where` names a secret."""
     if any(map(is_secret_name, where.split("."))):
         return REDACTED
     try:
@@ -127,7 +127,7 @@ def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
 def simple(
     kinds: str, says: str, read: Callable[[object, str], T], schema: Mapping[str, object]
 ) -> Shape[T]:
-    """Describe a shape not composed of others; `kinds` are JSON types, separated by spaces."""
+    """Return a shape that contains no other; `kinds` are JSON types, separated by spaces."""
     return Shape(frozenset(kinds.split()), says, read, lambda: dict(schema))
 
 
@@ -162,7 +162,7 @@ def number(low: float, high: float) -> Shape[float]:
 def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
     """Describe a string of at most `limit` characters.
 
-    JSON can contain lone surrogates, which UTF-8 cannot encode; they are refused by default.
+    JSON can contain lone surrogates, which UTF-8 cannot encode. By default, these are refused.
     """
     says = "a string" if limit >= _LONG else f"a string of at most {limit} characters"
 
@@ -193,7 +193,7 @@ def flag() -> Shape[bool]:
 
 
 def check_known(value: str, known: Collection[str], where: str) -> None:
-    """Raise ScenarioError, with the nearest known string, if a string is unknown."""
+    """Raise ScenarioError, which suggests known strings, if `value` is not one of them."""
     if value not in known:
         raise ScenarioError(f"{where}: {value!r} is unknown; {nearest(value, known)}")
 
@@ -213,7 +213,7 @@ def one_of(known: Iterable[str]) -> Shape[str]:
 
 
 def choice(enum: type[E]) -> Shape[E]:
-    """Describe one member of an enumeration, written as its value."""
+    """Describe a member of an enumeration; the data contains the member's value."""
     members = {str(member.value): member for member in enum}
     words = one_of(members)
 
@@ -232,7 +232,7 @@ def anything() -> Shape[Json]:
         if depth > DEEPEST:
             above = where.partition(" ")[0][:200]
             raise ScenarioError(
-                f"{above}: is nested more than {DEEPEST} levels deep; use raw text for that"
+                f"{above}: is nested more than {DEEPEST} levels deep; write it as raw text instead"
             )
         if is_table(value):
             inside = f"{where}." if where else ""
@@ -242,7 +242,7 @@ def anything() -> Shape[Json]:
         if isinstance(value, int):
             if value.bit_length() > _LONGEST_BITS:
                 raise ScenarioError(
-                    f"{where}: has thousands of digits; use raw text for such a number"
+                    f"{where}: has thousands of digits; write it as raw text instead"
                 )
             return value
         if isinstance(value, float) and math.isfinite(value):
@@ -254,7 +254,7 @@ def anything() -> Shape[Json]:
 
 
 def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tuple[T, ...]]:
-    """Describe an array of one shape, with at least `least` and at most `limit` items."""
+    """Describe an array of `least` to `limit` items that all have the same shape."""
     says = f"an array in which each item is {inner.says}"
 
     def read(value: object, where: str) -> tuple[T, ...]:
@@ -317,7 +317,7 @@ def _key(keys: Shape[str], key: str, where: str, inside: str) -> str:
 
 
 def either(first: Shape[T], second: Shape[U]) -> Shape[T | U]:
-    """Describe a value of one of two shapes, which differ in their JSON type."""
+    """Describe a value that has one of two shapes; these must have different JSON types."""
     says = f"{first.says}, or {second.says}"
 
     def read(value: object, where: str) -> T | U:

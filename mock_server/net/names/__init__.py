@@ -1,1 +1,1 @@
-"""Addresses to bind, the `Host` headers to accept, and URLs that reach no server."""
+"""Addresses to bind, the `Host` headers to accept, and URLs that are hard to reach."""

@@ -1,4 +1,4 @@
-"""URLs that reach no server: refused, silent, or with a name that fails to resolve."""
+"""URLs that are hard or impossible to reach: refused, silent, or with a troublesome name."""
 
 import errno
 import socket
@@ -16,7 +16,7 @@ _LAST: Final = 255
 
 @define(eq=False)
 class Addresses:
-    """Makes URLs that reach no server, and reserves their ports until `close`."""
+    """Makes URLs that are hard or impossible to reach; holds the ports it needs until `close`."""
 
     _held: list[socket.socket] = field(factory=list[socket.socket], init=False)
     _resolver: Resolver = field(factory=Resolver, init=False)
@@ -26,7 +26,7 @@ class Addresses:
         return _url(self._hold())
 
     def dns_url(self) -> str:
-        """Return a URL whose host name does not exist (RFC 6761)."""
+        """Return a URL whose host name does not exist: RFC 6761 reserves `.invalid` for this."""
         return "http://arkor-mock.invalid"
 
     def blackhole_url(self) -> str:
@@ -51,9 +51,9 @@ class Addresses:
         """Return a URL whose host name has two addresses, the first one dead; see `resolving`.
 
         The first address refuses connections, or ignores them if `silent`; the second is 127.0.0.1.
-        Raise OSError if the port is in use on all addresses of the loopback interface, if the
-        interface has no second address (macOS), or if `silent` is set and `blackhole_url` would
-        raise it.
+        Raise OSError if the port is in use on every other loopback address, if there is no other
+        loopback address (macOS), or if `silent` is set and the kernel does not ignore connections
+        to a full queue.
         """
         if silent:
             check_full_queue()
@@ -64,10 +64,10 @@ class Addresses:
         return f"http://{self._resolver.add([address, _LIVE])}:{port}"
 
     def resolving(self) -> AbstractContextManager[Resolver]:
-        """Make the names of these URLs known to this process for the duration of a `with`.
+        """Resolve the host names of these URLs in this process for the duration of a `with` block.
 
-        This replaces `socket.getaddrinfo`, so clients in other processes, or with their own
-        resolver, are not affected.
+        This replaces `socket.getaddrinfo`, so it has no effect on clients in other processes, or
+        on clients with their own resolver.
         """
         return self._resolver.installed()
 
@@ -102,9 +102,9 @@ def _url(held: socket.socket) -> str:
 
 
 def filled(bound: socket.socket) -> socket.socket:
-    """Make a bound socket listen with an accept queue of one; return the socket that fills it.
+    """Make a bound socket listen with an accept queue of one; return the socket that fills the queue.
 
-    The kernel then ignores further connections.
+    The kernel then ignores further attempts to connect.
     """
     bound.listen(0)
     filler = socket.socket(bound.family, socket.SOCK_STREAM)

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
-"""Faults that happen on a connection before its first request."""
+"""Faults of a connection itself, as opposed to those of a request on it."""
 
 from attrs import frozen
 
@@ -18,11 +18,11 @@ class Accepting(Phrased):
 
 
 class TlsFault(Phrased):
-    """What goes wrong under TLS."""
+    """What goes wrong at the TLS level."""
 
     HANG = "hang", "never answers the TLS handshake"
     GARBAGE = "garbage", "answers the TLS handshake with bytes that are not TLS"
-    NO_CLOSE_NOTIFY = "no_close_notify", "ends TLS without close_notify"
+    NO_CLOSE_NOTIFY = "no_close_notify", "ends the TLS connection without a close_notify"
     BAD_CERTIFICATE = "bad_certificate", "presents a certificate from an unknown authority"
     NO_AUTHORITY_KEY_ID = (
         "no_authority_key_id",
@@ -30,7 +30,7 @@ class TlsFault(Phrased):
     )
     CLIENT_CERTIFICATE = (
         "client_certificate",
-        "demands a client certificate signed by its own authority",
+        "demands a client certificate from the authority that issued the server's",
     )
     NO_SHARED_CIPHER = (
         "no_shared_cipher",
@@ -52,8 +52,8 @@ class ConnectionFault:
     ).optional()
     tls: TlsFault | None = Fault(
         choice(TlsFault),
-        "what goes wrong in TLS; a client certificate that satisfies `client_certificate` is in "
-        "`client.pem`, next to the authority's certificate",
+        "what goes wrong at the TLS level; a client certificate that satisfies "
+        "`client_certificate` is in `client.pem`, next to the authority's certificate",
         needs=Capability.TLS_RAW,
         example='on = {connection = 1}\ntls = "bad_certificate"',
         phrase=phrased,

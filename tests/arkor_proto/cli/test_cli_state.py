@@ -177,7 +177,7 @@ def test_a_state_that_is_corrupt_or_of_another_job_is_refused_in_one_line(
         ((), "JOB: missing; give the job's id, or its state file with --state"),
         (
             ("j", "--state=new", "--last-event-id=4"),
-            "--last-event-id: cannot be combined with --state, which also says where to continue",
+            "--last-event-id: cannot be combined with --state, which also says where to resume",
         ),
     ],
 )

@@ -271,7 +271,7 @@ def test_a_regression_is_status_1_if_that_is_asked_for(
 def test_a_regression_of_several_clients_makes_no_sense(tmp_path: Path) -> None:
     paths = saved(tmp_path, run([PASSING], name="a"), run([PASSING], name="b"))
     done = kit("compare", *paths, "--fail-on-regression")
-    assert (done.status, "these are a, b" in done.err) == (2, True), done
+    assert (done.status, "these are runs of a, b" in done.err) == (2, True), done
 
 
 def test_runs_with_nothing_in_common_are_status_4(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ async def test_a_compressed_stream_that_a_rule_looks_into_is_refused(
     async with before(raw.url, [rule]) as proxy:
         answer, failure = await told(proxy)
     is_told(answer, failure, 502, "compressed")
-    assert "turn compression off at the upstream" in failure.why
+    assert "turn off compression at the upstream" in failure.why
 
 
 @pytest.mark.parametrize(
