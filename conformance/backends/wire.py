@@ -58,7 +58,7 @@ class Wire:
     interim: list[int] = field(factory=list[int], init=False)
     """The statuses of interim responses, such as 100."""
     problem: str = field(default="", init=False)
-    """How the response violated HTTP, or what was wrong with the connection; empty if all is well."""
+    """What was wrong with the response as HTTP or with the connection; empty if nothing was."""
 
     @classmethod
     async def to(cls, target: Target, seconds: float, *, receive_buffer: int = 0) -> "Wire":
@@ -143,7 +143,7 @@ class Wire:
                     pass
 
     async def body(self) -> bytes:
-        """Return the next bytes of the body; after its end, return b"" (`ended` says how it ended)."""
+        """Return the next bytes of the body, or b"" after its end, which `ended` then describes."""
         while not self.ended:
             event = await self._next()
             match event:

@@ -242,7 +242,7 @@ class World:
                     assert_never(never)
 
     def _wait_again(self, outcome: object) -> None:
-        """Call `wait()` again, like an application, if it failed with a create or a callback."""
+        """Call `wait()` again, like an application, if a create or a callback made it fail."""
         if not isinstance(outcome, Rejected):
             return
         if self._raised and outcome.error is self._raised[-1]:
