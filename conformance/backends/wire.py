@@ -1,7 +1,7 @@
 """One connection to the backend; h11 serialises the requests and parses the responses.
 
-It does not follow redirects, decode content codings or retry, so the trace shows what the backend
-did. It sends a token only to the target.
+This module does not follow redirects, decode content codings or retry, so the trace shows what the
+backend did. It sends requests, and thus the token, only to the target.
 """
 
 import os
@@ -22,9 +22,9 @@ from attrs import define, field
 from conformance.backends.target import Target
 
 COMPLETE: Final = "complete"
-"""The body ended with its last chunk, or with all the bytes of its Content-Length."""
-BY_CLOSE: Final = "ended by closing the connection"
-"""The body has no length and ended when the connection closed."""
+"""The body ended with its last chunk, or after as many bytes as its Content-Length gives."""
+BY_CLOSE: Final = "ended when the connection was closed"
+"""The response gave no length for its body, which ended when the connection was closed."""
 CUT: Final = "cut off: the connection was closed before the body was complete"
 UNANSWERED: Final = "closed without a response"
 RESET: Final = "cut off: the connection was reset"
@@ -34,7 +34,7 @@ NOT_IN_TIME: Final = "no response in time"
 NOT_HALF_CLOSED: Final = "the sending side could not be closed"
 _RST: Final = struct.pack("ii", 1, 0)
 _PIECE: Final = 16_384
-"""After reading this many bytes of a flooding stream, the kit lets other tasks run."""
+"""At most this many bytes are read at once, so that a fast stream does not block other tasks."""
 _LONGEST_HEAD: Final = 65_536
 
 
@@ -43,7 +43,7 @@ class Unreachable(Exception):
 
 
 class Unsendable(Exception):
-    """HTTP cannot carry the request, for example a cursor with a NUL; the message says why."""
+    """HTTP cannot carry the request, as when its cursor contains a NUL; the message says why."""
 
 
 @define(eq=False)
@@ -58,7 +58,7 @@ class Wire:
     interim: list[int] = field(factory=list[int], init=False)
     """The statuses of interim responses, such as 100."""
     problem: str = field(default="", init=False)
-    """How the response violated HTTP, or what was wrong with the connection; empty if neither."""
+    """What was wrong with the response as HTTP or with the connection; empty if nothing was."""
 
     @classmethod
     async def to(cls, target: Target, seconds: float, *, receive_buffer: int = 0) -> "Wire":
@@ -86,7 +86,7 @@ class Wire:
     async def send(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes = b""
     ) -> None:
-        """Send a request with its body; a broken connection is noticed on the next read."""
+        """Send a request with its body; a broken connection shows only on the next read."""
         parts = [self._http.send(_request(method, target, headers))]
         if body:
             parts.append(self._http.send(h11.Data(body)))
@@ -94,11 +94,11 @@ class Wire:
         await self._write(b"".join(part for part in parts if part))
 
     async def send_head(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> None:
-        """Send a request without its body."""
+        """Send the head of a request, without its body."""
         await self._write(self._http.send(_request(method, target, headers)) or b"")
 
     def cork(self) -> None:
-        """Send a request and a half-close in a single packet (Linux only).
+        """Hold back what is sent, so that a request and a half-close share a packet (Linux only).
 
         This way, a backend that mistakes a half-close for a disconnect does so every time, however
         fast it responds.
@@ -121,7 +121,10 @@ class Wire:
             return  # a response may have arrived before; head() and body() read it
 
     async def head(self, *, interim: bool = False) -> None:
-        """Read the final head, or the next one if `interim`; if there is none, `ended` says why."""
+        """Read the final head, or the next head of any kind if `interim`.
+
+        If no such head arrives, `ended` says why.
+        """
         while not self.ended:
             event = await self._next()
             match event:
@@ -140,7 +143,7 @@ class Wire:
                     pass
 
     async def body(self) -> bytes:
-        """Return the next bytes of the body; b"" at its end, when `ended` says how it ended."""
+        """Return the next bytes of the body, or b"" after its end, which `ended` then describes."""
         while not self.ended:
             event = await self._next()
             match event:
@@ -161,7 +164,7 @@ class Wire:
         return CUT if self.status else UNANSWERED
 
     async def _next(self) -> object:
-        """Return h11's next event, or None if the connection is over."""
+        """Return h11's next event; if there are no more, set `ended` and return None."""
         while True:
             try:
                 event = self._http.next_event()
@@ -270,7 +273,7 @@ def _request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> h1
 
 
 def _reason(error: BaseException) -> str:
-    """Return the system's description of an error, without addresses."""
+    """Return the operating system's description of an error, which contains no addresses."""
     number = error.errno if isinstance(error, OSError) else None
     if number is not None and not isinstance(error, socket.gaierror):
         return os.strerror(number)

@@ -1,4 +1,4 @@
-"""Find a client's cell in the state table when it takes a step, and what the backend did last.
+"""Find the cell of the state table in which a client takes a step, and what led to that step.
 
 Both are inferred from the trace: the state from what has happened, the signal from the client's
 reaction. The names are those of the table in `spec/machine.md`.
@@ -52,7 +52,7 @@ class Cell:
 
 @define
 class _Where:
-    """Tracks the states of the three machines, as far as a trace shows them."""
+    """The states of the client's three machines, as far as a trace shows them."""
 
     job: Job = Job.UNSUBMITTED
     stream: Stream = Stream.IDLE
@@ -109,7 +109,7 @@ class _Where:
                 pass
 
     def cell(self, step: Step | None) -> Cell:
-        """Return the cell of a step; None means that the client does nothing more."""
+        """Return the cell of a step; `step` is None if the client does nothing more."""
         if step is None:
             return Cell(self.stream.value, "nothing")
         state, signal = self._of(step)
@@ -159,7 +159,7 @@ class _Where:
 
 
 def cell_of(events: Sequence[Event], step: Step | None) -> Cell:
-    """Return the cell in which a client takes a step; None means that it does nothing more."""
+    """Return the cell in which a client takes a step; `step` is None if it does nothing more."""
     where = _Where()
     for event in events:
         if step is not None and event.seq >= step.seq:
@@ -169,10 +169,10 @@ def cell_of(events: Sequence[Event], step: Step | None) -> Cell:
 
 
 def occasion(events: Sequence[Event], until: int, *, of_a_callback: bool) -> str:
-    """Return what an event of the client responds to, such as "after the stream broke off".
+    """Return what an event of the client is a reaction to, such as "after the stream broke off".
 
-    `until` is the number of that event. A callback responds to a frame, even if the stream has
-    broken off since then. Only the first digit of a status is given.
+    `until` is the number of that event. A callback is a reaction to a frame, even if the
+    stream has broken off since then. Statuses are shortened to their class, such as 4xx.
     """
     said, framed, pieces, refused = "", list[bytes](), list[bytes](), False
     for event in events:
@@ -199,7 +199,7 @@ def occasion(events: Sequence[Event], until: int, *, of_a_callback: bool) -> str
 def _after_frames(pieces: Sequence[bytes]) -> str:
     last = [*frames_in(pieces)][-1:]
     if not last:
-        return "within the first frame"
+        return "before the first frame was complete"
     return f"after a `{last[0].type}` frame" if last[0].type else f"after {last[0].kind.value}"
 
 
@@ -210,5 +210,5 @@ def _thing(route: str) -> str:
 def _answer(route: str, status: int) -> str:
     if status in _SUCCESS:
         return f"the {_thing(route)} request was accepted"
-    kind = "a redirect" if status in _REDIRECT else f"a {status // 100}xx answer"
-    return f"{kind} to the {_thing(route)} request"
+    kind = "a redirect of" if status in _REDIRECT else f"a {status // 100}xx response to"
+    return f"{kind} the {_thing(route)} request"

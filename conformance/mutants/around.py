@@ -1,9 +1,9 @@
 """Wrap sessions, so that a mutant can change their inputs and outputs.
 
-`surround` wraps every later session in a `Client`. All inputs of the session go through the client's
-`into` and all outputs through its `out`; a mutant replaces one of the two (see `filters.py`). A `Client`
-uses only the public interface of a session: its constructor, `handle`, `poll`, `job`,
-`last_event_id`, and the state of its machines.
+`surround` wraps every session that is created afterwards in a `Client`. All inputs of the session
+go through `Client.into`, and all its outputs through `Client.out`; a mutant replaces one of these
+two methods (see `filters.py`). A `Client` uses only the public interface of a session: its
+constructor, `handle`, `poll`, `job`, `last_event_id`, and the state of its machines.
 """
 
 import math
@@ -86,7 +86,7 @@ class Exchange:
 
 @frozen
 class Setup:
-    """The arguments of a session."""
+    """The arguments with which a session is created."""
 
     config: SessionConfig
     profile: Profile
@@ -110,7 +110,7 @@ class Client:
     """The last input that was passed to the session."""
     came_from: Stream = Stream.IDLE
     sent: dict[Call, Exchange] = field(factory=dict[Call, Exchange])
-    """The latest exchange of each call."""
+    """The latest exchange of each kind of request."""
     opened: Exchange | None = None
     """The latest exchange that opened a stream."""
     asked: set[Operation] = field(factory=set[Operation])
@@ -128,7 +128,7 @@ class Client:
 
     @property
     def job_state(self) -> Job:
-        """The state of the job on the backend, as the session knows it."""
+        """The state of the job on the backend, as far as the session knows it."""
         return self.session.job_state
 
     @property
@@ -183,7 +183,7 @@ class Client:
         return self.outputs.popleft()
 
     def first(self) -> Output:
-        """Return the first output, leaving any `Deliver` until last, as a session does."""
+        """Return the next output; like a session, put a `Deliver` after all other outputs."""
         output = self.poll()
         if not isinstance(output, Deliver):
             return output
@@ -213,13 +213,13 @@ class Client:
         return self._own
 
     def send_instead(self, exchange: Exchange, request: Request) -> None:
-        """Close an exchange and send `request`, whose response the session gets instead."""
+        """Close an exchange and send `request` in its place; the session gets the new response."""
         self.outputs.append(Close(self._outer.get(exchange.number, exchange.number)))
         number = self.send(request)
         self._inner[number], self._outer[exchange.number] = exchange.number, number
 
     def again(self, call: Call) -> None:
-        """Send the last request of a call again, as the mutant's own request."""
+        """Repeat the last request of this kind, if any, as the mutant's own request."""
         if call in self.sent:
             self.send(self.sent[call].request)
 
@@ -230,7 +230,7 @@ class Client:
             self.outputs.append(Settle(operation, outcome))
 
     def reject(self, error: Exception) -> None:
-        """Make `wait()` reject with an error."""
+        """End `wait()` by rejecting it with `error`."""
         self._instead = Rejected(error)
         self.feed(Leave())
 
@@ -241,7 +241,7 @@ class Client:
         self.feed(Broken(number, error))
 
     def answer(self, delivery: int) -> None:
-        """Report an event to the session as handled, and ignore the callback's later report."""
+        """Report a delivery to the session as handled, and ignore the driver's own report of it."""
         self._answered.add(delivery)
         self.feed(Handled(delivery))
 
@@ -297,7 +297,7 @@ class Client:
         self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
 
     def _is_wanted(self, output: Output) -> bool:
-        """Return whether to pass on an output; false if it settles a call that the driver did not make."""
+        """Return whether to pass on an output; false if it settles what nobody requested."""
         if not isinstance(output, Settle):
             return True
         wanted = output.operation in self.asked
@@ -320,7 +320,7 @@ _poll: Final = Session.poll
 
 
 def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
-    """Wrap every later session in a `Client`, and let `change` replace the caller's setup."""
+    """Wrap every session created from now on in a `Client`; let `change` replace its setup."""
     make = Session.__init__ if Session.handle is not _handle else _make
     # Keyed by the `id` of the session, which the client keeps alive, so no other session gets it.
     clients: Final = dict[int, Client]()
@@ -370,6 +370,6 @@ def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
 
 
 def surround_once() -> None:
-    """Wrap every later session in a `Client`, unless `surround` has been called already."""
+    """Wrap every session created from now on, unless `surround` has been called already."""
     if Session.handle is _handle:
         surround()

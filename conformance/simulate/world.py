@@ -1,6 +1,6 @@
-"""One job in memory: the real session, the real backend, a network between them, and virtual time.
+"""One job in memory: the real session, the mock's backend, a network between them, virtual time.
 
-Nothing waits here: the next event is taken from a heap, and the clock is set to its time.
+Nothing really waits: the next event is taken from a heap, and the clock is set to its time.
 """
 
 from collections.abc import Callable, Sequence
@@ -67,30 +67,30 @@ _COMMENT: Final = b":\n\n"
 _GARBAGE: Final = b"event: training.log\ndata: {not json\n\n"
 _AT_ONCE: Final = 64
 _STARTS: Final = 4
-"""The application calls `wait()` again at most this many times after a failed create."""
+"""How often, at most, the application calls `wait()` again because a create failed."""
 _IDLE_TICKS: Final = 100
 _SPARE: Final = 7200.0
-"""Extra time for a job, in seconds, beyond its events, its callbacks and the machine's sleep."""
+"""The seconds a job may take beyond its events, slow callbacks and the computer's sleep."""
 Sessions = Callable[[SessionConfig, Profile, ReconnectPolicy, Random], Session]
 
 
 def real(
     config: SessionConfig, profile: Profile, policy: ReconnectPolicy, random: Random
 ) -> Session:
-    """Return the session of the library."""
+    """Create a session of the library; tests replace this to simulate faulty clients."""
     return Session(config, profile=profile, policy=policy, random=random.random)
 
 
 @frozen(kw_only=True)
 class JobTime:
-    """The length of a job: the number of its events, and the seconds between them."""
+    """The length of a job: how many events it has, and the seconds between them."""
 
     events: int = 144
     every: float = 600.0
 
     @property
     def seconds(self) -> float:
-        """How long the job runs, in seconds; the backend does not wait for followers."""
+        """How long the job runs, in seconds, whether or not anyone follows it."""
         return self.events * self.every
 
 
@@ -122,7 +122,7 @@ class World:
     heard: list[tuple[str, object]] = field(factory=list[tuple[str, object]])
     outcomes: list[object] = field(factory=list[object])
     happened: set[Fault] = field(factory=set[Fault])
-    """The faults that were injected; others may not be due before the job ends."""
+    """The faults injected so far; one that is not due before the job ends is never injected."""
     backend: Backend = field(init=False)
     _random: Random = field(init=False)
     _session: Session = field(init=False)
@@ -153,7 +153,7 @@ class World:
                 self._at(each.at, partial(self._fire_early, each))
 
     def run(self) -> "World":
-        """Simulate the job to its end; raise Violated if a promise is broken."""
+        """Simulate the job until the client is done; raise Violated if a promise is broken."""
         self._take(Follow())
         latest = self._latest()
         while isinstance(rest := self._drain(), Idle):
@@ -165,11 +165,13 @@ class World:
             elif due is not None:
                 self._tick(due)
             else:
-                raise Violated("the client is waiting for a backend that sends nothing more")
+                raise Violated("the client is waiting for the backend, which sends nothing more")
             if self.now > latest:
-                raise Violated(f"the wait is still running {_SPARE:.0f} s after the end of the job")
+                raise Violated(
+                    f"wait() is still running {_SPARE:.0f} s after the job should be done"
+                )
         if self._raised:
-            raise Violated(f"the wait did not end with the error {self._raised[-1]}")
+            raise Violated(f"wait() did not reject with the callback's error: {self._raised[-1]}")
         check(
             outcomes=self.outcomes,
             jobs=[*self.backend.jobs.values()],
@@ -182,7 +184,7 @@ class World:
         return self.time.seconds + spent + _SPARE
 
     def _pass(self, at: float) -> None:
-        """Set the clock; every sleep of the machine that is due by then sets it further ahead."""
+        """Advance the clock to `at`, plus the time that the computer sleeps on the way."""
         self.now = max(self.now, at)
         while self._asleep and self._asleep[0].at <= self.now:
             fault = self._asleep.pop(0)
@@ -190,10 +192,10 @@ class World:
             self.now += fault.value
 
     def _tick(self, due: float) -> None:
-        """Let a timer of the client fire."""
+        """Let the client's timer fire at `due`."""
         self._idle_ticks = 0 if due > self.now else self._idle_ticks + 1
         if self._idle_ticks > _IDLE_TICKS:
-            raise Violated("the client keeps waiting for a time that has passed")
+            raise Violated("the client keeps setting timers for a time that has passed")
         self._pass(due)
         self._take(Tick())
 
@@ -240,7 +242,7 @@ class World:
                     assert_never(never)
 
     def _wait_again(self, outcome: object) -> None:
-        """After a failed create or callback, call `wait()` again, as an application would."""
+        """Call `wait()` again, like an application, if a create or a callback made it fail."""
         if not isinstance(outcome, Rejected):
             return
         if self._raised and outcome.error is self._raised[-1]:
@@ -262,7 +264,7 @@ class World:
         if fault.kind is Kind.SLOW:
             self._at(fault.value, lambda: self._take(Handled(delivery)))
             return
-        error = RuntimeError(f"the callback of event {len(self.heard)} failed")
+        error = RuntimeError(f"the callback for event {len(self.heard)} failed")
         if self.profile.callback_errors is CallbackErrors.REJECT:
             self._raised.append(error)
         self._take(Handled(delivery, error))
@@ -305,7 +307,7 @@ class World:
         self._report(Finished(number))
 
     def _report(self, event: Responded | Received | Finished | Broken) -> None:
-        """Pass an event to the client, unless the client has closed that exchange."""
+        """Pass an event to the client, unless its exchange has ended or been closed."""
         if event.exchange not in self._gone:
             if isinstance(event, _LAST):
                 self._gone.add(event.exchange)
@@ -339,7 +341,7 @@ class World:
         self._pump(number)
 
     def _pump(self, number: int) -> None:
-        """Send the available events of a stream, and schedule the next call."""
+        """Send the events of a stream that are due, and schedule the next call to this method."""
         link = self._links.get(number)
         if link is None:
             return
@@ -367,14 +369,14 @@ class World:
         self._at(max(wait, 0.001), partial(self._pump, number))
 
     def _due(self, link: _Link) -> Sequence[Frame]:
-        """Return the frames to send now, but no more than the stream's fault allows."""
+        """Return the frames to send now, but none from after the point where a fault is due."""
         limit = _AT_ONCE
         if link.fault is not None and link.fault.kind in _AFTER:
             limit = min(limit, int(link.fault.value) - link.sent)
         return link.job.pull(link.position, limit, self.now) if limit > 0 else ()
 
     def _carry(self, link: _Link, frames: Sequence[Frame]) -> None:
-        """Send the bytes of frames in two pieces, cut at a random place."""
+        """Send frames as two pieces of bytes, cut at a random place."""
         link.position += len(frames)
         link.sent += len(frames)
         link.heard_at = self.now
@@ -385,7 +387,7 @@ class World:
                 self._report(Received(link.number, piece))
 
     def _ends(self, link: _Link, fault: Fault) -> bool:
-        """Inject a stream's fault when it is due; return whether the fault ends the stream."""
+        """Inject a stream's fault if it is due; return whether the stream sends nothing more."""
         if fault.kind not in _AFTER or link.sent < fault.value:
             return False
         if fault.kind is Kind.END and link.job.over and not link.sent:
@@ -406,7 +408,7 @@ class World:
 
 
 _AFTER: Final = frozenset({Kind.CUT, Kind.END, Kind.SILENCE, Kind.GARBAGE})
-"""Faults that are injected after a stream has sent a certain number of events."""
+"""Faults that are injected once a stream has carried a certain number of events."""
 _LAST: Final = (Finished, Broken)
 
 

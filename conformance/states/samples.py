@@ -1,4 +1,4 @@
-"""Sample data for the worlds: an endpoint, a job, a short log, a ping and a malformed frame."""
+"""Sample data to explore states with: an endpoint, a job, a log, a ping and a malformed frame."""
 
 import json
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ NOISE: Final = encode_event("no json")
 
 
 def job_answer(status: str = "queued") -> bytes:
-    """Return the body of a response with the job."""
+    """Return the body of a response that describes the job."""
     return json.dumps({"job": {"id": JOB, "status": status, "config": {}}}).encode()
 
 

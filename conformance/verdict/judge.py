@@ -1,7 +1,8 @@
 """Judge a played case: list the expectations that its trace does not meet, most important first.
 
-The premise is judged first. If the client did not get as far as the rule of the case, the finding
-says so and cites the rule that the client broke first; the case's own rule is not judged.
+The premise, which is what the client must have done for the case to test anything, is judged first.
+If it is not met, the finding says so and cites the rule that the client broke first; the case's own
+rules are not judged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,11 +28,11 @@ from conformance.verdict.not_reached.past import Past
 from conformance.verdict.result import OF_THE_DRIVER, SETTLES, Finding, Play, secrets_of
 
 _ROUTE_OF: Final = {"start": "create", "cancel": "cancel"}
-"""The operations that settle when their request is answered, each with the request's route."""
+"""The operations that settle once a request is answered, each with the route of that request."""
 
 
 def judge(play: Play) -> tuple[Finding, ...]:
-    """Return all findings of a play, the most important first."""
+    """Return all findings about a play, most important first."""
     if broken := tuple(_of_the_driver(play)):
         return (*broken, *_breaches(play))
     if (first := _silent(play) or _unmet(play)) is not None:
@@ -53,7 +54,7 @@ def _of_the_driver(play: Play) -> Iterator[Finding]:
 
 
 def _unmet(play: Play) -> Finding | None:
-    """Return a finding if the client did not get as far as the rule of the case."""
+    """Return a finding if the client did not get as far as what the case tests."""
     for premise in play.case.premise:
         if (missing := premise.judge(play.trace)) is not None:
             return _not_reached(play, premise.word, missing, _breach(play, premise, missing))
@@ -141,9 +142,9 @@ def _of_the_case(play: Play) -> Iterator[Finding]:
 
 
 def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
-    """Return a finding if the client broke another rule before it reached the case's own rules.
+    """Return a finding if the client broke a rule before it reached what the case tests.
 
-    If it broke one of the case's own rules, it did get as far as the case.
+    If that rule is one of the case's own, the finding does not count as `not_reached`.
     """
     first = found[0]
     breach = went_on(play.case, play.trace)
@@ -177,7 +178,7 @@ def _endless(play: Play, shown: tuple[str, ...]) -> Finding:
     last = play.trace.events[-1]
     missing = Divergence(
         "a client that stops",
-        f"the client did not stop: the kit ended it after {len(play.trace.events)} events",
+        f"the client went on until the kit stopped it after {len(play.trace.events)} events",
         last,
     )
     return Finding.of("conduct.end", shown or _rules_of_an_end(play, missing), missing)
@@ -213,8 +214,8 @@ def _of_conduct(play: Play, found: Sequence[Finding]) -> Iterator[Finding]:
 def _never_settled(play: Play, operation: str, shown: tuple[str, ...]) -> tuple[str, ...]:
     """Return the rules that an operation breaks by never settling.
 
-    These are the rules of the case if it judges the result of the operation. Otherwise they are
-    `shown`, the rules of an earlier finding, which explains this one too.
+    If the case has an expectation about the operation's result, these are that expectation's
+    rules. Otherwise they are `shown`, the rules of an earlier finding with the same cause.
     """
     if operation == "close":
         return ()

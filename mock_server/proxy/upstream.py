@@ -1,4 +1,4 @@
-"""Send requests to a real backend over HTTP/1.1, one per connection, and explain its failures."""
+"""Send requests to a real backend over HTTP/1.1, one per connection, and explain failures."""
 
 import ssl
 from collections.abc import Awaitable, Callable
@@ -72,7 +72,7 @@ class Upstream:
         return self.parts.scheme == "https"
 
     async def connect(self) -> ByteStream:
-        """Open one connection; raise Failed if that is not possible."""
+        """Open a connection; raise Failed if that is not possible."""
         host = self.parts.hostname or ""
         try:
             host = host if host.isascii() else host.encode("idna").decode()
@@ -120,7 +120,8 @@ class UpstreamExchange:
     ) -> h11.Response:
         """Send the request and return the head of the final response.
 
-        Call `early` with every informational head; raise Failed if there is no response.
+        Call `early` with every informational head except a 100; raise Failed if there is no
+        response.
         """
         await self._send(_rendered(self._http, request, upstream))
         for _ in range(_MOST_EARLY_HEADS + 1):
@@ -133,7 +134,7 @@ class UpstreamExchange:
         raise Failed(
             Failure(
                 Reason.MALFORMED,
-                f"the upstream sent {_MOST_EARLY_HEADS + 1} informational heads without a response",
+                f"the upstream sent {_MOST_EARLY_HEADS + 1} informational heads but no response",
             )
         )
 
@@ -141,20 +142,20 @@ class UpstreamExchange:
         try:
             event = await self.event()
             if not isinstance(event, h11.Response | h11.InformationalResponse):
-                raise h11.RemoteProtocolError("the connection ended before the response")
+                raise h11.RemoteProtocolError("the connection was closed before the response")
         except (OSError, h11.ProtocolError) as error:
             raise Failed(self.failure(error)) from error
         return event
 
     def failure(self, error: Exception) -> Failure:
-        """Return the failure that explains an error of this exchange."""
+        """Return the failure that explains an error during this exchange."""
         looks_like_http = _VERSION.startswith(self._first) or self._first == _VERSION
         if isinstance(error, h11.ProtocolError) and self._ended and looks_like_http:
             return failure_of(anyio.EndOfStream())
         return failure_of(error)
 
     async def _send(self, data: bytes) -> None:
-        """Send the request; if the upstream closes first, still read its response."""
+        """Send the request; if the connection closes meanwhile, read what was received."""
         try:
             await self._stream.send(data)
         except (OSError, anyio.BrokenResourceError) as error:
@@ -170,7 +171,9 @@ class UpstreamExchange:
             if event is h11.NEED_DATA:
                 self._http.receive_data(await self._receive())
             elif isinstance(event, type):
-                raise h11.RemoteProtocolError("the upstream sent more data after its response")
+                raise h11.RemoteProtocolError(
+                    "the upstream sent more data after the end of its response"
+                )
             else:
                 return event
 

@@ -1,1 +1,1 @@
-"""The mock in Python tests: pytest fixtures, and a server in a thread."""
+"""Use the mock in Python tests: pytest fixtures, and a server that runs in a thread."""

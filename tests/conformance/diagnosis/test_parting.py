@@ -193,7 +193,7 @@ def test_a_refusal_is_named_by_its_hundred_alone() -> None:
     reference = played(*refused, Slept(1, 1000, "reconnect"))
     found = parting(played(*refused, Settled("wait", {}, Failure("http", 503, ""))), reference)
     assert found is not None
-    assert found.occasion == "after a 5xx answer to the stream request"
+    assert found.occasion == "after a 5xx response to the stream request"
     assert found.said == "ends wait() with the error `http` 503 instead of backing off"
 
 
