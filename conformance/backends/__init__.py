@@ -1,1 +1,1 @@
-"""Judges a backend: cases that use its HTTP interface and, if there is one, a control program."""
+"""Judges a backend with cases that use its HTTP interface and a control program, if given."""

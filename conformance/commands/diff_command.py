@@ -1,4 +1,4 @@
-"""`arkor-conformance diff`: play the same schedules with two clients, and show how they differ."""
+"""`arkor-conformance diff`: play the same schedules with two clients, and show a difference."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +20,7 @@ from conformance.explore.oracle import Schedule
 from conformance.explore.schedules import as_case, case_file, smaller
 from conformance.plain import say
 from conformance.reports import check_file, write_file
+from conformance.reports.summary import plural
 from conformance.runner.player import driver_of
 from conformance.runner.run import PATIENCE, Plan, run
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
@@ -33,7 +34,7 @@ _SIDES: Final = ("left", "right")
 
 @frozen
 class Played:
-    """What one client does differently from the other, and the rules that it breaks."""
+    """What one client did where the two clients differ, and the rules that this client broke."""
 
     seen: str
     broken: tuple[Broken, ...]
@@ -100,7 +101,8 @@ def command(
         other = "other " if search.passing.is_used else ""
         if found is None:
             under = f"under {', '.join(profiles)}"
-            say(f"seed {seed}: {len(rolls)} schedules {under}, no {other}difference")
+            played = plural(len(rolls), "schedule")
+            say(f"seed {seed}: {played} {under}, no {other}difference")
             return Exit.OK
         article = "another" if other else "a"
         say(f"seed {seed}: schedule {found.place + 1} shows {article} difference")
@@ -143,7 +145,7 @@ def told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
         )
         yield f"  {name:<5}  {side.seen:<{width}}  {keeps}"
     if not found.left.broken and not found.right.broken:
-        yield "Both are allowed: the specification leaves this to the client."
+        yield "Both behaviours are allowed: the specification leaves this to the client."
     for name, side in (("left", found.left), ("right", found.right)):
         if side.broken and side.broken[0].rule:
             rule = rules[side.broken[0].rule]
@@ -162,7 +164,10 @@ class _Search:
     passing: PassingOver
 
     async def profiles(self, wanted: str | None) -> tuple[str, ...]:
-        """Return the profiles that both drivers declare; raise DriverUnusable if there are none."""
+        """Return the profile `wanted`, or by default all profiles that both drivers declare.
+
+        Raise DriverUnusable if there is no such profile.
+        """
         declared = [
             await _declared(side, each, self.plan.patience)
             for side, each in zip(_SIDES, self.commands, strict=True)
@@ -175,7 +180,7 @@ class _Search:
             each = [f"{side} {', '.join(own)}" for side, own in zip(_SIDES, declared, strict=True)]
             raise DriverUnusable(f"the drivers have no profile in common ({'; '.join(each)})")
         if len(shared) < len(PROFILE_NAMES) and wanted is None:
-            say(f"under {', '.join(shared)}, which both drivers declare")
+            say(f"comparing under {', '.join(shared)}, which both drivers declare")
         return (wanted,) if wanted is not None else tuple(shared)
 
     async def first(self, schedules: Sequence[Schedule]) -> Difference | None:
@@ -187,7 +192,7 @@ class _Search:
         return None
 
     async def smallest(self, found: Difference) -> Difference:
-        """Reduce a schedule, step by step, while the clients still differ on it."""
+        """Reduce a schedule step by step, for as long as the clients still differ on it."""
         while True:
             steps = list(smaller(found.schedule))
             smaller_one = await self._first_of(steps, 0, counts=False) if steps else None
@@ -215,7 +220,7 @@ class _Search:
         return None
 
     def _known(self, found: Difference) -> Known | None:
-        """Return the baseline entry that explains a difference whose breaches are all known."""
+        """Return the first entry that covers the difference if all its breaches are known, or None."""
         profile = found.schedule.profile
         broken_here = [each.broken for each in (found.left, found.right) if each.broken]
         entries = [self.passing.covers(profile, each) for each in broken_here]
@@ -243,7 +248,7 @@ async def _played(side: str, plan: Plan) -> Mapping[str, CaseResult]:
         raise DriverUnusable(f"{named}: {error}") from error
     for result in outcome.results:
         if result.verdict is Verdict.NOT_APPLICABLE:
-            raise DriverUnusable(f"{named} cannot be compared: {result.reason}")
+            raise DriverUnusable(f"{named}: {result.reason}")
     return {result.case.id: result for result in outcome.results}
 
 
@@ -266,7 +271,7 @@ def _difference(
 
 
 def _observed(trace: Trace) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield the observable behaviour of a client, grouped by kind, each kind in order."""
+    """Yield what a client visibly did, grouped by kind, and in order within each kind."""
     yield "request", [_request(fact) for _, fact in trace.of(Requested)]
     yield "callback", [fact.name for _, fact in trace.of(CallbackRan)]
     reconnects = (fact for _, fact in trace.of(Slept) if fact.purpose != "idle")

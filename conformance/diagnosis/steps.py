@@ -1,6 +1,6 @@
-"""Turn a trace into the steps of the client, to compare them with another client's.
+"""Turn a trace into the client's steps, so that they can be compared with another client's.
 
-A step is a decision of the client: a request, a back-off, a callback, the end of an operation. The
+A step is a decision by the client: a request, a back-off, a callback, the end of an operation. The
 steps leave out the actions of the backend and the kit, and whatever may differ between correct
 clients, such as idle timers, connections, and the order of header fields.
 """
@@ -26,7 +26,7 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 """The header fields that are compared, with their names for display."""
 _COMPARED_BY_VALUE: Final = frozenset({"authorization", "last-event-id"})
-"""The fields whose values are compared; other values may differ between correct clients."""
+"""The fields that are compared by value; of the others, only the presence is compared."""
 _ROUTES: Final[Mapping[str, tuple[str, str]]] = {
     "create": ("submits the job", "submitting the job"),
     "stream": ("opens the stream", "opening the stream"),
@@ -35,23 +35,23 @@ _ROUTES: Final[Mapping[str, tuple[str, str]]] = {
 }
 _NOT_A_CALL: Final = frozenset({"open", "close", "hello"})
 _LONGER: Final = (1 + SPREAD) / (1 - SPREAD)
-"""Two delays with a larger ratio than this cannot be the same delay with different jitter."""
+"""If one delay is longer than another by more than this factor, jitter is not the only cause."""
 
 
 @frozen(kw_only=True)
 class Step:
-    """One step; steps with the same `does` can differ only in their `parts`."""
+    """One step; two steps with the same `does` are compared by their `parts`."""
 
     seq: int
-    """The number of the step's event in the trace."""
+    """The sequence number of the trace event that records the step."""
     lane: str
-    """The sequence in which the step has a fixed place: `requests`, `callbacks` or an operation."""
+    """Steps are compared in order within a lane: `requests`, `callbacks` or an operation's name."""
     does: str
     """Text to follow "the client", such as "opens the stream again"."""
     doing: str
     """Text to follow "instead of", such as "opening the stream again"."""
     parts: Mapping[str, Json] = field(factory=dict[str, Json])
-    """The details that can differ: header fields, members, a delay."""
+    """The details in which the step can differ: header fields, JSON members, the delay."""
     fact: Fact
 
     @property
@@ -69,7 +69,7 @@ def until_closed(events: Sequence[Event]) -> Sequence[Event]:
 
 
 def steps(events: Sequence[Event], nonces: Nonces | None, *, delays: bool = True) -> Iterator[Step]:
-    """Yield the steps of a trace before the case was closed, with the nonces removed.
+    """Yield the steps that a trace records before the case is closed, with the nonces removed.
 
     Without `delays`, back-offs are left out, because not every client announces them.
     """
@@ -163,7 +163,7 @@ def _plain(text: str, nonces: Nonces | None) -> str:
 
 
 def differing(expected: Step, actual: Step) -> tuple[str, ...]:
-    """Return the names of the parts in which two steps of the same kind differ, in order."""
+    """Return the names of the parts in which two steps with the same `does` differ."""
     names = dict.fromkeys((*expected.parts, *actual.parts))
     return tuple(
         name

@@ -1,4 +1,4 @@
-"""Match failures on random schedules with known failures, by the broken rule, not by the case."""
+"""Match failures on random schedules to known failures by the broken rule, not by the case."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -20,14 +20,14 @@ class Broken:
     assertion: str
     said: str
     rules: tuple[str, ...] = ()
-    """The rules that may have been broken, if it is uncertain which one was."""
+    """All the rules that may have been broken, if it is uncertain which of them was."""
 
 
 def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
     """Return a client's breaches on a schedule; empty if the client follows every rule.
 
-    The first wrong step comes first, followed by breaches of conduct. Other findings are left out,
-    because they follow from the first wrong step.
+    If there is a wrong step, it comes first, followed by breaches of conduct; all other findings
+    are left out, because they are consequences of that step.
     """
     if not result.verdict.is_wrong:
         return ()
@@ -49,7 +49,7 @@ def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
 
 
 def cited(schedule: Schedule, found: Sequence[Broken], rules: Mapping[str, Requirement]) -> str:
-    """Return the rule that a case made from a schedule should cite; empty for the default rules."""
+    """Return the rule for a schedule's case to cite, or "" if it should cite the default rules."""
     rule = found[0].rule if found else ""
     return rule if rule and schedule.profile in rules[rule].profiles else ""
 
@@ -63,7 +63,7 @@ class PassingOver:
 
     @classmethod
     def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
-        """Return the filter for a baseline; entries without a rule cover all their case's rules."""
+        """Return the filter for a baseline; an entry without a rule covers every rule of its case."""
         rules: dict[str, set[str]] = {}
         for case in cases:
             for name in case.names:
@@ -90,11 +90,11 @@ class PassingOver:
         return None
 
     def note(self, place: int, known: Known) -> None:
-        """Record that a schedule was skipped because of an entry."""
+        """Record that the schedule at `place` was skipped because of the entry `known`."""
         self._places[place] = known
 
     def said(self, before: int) -> Iterator[str]:
-        """Yield a summary, by entry, of the schedules that were skipped before number `before`."""
+        """Yield lines that count, for each entry, the schedules skipped before number `before`."""
         counts: dict[str, int] = {}
         for place, known in sorted(self._places.items()):
             if place < before:

@@ -1,6 +1,6 @@
 """Find a client's first step that the oracle did not predict, and the rule that the step breaks.
 
-Later steps follow from that step, so they are not compared.
+Later steps are consequences of that step, so they are not compared.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ from conformance.strict_data import Json
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
 
 _BUDGET: Final = ("ARK-BUD-3", "ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-10")
-"""Rules on counting failures; a client that backs off unexpectedly may have broken any of them."""
+"""Rules for counting failures; a client that backs off unexpectedly may have broken any of them."""
 
 
 @frozen
 class Parting:
-    """The first step in which a client differs from the prediction, and the rule it breaks."""
+    """The first step in which a client differs from the prediction, and the rule that this step breaks."""
 
     rule: str
     expected: Step
@@ -27,7 +27,7 @@ class Parting:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """Every rule that may have been broken, as far as is known before shrinking."""
+        """Every rule that may have been broken, as far as can be told before the schedule is shrunk."""
         others = [self.rule]
         if self.rule.startswith("ARK-RES") and self.actual == Step(Does.OPENS, after("")):
             others.append("ARK-RES-2")  # the client may never send a cursor
@@ -40,7 +40,7 @@ class Parting:
 
 
 def parting(schedule: Schedule, trace: Trace) -> Parting | None:
-    """Return the client's first step that was not predicted, or None."""
+    """Return the first step in which the client departs from the prediction, or None."""
     prediction = predict(schedule)
     taken = list(_taken(trace))
     for n, expected in enumerate(prediction.steps):
@@ -59,7 +59,7 @@ def parting(schedule: Schedule, trace: Trace) -> Parting | None:
 
 
 def _taken(trace: Trace) -> Iterator[Step]:
-    """Yield the steps of a client from its trace."""
+    """Yield the steps that the client took, according to its trace."""
     for event in trace.events:
         match event.fact:
             case Requested(route="stream") as asked:

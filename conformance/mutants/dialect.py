@@ -1,8 +1,8 @@
-"""Parse event streams with one change to the algorithm, before the session gets them.
+"""Parse event streams with a modified algorithm before the session gets them.
 
 A mutant parses the bytes of a stream into blocks in its own way, then passes these blocks to the
-session in their plainest form. Apart from the change, it implements the algorithm of WHATWG HTML
-9.2.6, independently of the core.
+session in their plainest form. Apart from the one modification, it implements the algorithm of
+WHATWG HTML 9.2.6, independently of the core.
 """
 
 import json
@@ -87,12 +87,12 @@ class Block:
 
     @property
     def kind(self) -> str:
-        """The type of the training event, or "" if the block has none."""
+        """The type of the training event, or "" if the block contains no such event."""
         return "" if self.event is None else str((self.content or {}).get("type"))
 
     @property
     def bytes(self) -> bytes:
-        """The block in its plainest form, as the session gets it."""
+        """The block encoded in its plainest form, as the session gets it."""
         if self.data is None and self.id is None and self.retry is None:
             return b""
         name = "message" if self.data is None else self.name
@@ -114,7 +114,7 @@ def as_malformed(block: Block) -> Block:
 
 
 def lost(block: Block) -> Block:
-    """Remove the event from a block, and keep its id."""
+    """Remove the event from a block, but keep the id."""
     return evolve(block, data=None)
 
 
@@ -153,7 +153,7 @@ class Dialect:
     reads_a_last_comment: bool = False
 
     def blocks(self, text: str) -> Iterator[Block]:
-        """Yield the blocks in a text of complete lines."""
+        """Yield the blocks in `text`, which consists of complete lines."""
         gathered = _Gathered(self)
         for line in self.lines(text):
             if line:
@@ -190,7 +190,7 @@ class _Gathered:
         return "\0" not in value or self.dialect.takes_nul_ids
 
     def dispatch(self) -> Block:
-        """Return the block, and start the next one."""
+        """Return the finished block, and start the next one."""
         whole = self.dialect.is_event(self.data, self.kind)
         text = self.dialect.join(self.data) if whole else None
         block = Block(text, self.kind or "message", self.id, self.retry)
@@ -204,7 +204,7 @@ _STANDARD: Final = Dialect()
 
 @define(eq=False)
 class _Reader:
-    """Splits one stream into complete blocks; `held` is the unfinished block, with LF endings."""
+    """Splits one stream into complete blocks; `held` is the unfinished block, with LF line endings."""
 
     held: bytes = b""
     _begun: bool = False
@@ -244,7 +244,7 @@ def change_chunks(
     *,
     silent: bool = False,
 ) -> None:
-    """Replace the blocks that each chunk of a stream completes.
+    """Replace the blocks that each chunk of a stream completes with those that `change` returns.
 
     If no bytes of a chunk are passed on, the session still gets a comment, unless `silent`.
     """
@@ -271,7 +271,7 @@ def change_chunks(
 
 
 def connection(client: Client) -> Exchange:
-    """Return the exchange of the current stream, or of the last stream if none is open."""
+    """Return the exchange of the current stream, or of the last one if none is open."""
     return client.sent[Call.STREAM]
 
 
@@ -317,7 +317,7 @@ def reject_at(reason: Callable[[Client, Block], Exception | None]) -> None:
 
 
 def watch_blocks() -> Callable[[Client], list[Block]]:
-    """Return a function that returns the blocks of the current or last stream."""
+    """Return a function that lists the blocks of a client's current or last stream."""
     seen = ByObject[list[Block]]()
 
     def watch(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:

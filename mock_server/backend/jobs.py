@@ -1,6 +1,6 @@
 """One job: its planned events, the append-only log of the events it has emitted, and its status.
 
-It has no clock: callers pass the time, in monotonic seconds.
+A job has no clock: callers pass the time, in monotonic seconds.
 """
 
 import json
@@ -56,7 +56,7 @@ class Job:
     """A job and its log.
 
     Without an interval, the job emits its next event when a stream has read the whole log and asks
-    for more; with one, it emits events as time passes since `created`.
+    for more; with an interval, it emits events as time passes since `created`.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Job:
     gone: bool = field(default=False, init=False)
     """Whether the job has stopped because its first follower left (`follower = "owner"`)."""
     size: int = field(default=0, init=False)
-    """The approximate memory that was counted for the job, in bytes."""
+    """The approximate memory, in bytes, that the backend has charged to the job."""
     _script: Iterator[Frame] = field(init=False)
     _where: dict[str, int] = field(factory=dict[str, int], init=False)
     _listeners: list[Callable[[], None]] = field(factory=list[Callable[[], None]], init=False)
@@ -87,11 +87,11 @@ class Job:
     _owner: Follower | None = field(default=None, init=False)
     """The job's first follower."""
     _only: dict[int, Follower] = field(factory=dict[int, Follower], init=False)
-    """Maps the position of an event to the only follower that gets it (`fan_out = "split"`)."""
+    """Maps an event's position to the only follower that gets it (`fan_out = "split"`)."""
     _held_back: list[Frame] = field(factory=list[Frame], init=False)
     """Events that were pushed while the job was paused."""
     _uncounted: int = field(default=0, init=False)
-    """How many earlier events to ignore when the next event is numbered."""
+    """How far generated ids lag behind the count of events; negative if a restart lost events."""
 
     def __attrs_post_init__(self) -> None:
         events = self.plan.events
@@ -107,7 +107,7 @@ class Job:
 
     @property
     def over(self) -> bool:
-        """Whether the job has ended; its log then no longer grows."""
+        """Whether the job has ended, after which its log no longer grows."""
         return self.status in _TERMINAL
 
     @property
@@ -116,12 +116,12 @@ class Job:
         return bool(self._followers)
 
     def position_after(self, cursor: str) -> int | None:
-        """Return the position after the event with the id `cursor`, or None if the log lacks it."""
+        """Return the position after the event with the id `cursor`; None if there is no such event."""
         found = self._where.get(cursor)
         return None if found is None or found < self.forgotten else found + 1
 
     def pull(self, position: int, limit: int, now: float) -> list[Frame]:
-        """Return up to `limit` events from `position`; if there is no interval, emit them first."""
+        """Emit the events that are due, then return up to `limit` events from `position` on."""
         if self.plan.interval:
             self.advance(now)
         else:
@@ -150,10 +150,11 @@ class Job:
         return self.created + self.plan.interval * (self._written + 1)
 
     def push(self, scripted: ScriptedFrame) -> Frame:
-        """Append one event now; raise JobEnded if the job has ended."""
+        """Append one event, but hold it back while the job is paused; raise JobEnded if it has ended."""
         if self.over:
             raise JobEnded(
-                f"job {self.id}: is {self.status} and accepts no more events; push to a running job"
+                f"job {self.id} has the status {self.status} and accepts no more events; "
+                "push to a running job"
             )
         frame = self._with_id(scripted)
         if self._paused:
@@ -171,7 +172,7 @@ class Job:
         return follower
 
     def leave(self, follower: Follower, position: int) -> None:
-        """Remove a closed stream, to which the log was sent up to `position`."""
+        """Unregister a closed stream that was sent the log up to `position`."""
         self._followers.remove(follower)
         unfinished = not self.over or position < len(self.log)
         if self.backend.follower is Following.OWNER and follower is self._owner and unfinished:
@@ -188,7 +189,7 @@ class Job:
         self.forgotten = max(self.forgotten, len(self.log) - keep)
 
     def restart(self) -> None:
-        """Apply a restart of the backend to the job."""
+        """Apply the effects of a backend restart to the job."""
         how = self.backend.restart
         if how is Restart.IDS_AGAIN:
             self._uncounted = len(self.log) + len(self._held_back)
@@ -200,7 +201,7 @@ class Job:
             self.forgotten = min(self.forgotten, len(self.log))
 
     def cancel(self) -> bool:
-        """Cancel the job if the backend honours cancels; return False if it had already ended."""
+        """Cancel the job if the backend honours cancels; return False if it is too late to cancel."""
         how = self.backend.cancel
         if self.over and how is Cancelling.OVERRIDES:
             self.status = JobStatus.CANCELLED
@@ -239,7 +240,7 @@ class Job:
         return found
 
     def event_texts(self, start: int, stop: int) -> list[str]:
-        """Return the JSON data of the events between two positions; omit data without a type."""
+        """Return the JSON data of the events between two positions; omit events without a type."""
         frames = self.log[start:stop]
         return [fields_of(frame.raw).data or "" for frame in frames if frame.type is not None]
 
@@ -303,7 +304,7 @@ class Job:
         return render(scripted)
 
     def _generated(self, count: int) -> Iterator[Frame]:
-        """Yield `count` events: a start, logs, a checkpoint and, if the job ends, an end."""
+        """Yield `count` events: a start, logs, a checkpoint and, if the job is to end, its outcome."""
         ends = 0 if self.plan.status is Fate.RUNNING else 1
         middle = count - ends
         for step in range(middle):

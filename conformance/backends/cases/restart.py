@@ -1,4 +1,4 @@
-"""Resume cases: a restart of the backend loses no event and uses no id twice."""
+"""Resume cases: a restart of the backend must not lose events or reuse ids."""
 
 from conformance.backends.account import NotReached
 from conformance.backends.cases.resume import check_slice
@@ -14,7 +14,7 @@ async def _restarted(play: Play) -> tuple[str, list[str], Follower]:
     await live.until_ids(ids, play.bounds.event)
     await play.rotate()
     if not await live.until_end(play.bounds.end):
-        raise NotReached("the restart did not cut any stream")
+        raise NotReached("the restart did not end the open stream")
     return job, ids, live
 
 
@@ -35,7 +35,7 @@ async def over_a_restart(play: Play) -> None:
 
 @case("resume.ids-after-a-restart", "28", words=("job", "emit", "rotate"), alone=True)
 async def ids_after_a_restart(play: Play) -> None:
-    """If ids start at 1 again, a client skips new events or sees old ones again."""
+    """If ids start from 1 again, a client misses new events or gets old ones twice."""
     job, ids, _ = await _restarted(play)
     later = await play.emit(job, 5)
     clash = [each for each in later if each in ids]

@@ -1,7 +1,7 @@
-"""A model of a correct client: what it does on each move, in the names that cases use.
+"""A model of a correct client: what the client does on each move, in the terms that cases use.
 
-The model follows the specification and shares no code with the session, so that its results are
-correct even if the session's are wrong.
+The model follows the specification and shares no code with the session, so that a mistake in the
+session does not affect the model.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ class Exchange:
     status: int = 0
     progressed: bool = False
     empty: bool = True
-    """Whether nothing except pings has arrived."""
+    """Whether nothing but pings has arrived."""
 
     @property
     def name(self) -> str:
@@ -43,13 +43,13 @@ class Exchange:
         return f"{self.call}#{self.number}"
 
     def places(self, what: str) -> range:
-        """Return the positions of the events in an `event` or `burst` move."""
+        """Return the log positions of the events that an `event` or `burst` move sends."""
         return range(self.sent + 1, (self.sent + 1 if what == "event" else len(LOG)) + 1)
 
 
 @define
 class SoundClient:
-    """The model of a client; `attached` says whether it follows an existing job.
+    """The model of a client; `attached` says whether the client follows an existing job.
 
     `remembers` says whether the backend resumes streams.
     """
@@ -60,7 +60,7 @@ class SoundClient:
     open: dict[str, Exchange] = Factory(dict[str, Exchange])
     """The requests in progress, by call."""
     asked: dict[str, list[str]] = Factory(lambda: {"start": [], "wait": [], "cancel": []})
-    """The names of pending operations, by verb; an operation called in a callback has no name."""
+    """The names of pending operations, by verb; an operation called from a callback has no name."""
     sent: dict[str, int] = Factory(lambda: dict.fromkeys(("create", "stream", "cancel", "job"), 0))
     cursors: list[int] = Factory(list[int])
     callbacks: list[str] = Factory(list[str])
@@ -82,7 +82,7 @@ class SoundClient:
     _queue: list[int | tuple[Exchange, bool]] = field(
         factory=list[int | tuple[Exchange, bool]], init=False
     )
-    """Positions of undelivered events; (exchange, whether it was clean) marks a stream's end."""
+    """Positions of undelivered events; a stream's end is (exchange, whether it ended cleanly)."""
     _stream: Exchange | None = field(default=None, init=False)
     _did: list[str] = field(factory=list[str], init=False)
 
@@ -96,7 +96,7 @@ class SoundClient:
         return self.running and self._current
 
     def operation(self, verb: str) -> str:
-        """Return the name of the next operation; empty if it is called in a callback."""
+        """Return the name of the next operation; empty if it is called from a callback."""
         if self.is_busy:
             return ""
         return default_name(verb, self._called.get(verb, 0))
@@ -124,7 +124,7 @@ class SoundClient:
             yield from ("burst",) if exchange.sent < len(LOG) - 1 else ()
 
     def move(self, name: str) -> tuple[str, ...]:
-        """Make a move; return the events that the client causes."""
+        """Make a move; return the names of the events that the client causes in response."""
         self._did = []
         match name:
             case "start" | "cancel" | "abort":
@@ -260,7 +260,7 @@ class SoundClient:
         self._read()
 
     def _read(self) -> None:
-        """Handle queued events, and the end of the stream, until a callback runs."""
+        """Handle queued events and stream ends until a callback is running."""
         while self._queue and not self.running:
             match self._queue.pop(0):
                 case int(place):

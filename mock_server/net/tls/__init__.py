@@ -1,1 +1,1 @@
-"""TLS without sockets, and certificates from a throw-away authority."""
+"""TLS without sockets, and certificates from a throw-away certificate authority."""

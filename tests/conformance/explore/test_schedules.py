@@ -237,7 +237,7 @@ def test_a_difference_in_which_neither_breaks_a_rule_is_allowed() -> None:
         Played("900 ms", (Broken("ARK-BAK-1", "sleeps", "too short"),)),
     )
     alike = Difference(0, schedule, "sleep 1", keeps, evolve(keeps, seen="900 ms"))
-    sentence = "Both are allowed: the specification leaves this to the client."
+    sentence = "Both behaviours are allowed: the specification leaves this to the client."
     *sides, last = told(alike, load_requirements())
     assert last == sentence
     assert [line.endswith("  follows the rules") for line in sides] == [False, True, True]
@@ -326,7 +326,7 @@ def test_exploring_goes_on_past_what_a_baseline_knows(
             "hardened",
             "the left driver does not declare the profile hardened",
         ),
-        ("none", "hardened", "cannot be compared: the driver does not declare rng"),
+        ("none", "hardened", "): the driver does not declare rng"),
     ],
 )
 def test_a_comparison_under_a_profile_that_one_side_lacks_is_refused(
@@ -342,7 +342,7 @@ def test_only_the_profiles_that_both_sides_declare_are_played() -> None:
     unsound = shlex.join([sys.executable, str(UNSOUND), "declares-one-profile"])
     done = kit("diff", REFERENCE, unsound, "--schedules", "1")
 
-    assert "under 2026-05, which both drivers declare" in done.out
+    assert "comparing under 2026-05, which both drivers declare" in done.out
 
 
 def test_a_comparison_says_which_driver_is_none() -> None:

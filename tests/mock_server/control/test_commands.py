@@ -341,7 +341,7 @@ def test_a_job_that_has_ended_takes_no_more_events(mock: Program) -> None:
     job = mock.job()
     mock.ask("finish", job=job)
     for do, words in (("emit", {"n": 1}), ("finish", {}), ("fail", {})):
-        says = f"job {job}: is completed and accepts no more events"
+        says = f"job {job} has the status completed and accepts no more events"
         assert mock.refused(do, job=job, **words).startswith(says)
 
 
