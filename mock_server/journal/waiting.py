@@ -30,8 +30,9 @@ class Milestone:
     """A stage of an exchange that a caller waits for; `str()` describes it in error messages."""
 
     route: Route | None = word(choice(Route), "the call", default=None)
-    attempt: int = word(
-        integer(1, MANY), "the request's number within its route, counting from 1", default=1
+    attempt: int = word(integer(1, MANY), "which request to the route, counting from 1", default=1)
+    frame: int | None = word(
+        integer(1, MANY), "until the frame with this index (from 1) has been sent", default=None
     )
     answered: bool = word(flag(), "until the head of the response has been sent", default=False)
     ended: bool = word(flag(), "until the exchange has ended", default=False)
