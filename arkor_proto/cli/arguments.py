@@ -10,26 +10,29 @@ from arkor_proto.cli.settings import DEFAULTS
 
 _COMMANDS: Final = {
     "run": (
-        "Submit the job that a TOML file describes and follow it to its end.",
+        "Submit the job described in a TOML file, and follow it until it ends.",
         "run job.toml --base-url https://api.example.com",
     ),
-    "follow": ("Follow an existing job to its end.", "follow job-1 --last-event-id 42"),
+    "follow": ("Follow an existing job until it ends.", "follow job-1 --last-event-id 42"),
     "status": ("Show the status of a job.", "status job-1"),
     "cancel": ("Ask the backend to stop a job.", "cancel job-1"),
-    "demo": ("Watch a job survive a mock backend that breaks its stream.", "demo"),
+    "demo": ("Watch a client follow a job on a mock backend that breaks the stream.", "demo"),
 }
-"""The description and the example of each command."""
+"""The description of each command, and an example of its use."""
 _STATUSES: Final = (
-    "the job completed (status: or is running; cancel: or is being stopped)",
+    (
+        "the job completed (status: or it has not ended yet;\n"
+        "       cancel: the backend accepted the request)"
+    ),
     "the job failed or was cancelled (cancel: the backend refused the request)",
     "gave up on the backend or the network: the outcome of the job is unknown",
 )
 _MORE: Final = """
-An interrupted command leaves its job running. Until the backend has answered
-once, a failure ends the command, since the address, the token or the id may be
-wrong. Later failures are retried, and so is the first one if the job was
-followed before. HTTPS_PROXY and NO_PROXY are not used: the connection is always
-direct.
+An interrupted command leaves its job running. Until the backend has responded
+once, any failure ends the command, since the address, the token or the id may
+be wrong. After that, requests that fail are retried. If the --state file shows
+that the job was followed before, even the first request is retried. HTTPS_PROXY
+and NO_PROXY are ignored: the connection is always direct.
 
 environment:
   ARKOR_TOKEN   the token, unless --token-file is given. No option takes the
@@ -41,7 +44,10 @@ environment:
 
 
 def parsed(given: Sequence[str]) -> Namespace:
-    """Return the parsed arguments; raise CommandError, or SystemExit after printing help."""
+    """Return the parsed arguments; raise CommandError if they are invalid.
+
+    Raise SystemExit after printing the help text or the version.
+    """
     found = commands(
         "arkor-proto", "Submit, follow and cancel training jobs.", _COMMANDS, _STATUSES, _MORE
     )
@@ -53,7 +59,7 @@ def parsed(given: Sequence[str]) -> Namespace:
         command.add_argument("job", metavar="JOB", help="the id of the job")
     for command in (run, follow):
         _add_progress(command)
-    text = "continue after this event [default: from the start]"
+    text = "continue after the event with this id [default: start with the first event]"
     follow.add_argument("--last-event-id", metavar="ID", help=text)
     for command in (run, follow, status, cancel):
         _add_output(command)
@@ -66,15 +72,15 @@ def parsed(given: Sequence[str]) -> Namespace:
 def _add_progress(command: Parser) -> None:
     text = (
         "a file in which to save the ids of the job and of the last event shown. If the file "
-        "exists, the command continues from it, however the previous command ended: the job is "
-        "submitted once, no event is lost, and at most one is shown twice [default: none]"
+        "exists, the command continues where the previous one stopped, however that one ended: the "
+        "job is submitted once, no event is lost, and at most one is shown twice [default: none]"
     )
     command.add_argument("--state", metavar="FILE", help=text)
 
 
 def _add_output(command: Parser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
-    text = "begin each line with the local time, or add it to the JSON"
+    text = "begin each line with the local time; with --json, add it to each object"
     command.add_argument("--timestamps", action="store_true", help=text)
     text = "print only the outcome"
     command.add_argument("-q", "--quiet", action="store_true", help=text)
@@ -90,7 +96,7 @@ def _add_settings(command: Parser) -> None:
     command.add_argument("--org", metavar="SLUG", help=text)
     text = "the project [default: ARKOR_PROJECT]"
     command.add_argument("--project", metavar="SLUG", help=text)
-    text = "the certificates to trust, in PEM [default: those of the system]"
+    text = "a PEM file with the certificates to trust [default: the system's]"
     command.add_argument("--ca-file", metavar="FILE", help=text)
     names = [profile.name for profile in PROFILES]
     text = (
@@ -103,17 +109,20 @@ def _add_settings(command: Parser) -> None:
 
 
 def _add_waiting(command: Parser) -> None:
-    text = "give up after more than this many failures in a row [default: never]"
+    text = "give up when more than this many attempts in a row have failed [default: never]"
     command.add_argument("--max-attempts", type=whole, metavar="N", help=text)
-    text = "the delay after the first failure; each failure doubles it [default: %(default)g]"
+    text = (
+        "the delay after the first failure; each further failure doubles it [default: %(default)g]"
+    )
     initial, longest = DEFAULTS.initial_delay, DEFAULTS.max_delay
     command.add_argument(
         "--initial-delay", type=seconds, default=initial, metavar="SECONDS", help=text
     )
-    text = "the longest delay [default: %(default)g]"
+    text = "the maximum delay between attempts [default: %(default)g]"
     command.add_argument("--max-delay", type=seconds, default=longest, metavar="SECONDS", help=text)
     text = (
-        "reopen a stream that has been silent for this long [default: 45 in hardened, else never]"
+        "reopen a stream that has been silent for this long "
+        "[default: 45 with the hardened profile, otherwise never]"
     )
     command.add_argument("--idle-timeout", type=some_seconds, metavar="SECONDS", help=text)
 

@@ -1,7 +1,7 @@
 """Read and write the messages of the driver protocol `arkor-drive/1`, one JSON object per line.
 
-Here, a line that is not a valid message is an error. Whether a message is *right* is judged
-elsewhere: a delay that is not a number, for example, is read as the client gave it.
+This module rejects lines that are not valid messages. Whether a valid message is *right* is judged
+elsewhere; for example, a delay that is not a number is read as the client gave it.
 """
 
 import json
@@ -25,11 +25,11 @@ ENDINGS: Final = ("woken", "aborted", "cancelled")
 MAX_LINE: Final = 16 * 2**20
 """The longest line that a driver may print, in bytes."""
 MAX_LEVELS: Final = 200
-"""The maximum nesting depth of a line, limited because reading and writing are recursive."""
+"""The maximum nesting depth of a line's JSON, because it is read and written recursively."""
 MAX_LOG: Final = 2_000
-"""The maximum number of characters to keep of a `log` event."""
+"""The text of a `log` event is cut to this many characters."""
 _MOST_DIGITS: Final = 400
-"""Integers with more digits than this become infinity, as in languages with only doubles."""
+"""Integers with more digits become infinity, as in languages whose only numbers are doubles."""
 _MOST: Final = 2**53
 _SHOWN: Final = 160
 
@@ -56,14 +56,14 @@ class Identity:
     profiles: tuple[str, ...]
     capabilities: frozenset[str]
     declared_gaps: Mapping[str, str]
-    """Case ids that the client is known to fail, each with a reason."""
+    """The ids of the cases that the client is known to fail, each with the reason."""
 
     @property
     def follows_only(self) -> bool:
         """Whether the client can follow jobs but not create them.
 
         A driver that declares neither `create` nor `attach` is assumed to create jobs, because it
-        may be older than the `create` capability.
+        may have been written before the `create` capability was introduced.
         """
         return ATTACH in self.capabilities and CREATE not in self.capabilities
 
@@ -79,7 +79,7 @@ def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> byt
 
 
 def parse_message(line: bytes) -> Message:
-    """Parse one line from a driver; raise DriveError with the line and the problem."""
+    """Parse one line from a driver; if it is invalid, raise DriveError, which quotes it."""
     try:
         message = _parsed(line)
     except ReadingError as error:
@@ -103,7 +103,7 @@ def _parsed(line: bytes) -> Json:
         value: Json = json.loads(text, parse_int=_integer)
     except UnicodeDecodeError as error:
         raise ReadingError(
-            "", f"which is not a line of JSON: not UTF-8 ({error.reason})"
+            "", f"which is not a line of JSON: it is not UTF-8 ({error.reason})"
         ) from error
     except RecursionError as error:
         raise ReadingError("", _TOO_DEEP) from error
@@ -143,7 +143,7 @@ def _deeper_than(value: Json, levels: int) -> bool:
 
 
 def parse_identity(ok: Mapping[str, Json]) -> Identity:
-    """Read the answer to `hello`; raise DriveError if it is wrong."""
+    """Read the answer to `hello`; raise DriveError if it is invalid."""
     table = Table("hello", ok)
     try:
         profiles = tuple(dict.fromkeys(table.texts("profiles")))
@@ -177,7 +177,7 @@ def _gaps(table: Table) -> Mapping[str, str]:
 
 
 def _number(table: Table, key: str) -> int:
-    """Read the number of a command or sleep."""
+    """Read the number of a command or of a sleep."""
     given = table.raw(key)
     # Languages whose numbers are doubles may print 3.0, which is a whole number in JSON.
     whole = isinstance(given, float) and given.is_integer()

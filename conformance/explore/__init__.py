@@ -1,1 +1,1 @@
-"""Random schedules of faults, and an oracle that predicts how a correct client handles them."""
+"""Random fault schedules, and an oracle that predicts how a correct client handles them."""

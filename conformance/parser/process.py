@@ -1,4 +1,4 @@
-"""The process of a parser under test; it gives one answer to each command."""
+"""The process of the event-stream parser under test, which answers each command once."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
@@ -15,11 +15,11 @@ from conformance.parser.protocol import Introduction, NotAnAnswer
 from conformance.parser.streams import Parsed, Stream
 
 _START: Final = 4
-"""A parser has this many times the usual patience to start, as it may have to load a lot."""
+"""A parser gets this many times the usual timeout to start, because it may have a lot to load."""
 
 
 class ParserFailed(Exception):
-    """The parser ended or went silent during a stream; the message says which."""
+    """The parser gave no answer: it exited, for example, or took too long; the message says why."""
 
 
 @define
@@ -64,9 +64,9 @@ class ParserProcess:
             raise failure
 
     async def parse(self, stream: Stream, chunks: Sequence[bytes]) -> Parsed:
-        """Let the parser parse a stream, and return its result.
+        """Have the parser parse a stream, and return the result.
 
-        Raise ParserFailed if the parser ends or goes silent, and DriverUnusable if its answer is
+        Raise ParserFailed if the parser gives no answer, and DriverUnusable if its answer is
         invalid.
         """
         line = await self._ask(protocol.parse(stream, chunks), self.patience)
@@ -95,7 +95,7 @@ class ParserProcess:
             silent = not self._ended
             log = str(self._process.log)
             kind = DriverSilent if silent else DriverUnusable
-            told = f"the parser {error} before it answered `hello`" + (f": {log}" if log else "")
+            told = f"the parser {error} without answering `hello`" + (f": {log}" if log else "")
             raise kind(told) from error
 
     async def _ask(self, command: bytes, patience: float) -> bytes:

@@ -23,17 +23,17 @@ class Setting:
     """Whether the backend resumes a stream after the event in `Last-Event-ID`."""
 
     def world(self, profile: Profile, *, filtered: bool = False) -> World:
-        """Return the initial state of this world; set `filtered` if the client is a broken one."""
+        """Return the initial state; pass `filtered=True` if a fault is planted in the session."""
         job = JOB if self.attached else SPEC
         found = world(profile, job, says=self.says, remembers=self.remembers)
         found.filtered = filtered
         return found
 
     def spared(self, profile: Profile) -> frozenset[str] | None:
-        """Return the moves that may repeat for ever; None if any sequence may.
+        """Return the moves that may be repeated for ever; None if any sequence of moves may be.
 
-        Under the founding document, a keep-alive counts as progress. Only `hardened` notices that a
-        backend sends its log from the beginning every time.
+        Under the founding document (`2026-05`), a keep-alive counts as progress. Only
+        `hardened` notices that a backend sends its log from the beginning every time.
         """
         if self.remembers:
             keep_alives = frozenset({"stream ping", "stream noise"})
@@ -66,7 +66,7 @@ _ALL: Final = (
     ),
     Setting(
         name="leave",
-        about="wait() on an existing job, left and called again, and abort()",
+        about="wait() on an existing job, abandoned and called again, and abort()",
         says=("follow", "leave", "abort"),
         attached=True,
     ),

@@ -1,6 +1,6 @@
 """The terminal output of the process: a greeting with the addresses, and a live log.
 
-If standard output is not a terminal, only the ready line is printed, for scripts.
+If standard output is not a terminal, only the ready line is printed, for scripts to read.
 """
 
 import shlex
@@ -22,14 +22,14 @@ from mock_server.server import MockServer
 
 _PACE: Final = 0.1
 _SLOW: Final = 1.0
-"""How long an exchange may stay open before it gets a line, in seconds."""
+"""How many seconds an exchange may stay open before the log mentions it."""
 _MOST_LINES: Final = 10_000
 _BODY: Final = '{"name":"bot","config":{"model":"m"}}'
 
 
 @frozen(kw_only=True)
 class Places:
-    """The addresses of the process."""
+    """The addresses of the process, its admin token and its certificate."""
 
     base_url: str
     admin_url: str
@@ -45,6 +45,7 @@ def page_url(root: str, token: str) -> str:
 
 def greeting(scenario: Scenario, source: str, places: Places, *, proxy: bool, log: bool) -> str:
     """Return the greeting: the addresses, and example commands to paste."""
+    told = " Below is the log, with one line for each exchange:" if log else ""
     return "\n".join(
         [
             f"arkor-mock: {one_line(source)}",
@@ -56,7 +57,7 @@ def greeting(scenario: Scenario, source: str, places: Places, *, proxy: bool, lo
             "Try it in another terminal:",
             *_examples(scenario, places, proxy=proxy),
             "",
-            f"Ctrl-C ends it.{' The log, one line for each exchange:' if log else ''}",
+            f"Ctrl-C stops the mock.{told}",
             "",
         ]
     )
@@ -72,7 +73,7 @@ def source_of(scenario: Scenario, path: object, upstream: str | None) -> str:
     told = f" ({', '.join(content)})" if content else ""
     if upstream is None:
         return "serves jobs without faults" if path is None else f"serves {path}{told}"
-    faults = "without faults" if path is None else f"with the faults of {path}{told}"
+    faults = "without faults" if path is None else f"with the faults from {path}{told}"
     return f"forwards requests to {upstream}, {faults}"
 
 
@@ -99,7 +100,7 @@ def _examples(scenario: Scenario, places: Places, *, proxy: bool) -> list[str]:
 
 @define(eq=False)
 class LiveLog:
-    """Prints the exchanges of the servers of a process as they happen.
+    """Prints the exchanges of all servers in a process as they happen.
 
     Lines are written in a thread, so that a paused terminal (Ctrl-S) does not block connections.
     """
@@ -112,7 +113,7 @@ class LiveLog:
     _gates: dict[str, int] = field(factory=dict[str, int], init=False)
 
     def follow(self, name: str, server: MockServer) -> None:
-        """Print a server's exchanges from now on, with the server's name unless it is the first."""
+        """Print a server's exchanges from now on, after its name unless it is the first server."""
         lines = ExchangeLines(server.rule_told)
         before = f"server {name}  " if self._followed else ""
         self._followed[name] = (server, lines)
@@ -156,7 +157,7 @@ class LiveLog:
         return "".join(f"{line}\n" for line in lines)
 
     def _look(self) -> None:
-        """Add lines about long exchanges, and about gates that streams are waiting at."""
+        """Add lines about long exchanges, and about gates at which streams are waiting."""
         for name, (server, lines) in self._followed.items():
             now = server.record_book.now
             lines.keep(server.connections)
@@ -165,7 +166,7 @@ class LiveLog:
             for gate, count in server.gates.waiting.items():
                 if count > self._gates.get(key := f"{name}/{gate}", 0):
                     waiting = f"{count_of(count, 'stream')} waiting at the gate {gate!r}"
-                    self._add(timed(now, f"{waiting}; open it on the page"))
+                    self._add(timed(now, f"{waiting}; open the gate on the page"))
                 self._gates[key] = count
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
-"""A JSON value; covariant, because it is never changed in place."""
+"""A JSON value; its containers are read-only types, which makes it covariant."""
 
 DEEPEST: Final = 100
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -16,9 +16,9 @@ _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 def parsed_json(text: str) -> object:
     """Parse JSON as RFC 8259 defines it; raise ValueError for anything else.
 
-    NaN, Infinity and numbers too large for a double are not JSON. Arrays and objects may be nested
-    `DEEPEST` levels deep (section 9 allows a limit), so that code that walks the value cannot
-    run out of stack.
+    NaN, Infinity and numbers too large for a double are rejected. Arrays and objects may be nested
+    at most `DEEPEST` levels deep (section 9 allows a limit), so that code that walks the value
+    cannot run out of stack.
     """
     depth = 0
     deep = text.count("{") + text.count("[") > DEEPEST
@@ -42,7 +42,7 @@ def _finite(digits: str) -> float:
 
 
 def compact(value: object) -> str:
-    """Write JSON on one line, without spaces and without escaping non-ASCII characters.
+    """Write JSON on one line, without spaces between tokens; leave non-ASCII characters unescaped.
 
     If there is a lone surrogate, which UTF-8 cannot encode, all non-ASCII characters are escaped.
     """

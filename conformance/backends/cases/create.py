@@ -19,14 +19,14 @@ _CONFLICT: Final = 409
 
 
 async def _created(play: Play) -> Answer:
-    """Return the response to a new create or, without a control program, to the run's only one."""
+    """Create a job and return the response; without a control program, reuse the followed job's."""
     if play.controls("job"):
         return await play.create()
     return (await _created_once(play))[0]
 
 
 async def _created_once(play: Play) -> tuple[Answer, Seen]:
-    """Return the response that created the followed job, and what was seen of that job."""
+    """Return the response to the create of the followed job, and what was observed of that job."""
     seen = await play.seen()
     if seen.created is None:
         raise NotReached("--follow creates nothing")
@@ -40,7 +40,7 @@ async def accepted(play: Play) -> None:
     if not answer.ok:
         raise NotReached(f"the response to the create was {answer.told}")
     if answer.ended not in {COMPLETE, BY_CLOSE}:
-        play.stop("1", "a response that ends", answer.told, answer.event)
+        play.stop("1", "a complete response", answer.told, answer.event)
     if not answer.job_id:
         expected = 'a 2xx with {"job": {"id": "…"}}'
         play.stop(
@@ -53,7 +53,7 @@ async def accepted(play: Play) -> None:
 
 @case("create.known-at-once", "4")
 async def known_at_once(play: Play) -> None:
-    """A client opens the stream when it has the id, perhaps before replicas have caught up."""
+    """A client opens the stream once it has the id; replicas may not know about the job yet."""
     if play.controls("job"):
         route = await unknown_route(play, (await create_or_fail(play)).job_id)
     else:
@@ -61,36 +61,36 @@ async def known_at_once(play: Play) -> None:
         route = seen.unknown_to
     if route:
         within = f"within {play.bounds.known:g} s"
-        play.stop("4", f"the {route} route to know the new job {within}", "404")
+        play.stop("4", f"the {route} route to know about the new job {within}", "404")
 
 
 @case("create.moves-unfollowed", "2", words=("job", "emit", "finish"))
 async def moves_unfollowed(play: Play) -> None:
-    """A job must run without followers: clients may call start() and never follow the job."""
+    """A job must run even if nobody follows it: a client may call start() and never wait()."""
     job = await play.quiet_job()
     await play.emit(job, 3)
     running = await play.status_within(job, ("running", *OVER), play.bounds.agrees)
     if running not in {"running", *OVER}:
-        play.stop("2", "a job that runs without a follower", f"status {running}")
+        play.stop("2", "a job that runs even if nobody follows it", f"status {running}")
     await play.make("finish", job=job)
     status = await play.status_within(job, OVER, play.bounds.agrees)
     if status not in OVER:
-        play.stop("2", "a job that ends without a follower", f"status {status}")
+        play.stop("2", "a job that ends even if nobody follows it", f"status {status}")
 
 
 async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
-    """Return the creates with keys, and the job ids in the responses to those that overlapped."""
+    """Return the creates with keys, and the job ids from the responses to the overlapping ones."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.trace)
     ids = _ids(keyed.overlapping)
     if not ids:
-        raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
+        raise NotReached(f"no create with a key returned a job id: {keyed.overlapping[0].told}")
     return keyed, ids
 
 
 @case("create.same-key-again", "6")
 async def same_key_again(play: Play) -> None:
-    """A client that lost the response repeats the create, and every extra job costs money."""
+    """A client that got no response repeats the create, and every extra job costs money."""
     keyed, ids = await _keyed(play)
     if keyed.again.job_id != ids[0]:
         actual = f"job {keyed.again.job_id}" if keyed.again.job_id else keyed.again.told
@@ -99,7 +99,7 @@ async def same_key_again(play: Play) -> None:
 
 @case("create.same-key-overlapping", "6")
 async def same_key_overlapping(play: Play) -> None:
-    """A client whose connection broke repeats the create while the first is still in progress."""
+    """A client whose connection broke may repeat the create while the first one is in progress."""
     keyed, ids = await _keyed(play)
     if len(set(ids)) > 1:
         play.stop(
@@ -107,7 +107,9 @@ async def same_key_overlapping(play: Play) -> None:
         )
     for answer in keyed.overlapping:
         if not answer.ok and answer.status != _CONFLICT:
-            play.stop("6", "the job or a 409 in response to each create", answer.told, answer.event)
+            play.stop(
+                "6", "the same job or a 409 in response to each create", answer.told, answer.event
+            )
 
 
 @case("create.same-key-raced", "6", words=("job",))
@@ -123,14 +125,14 @@ async def same_key_raced(play: Play) -> None:
         if len(ids) > 1:
             play.stop(
                 "6",
-                "one job for eight creates with the same key",
+                "one job for eight concurrent creates with the same key",
                 f"{len(ids)} jobs (try {turn + 1})",
             )
 
 
 @case("create.same-key-other-body", "7")
 async def same_key_other_body(play: Play) -> None:
-    """Reusing a key with a different body is a client's bug, so the client must get an error."""
+    """Reusing a key with a different body is a client bug, so the client must get an error."""
     keyed, _ = await _keyed(play)
     if not keyed.other_body.refuses:
         play.stop("7", "a 4xx, such as 422", keyed.other_body.told, keyed.other_body.event)
@@ -138,7 +140,7 @@ async def same_key_other_body(play: Play) -> None:
 
 @case("create.two-keys", "8")
 async def two_keys(play: Play) -> None:
-    """Two users may submit equal jobs: creates with different keys must make different jobs."""
+    """Two users may submit identical jobs: creates with different keys must make different jobs."""
     keyed, ids = await _keyed(play)
     if not keyed.other_key.ok:
         raise NotReached(
@@ -179,7 +181,7 @@ async def not_json(play: Play) -> None:
 
 @case("create.not-an-object", "9")
 async def not_an_object(play: Play) -> None:
-    """A create whose JSON body is not an object has no name and no config."""
+    """A JSON body that is not an object contains neither a name nor a config."""
     await _makes_nothing(play, b'["arkor-conformance"]')
 
 
@@ -198,14 +200,14 @@ async def without_a_name(play: Play) -> None:
 
 @case("create.without-a-config", "9")
 async def without_a_config(play: Play) -> None:
-    """A job without a config has nothing to train."""
+    """Without a config, the backend does not know what to train."""
     body = {name: value for name, value in play.target.body.items() if name != "config"}
     await _makes_nothing(play, _dumped(body))
 
 
 @case("create.errors-have-a-message", "10")
 async def errors_have_a_message(play: Play) -> None:
-    """The client shows its user the text of `error`, the only explanation of the failure."""
+    """The text of `error` is the only explanation that the client can show to its user."""
     missing = await play.look("arkor-conformance-no-such-job")
     bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
     for answer in (missing, bare):
@@ -215,7 +217,7 @@ async def errors_have_a_message(play: Play) -> None:
         if not isinstance(error, str):
             play.broke(
                 "10",
-                'a JSON object with a string "error"',
+                'a JSON object in which "error" is a string',
                 f"{answer.told}: {answer.body[:120].decode(errors='replace')!r}",
                 answer.event,
             )

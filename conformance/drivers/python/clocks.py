@@ -23,7 +23,7 @@ class Clock(Protocol):
         ...
 
     def wake(self, number: Json) -> None:
-        """End an announced sleep, if it has not ended yet."""
+        """End the announced sleep with this number, if it has not ended yet."""
         ...
 
     def advance(self, ms: Json) -> None:
@@ -33,7 +33,7 @@ class Clock(Protocol):
 
 @define
 class VirtualClock:
-    """Virtual time: it advances only when the kit ends a sleep or advances it."""
+    """Virtual time: only the kit lets it pass, by ending a sleep or advancing the clock."""
 
     _emit: Callable[[Mapping[str, object]], None] = field(alias="emit")
     _now: float = field(default=0.0, init=False)
@@ -44,14 +44,14 @@ class VirtualClock:
     def time(self) -> float:
         """Return the virtual time.
 
-        Each call advances it by a nanosecond, so that a timer that is set again has a new deadline.
+        Each call advances it by a nanosecond, so that resetting a timer gives it a new deadline.
         """
         with self._lock:  # the blocking client calls this from several threads
             self._now += 1e-9
             return self._now
 
     async def sleep_until(self, deadline: float, purpose: str) -> None:
-        """Sleep until the kit ends the sleep, and set the time to `deadline` or later."""
+        """Sleep until the kit ends the sleep; then advance the time to at least `deadline`."""
         self._slept += 1
         number = self._slept
         woken = self._sleeps[number] = anyio.Event()
@@ -68,7 +68,7 @@ class VirtualClock:
             self._emit({"event": "sleep_end", "n": number, "why": why})
 
     def wake(self, number: Json) -> None:
-        """End a sleep, if it has not ended yet."""
+        """End the sleep with this number, if it has not ended yet."""
         if isinstance(number, int) and number in self._sleeps:
             self._sleeps[number].set()
 
@@ -92,7 +92,7 @@ class WallClock:
         await anyio.sleep(max(0.0, deadline - time.monotonic()))
 
     def wake(self, number: Json) -> None:
-        """Do nothing: sleeps are not announced."""
+        """Do nothing: the kit ends only announced sleeps, and these are not announced."""
 
     def advance(self, ms: Json) -> None:
         """Do nothing: real time passes on its own."""

@@ -1,1 +1,1 @@
-"""The faults that a rule can have, each declared once, in the file of its phase."""
+"""The faults that a rule can inject, each declared once, in the module for its phase."""

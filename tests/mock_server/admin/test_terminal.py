@@ -129,7 +129,7 @@ def test_a_stream_that_waits_at_a_gate_is_shown_while_it_waits(tmp_path: Path) -
         address = urlsplit(follow[0])
         with ThreadPoolExecutor() as pool:
             followed = pool.submit(do, *follow)
-            terminal.until("1 stream waiting at the gate 'mid'; open it on the page")
+            terminal.until("1 stream waiting at the gate 'mid'; open the gate on the page")
             terminal.until(f"GET {address.path} → 200, 1 frame .*, still open")
             admin = terminal.until(r"admin +(\S+)  \(token (\S+)\)")
             do(f"{admin[1]}/servers/1/gates/mid/open", token=admin[2], method="POST")
@@ -155,7 +155,7 @@ def test_a_proxy_says_where_requests_go_and_why_they_failed() -> None:
 
 def test_quiet_leaves_the_log_out() -> None:
     with at_a_terminal("serve", "--quiet") as terminal:
-        terminal.until("Ctrl-C ends it.\n")
+        terminal.until("Ctrl-C stops the mock.\n")
         do(*curl_of(terminal.until(r"  curl .*jobs(?=\n)")[0]))
         assert terminal.end() == 0
         assert "create 1" not in terminal.shown
