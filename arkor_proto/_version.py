@@ -1,3 +1,3 @@
-"""The version of the distribution, for the build and for the `X-Arkor-Client` header."""
+"""The version of the distribution; the build and the `X-Arkor-Client` header use it."""
 
 __version__ = "0.1.0"

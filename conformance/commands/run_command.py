@@ -50,12 +50,14 @@ _NAMED = 3
 
 
 def _max_hung(context: click.Context, option: click.Parameter, given: str | None) -> int | None:
-    """Parse a number, reading `none` as 0; return None if the option is absent."""
+    """Parse the option's value; return 0 for `none`, and None if the option is absent."""
     if given is None or given == "none":
         return None if given is None else 0
     if not (given.isascii() and given.isdigit() and 0 < int(given) <= _MOST_HUNG):
         raise click.BadParameter(
-            f"{given!r} is neither 'none' nor a whole number of at least 1", context, option
+            f"{given!r} is neither 'none' nor a whole number from 1 to {_MOST_HUNG}",
+            context,
+            option,
         )
     return int(given)
 
@@ -68,24 +70,24 @@ _NOTHING = "no case was selected, so nothing was judged; `arkor-conformance list
 @options.case_ids
 @options.files("Play")
 @options.patterns
-@options.shard("Only part I of N of the cases, divided by id; see `report merge`.")
+@options.shard("Only shard I of N; a case's id decides its shard. See `report merge`.")
 @click.option(
     "--time",
     "mode",
     type=click.Choice(TIMES),
     metavar="MODE",
-    show_default="virtual if the driver supports it, else scaled",
-    help=f"The clock to judge by: {', '.join(TIMES[:-1])} or {TIMES[-1]}.",
+    show_default="virtual if the driver supports it, otherwise scaled",
+    help=f"The clock that the cases run on: {', '.join(TIMES[:-1])} or {TIMES[-1]}.",
 )
 @options.lanes("drivers", None)
-@click.option("--isolate", is_flag=True, help="Start a new driver process for every case.")
+@click.option("--isolate", is_flag=True, help="Start a new driver process for each case.")
 @options.patience(PATIENCE)
 @click.option(
     "--max-hung",
     metavar="N|none",
     callback=_max_hung,
-    show_default="6 in a row, or more once a case has finished",
-    help="Stop after N templates have hung.",
+    show_default="6 in a row, or 30 once any case has finished",
+    help="Stop the run when N case templates have hung; `none`: never.",
 )
 @options.known_failures
 @options.new_baseline
@@ -96,7 +98,7 @@ _NOTHING = "no case was selected, so nothing was judged; `arkor-conformance list
     "version",
     metavar="VERSION",
     show_default="the newest",
-    help="Judge by this version of the specification.",
+    help="Judge against this version of the specification.",
 )
 @options.driver
 def command(
@@ -197,7 +199,7 @@ def command(
 
 
 def concluded(status: int, stale: Sequence[str], problem: str) -> int:
-    """Print the stale lines of the baseline and the problem, if any; return the exit status."""
+    """Print the baseline's stale lines and the problem, if there is one; return the exit status."""
     for line in stale:
         say(f"stale baseline: {line}", err=True)
     if problem:
@@ -207,12 +209,12 @@ def concluded(status: int, stale: Sequence[str], problem: str) -> int:
 
 def _to_merge(shard: Shard, *, reported: bool) -> str:
     if not reported:
-        return f"To merge this shard with the others: add --report shard-{shard.number}.json"
-    return f"When you have all {shard.of} shards: arkor-conformance report merge SHARD.json ..."
+        return f"To merge this shard with the others, add --report shard-{shard.number}.json"
+    return f"After the last of the {shard.of} shards: arkor-conformance report merge SHARD.json ..."
 
 
 def _explain(outcome: Outcome, plan: Plan, requirements: Mapping[str, Requirement]) -> Diagnosis:
-    """Explain the failures; compare them with the reference unless the run was interrupted."""
+    """Explain the failures; compare with the reference client unless the run was interrupted."""
     if outcome.interrupted:
         return explain(outcome, {}, requirements)
     try:
@@ -222,7 +224,7 @@ def _explain(outcome: Outcome, plan: Plan, requirements: Mapping[str, Requiremen
 
 
 def deliver(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
-    """Write the reports and print the verdict, even if one of the two fails."""
+    """Write the reports, and print the verdict even if that fails; return the error, if any."""
     try:
         write_run(reports, run)
     except ReadingError as error:
@@ -235,11 +237,11 @@ def deliver(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
 
 
 def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> None:
-    """Print how to see more, and how to judge another client."""
+    """Print how to see more and, if the reference client was judged, how to judge your own."""
     to_see_more(run, reported=reported)
     if not own_driver:
-        say("Your own client: arkor-conformance run -- node my-driver.mjs")
-        say(f"How to write its driver: {guide()}")
+        say("To judge your own client: arkor-conformance run -- node my-driver.mjs")
+        say(f"How to write a driver for it: {guide()}")
 
 
 def to_see_more(run: Mapping[str, Json], *, reported: bool) -> None:
@@ -264,21 +266,23 @@ def status_of(outcome: Outcome, run: Mapping[str, Json], stale: Sequence[str]) -
 
 
 def _nothing(plan: Plan, chosen: int, shard: Shard | None) -> str:
-    """Return the reason why there is no case to play."""
+    """Return a message that says why there is no case to play."""
     if chosen and not plan.cases:
         return (
-            f"{shard} has none of the {chosen} cases chosen, so nothing was judged; "
+            f"none of the chosen cases ({chosen}) is in {shard}, so nothing was judged; "
             "`report merge` does not need this shard"
         )
     if not plan.cases:
         return _NOTHING
-    said = [f"{each.id} is a case of {', '.join(each.profiles)}" for each in plan.cases[:_NAMED]]
-    more = f"; and {len(plan.cases) - _NAMED} more" if len(plan.cases) > _NAMED else ""
-    return f"{'; '.join(said)}{more}; none of the chosen cases is in {', '.join(plan.profiles)}, so nothing was judged"
+    said = [
+        f"{each.id} is played only under {', '.join(each.profiles)}" for each in plan.cases[:_NAMED]
+    ]
+    more = f"; {len(plan.cases) - _NAMED} more not shown" if len(plan.cases) > _NAMED else ""
+    return f"{'; '.join(said)}{more}; none of the chosen cases is played under {', '.join(plan.profiles)}, so nothing was judged"
 
 
 def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:
-    """Return the message for a run without a verdict."""
+    """Return the message for a run that has no verdict because its driver cannot be used."""
     named = str(error).startswith((driver[0], "the driver "))
     said = str(error) if named else f"the driver {error}"
     return f"arkor-conformance: no verdict: {said}"

@@ -1,6 +1,6 @@
-"""Write a run as Markdown for the summary of a CI job, in GitHub's dialect.
+"""Render a run as GitHub Flavored Markdown, for the summary of a CI job.
 
-Text from the client goes into code spans, where nothing is markup; all other text is escaped.
+Text from the client goes into code spans, where Markdown has no effect; all other text is escaped.
 """
 
 import re
@@ -124,7 +124,7 @@ def _failure(result: Table, run: Table) -> Iterator[str]:
 
 
 def _trace(result: Table, run: Table) -> Iterator[str]:
-    """Yield the decisive lines as a code block, with a fence longer than any run of backticks."""
+    """Yield the decisive lines in a code block; its fence is longer than any run of backticks."""
     lines = [f"{'>' if each.here else ' '} {each.text}" for each in decisive(result, run)]
     if lines:
         fence = "`" * max(3, _backticks("\n".join(lines)) + 1)
@@ -137,7 +137,7 @@ def _prose(text: str) -> str:
 
 
 def _html(text: str) -> str:
-    """Escape text for HTML inside Markdown."""
+    """Escape text for use in HTML inside Markdown."""
     return "".join(c if c.isalnum() or c in " -.:" else f"&#{ord(c)};" for c in one_line(text))
 
 
@@ -152,5 +152,5 @@ def _code(text: str, *, longest: int = _LONGEST) -> str:
 
 
 def _backticks(text: str) -> int:
-    """Return the length of the longest run of backticks."""
+    """Return the length of the longest run of backticks in the text."""
     return max((len(run) for run in re.findall(r"`+", text)), default=0)

@@ -1,4 +1,4 @@
-"""The facts about a session's past that are needed to check the promises."""
+"""The facts about a session's past that are needed to check its promises."""
 
 from typing import Final
 
@@ -8,13 +8,13 @@ from arkor_proto import HARDENED, CallbackErrors, Operation, Profile, Progress
 from conformance.states.samples import LOG
 
 MAX_ATTEMPTS: Final = 1
-"""The budget of every world: one retry before the wait gives up."""
+"""The reconnect budget in every world: one retry before the wait gives up."""
 _OK: Final = 200
 
 
 @define
 class Line:
-    """An open exchange: its call, the number of events sent, and the response status (0: none)."""
+    """An open exchange: the kind of request, how far into the log its stream is, and the status."""
 
     call: str
     sent: int
@@ -23,7 +23,7 @@ class Line:
 
 @frozen
 class Running:
-    """A running callback; `current` is False if its wait has ended or been aborted."""
+    """A running callback; `current` is False once its wait has been left or aborted."""
 
     delivery: int
     event: int
@@ -32,7 +32,7 @@ class Running:
 
 @frozen
 class Before:
-    """The facts, as they were before a move, that are needed to check the move."""
+    """The facts that are needed to check a move, as they were before it."""
 
     asked: frozenset[Operation]
     calls: frozenset[str]
@@ -43,7 +43,7 @@ class Before:
 
 @define
 class Facts:
-    """The facts visible outside a session; `remembers` says whether the backend resumes streams."""
+    """What is visible outside a session; `remembers` says whether the backend resumes streams."""
 
     profile: Profile = HARDENED
     attached: bool = False
@@ -57,11 +57,11 @@ class Facts:
     accepted: bool = False
     aborted: bool = False
     failures: int = 0
-    """Failures in a row, as the specification counts them."""
+    """The number of failures in a row, as the specification counts them."""
     progressed: bool = False
     """Whether the latest stream has made progress."""
     status: int = 0
-    """The status of the latest stream's response; 0 if there was none."""
+    """The status of the latest stream's response; 0 if no response has arrived."""
 
     @property
     def job_known(self) -> bool:
@@ -70,7 +70,7 @@ class Facts:
 
     @property
     def calls(self) -> frozenset[str]:
-        """The calls in progress."""
+        """The kinds of the requests in progress."""
         return frozenset(line.call for line in self.lines.values())
 
     @property
@@ -85,12 +85,12 @@ class Facts:
 
     @property
     def retries_callbacks(self) -> bool:
-        """Whether an exception in a callback reopens the stream instead of rejecting the wait."""
+        """Whether the stream is reopened after an exception in a callback; else the wait fails."""
         return self.profile.callback_errors is CallbackErrors.RETRY
 
     @property
     def before(self) -> Before:
-        """The current facts that are needed to check the next move."""
+        """The facts needed to check the next move, as they are now."""
         return Before(
             frozenset(self.asked), self.calls, self.job_known, self.aborted, self.is_finished
         )
@@ -106,16 +106,16 @@ class Facts:
         return (lines, running, flags, budget)
 
     def bring_keep_alive(self) -> None:
-        """Record a ping or a frame that is not JSON, which is progress under some profiles."""
+        """Record a ping or a malformed frame; both count as progress under some profiles."""
         self.progressed = self.progressed or self.profile.progress is Progress.ANY_FRAME
 
     def lose(self, *, clean: bool) -> None:
-        """Record that the network ended a stream, and count it if it is a failure."""
+        """Record that the network ended a stream, and update the number of failures in a row."""
         if self.status == _OK and self.progressed:
             self.failures = 0 if clean else 1
         else:
             self.failures += 1
 
     def end_callbacks_of_the_wait(self) -> None:
-        """Record that the wait was left or aborted; its callbacks keep running without it."""
+        """Record that the wait was left or aborted; callbacks that are running continue anyway."""
         self.running = [Running(run.delivery, run.event, current=False) for run in self.running]

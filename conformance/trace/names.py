@@ -40,14 +40,16 @@ def _event(reference: str, where: str) -> str:
 def _exchange(reference: str, where: str) -> str:
     route, hash_sign, attempt = reference.partition("#")
     if not (hash_sign and _NUMBER.fullmatch(attempt)):
-        raise ScenarioError(f"{where}: {reference!r} is not an exchange; write it like stream#2")
+        raise ScenarioError(
+            f"{where}: {reference!r} does not name an exchange; write it like stream#2"
+        )
     return _known(where, reference, route, ROUTES)
 
 
 EVENT: Final[Shape[str]] = converted(text(), _event)
-"""A valid name of an event; `check_operation` checks that the case calls its operation."""
+"""The name of a possible event; `check_operation` checks that the case calls its operation."""
 EXCHANGE: Final[Shape[str]] = converted(text(), _exchange)
-"""The name of a request and its response, such as `stream#2`."""
+"""The name of an exchange (a request and its response), such as `stream#2`."""
 
 
 def check_operation(where: str, reference: str, operations: Iterable[str]) -> None:

@@ -1,7 +1,8 @@
-"""Determine the result of each rule under one profile: broken, kept, or not judged.
+"""Determine the result of each rule under one profile.
 
-A rule is broken if a finding cites it. A case that did not get as far as its own rule does not
-judge it. A rule that no case judged is reported as not judged.
+A rule is broken if a finding cites it, or known to be broken if only known failures cite it. A case
+that stops before it reaches the rule it tests does not judge that rule. Of the other rules, those
+that a case judged hold; the rest are reported as not judged.
 """
 
 from collections import Counter
@@ -36,17 +37,20 @@ class Tally:
 
     rules: Mapping[str, Standing]
     broken: Mapping[str, frozenset[str]]
-    """For each rule, the cases whose findings cite it; known failures are left out."""
+    """For each broken rule, the cases whose findings cite it; known failures are left out."""
     because: Mapping[str, int]
     not_reached: int
     unruled: int
-    """The number of failed cases that cite no rule: their driver died or broke the protocol."""
+    """The number of failed cases for which no rule is cited.
+
+    In these, the driver or the control program itself failed.
+    """
     requirements: Mapping[str, Requirement]
     counts: Callable[[str], bool]
-    """Returns whether a rule counts under this profile; that depends on the rule's source."""
+    """Tells whether a rule counts under this profile, which depends on the rule's source."""
 
     def of(self, level: Level, standing: Standing) -> tuple[str, ...]:
-        """Return the rules of this level that count and have this result."""
+        """Return the rules of this level that have this result and count under the profile."""
         return tuple(
             rule
             for rule, found in self.rules.items()
@@ -64,11 +68,11 @@ class Tally:
 
     @property
     def apart(self) -> tuple[str, ...]:
-        """The broken rules that do not count: proposals, except in a strict run."""
+        """The broken rules that do not count here, such as proposals without `--strict`."""
         return tuple(rule for rule in self.broken if not self.counts(rule))
 
     def cases(self, rules: Sequence[str]) -> int:
-        """Return the number of cases that break any of these rules."""
+        """Return the number of cases that break at least one of these rules."""
         return len({case for rule in rules for case in self.broken[rule]})
 
     @property
@@ -85,7 +89,7 @@ def tally(
     requirements: Mapping[str, Requirement],
     scope: Scope,
 ) -> Tally:
-    """Determine the result of each rule from the results of one profile."""
+    """Determine the result of each rule from the results of the cases under one profile."""
 
     def counts(rule: str) -> bool:
         return requirements[rule].counts(profile, strict=scope.strict)
@@ -117,7 +121,7 @@ def tally(
 
 
 def judged_rules(result: CaseResult) -> frozenset[str]:
-    """Return the rules that a case judged, whether kept or broken."""
+    """Return the rules that a case judged, whether it found them kept or broken."""
     cut_short = any(finding.cut_short for finding in result.findings)
     if result.verdict is Verdict.NOT_APPLICABLE or cut_short:
         return _cited(result)
@@ -171,7 +175,7 @@ def _cited(result: CaseResult) -> frozenset[str]:
 
 
 def unjudged_musts(results: Sequence[CaseResult], tallies: Mapping[str, Tally]) -> Iterator[str]:
-    """Yield the MUST rules of these cases that none of the cases judged."""
+    """Yield the MUST rules that these cases test but that, under some profile, no case judged."""
     found = {
         rule
         for result in results

@@ -1,7 +1,7 @@
 """Take over one exchange from mitmproxy, so that rules control the client's socket directly.
 
-mitmproxy continues as if it were answering the client, but its writes are dropped. The upstream's
-response reaches the rules through mitmproxy's stream callable.
+mitmproxy continues as if it were answering the client, but its writes are dropped. The addon gets
+the upstream's response through the callable that it sets as the `stream` of mitmproxy's response.
 """
 
 import asyncio
@@ -50,13 +50,13 @@ class FlowSource:
     _changed: anyio.Event = field(factory=anyio.Event, init=False)
 
     def feed(self, data: bytes) -> None:
-        """Add bytes from the upstream; bytes after the end are ignored."""
+        """Add bytes from the upstream; ignore bytes that arrive after the end or after `aclose`."""
         if self._over:
             return
         self._put(self._framer.feed(data) if self.framed else [Frame(data)])
 
     def finish(self, how: Ending) -> None:
-        """Record how the upstream's response ended; only the first call counts."""
+        """Record how the upstream's response ended; later calls have no effect."""
         if not self._over:
             self.end = how
             self._over = True
@@ -72,7 +72,7 @@ class FlowSource:
         self._changed = anyio.Event()
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames and return them; after the end of the response, there are none."""
+        """Wait for frames and return up to `limit`; an empty result means that no more follow."""
         while not self._frames and not self._over:
             if not whole and (part := self._framer.part()) is not None:
                 return [part]
@@ -83,12 +83,12 @@ class FlowSource:
         return found
 
     async def until_there_is_room(self) -> None:
-        """Wait until the unread data is below the high-water mark; this slows the upstream down."""
+        """Wait while too much data is unread; this slows down the upstream."""
         while self._waiting > _HIGH_WATER and not self._over:
             await self._changed.wait()
 
     async def aclose(self) -> None:
-        """Drop unread bytes and everything that follows."""
+        """Drop all unread bytes, and ignore any that arrive later."""
         self._frames.clear()
         self._waiting = 0
         self._over = True
@@ -100,21 +100,21 @@ _CUT_OFF: Final = Failure(Reason.TRUNCATED, "the response was cut off")
 
 @define(eq=False)
 class FlowOrigin:
-    """Lets one exchange use mitmproxy's upstream as its origin."""
+    """The origin of one exchange: its responses come from mitmproxy's upstream."""
 
     source: FlowSource = field(factory=FlowSource, init=False)
     _head: Head | None = field(default=None, init=False)
     _fields: Sequence[tuple[str, str]] = field(default=(), init=False)
-    """All header fields of the upstream's response."""
+    """All header fields of the upstream's response, including those that are not forwarded."""
     _failure: Failure | None = field(default=None, init=False)
     _reports: Reports | None = field(default=None, init=False)
     _known: anyio.Event = field(factory=anyio.Event, init=False)
 
     def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
-        """Record the head of the upstream's response."""
+        """Record the head of the upstream's response; treat an informational head as a failure."""
         if status < _FINAL:
             # mitmproxy treats it as the whole response and never forwards the final one.
-            why = f"mitmproxy cannot forward the informational head of the response ({status})"
+            why = f"mitmproxy cannot forward an informational response ({status})"
             self.fail(Failure(Reason.MALFORMED, f"{why}; use the native proxy"))
             return
         self._head, self._fields = Head(status, reason, end_to_end(headers)), headers
@@ -122,7 +122,7 @@ class FlowOrigin:
         self._known.set()
 
     def fail(self, failure: Failure) -> None:
-        """Record that the upstream failed, before or after its head."""
+        """Record that the upstream failed, before or after it sent the head of its response."""
         if self._failure is None:
             self._failure = failure
             if self._reports is not None:
@@ -131,7 +131,7 @@ class FlowOrigin:
         self.source.finish(Ending.FIN)
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Wait for the head and, like the native proxy, for a small body of a known length."""
+        """Wait for the head and, like the native proxy, for a body of small, known length."""
         del plan
         self._reports = reports
         if self._failure is not None:
@@ -148,10 +148,10 @@ class FlowOrigin:
 
 @define(eq=False)
 class SilencedWriter:
-    """The writer that mitmproxy gets instead of the client's; it drops everything.
+    """The writer that mitmproxy gets instead of the client's; it drops all data.
 
     mitmproxy drains all writers after every read. `drain` waits for the addon, so a stalled client
-    slows down its upstream and nothing else.
+    slows down its own upstream and no other.
     """
 
     _writer: asyncio.StreamWriter
@@ -183,15 +183,15 @@ class SilencedWriter:
 def take_client(
     io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin
 ) -> tuple[Wire, Callable[[], None]]:
-    """Take over a client; mitmproxy stops reading from it, and mitmproxy's writes are dropped.
+    """Take over a client's connection: mitmproxy stops reading from it, and its writes are dropped.
 
-    Return its wire, and a function that ends the connection for mitmproxy too. `tls` contains the
-    TLS layers of the connection; it is empty for plain text. Raise TypeError if the connection is
-    not TCP, and for TLS within TLS.
+    Return the client's wire, and a function that ends the connection for mitmproxy too. `tls`
+    contains the TLS layers of the connection; it is empty if there is no TLS. Raise TypeError if
+    the connection is not a plain TCP socket, or if it uses TLS within TLS.
     """
     writer = io.writer
     if not isinstance(writer, asyncio.StreamWriter) or len(tls) > 1:
-        raise TypeError("the client's connection is not TCP, or is TLS within TLS")
+        raise TypeError("the client's connection is not TCP, or it uses TLS within TLS")
     transport = writer.transport
     held: object = writer.get_extra_info("socket")
     if not isinstance(transport, asyncio.Transport) or not isinstance(held, TransportSocket):

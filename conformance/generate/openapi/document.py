@@ -15,21 +15,21 @@ from conformance.generate.openapi.schemas import schemas, shared
 from mock_server.strict.schema import Schema
 
 _ABOUT: Final = f"""\
-The requests of clients of the Arkor trainer protocol, and the responses of backends. The rules are
-in the specifications [for clients](protocol.md) and [for backends](backend.md), under the ids cited
-here. They also define what a description of single requests cannot: when a client reopens a stream,
-where the stream resumes, and what a client never sends twice.
+The requests that clients of the Arkor trainer protocol send, and the responses of backends. The
+rules are in the specifications [for clients](protocol.md) and [for backends](backend.md), under the
+ids cited here. They also define what a description of single requests cannot express: when a client
+reopens a stream, where the stream resumes, and what a client never sends twice.
 
 - Paths are appended to the path of the base URL, if it has one.
 - The backend responds with 405 and `Allow` to a method that a path does not support.
 - Objects have the listed members. Later versions may add members; clients ignore unknown ones.
-- Profiles are the revisions of the protocol: {", ".join(f"`{each.name}`" for each in PROFILES)}.
+- The profiles are revisions of the protocol: {", ".join(f"`{each.name}`" for each in PROFILES)}.
 
 Written by `python -m conformance.generate.openapi`; do not edit."""
 
 _TOKEN: Final[Mapping[str, Sequence[str]]] = {"token": []}
 _ANYONE: Final[Sequence[Mapping[str, Sequence[str]]]] = [{}, _TOKEN]
-"""The security of an operation that accepts a token but does not need one."""
+"""The security requirement of an operation that accepts a token but does not need one."""
 
 
 def description() -> Schema:
@@ -72,7 +72,7 @@ def path_of(operation: Operation) -> str:
 
 
 def parameters_of(operation: Operation) -> Mapping[str, str]:
-    """Return the place (path, query or header) of each parameter of an operation, by name."""
+    """Return, by name, where each parameter of an operation belongs: path, query or header."""
     path, _, query = operation.request.target.partition("?")
     found = {"id": "path"} if "{id}" in unquote(path) else {}
     found |= {pair.partition("=")[0]: "query" for pair in query.split("&") if pair}

@@ -1,7 +1,7 @@
 """What had happened when something went wrong: the last exchange, its frames, earlier calls.
 
-The backend may be ahead of the client, so what it sent does not show what the client has read. But
-the client had to react to the backend's last action.
+The backend may have been ahead of the client, so what the backend sent does not show how much the
+client had read. But the backend's last action is what the client should have reacted to.
 """
 
 import sys
@@ -38,7 +38,10 @@ PERMANENT: Final[Mapping[str, frozenset[int]]] = {
     "2026-07": frozenset({401, 403, 410, 426}),
     "hardened": frozenset(range(400, 500)) - {404, 408, 409, 425, 429},
 }
-"""The statuses that end a wait, by profile; under `hardened`, a 404 ends it too, but only later."""
+"""By profile, the 4xx statuses of a stream request that end a wait at once.
+
+Under `hardened`, a 404 ends it too, but not within 30 s of the client's own create request.
+"""
 
 
 @frozen(kw_only=True)
@@ -57,7 +60,7 @@ class Past:
 
     @classmethod
     def of(cls, events: Sequence[Event], profile: str, settled: Event | None = None) -> "Past":
-        """Find the last exchange among `events`, and how far it got."""
+        """Find the last exchange among `events`, and determine how far it got."""
         fact = settled.fact if settled is not None else None
         past = cls(
             events=events, profile=profile, settled=fact if isinstance(fact, Settled) else None
@@ -101,11 +104,11 @@ class Past:
         return sum(request.route == route for request in self.requests)
 
     def calls(self, *verbs: str) -> int:
-        """Return the number of times that the kit called one of these operations."""
+        """Return how many calls the kit made to these operations."""
         return sum(fact.operation.partition("#")[0] in verbs for fact in self.facts(Called))
 
     def all_answered(self, route: str) -> bool:
-        """Return whether a route was requested and the backend has answered all requests to it."""
+        """Return whether a route was requested and every response to it has ended."""
         own = {request.attempt for request in self.requests if request.route == route}
         ends = (fact for fact in self.facts(Ended) if fact.by == "server")
         return bool(own) and own <= {fact.attempt for fact in ends if fact.route == route}
@@ -116,12 +119,12 @@ class Past:
         return begun > sum(fact.operation == operation for fact in self.facts(Settled))
 
     def awaits(self, verb: str) -> bool:
-        """Return whether an operation of this kind has been called but has not settled."""
+        """Return whether any operation of this kind has been called but has not settled."""
         settled = (fact.operation.partition("#")[0] for fact in self.facts(Settled))
         return self.calls(verb) > sum(each == verb for each in settled)
 
     def called_after_the_request(self, operation: str) -> bool:
-        """Return whether an operation was called after the last request."""
+        """Return whether the operation was called after the last request was sent."""
         for event in reversed(self.events):
             match event.fact:
                 case Requested():
@@ -134,7 +137,7 @@ class Past:
 
     @property
     def failure(self) -> str:
-        """The kind of failure of the operation in question; empty if it did not fail."""
+        """The kind of error that the operation in question failed with; empty if none."""
         failure = None if self.settled is None else self.settled.failure
         return "" if failure is None else failure.kind
 
@@ -145,17 +148,17 @@ class Past:
 
     @property
     def heard_the_end(self) -> bool:
-        """Whether the callback of a terminal event (completed, failed) ran."""
+        """Whether the callback of a terminal event (`completed` or `failed`) ran."""
         return not _ENDS.isdisjoint(self.heard)
 
     @property
     def heard(self) -> list[str]:
-        """The callbacks that ran, by name."""
+        """The name of each callback that ran, in order."""
         return [fact.name for fact in self.facts(CallbackRan)]
 
     @property
     def sent(self) -> list[str]:
-        """For every training event sent, stream by stream, the name of its callback."""
+        """The name of the callback for each training event sent, stream by stream."""
         return [CALLBACK_OF[f.type] for f in frames_of(self.events) if f.kind is Kind.EVENT]
 
     @property
@@ -165,7 +168,7 @@ class Past:
 
     @property
     def lost_on_the_way(self) -> bool:
-        """Whether an event other than a terminal event was lost."""
+        """Whether an event was lost, as in `lost`, but not counting terminal events."""
         return self._missed([name for name in self.sent if name not in _ENDS])
 
     def _missed(self, sent: Sequence[str]) -> bool:
@@ -174,7 +177,7 @@ class Past:
 
     @property
     def cursor(self) -> str:
-        """The cursor after everything that the backend has sent."""
+        """The cursor of a client that has read everything the backend sent."""
         parser = EventStreamParser(max_event_size=sys.maxsize)
         attempt = 0
         for fact in self.facts(Framed):
@@ -201,7 +204,7 @@ class Past:
 
     @property
     def aborted_while_creating(self) -> bool:
-        """Whether the kit aborted after the create request and before its response."""
+        """Whether the kit aborted between a create request and the response to it."""
         creating = False
         for event in self.events:
             match event.fact:
@@ -222,14 +225,14 @@ class Past:
 
     @property
     def permanent_status(self) -> int | None:
-        """The first status of a stream that should have ended the wait, or None."""
+        """The first stream response status that should have ended the wait, or None."""
         known = PERMANENT.get(self.profile, frozenset())
         found = (fact.status for fact in self.facts(Responded) if fact.route == "stream")
         return next((status for status in found if status in known), None)
 
     @property
     def moved(self) -> frozenset[int]:
-        """The attempts whose stream had an event with a new id or without an id."""
+        """The numbers of the streams that had an event with a new id, or one without an id."""
         found: set[int] = set()
         seen: set[str | None] = set()
         for event in self.events:
@@ -245,7 +248,7 @@ class Past:
 
     @property
     def survived(self) -> bool:
-        """Whether an earlier stream ended the same way and the client then opened another one."""
+        """Whether an earlier stream ended like the last one, and the client then reopened it."""
         ends: dict[int, list[object]] = {}
         moved = self.moved
         for event in self.events:
@@ -261,7 +264,7 @@ class Past:
         return last is not None and last in ends.values()
 
     def is_progress(self, frame: Frame) -> bool:
-        """Return whether a frame is progress under the profile, regardless of its id."""
+        """Return whether a frame counts as progress under the profile, regardless of its id."""
         return self.profile == "2026-05" or frame.kind in {Kind.UNKNOWN, Kind.EVENT}
 
     @property
@@ -277,7 +280,7 @@ class Past:
         return any(self.is_progress(frame) for frame in self.frames)
 
     def fired(self, trigger: Json) -> bool:
-        """Return whether the callback named by a trigger of a case has run."""
+        """Return whether a trigger of the case (`abort_in`, `throw_in`) fired: its callback ran."""
         match trigger:
             case {"callback": str() as name, "nth": int() as nth}:
                 return self.heard.count(name) >= nth

@@ -20,7 +20,7 @@ SLIPS = {
     "requests = {strem = 1}": "'strem' is unknown; did you mean 'stream'?",
     "never = ['stream#1.closd']": "'stream#1.closd' does not name an event",
     f"never = ['stream#{'9' * 5_000}.closed']": "does not name an event",
-    f"closed = ['stream#{'9' * 5_000}']": "is not an exchange; write it like stream#2",
+    f"closed = ['stream#{'9' * 5_000}']": "does not name an exchange; write it like stream#2",
     "never = ['steam#1.closed']": "'steam' is unknown; did you mean 'stream'?",
     "never = ['weit.settled']": "'weit' is unknown; did you mean 'wait'?",
     "callbacks = ['lock']": "'lock' is unknown; write one of checkpoint",
@@ -31,7 +31,7 @@ SLIPS = {
     "sleeps = [{least = 1}]": "expect.sleeps 1: 'least' is unknown",
     "last_event_ids = [1]": "expect.last_event_ids 1: 1 (integer) is not a string, or false",
     "before = [['stream#1']]": "name two events",
-    "closed = ['stream']": "'stream' is not an exchange; write it like stream#2",
+    "closed = ['stream']": "'stream' does not name an exchange; write it like stream#2",
     "request = {'stream#1' = {}}": "expects nothing of the request; give a part to check",
     "": "expects nothing, so it could never fail",
 }

@@ -105,7 +105,7 @@ def test_a_report_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) 
 def test_a_case_that_is_not_of_the_profile_names_its_profiles() -> None:
     case = "hardened.create-carries-an-idempotency-key"
     done = kit("run", "--case", case, "--profile", "2026-05")
-    assert (done.status, f"{case} is a case of hardened; none" in done.err) == (4, True), done
+    assert (done.status, f"{case} is played only under hardened;" in done.err) == (4, True), done
 
 
 def test_nothing_is_imported_from_the_current_directory(tmp_path: Path) -> None:

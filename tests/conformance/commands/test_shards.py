@@ -77,7 +77,7 @@ def test_a_shard_of_a_case_file_merges_with_the_file(tmp_path: Path) -> None:
     assert (done.status, f"(1 of the 1 cases of {file})" in " ".join(done.out.split())) == (0, True)
     empty = kit("run", *own, "--shard", f"{3 - number}/2")
     assert (empty.status, empty.out) == (4, "")
-    assert f"shard {3 - number} of 2 has none of the 1 cases chosen" in empty.err
+    assert f"none of the chosen cases (1) is in shard {3 - number} of 2" in empty.err
     without = kit("report", "merge", report)
     assert (without.status, without.err.count("\n")) == (3, 1)
     assert f"use the same files as before: --file {file}" in without.err

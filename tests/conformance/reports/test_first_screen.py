@@ -47,8 +47,8 @@ def test_the_first_command_says_how_to_get_a_report_and_how_to_judge_a_client_of
     done = kit("run", *QUICK)
     assert done.out.splitlines()[-3:] == [
         "For a page with every case and what happened in it, add --report report.html",
-        "Your own client: arkor-conformance run -- node my-driver.mjs",
-        "How to write its driver: spec/driver-guide.md",
+        "To judge your own client: arkor-conformance run -- node my-driver.mjs",
+        "How to write a driver for it: spec/driver-guide.md",
     ]
     assert Path("spec/driver-guide.md").exists()
 
@@ -66,7 +66,7 @@ def test_what_was_done_already_is_not_suggested(tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     done = judge("sound", "--report", str(report))
     assert done.out.splitlines()[-1] == f"The report: {report}"
-    assert "Your own client" not in done.out
+    assert "your own client" not in done.out
 
 
 def test_the_bar_shows_failures_and_the_time_left() -> None:
