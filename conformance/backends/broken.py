@@ -171,7 +171,7 @@ class BackendTrial:
 
     @property
     def sound(self) -> bool:
-        """True if the backend could be judged and no case failed, as required of a benign backend."""
+        """True if the backend could be judged and no case failed, as required of a benign one."""
         return not (self.caught or self.wrong or self.problem)
 
 

@@ -37,7 +37,9 @@ def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
         moves += [*breach.moves[breach.loop :]] * _ROUNDS
     for move in moves:
         if move == "leave":
-            raise NotACase("it leaves a wait() before it returns, and drivers have no command for that")
+            raise NotACase(
+                "it leaves a wait() before it returns, and drivers have no command for that"
+            )
         if move not in VERBS and move not in client.moves():
             return
         client.move(move)
