@@ -27,13 +27,13 @@ class Jitter(Enum):
 
     NONE = "none"
     PROPORTIONAL = "proportional"
-    """Within ±25 % of the nominal delay, but never above the cap (ARK-BAK)."""
+    """Within ±25 % of the nominal delay, but never above `max_delay` (ARK-BAK)."""
     EQUAL = "equal"
-    """From half of the nominal delay to all of it."""
+    """From half the nominal delay to the nominal delay."""
     FULL = "full"
     """From zero to the nominal delay."""
     DECORRELATED = "decorrelated"
-    """From the initial delay to three times the previous delay, but never above the cap."""
+    """From the initial delay to three times the previous delay, but never above `max_delay`."""
 
 
 def _duration(_: object, attribute: "Attribute[float]", value: float) -> None:
@@ -55,9 +55,9 @@ def _count(_: object, attribute: "Attribute[int | None]", value: int | None) -> 
 class ReconnectPolicy(Value):
     """How long to wait before the next attempt, and how many attempts may fail in a row.
 
-    `initial_delay` and `max_delay` are in seconds. `max_attempts` is the number of consecutive
-    failures that are retried (None: unlimited), so n allows n + 1 attempts. Raises ValueError for
-    negative or non-finite values, TypeError for values of the wrong type.
+    `initial_delay` and `max_delay` are in seconds. `max_attempts` is how many failures in a
+    row are followed by another attempt (None: all), so n allows n + 1 attempts. Raises ValueError
+    for negative or non-finite values, and TypeError for values of the wrong type.
     """
 
     initial_delay: float = field(default=1.0, validator=_duration)
@@ -68,7 +68,7 @@ class ReconnectPolicy(Value):
     )
 
     def nominal_delay(self, attempt: int) -> float:
-        """Return `min(initial_delay * 2 ** attempt, max_delay)`, exactly, for any attempt ≥ 0."""
+        """Return exactly `min(initial_delay * 2 ** attempt, max_delay)`, for any attempt ≥ 0."""
         try:
             delay = math.ldexp(self.initial_delay, min(attempt, _EXPONENT_LIMIT))
         except OverflowError:
@@ -76,9 +76,9 @@ class ReconnectPolicy(Value):
         return min(delay, self.max_delay)
 
     def delay(self, attempt: int, random: Random | None, previous: float | None = None) -> float:
-        """Return the delay before the next attempt; without a random source, the nominal delay.
+        """Return the delay before the next attempt; it is the nominal delay if `random` is None.
 
-        `previous` is the last delay; only decorrelated jitter uses it.
+        `previous` is the delay before that; only decorrelated jitter uses it.
         """
         nominal = self.nominal_delay(attempt)
         if random is None:
@@ -109,8 +109,9 @@ def _between(low: float, high: float, random: Random) -> float:
 class Budget:
     """Counts consecutive failures and computes the delay after each of them.
 
-    The server can set a minimum, the floor: `retry:` for the life of the stream, `Retry-After` for
-    the next delay only. Under a profile that does not honour them, `ask` is never called.
+    The server can set a minimum, the floor: `retry:` sets it until another `retry:` arrives,
+    `Retry-After` for the next delay only. Under a profile that does not honour them, `ask` is never
+    called.
     """
 
     policy: ReconnectPolicy
@@ -133,7 +134,7 @@ class Budget:
             self._once_floor = once
 
     def failed(self) -> float | None:
-        """Count one failure; return the delay before the next attempt, None if none remains."""
+        """Count one failure; return the delay before the next attempt, or None if none remains."""
         limit = self.policy.max_attempts
         delay = self._raised(self.policy.delay(self.failures, self.random, self._previous))
         self.failures += 1
@@ -143,7 +144,7 @@ class Budget:
         return delay
 
     def clean_end(self, *, spread: bool) -> float:
-        """Return the delay after a clean end that followed progress, which is not a failure."""
+        """Return the delay after a clean end with progress; such an end is not a failure."""
         return self._raised(self.policy.delay(0, self.random if spread else None))
 
     def _raised(self, delay: float) -> float:

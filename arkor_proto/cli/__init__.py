@@ -1,1 +1,1 @@
-"""The command `arkor-proto`: starts training runs and follows them to their end."""
+"""The command `arkor-proto`: starts training runs and follows them until they end."""

@@ -1,6 +1,6 @@
-"""Tests the backend kit with backends that break rules, and with variants that break none.
+"""Test the backend kit with backends that break rules, and with variants that break none.
 
-Each is a mock scenario that differs from the conforming one in one thing (`mutants.toml`).
+Each is a mock scenario that differs from the conforming one in one respect (`mutants.toml`).
 """
 
 import json
@@ -54,7 +54,7 @@ BOUNDS: Final = Bounds(
     revoked=1.0,
     control=10.0,
 )
-"""Short limits: the mock is fast, and a case that detects a mutant waits for the whole limit."""
+"""Short limits: the mock is fast, and many mutants are caught only once a limit has passed."""
 AMOUNTS: Final = Amounts(jobs=200, streams=32, resumes=150, drops=150, races=5)
 _NAME: Final = matching("[a-z]+[.][a-z0-9-]+", "a name such as 'create.ignores-keys'")
 _WORDS: Final = mapping(anything())
@@ -66,13 +66,13 @@ class BrokenBackend:
     """A backend that breaks the rules in `breaks`; a benign one breaks none."""
 
     name: str = needed(_NAME, "the name of the backend")
-    what: str = needed(text(), "what is wrong with the backend")
-    breaks: tuple[str, ...] = word(array(text()), "the rules that it breaks", default=())
-    backend: Mapping[str, object] = word(_WORDS, "the changed entries of [backend]", default=EMPTY)
-    limits: Mapping[str, object] = word(_WORDS, "the changed entries of [limits]", default=EMPTY)
-    job: Mapping[str, object] = word(_WORDS, "the changed entries of [[job]]", default=EMPTY)
+    what: str = needed(text(), "how the backend differs from the conforming one")
+    breaks: tuple[str, ...] = word(array(text()), "the ids of the rules that it breaks", default=())
+    backend: Mapping[str, object] = word(_WORDS, "its changes to [backend]", default=EMPTY)
+    limits: Mapping[str, object] = word(_WORDS, "its changes to [limits]", default=EMPTY)
+    job: Mapping[str, object] = word(_WORDS, "its changes to [[job]]", default=EMPTY)
     rules: tuple[Mapping[str, object], ...] = word(
-        _TABLES, "the rules of its scenario", default=(), name="rule"
+        _TABLES, "the [[rule]] tables of its scenario", default=(), name="rule"
     )
 
     @property
@@ -111,7 +111,7 @@ class _File:
     )
 
 
-_FILE: Final[Shape[_File]] = table(_File, "the mutants of the backend kit")
+_FILE: Final[Shape[_File]] = table(_File, "the broken backends and the benign variants")
 
 
 def broken_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
@@ -120,7 +120,7 @@ def broken_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenB
 
 
 def benign_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
-    """Return the benign variants and the conforming scenario itself.
+    """Return the conforming scenario itself and the benign variants.
 
     Raise ReadingError if `mutants.toml` is invalid.
     """
@@ -147,7 +147,7 @@ def _read(requirements: Mapping[str, Requirement]) -> _File:
 
 @contextmanager
 def served(broken: BrokenBackend) -> Generator[Sequence[str]]:
-    """Write the scenario of a backend to a file; yield the command that serves it."""
+    """Write the scenario of a backend to a file; yield the command line that serves it."""
     with tempfile.TemporaryDirectory(prefix="arkor-") as folder:
         path = Path(folder) / "scenario.json"
         path.write_text(json.dumps(broken.scenario()), "utf-8")
@@ -160,18 +160,18 @@ class BackendTrial:
 
     broken: BrokenBackend
     caught: Mapping[str, Sequence[str]] = field(factory=dict[str, Sequence[str]])
-    """The cases that failed because of a rule in `breaks`, each with those rules."""
+    """Maps each case that failed because of rules in `breaks` to those rules."""
     wrong: Mapping[str, str] = field(factory=dict[str, str])
-    """The cases that failed because of a rule outside `breaks`, each with its finding."""
+    """Maps each case that failed only because of rules outside `breaks` to its first finding."""
     played: int = 0
     missed: Mapping[str, str] = field(factory=dict[str, str])
-    """The cases that were not judged, each with the reason."""
+    """Maps each case that was not judged to the reason."""
     problem: str = ""
     """Why the backend could not be judged at all; empty if it could."""
 
     @property
     def sound(self) -> bool:
-        """True if no case found anything wrong, as required of a benign backend."""
+        """True if the backend could be judged and no case failed, as required of a benign one."""
         return not (self.caught or self.wrong or self.problem)
 
 
@@ -183,7 +183,7 @@ async def tried(
     lanes: int = 1,
     spare: Callable[[BackendCase], bool] = lambda _: False,
 ) -> BackendTrial:
-    """Play cases against a backend; once one has caught it, skip the cases that `spare` selects."""
+    """Play cases against a backend; once a case has caught it, skip those that `spare` selects."""
     caught: dict[str, Sequence[str]] = {}
     wrong: dict[str, str] = {}
     missed: dict[str, str] = {}
@@ -227,7 +227,7 @@ async def tried(
 
 @define
 class BackendMatrix:
-    """The cases that catch each broken backend."""
+    """Shows which cases catch which broken backends."""
 
     trials: list[BackendTrial] = field(factory=list[BackendTrial])
     controls: list[BackendTrial] = field(factory=list[BackendTrial])
@@ -240,7 +240,7 @@ class BackendMatrix:
 
     @property
     def blamed(self) -> Sequence[BackendTrial]:
-        """Return the benign variants that failed at least one case."""
+        """Return the benign variants that failed a case or could not be judged."""
         return [each for each in self.controls if not each.sound]
 
     def is_useful(self, case: BackendCase) -> bool:
@@ -248,7 +248,7 @@ class BackendMatrix:
         return any(case.id in each.caught for each in self.trials)
 
     def idle(self, cases: Sequence[BackendCase]) -> Sequence[BackendCase]:
-        """Return the cases that caught no broken backend."""
+        """Return the cases that caught no broken backend, except the `uncontrolled` ones."""
         useful = {name for each in self.trials for name in each.caught}
         return [case for case in cases if case.id not in useful and not case.uncontrolled]
 
@@ -263,11 +263,11 @@ async def backend_matrix(
     patience: float = 1.0,
     enough: bool = False,
 ) -> BackendMatrix:
-    """Play each case on the benign backends, and on the broken ones that break one of its rules.
+    """Play each case against the benign backends and every backend that breaks one of its rules.
 
-    `enough` saves time. Once a broken backend has been caught, the cases that have already caught
-    another one are skipped for it. Only the first benign backend is tested with every case; the
-    other ones are each tested with a share of the cases.
+    `enough` saves time: once a broken backend has been caught, cases that have already caught
+    another one are skipped for it. Moreover, only the first benign backend is tested with every
+    case; the cases are divided among the other benign ones.
     """
     began = time.monotonic()
     found = BackendMatrix()

@@ -26,15 +26,15 @@ from conformance.trace.events import (
 )
 
 MOST_BYTES: Final = 32 * 2**20
-"""The maximum size in bytes of a driver's messages in a trace: two lines of maximum length."""
+"""The most bytes of messages and requests in a trace: two driver lines of maximum length."""
 MOST_LOGS: Final = 500
 MOST_LOGGED: Final = 2**16
-"""The maximum number of characters in a trace's log lines; `MOST_LOGS` limits the line count."""
+"""The most characters in all log lines of a trace; `MOST_LOGS` limits the number of lines."""
 
 
 @define
 class Recorder:
-    """Appends facts to a trace with their time, and wakes the tasks that wait for it to grow.
+    """Appends facts to a trace, each with its time, and wakes the tasks that wait for more.
 
     `heard` is the time of the last activity of the driver or its client, other than log lines.
     `proven` is the time of the last activity that the kit saw itself: traffic, or an answer. Both
@@ -47,11 +47,11 @@ class Recorder:
     heard: float = field(factory=time.monotonic, init=False)
     proven: float = field(factory=time.monotonic, init=False)
     overfull: bool = field(default=False, init=False)
-    """Whether the driver sent more than a trace may contain."""
+    """Whether the driver and the client together have sent more than a trace may contain."""
     bytes_sent: Callable[[], int] = field(default=lambda: 0, init=False)
-    """Returns the number of bytes sent by the backend; while it grows, the client is working."""
+    """Returns how many bytes the backend has sent; if this keeps growing, the client is working."""
     foreign: int = field(default=0, init=False)
-    """The number of events from other programs that connected to the backend."""
+    """The number of events in the trace that were caused by other programs, not by the client."""
     _grown: anyio.Event = field(factory=anyio.Event, init=False)
     _bytes: int = field(default=0, init=False)
     _logs: int = field(default=0, init=False)
@@ -59,7 +59,7 @@ class Recorder:
     _cut: bool = field(default=False, init=False)
 
     def add(self, fact: Fact) -> Event:
-        """Append `fact` with the current time, and return its event."""
+        """Append `fact` with the current time; return the resulting event."""
         now = time.monotonic()
         event = self.trace.append(fact, now - self._start)
         match fact:
@@ -86,7 +86,7 @@ class Recorder:
                 pass
 
     def alive(self) -> None:
-        """Count an answer that is not part of the trace as activity."""
+        """Record that the driver was active: it sent an answer that does not go into the trace."""
         self.heard = time.monotonic()
         self.poke()
 
@@ -95,7 +95,8 @@ class Recorder:
         if full and not self._cut:
             self.add(
                 Noted(
-                    "kit", f"leaves out further log lines of the {who}, because there are too many"
+                    "kit",
+                    f"leaves out further log lines from the {who}, because there are too many",
                 )
             )
         elif not full:
@@ -103,7 +104,7 @@ class Recorder:
         self._logs, self._logged, self._cut = self._logs + 1, self._logged + len(text), full
 
     def _weigh(self, size: int) -> bool:
-        """Count `size` more bytes as part of the trace; return whether there was room for them."""
+        """Count `size` more bytes towards the limit of the trace; return whether they fit."""
         self._bytes += size
         if self._bytes > MOST_BYTES and not self.overfull:
             self.overfull = True
@@ -111,7 +112,7 @@ class Recorder:
         return not self.overfull
 
     def poke(self) -> None:
-        """Wake the waiting tasks, even if the trace did not grow."""
+        """Wake the waiting tasks, even if the trace has not grown."""
         self._grown.set()
         self._grown = anyio.Event()
 

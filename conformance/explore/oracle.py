@@ -2,7 +2,7 @@
 
 The oracle is written from the specification alone and shares no code with the core: where they
 disagree, one of them is wrong. It predicts one wait, from its first request to its end, with
-nominal delays and without sockets, time or randomness.
+nominal delays and without sockets, clocks or random numbers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ class Kind(Enum):
     MALFORMED = "malformed"
     NAN = "a terminal event that contains NaN"
     NOT_AN_OBJECT = "JSON, but not an object"
-    BEYOND = "a log with a number too large for a double"
+    BEYOND = "a log event with a number too large for a double"
     COMMENT = "comment"
     ID_ONLY = "id only"
 
@@ -77,7 +77,7 @@ class Attempt:
 
 @frozen
 class Trigger:
-    """An action that the application takes in the `nth` call of a callback."""
+    """An action that the application takes during the `nth` call of one callback."""
 
     does: str  # throw_in, abort_in or cancel_in
     callback: str
@@ -86,7 +86,7 @@ class Trigger:
 
 @frozen(kw_only=True)
 class Schedule:
-    """The backend's and the application's actions during one wait; the last attempt is repeated.
+    """What the backend and the application do during one wait; the last attempt is repeated.
 
     `job` is the status that the backend reports when the client requests the job.
     """
@@ -99,7 +99,7 @@ class Schedule:
 
 
 class Does(Enum):
-    """The kinds of observable steps of a client."""
+    """The kinds of observable steps that a client takes."""
 
     OPENS = "opens the stream"
     CALLS = "calls"
@@ -110,7 +110,7 @@ class Does(Enum):
 
 @frozen
 class Step:
-    """One step of a client: its kind, and a cursor, callback, delay or result."""
+    """One step of a client: its kind and, for most kinds, a cursor, callback, delay or result."""
 
     does: Does
     what: str = ""
@@ -139,14 +139,14 @@ class Prediction:
 
 @define
 class _Over(Exception):
-    """Ends the wait with a result."""
+    """Raised to end the wait with a result."""
 
     result: Mapping[str, Json]
 
 
 @define
 class _Broke(Exception):
-    """A callback failed, after which this profile makes the client reopen the stream."""
+    """Raised when a callback fails and the profile makes the client reopen the stream."""
 
 
 @define
@@ -191,7 +191,7 @@ class _Wait:
             self.fail()
 
     def ask(self) -> None:
-        """Request the job if the profile says so; raise _Over if it has ended (ARK-STR-18)."""
+        """Request the job if the profile says so; raise _Over if the job has ended (ARK-STR-18)."""
         if self.schedule.profile != "hardened":
             return
         self.questions += 1
@@ -212,7 +212,7 @@ class _Wait:
         self.steps.append(Step(Does.SLEEPS, f"{ms} ms"))
 
     def frame(self, frame: Frame) -> bool:
-        """Process one frame and return whether it was progress; may raise _Over or _Broke."""
+        """Process one frame; return whether it counted as progress. May raise _Over or _Broke."""
         new = frame.id is None or frame.id not in self.seen
         if frame.id is not None:
             self.cursor = frame.id
@@ -232,7 +232,7 @@ class _Wait:
         return progress
 
     def is_progress(self, frame: Frame, *, new: bool) -> bool:
-        """Return whether a frame is progress under the profile."""
+        """Return whether a frame counts as progress under the profile."""
         if self.schedule.profile == "2026-05":
             return True
         if frame.kind in _NO_JSON:
@@ -240,7 +240,7 @@ class _Wait:
         return new or self.schedule.profile == "2026-07"
 
     def call(self, kind: Kind) -> None:
-        """Call the callback of an event; may raise _Over or _Broke, depending on its action."""
+        """Record a callback; raise _Over if it ends the wait, _Broke if it breaks the stream."""
         name = CALLBACK[kind]
         self.callbacks.append(name)
         self.steps.append(Step(Does.CALLS, name))
@@ -269,16 +269,16 @@ def after(cursor: str | None) -> str:
 
 
 def settled(result: Mapping[str, Json]) -> str:
-    """Return how a wait settles, as text: the kind of its error, or the status of the job."""
+    """Describe how a wait settles: with which kind of error, or with which job status."""
     if "error" in result:
         return f"{result['error']} {result.get('code', '')}".strip()
     return f"resolved, job {result['status']}" if "status" in result else "resolved"
 
 
 def predict(schedule: Schedule) -> Prediction:
-    """Return how a client that follows every rule behaves on `schedule`.
+    """Predict how a client that follows every rule behaves when faced with `schedule`.
 
-    Raise ValueError for a schedule that never ends.
+    Raise ValueError if the schedule never ends the wait.
     """
     wait = _Wait(schedule)
     try:
@@ -296,7 +296,7 @@ def predict(schedule: Schedule) -> Prediction:
             cancels=wait.cancels,
             questions=wait.questions,
         )
-    raise ValueError("the schedule never ends; put a terminal frame in its last attempt")
+    raise ValueError("the schedule never ends the wait; put a terminal frame in its last attempt")
 
 
 def _served(schedule: Schedule) -> Iterator[Attempt]:

@@ -1,9 +1,9 @@
-"""The start-up probe: find out whether the client can tell a truncated body from a complete one.
+"""Find out, at start-up, whether the client can tell a truncated body from a complete one.
 
 Some HTTP stacks cannot, and no rule requires it, so the probe does not affect the verdict; cases
-that need the ability do not apply to such a client. The attempt budget reveals it: if one failed
-attempt is allowed, a broken stream and a rejected request exhaust the budget, but a clean end after
-progress is not a failure.
+that need the ability do not apply to such a client. The probe allows the client one retry and
+serves it a truncated stream, then a 503. A client that notices the truncation counts two failures
+and gives up. A client that takes it for a clean end counts only the 503 and reopens the stream.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,12 +36,12 @@ expect.reached = ["stream#1.requested"]
 
 
 def worth_probing(cases: Iterable[Case]) -> bool:
-    """Return whether any case depends on the result of the probe."""
+    """Return whether any of the cases depends on the result of the probe."""
     return any(set(case.needs) & set(PROBED) for case in cases)
 
 
 async def probe(player: Player, connection: DriverConnection, profiles: Sequence[str]) -> Stack:
-    """Probe a client whose driver has just started. The result may be unknown; this never fails."""
+    """Probe a client whose driver has just started. If that fails, the result is unknown."""
     declared = player.identity.profiles
     profile = next((name for name in declared if name in profiles), declared[0])
     if "config.backoff" not in player.identity.capabilities:
@@ -60,7 +60,7 @@ async def probe(player: Player, connection: DriverConnection, profiles: Sequence
         if settled is None:
             why = played.result.reason
     if Sight.UNKNOWN in sights.values():
-        why = why or "its wait() neither resolved nor gave up"
+        why = why or "its wait() neither resolved nor rejected with gave_up"
     return Stack(sights, why)
 
 

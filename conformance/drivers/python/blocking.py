@@ -1,6 +1,6 @@
 """The driver of the blocking reference client, `arkor_proto.transports.blocking`.
 
-The operations run in threads, which reach the case's clock and `Desk` through a portal.
+The operations run in threads, which call into the event loop through a portal.
 """
 
 import threading
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 _CALL: Final = threading.local()
 """Per thread: the event `entered`, which is set once the client has begun the operation."""
 _GLANCE: Final = 0.005
-"""Seconds between two checks of whether the kit has ended a sleep."""
+"""How often, in seconds, a thread checks whether the kit has ended its sleep."""
 
 
 @frozen
@@ -82,8 +82,8 @@ class _Client:
     async def _in_thread(self, operation: Callable[[], Result]) -> Result:
         """Run an operation in a thread and return its result; block the event loop until it begins.
 
-        It has begun once the client first reads the clock, which it does under its lock. The thread
-        is not joined, because closing the client ends the operation.
+        The operation has begun once the client reads the clock, because it then holds its lock. The
+        thread is not joined, because closing the client ends the operation.
         """
         entered, done, outcome = threading.Event(), anyio.Event(), Future[Result]()
 
@@ -108,7 +108,7 @@ class _Client:
 
 @asynccontextmanager
 async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
-    """Open the client of a case."""
+    """Open a client for a case, and close it at the end."""
     reporting = threading.Lock()
     async with BlockingPortal() as portal:
 

@@ -1,4 +1,4 @@
-"""Turn a counter-example into a case: its moves as steps, and what a correct client does."""
+"""Turn a counter-example into a case that replays its moves and that a correct client passes."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,21 +23,23 @@ from conformance.strict_data import Json
 _ROUNDS: Final = 3
 """How many times a case repeats the moves of an endless loop."""
 _INITIAL_MS: Final = 1000
-"""The length of every delay in ms; the budget runs out before any delay doubles."""
+"""The length of every delay, in milliseconds; the budget runs out before any delay doubles."""
 _COUNTS: Final = "ARK-BUD-"
-"""The prefix of the rules about counting failures; their cases exhaust the budget."""
+"""The id prefix of the rules about counting failures; cases for these exhaust the budget."""
 _OTHERWISE: Final = "ARK-ERR-10"
-"""The rule that every operation settles; cited for promises that have no rule of their own."""
+"""The rule that every operation settles; a case cites it if its promise has no rule to cite."""
 
 
 def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
-    """Yield the moves of a breach, and stop before one that a correct client makes impossible."""
+    """Yield the moves of a breach up to the first one that a correct client makes impossible."""
     moves = [*breach.moves]
     if breach.loop is not None:
         moves += [*breach.moves[breach.loop :]] * _ROUNDS
     for move in moves:
         if move == "leave":
-            raise NotACase("it leaves a wait, and drivers have no command for that")
+            raise NotACase(
+                "it leaves a wait() before it returns, and drivers have no command for that"
+            )
         if move not in VERBS and move not in client.moves():
             return
         client.move(move)
@@ -45,7 +47,7 @@ def _possible(client: SoundClient, breach: Breach) -> Iterator[str]:
 
 
 def about(setting: Setting, profile: Profile, breach: Breach) -> str:
-    """Return the comment at the top of a case's file: where it comes from, and the trace."""
+    """Return the comment at the top of a case's file: where the case comes from, and the trace."""
     moves = (f"#   {number:>2}  {MOVES[move]}" for number, move in enumerate(breach.moves, 1))
     return "\n".join(
         (f"# Found by `arkor-conformance states` ({setting.name}, {profile.name}):", *moves)
@@ -55,7 +57,7 @@ def about(setting: Setting, profile: Profile, breach: Breach) -> str:
 def case_of(
     setting: Setting, profile: Profile, breach: Breach, known: Mapping[str, Requirement]
 ) -> Case:
-    """Return a counter-example as a case that expects correct behaviour; raise NotACase."""
+    """Return a case that a correct client passes; raise NotACase if none expresses the breach."""
     if breach.promise is MISUSE:
         raise NotACase("it passes the session invalid input that no client receives")
 
@@ -112,7 +114,7 @@ def _server(script: Script, setting: Setting) -> Mapping[str, Json]:
 
 
 def _plainer(steps: Sequence[dict[str, Json]]) -> Sequence[Json]:
-    """Remove `detach` from a step if the next one waits for it, and from the last step."""
+    """Remove `detach` from each step that the next one waits for, and from the last step."""
     earlier: Counter[str] = Counter()
     for step, following in zip(steps, [*islice(steps, 1, None), None], strict=True):
         verb = str(step["do"])

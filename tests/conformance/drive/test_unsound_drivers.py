@@ -31,7 +31,7 @@ LIARS = {
     "answers-for-another-case": ", which the kit never sent",
     "closes-stdin": "closed its standard input",
     "closes-stdout": "closed its standard output without exiting",
-    TALKATIVE: "leaves out further log lines of the driver",
+    TALKATIVE: "leaves out further log lines from the driver",
     "says-an-unknown-event": "'telepathy' is unknown",
 }
 
