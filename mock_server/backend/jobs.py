@@ -188,7 +188,7 @@ class Job:
         self.forgotten = max(self.forgotten, len(self.log) - keep)
 
     def restart(self) -> None:
-        """Apply a restart of the backend to the job."""
+        """Simulate a restart of the backend: change the job as the `restart` setting says."""
         how = self.backend.restart
         if how is Restart.IDS_AGAIN:
             self._uncounted = len(self.log) + len(self._held_back)
