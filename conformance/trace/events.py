@@ -168,7 +168,7 @@ class Stranger:
 
 @frozen
 class Noted:
-    """A note for readers, such as a line logged by the driver or a step of the kit; never judged."""
+    """A note for readers, such as a line the driver logged or a step of the kit. Never judged."""
 
     who: str
     text: str
