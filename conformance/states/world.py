@@ -122,7 +122,7 @@ class World:
     filtered: bool = False
     """Whether a fault is planted in the session.
 
-    If so, only the rules of the specification are checked, not the session's own promises.
+    If so, `LAST`, `MISUSE` and `CLOSES`, which the session itself promises, are not checked.
     """
     outputs: list[Output] | None = None
     """The outputs of the latest move; None if they are not recorded."""
