@@ -28,7 +28,7 @@ _PLUMBING: Final = "| `drive.mjs` | talks to the kit; do not change it |\n"
 
 @frozen
 class _Starter:
-    """The starter files for a language; `own` maps file names to their source files."""
+    """The starter files for a language; `own` maps the name of each copied file to its original."""
 
     program: str
     driver: str
@@ -39,7 +39,7 @@ class _Starter:
     plumbing: str = ""
 
     def files(self) -> Mapping[str, str]:
-        """Return the text of each file by its path."""
+        """Map the path of each new file to its text."""
         words = {
             "DRIVER_FILE": self.driver,
             "DRIVER": f"{self.program} {self.driver}",
@@ -85,8 +85,8 @@ _LANGUAGES: Final = {
 def command(*, language: str, directory: Path) -> int:
     """Create a python or node driver in DIR, with a stand-in for the client.
 
-    The driver passes `smoke` unchanged. A GitHub workflow that runs the kit and keeps the reports
-    is included. Existing files are never overwritten.
+    The new driver passes `arkor-conformance smoke` as it is. A GitHub workflow that runs the kit
+    and keeps the reports is included. Existing files are never overwritten.
 
     \b
     example:
@@ -105,7 +105,7 @@ def command(*, language: str, directory: Path) -> int:
     say(f"  arkor-conformance smoke -- {driver}")
     say(f"  arkor-conformance run --filter 'create.accepted*' -- {driver}")
     say(f"  arkor-conformance run --report report.html -- {driver}\n")
-    say(f"The driver guide explains each part: {guide().resolve()}")
+    say(f"To learn what each part must do, read the driver guide: {guide().resolve()}")
     return Exit.OK
 
 
@@ -145,7 +145,7 @@ def _filled(name: str, words: Mapping[str, str]) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command that starts the driver; for a Python driver, it uses the kit's Python."""
+    """Return the program that runs the driver; a Python driver runs with the kit's own Python."""
     if name != "python":
         return name
     found = shutil.which(name)

@@ -5,12 +5,12 @@ from random import Random
 from typing import Final
 
 _FEW_BYTES: Final = 400
-"""Longer streams are not cut into single bytes, nor in two at every position."""
+"""A longer stream is neither cut into single bytes nor cut in two at each position in turn."""
 _MOST_CUTS: Final = 8
 
 
 def cut(data: bytes, places: Sequence[int]) -> tuple[bytes, ...]:
-    """Return `data` in chunks that start at these places, which may be in any order."""
+    """Cut `data` at these places, which may be in any order, and return the chunks."""
     ends = sorted({place for place in places if 0 < place < len(data)})
     starts = (0, *ends)
     return tuple(data[start:end] for start, end in zip(starts, (*ends, len(data)), strict=True))
@@ -25,7 +25,12 @@ def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
 
 
 def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[tuple[int, ...]]:
-    """Yield sets of cut positions: none, those of `chunks`, all, each alone, then random ones."""
+    """Yield sets of positions at which to cut the bytes of `chunks`.
+
+    First yield no cuts, and then the cuts between `chunks`. Unless there are too many bytes, go on
+    with a cut at every position, and then a single cut at each position in turn. End with `count`
+    random sets.
+    """
     data = b"".join(chunks)
     yield ()
     if given := places_of(chunks):
@@ -41,7 +46,7 @@ def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[t
 async def fewest(
     places: tuple[int, ...], fails: Callable[[tuple[int, ...]], Awaitable[bool]]
 ) -> tuple[int, ...]:
-    """Return as few cuts as possible such that the parser still fails."""
+    """Remove the cuts that the parser does not need in order to fail, and return the rest."""
     for place in places:
         if len(places) > 1 and await fails((place,)):
             return (place,)

@@ -1,1 +1,4 @@
-"""Run real sessions against the real backend in memory, in virtual time, with seeded faults."""
+"""Run real sessions against the mock's backend, in memory and in virtual time.
+
+Random faults are drawn from a seed, so that a run can be repeated.
+"""

@@ -104,7 +104,7 @@ MOVES: Final = frozenset(
         *("stream event", "stream burst", "job runs", "job refuses", "job is over"),
     }
 )
-"""Every move that a world can make."""
+"""Every move that can be made in a world."""
 
 
 class NotPossible(Exception):
@@ -120,19 +120,22 @@ class World:
     facts: Facts
     rest: Idle | Done = Factory(Done)
     filtered: bool = False
-    """Whether the session has a planted fault; its own promises are then not checked."""
+    """Whether a fault is planted in the session.
+
+    If so, `LAST`, `MISUSE` and `CLOSES`, which the session itself promises, are not checked.
+    """
     outputs: list[Output] | None = None
     """The outputs of the latest move; None if they are not recorded."""
 
     def copies(self) -> "Iterator[World]":
-        """Yield independent copies of this world in its current state, without end."""
+        """Endlessly yield independent copies of this world in its current state."""
         saved = pickle.dumps(self)
         while True:
             again: World = pickle.loads(saved)  # noqa: S301 - pickled three lines above
             yield again
 
     def key(self) -> object:
-        """Return a value that is equal for equal states."""
+        """Return a value for comparing states: two worlds in the same state have equal keys."""
         return (snapshot(self.session, _SAME), self.facts.key)
 
     def moves(self) -> Iterator[str]:
@@ -152,7 +155,7 @@ class World:
                 yield "job is over" if facts.heard == len(LOG) else "job runs"
 
     def move(self, name: str) -> None:
-        """Make a move and check the session's whole response; raise Violated if a check fails."""
+        """Make a move and check all that the session then does; raise Violated if a check fails."""
         if self.outputs is not None:
             self.outputs.clear()
         before, last = self.facts.before, None
@@ -168,7 +171,7 @@ class World:
         self._check_rest()
 
     def try_move(self, name: str) -> None:
-        """Make a move as `move` does; raise NotPossible if the world does not allow it now."""
+        """Make a move as `move` does; raise NotPossible if it is not possible in this state."""
         if name not in self.moves():
             raise NotPossible(name)
         self.move(name)
@@ -212,7 +215,10 @@ class World:
         self._take(name, APPLICATION[name])
 
     def _return(self, name: str) -> bool | None:
-        """End a callback; return whether it handled the last event, or None if its wait is over."""
+        """End the callback that has run longest; return whether its event is the last of the log.
+
+        Return None if the wait that it belongs to is over.
+        """
         run = self.facts.running.pop(0)
         last = run.event == len(LOG) - 1
         if name == "handled":
@@ -345,7 +351,7 @@ def _moves_of(line: Line) -> Iterator[str]:
 def world(
     profile: Profile, job: JobSpec | str = SPEC, *, says: tuple[str, ...], remembers: bool = True
 ) -> World:
-    """Return a world in its initial state; the budget is one retry, without a delay."""
+    """Return a world in its initial state; the client may retry once, without a delay."""
     config = SessionConfig(endpoint=ENDPOINT, job=job, idempotency_key=KEY)
     policy = ReconnectPolicy(0.0, max_attempts=MAX_ATTEMPTS)
     # Look the profile up by name: a planted broken client may change what the name returns.

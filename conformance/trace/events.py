@@ -1,4 +1,4 @@
-"""The ordered trace of a case: traffic on the wire, reports of the driver, actions of the kit.
+"""The trace of a case: network traffic, the driver's reports and the kit's actions, in order.
 
 This module defines every kind of event and the names by which cases refer to events
 (`stream#2.frame#1`, `callback.log#2`, `wait.settled`). Expectations are in `expect`.
@@ -39,7 +39,7 @@ class Connected:
 class Requested:
     """A complete request arrived.
 
-    `headers` have lower-case names; in `body`, bytes that are not UTF-8 are replaced.
+    The names in `headers` are in lower case; in `body`, bytes that are not UTF-8 are replaced.
     """
 
     route: str
@@ -66,7 +66,7 @@ class Responded:
 
 @frozen
 class Framed:
-    """The backend sent one frame, or a piece that the case treats as one; `data` is its bytes."""
+    """The backend sent a frame, or a piece that the case treats as a frame; `data` is the bytes."""
 
     route: str
     attempt: int
@@ -78,7 +78,7 @@ class Framed:
 
 @frozen
 class Ended:
-    """An exchange ended, cleanly or not; `by` is `server` or `client`."""
+    """An exchange ended, cleanly or not; `by` is the side that ended it, `server` or `client`."""
 
     route: str
     attempt: int
@@ -88,7 +88,7 @@ class Ended:
 
 @frozen
 class Closed:
-    """A connection was closed; `exchanges` names the exchanges on it."""
+    """A connection was closed; `exchanges` names the exchanges that it carried."""
 
     connection: int
     how: str
@@ -123,7 +123,7 @@ class Settled:
 
 @frozen
 class CallbackRan:
-    """A callback of the driver's application ran; `data` uses the wire names."""
+    """The driver ran a callback of its application; members of `data` are named as on the wire."""
 
     name: str
     data: Json
@@ -140,14 +140,14 @@ class Slept:
 
 @frozen
 class Woken:
-    """The kit ended sleep `n`."""
+    """The kit told the driver to end sleep `n`."""
 
     n: int
 
 
 @frozen
 class SleepEnded:
-    """Sleep `n` ended; `why` is `woken`, `aborted` or `cancelled`."""
+    """The driver reported the end of sleep `n`; `why` is `woken`, `aborted` or `cancelled`."""
 
     n: int
     why: str
@@ -168,7 +168,7 @@ class Stranger:
 
 @frozen
 class Noted:
-    """A note for readers, such as a log line of the driver or a step of the kit; never judged."""
+    """A note for readers, such as a line the driver logged or a step of the kit. Never judged."""
 
     who: str
     text: str
@@ -206,7 +206,7 @@ class Event:
 
 @define
 class Trace:
-    """An append-only list of events, with an index of the first event of each name."""
+    """An append-only list of events, in which `first` finds the first event with a given name."""
 
     events: list[Event] = field(factory=list[Event], init=False)
     _first: dict[str, Event] = field(factory=dict[str, Event], init=False)
@@ -217,11 +217,11 @@ class Trace:
     )
 
     def listen(self, listener: Callable[[Event], None]) -> None:
-        """Call `listener` with every event from now on."""
+        """Call `listener` with every event that is appended from now on."""
         self._listeners.append(listener)
 
     def append(self, fact: Fact, at: float) -> Event:
-        """Append `fact` and return its event; `at` is in seconds since the start."""
+        """Append an event for `fact` and return it; `at` is in seconds since the start."""
         event = Event(len(self.events) + 1, at, tuple(self._names(fact)), fact)
         self.events.append(event)
         for name in event.names:
@@ -235,7 +235,7 @@ class Trace:
         return self._first.get(name)
 
     def of(self, kind: type[F]) -> Iterator[tuple[Event, F]]:
-        """Yield the events of one kind with their facts, in order."""
+        """Yield each event whose fact is of type `kind`, together with that fact, in order."""
         for event in self.events:
             if isinstance(event.fact, kind):
                 yield event, event.fact

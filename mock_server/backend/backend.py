@@ -59,11 +59,14 @@ class Backend:
     _keys: dict[tuple[object, ...], tuple[bytes, Job]] = field(
         factory=dict[tuple[object, ...], tuple[bytes, Job]], init=False
     )
-    """Maps each idempotency key of a project to the SHA-256 of its first body and to the job."""
+    """Maps the idempotency key of each create request to the SHA-256 of its body and to the job.
+
+    If the scenario has tenants, the keys are kept apart by organisation and project.
+    """
     _slots_of: dict[str, tuple[tuple[object, ...], ...]] = field(
         factory=dict[str, tuple[tuple[object, ...], ...]], init=False
     )
-    """Maps the id of a job to its keys in `_keys`."""
+    """Maps the id of a job to the keys under which `_keys` holds that job."""
     _ended: dict[str, Job] = field(factory=dict[str, Job], init=False)
     """The jobs that have ended, by id, in the order in which they ended."""
     _projects: dict[tuple[str, str], dict[str, object]] = field(
@@ -92,7 +95,7 @@ class Backend:
         return self.scenario.backend
 
     def add_job(self, plan: JobPlan, now: float, org: str = "", project: str = "") -> Job:
-        """Add a job without a create request, or raise BackendFull."""
+        """Add a job without a create request; raise BackendFull if it needs too much memory."""
         self._make_room()
         size = _JOB_SIZE + weight_of(plain(plan))
         self.charge(size)
@@ -101,13 +104,13 @@ class Backend:
         return job
 
     def charge(self, size: int, job: Job | None = None) -> None:
-        """Count memory that stays in use until a reset, or until `job` is forgotten.
+        """Count `size` bytes as in use until a reset, or until `job` is forgotten.
 
         Raise BackendFull if the total would exceed `limits.job_bytes`.
         """
         if self._size + size > self.scenario.limits.job_bytes:
             raise BackendFull(
-                f"jobs and projects take more than {self.scenario.limits.job_bytes} bytes; "
+                f"jobs and projects may take at most {self.scenario.limits.job_bytes} bytes; "
                 "reset the mock or raise limits.job_bytes"
             )
         self._size += size
@@ -115,7 +118,10 @@ class Backend:
             job.size += size
 
     def _make_room(self) -> None:
-        """Forget the jobs that ended earliest if another job would exceed `limits.jobs`."""
+        """Forget ended jobs if another job would exceed `limits.jobs`.
+
+        Those that ended first are forgotten first; a job that is being followed is kept.
+        """
         excess = len(self.jobs) + 1 - self.scenario.limits.jobs
         if excess > 0:
             idle = (job for job in self._ended.values() if not job.is_followed)
@@ -136,7 +142,10 @@ class Backend:
     def answer(
         self, request: Request, now: float, resume: Resume | Shift | None = None
     ) -> Answer | Later:
-        """Answer one request; `now` is in monotonic seconds, `resume` is a rule's resume fault."""
+        """Return the response to a request, or how to make it later.
+
+        `now` is a monotonic time in seconds, and `resume` is the resume fault to inject, if any.
+        """
         try:
             return self._answer(request, now, resume)
         except BackendFull as full:
@@ -181,7 +190,7 @@ class Backend:
         return refuse(405, why, ("Allow", allow))
 
     def restart(self) -> None:
-        """Apply a restart of the backend to every job."""
+        """Simulate a restart of the backend: change every job as the `restart` setting says."""
         for job in self.jobs.values():
             job.restart()
 
@@ -200,9 +209,9 @@ class Backend:
 
     def _follow(self, job: Job, cursor: str | None, resume: Resume | Shift | None) -> Answer:
         if job.gone:
-            return refuse(404, f"the log of job {job.id!r} is gone")
+            return refuse(404, f"the event log of job {job.id!r} is gone")
         if cursor is None and job.forgotten:
-            return self._unknown(job, "the first events of the job are no longer kept")
+            return self._unknown(job, "the first events of the job are no longer in its log")
         if cursor is None or resume is Resume.IGNORE:
             return Follow(job, job.forgotten)
         # The header value was decoded as Latin-1, but ids are UTF-8.
@@ -232,7 +241,9 @@ class Backend:
                 raw = encode_event(compact({"status": job.status.value}), type="end")
                 return Stream((Frame(raw, None, "end"),))
             case AtEnd.GONE:
-                return refuse(410, f"job {job.id!r} has ended, and this was its last event")
+                return refuse(
+                    410, f"job {job.id!r} has ended, and no event follows this Last-Event-ID"
+                )
             case AtEnd.NO_CONTENT:
                 return Reply(HTTPStatus.NO_CONTENT, (), b"")
 
@@ -247,7 +258,7 @@ class Backend:
         slots = self._slots(request, key and shortened(key, _LONGEST_NAME), digest)
         for known, job in (self._keys[slot] for slot in slots if slot in self._keys):
             if known != digest:
-                return refuse(422, "this idempotency key was used with a different body")
+                return refuse(422, "this idempotency key was already used with a different body")
             return reply_json(200, {"job": job.public()})
         make = partial(self._created, request, body, dict.fromkeys(slots, digest))
         return Later(_GAP, make) if slots and self._is_racy else make(now)
@@ -259,7 +270,10 @@ class Backend:
     def _slots(
         self, request: Request, key: str | None, digest: bytes
     ) -> Sequence[tuple[object, ...]]:
-        """Return the keys under which `_keys` records a create; none without an idempotency key."""
+        """Return the keys under which `_keys` records a create request.
+
+        There are none if the request has no idempotency key or the backend ignores such keys.
+        """
         how = self.plan.idempotency
         if key is None or how is Idempotency.IGNORED:
             return ()
@@ -336,13 +350,13 @@ class Backend:
     def _chat(self, request: Request) -> Answer:
         body = _table_in(request.body)
         if not is_array(body.get("messages")):
-            return refuse(400, "the body must be a JSON object with messages")
+            return refuse(400, "the body must be a JSON object with an array of messages")
         adapter = body.get("adapter")
         if is_table(adapter):
             name = adapter.get("jobId")
             job = self.jobs.get(name) if isinstance(name, str) else None
             if job is None or not self.tenants.sees(request, job):
-                return refuse(404, "the adapter's job does not exist")
+                return refuse(404, "the job named in the adapter does not exist")
         if body.get("stream") is True:
             return Stream(tuple(_deltas(self.plan.reply)))
         message = {"role": "assistant", "content": self.plan.reply}
@@ -413,7 +427,7 @@ class Backend:
 
 
 def _table_in(body: bytes) -> Mapping[str, object]:
-    """Read a JSON object; return an empty one for anything else."""
+    """Parse a JSON object; return an empty one if the body is anything else."""
     found = json_of(body)
     return found if is_table(found) else {}
 

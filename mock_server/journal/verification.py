@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Read a verification from JSON, for the admin API, and run its checks."""
+"""Read the body of the admin API's `POST …/verify`, and run the checks that it asks for."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,35 +27,43 @@ from mock_server.strict.words import table, word
 
 @frozen(kw_only=True)
 class Counted:
-    """A request, and how often it must have arrived."""
+    """A kind of request, and how many times such a request must have arrived."""
 
     request: Wanted = word(WANTED, "the request", default=Wanted())
-    times: int | None = word(integer(0, 1_000_000), "exactly this many", default=None)
-    at_least: int | None = word(integer(0, 1_000_000), "at least this many", default=None)
-    at_most: int | None = word(integer(0, 1_000_000), "at most this many", default=None)
+    times: int | None = word(integer(0, 1_000_000), "exactly this many times", default=None)
+    at_least: int | None = word(integer(0, 1_000_000), "at least this many times", default=None)
+    at_most: int | None = word(integer(0, 1_000_000), "at most this many times", default=None)
 
 
 @frozen(kw_only=True)
 class Verification:
-    """The checks of one `POST …/verify`."""
+    """The checks that one `POST …/verify` asks for."""
 
     requests: tuple[Counted, ...] = word(
         array(table(Counted, "{request = {…}, times = n}")),
-        "how often requests arrived",
+        "which requests must have arrived, and how many times",
         default=(),
     )
     order: tuple[Wanted, ...] = word(
-        array(WANTED), "requests whose first occurrences are in this order", default=()
+        array(WANTED),
+        "requests that must have arrived in this order, each for the first time",
+        default=(),
     )
-    resume_chain: bool = word(flag(), "every Last-Event-ID is correct", default=False)
-    conduct: bool = word(flag(), "the client follows the rules of the protocol", default=False)
+    resume_chain: bool = word(
+        flag(), "require the right Last-Event-ID in every stream request", default=False
+    )
+    conduct: bool = word(
+        flag(), "require that the client has followed the rules of the protocol", default=False
+    )
     profile: str = word(text(), "the profile whose rules `conduct` checks", default=HARDENED.name)
     max_attempts: int | None = word(
-        integer(0, 1_000_000), "consecutive failures allowed", default=None
+        integer(0, 1_000_000), "how many consecutive failures `conduct` allows", default=None
     )
-    rules_fired: bool = word(flag(), "every rule fired", default=False)
+    rules_fired: bool = word(flag(), "require that every active rule has fired", default=False)
     gates_opened: bool = word(
-        flag(), "every gate that held something back was opened, except `never`", default=False
+        flag(),
+        "require that every gate that held something back, except `never`, was opened",
+        default=False,
     )
 
 
@@ -63,7 +71,7 @@ VERIFICATION: Final[Shape[Verification]] = table(Verification, "a verification")
 
 
 def problems_of(verification: Verification, verify: Verify) -> list[str]:
-    """Return all problems that the checks find, or raise ValueError for an unknown profile."""
+    """Return all problems that the checks find; raise ValueError if the profile is unknown."""
     checks: list[Callable[[], object]] = []
     for each in verification.requests:
         matching = verify.requests(each.request)

@@ -32,7 +32,7 @@ def _config_of(request: Request) -> Mapping[str, Json]:
 
 
 def edit_queries(change: Callable[[Mapping[str, str]], str]) -> None:
-    """Change the query of every request, except requests that follow a redirect."""
+    """Change the query of every request, except stream requests that follow a redirect."""
 
     def edit(client: Client, request: Request) -> Request:
         path, _, query = request.target.partition("?")
@@ -91,7 +91,7 @@ def encodes_the_job_id_in_latin_1() -> None:
 
 @breaks("ARK-WIR-13")
 def leaves_the_job_id_unencoded_on_cancel() -> None:
-    """The client percent-encodes the job id except in the cancel path, as the real SDK does."""
+    """Like the real SDK, the client does not percent-encode the job id in the path of a cancel."""
     _encode_ids(str, Call.CANCEL)
 
 
@@ -202,7 +202,7 @@ def does_not_name_the_client() -> None:
 
 
 def _change_bounds(**bounds: int) -> None:
-    """Replace the caller's limits, in bytes, on the sizes of responses."""
+    """Replace the limits, in bytes, that the caller set on the sizes of responses and events."""
 
     def change(setup: Setup) -> Setup:
         changed = evolve(setup.config.bounds, **bounds)

@@ -21,7 +21,7 @@ from conformance.reports.screen import Screen
 from conformance.reports.summary import plural
 
 _LINES: Final = 20
-"""The maximum number of lines for the notes, verdicts and rules together."""
+"""The number of lines that the notes, steps, verdicts and rules should not exceed together."""
 _LEAST_ROWS: Final = 4
 _MOST_NOTES: Final = 5
 _MOST_SIDES: Final = 8

@@ -360,4 +360,4 @@ def test_events_that_take_too_much_memory_are_refused(tmp_path: Path) -> None:
     with program(str(scenario)) as mock:
         mock.greet()
         says = mock.refused("emit", job=mock.job(), n=100, bytes=10_000)
-        assert re.match(r"event: jobs and projects take more than 70000 bytes", says)
+        assert re.match(r"event: jobs and projects may take at most 70000 bytes", says)

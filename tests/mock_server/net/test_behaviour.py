@@ -184,7 +184,7 @@ async def test_a_cursor_that_is_not_kept_is_unknown(
     [
         ("empty", 200, b""),
         ("end", 200, b'event: end\ndata: {"status":"completed"}\n\n'),
-        ("gone", 410, b"job 'j' has ended, and this was its last event"),
+        ("gone", 410, b"job 'j' has ended, and no event follows this Last-Event-ID"),
         ("no_content", 204, b""),
     ],
 )
