@@ -24,9 +24,10 @@ from conformance.strict_data import ReadingError
 def command(*, shards: Sequence[Path], files: Sequence[Path], reports: Sequence[Path]) -> int:
     """Merge the shards of a run, and judge the whole run.
 
-    Each SHARD is the run.json of a `run --shard`. The verdict, reports and exit status are the
-    same as without shards. The exit status is 3 if a shard or case is missing or duplicated, or if
-    the shards are not from the same run. Stale known failures are checked here, not in the shards.
+    Each SHARD is the run.json of a `run --shard`. The verdict, reports and exit status are those
+    of the same run without shards. The exit status is 3 if a shard or case is missing or
+    duplicated, or if the shards are not from the same run. This command checks for stale known
+    failures, which `run --shard` does not.
 
     \b
     example:
@@ -43,7 +44,7 @@ def command(*, shards: Sequence[Path], files: Sequence[Path], reports: Sequence[
 
 
 def _read(paths: Sequence[Path]) -> Sequence[Saved]:
-    """Read the shards; raise ReadingError with the mistakes in all of them."""
+    """Read the shards; raise one ReadingError that lists the mistakes in all of them."""
     read: list[Saved] = []
     wrong: list[ReadingError] = []
     for path in paths:

@@ -110,7 +110,7 @@ def _shard(context: click.Context, option: click.Parameter, given: str | None) -
     found = Shard.read(given)
     if found is None:
         raise click.BadParameter(
-            f"{given!r} is not a shard; the first of four is 1/4, the last 4/4",
+            f"{given!r} is not a valid shard; of four shards, the first is 1/4 and the last is 4/4",
             context,
             option,
         )

@@ -1,9 +1,10 @@
-"""Group the failures of a run by cause: the step at which the client deviates from the reference.
+"""Group the failures of a run by their cause.
 
-Failures that begin with the same step have the same cause, whatever rules they cite; the rule of
-the cause is the one that most of them cite first. No list of known mistakes is needed, so this
-works for unknown ones. The kit's own broken clients serve only as hints, and to separate the
-consequences of a mistake from further mistakes.
+Failures in which the client first deviates from the reference in the same way are taken to have the
+same cause, whatever rules they cite; the rule that most of them cite first is taken to be the one
+that the client breaks. This needs no list of known mistakes, so it also works for unknown ones. The
+kit's own broken clients only provide hints, and help to tell the consequences of one mistake from
+further mistakes.
 """
 
 from collections import Counter
@@ -26,7 +27,7 @@ _DOES: Final[Mapping[str, str]] = {
     "conduct.secret": "shows a secret",
     "request.": "sends a wrong request",
 }
-"""What a client does wrong if it takes the right steps but fails an expectation of this name."""
+"""What a client does wrong if its steps are right but it fails an expectation with this prefix."""
 
 
 @frozen(kw_only=True)
@@ -36,19 +37,19 @@ class Beginning:
     kind: str
     """A key shared by all failures that begin in the same way."""
     said: str
-    """What the client does wrong, as text to follow "the client"."""
+    """What the client does wrong, worded to follow "the client"."""
     occasion: str = ""
     """When that happens, such as "after the stream broke off"; empty if unknown."""
 
 
 @frozen(kw_only=True)
 class Failure:
-    """A failed result: how the failure begins, and the reference's result for the same case."""
+    """A failed result, with how the failure begins and the reference's result for the same case."""
 
     place: int
     """The position of the result in the run."""
     play: str
-    """The template of the case, and the profile."""
+    """The template of the case, and the profile, as in `budget.first@2026-05`."""
     rule: str
     """The first rule that the result cites; empty if it cites none."""
     verdict: Verdict
@@ -59,7 +60,7 @@ class Failure:
 
 @frozen(kw_only=True)
 class Cause:
-    """The common cause of several failures; the most typical failure comes first."""
+    """A cause and the failures that it explains, of which the most typical comes first."""
 
     rule: str
     """The rule that the client breaks; empty if there is none, for example if the driver dies."""
@@ -68,11 +69,15 @@ class Cause:
     """The number of failures that begin in the same way as the first."""
     resembles: BrokenClient | None = None
     follows: bool = False
-    """Whether a broken client with an earlier cause also fails all of these cases."""
+    """Whether an earlier cause may also explain these failures.
+
+    It may if a broken client breaks the rule of that cause but not the rule of this one, and fails
+    all of these cases.
+    """
 
     @property
     def begins(self) -> Beginning:
-        """How most of the failures begin."""
+        """How the most typical of the failures begins."""
         return self.failures[0].begins
 
     @property
@@ -89,7 +94,7 @@ def first_cited(result: CaseResult) -> str:
 def failures(
     results: Sequence[CaseResult], references: Mapping[str, CaseResult], *, delays: bool = True
 ) -> Sequence[Failure]:
-    """Return the failures to explain; `references` holds the reference's results, by name.
+    """Return the failures to explain; `references` holds the reference's results by case name.
 
     If the reference did not play the case of a failure, the failure is assumed to begin like
     another failure of the same template that cites the same rule. `delays` says whether the client
@@ -132,11 +137,11 @@ def _by_parting(parted: Parting) -> Beginning:
 def _by_its_delay(
     result: CaseResult, reference: CaseResult, parted: Parting | None
 ) -> Beginning | None:
-    """Return how a failure begins if the finding concerns a back-off delay.
+    """Return how a failure begins if its first finding concerns a back-off delay.
 
     Jitter alone could explain how such a delay differs from the reference's; only the expectation
-    of the case shows that it is wrong. Return None if the finding does not concern a delay,
-    or if the client deviated from the reference earlier.
+    of the case shows that it is wrong. Return None if the first finding does not concern
+    a delay, or if the client deviated from the reference earlier.
     """
     blamed = result.findings[0].event if result.findings else None
     both = zip(reconnect_sleeps(result.trace), reconnect_sleeps(reference.trace), strict=False)
@@ -189,8 +194,9 @@ def causes(
 ) -> tuple[Cause, ...]:
     """Return the causes of these failures: those with the most failures first, and warnings last.
 
-    `passed` names each template with a profile under which the client passes all its cases. `rank`
-    returns the rank of a rule by the weight of its source; the weightiest has the lowest rank.
+    `passed` holds every pair of template and profile in which the client passed all the cases.
+    `rank` returns the rank of a rule, which depends on the source of the rule: the more
+    authoritative the source, the lower the rank.
     """
     groups = (own for group in _by_step(found, rank) for own in _split(group, known))
     merged = sorted(
@@ -213,8 +219,8 @@ def _by_step(found: Sequence[Failure], rank: Callable[[str], int]) -> Iterator[C
 def _split(group: Cause, known: Sequence[BrokenClient]) -> Iterator[Cause]:
     """Split off the failures of a group that cite another rule and have another cause.
 
-    They have another cause if, among the broken clients whose failures in these cases begin in the
-    same way, some break the other rule and none breaks the rule of the group.
+    A failure has another cause if, of the broken clients whose failure in its case begins in the
+    same way, at least one breaks the rule that the failure cites, and none breaks the group's rule.
     """
     apart: dict[str, list[Failure]] = {group.rule: []}
     for each in group.failures:
@@ -236,7 +242,7 @@ def _fails_alike(client: BrokenClient, failure: Failure) -> bool:
 
 
 def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
-    """Merge the groups of each rule into a cause that starts with the largest group."""
+    """Merge the groups that have the same rule into one cause, with the largest group first."""
     by_rule: dict[str, list[Cause]] = {}
     for group in groups:
         by_rule.setdefault(group.rule, []).append(group)
@@ -251,17 +257,17 @@ def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
 
 
 def _typical(failure: Failure, rule: str) -> tuple[bool, bool]:
-    """Return a sort key; failures that cite the broken rule come first."""
+    """Return a sort key that puts the failures that cite `rule` before all others."""
     return failure.rule != rule, failure.verdict is not Verdict.FAIL
 
 
 def _explained(
     found: Sequence[Cause], passed: frozenset[str], known: Sequence[BrokenClient]
 ) -> Iterator[Cause]:
-    """Yield the causes with hints from the broken clients.
+    """Yield the causes, with hints that the broken clients provide.
 
-    A broken client is compared with all of the client's failures together, so only the first cause
-    gets a hint.
+    A broken client is compared with all failures of the tested client together, not with those of
+    one cause, so only the first cause names a broken client that the tested client resembles.
     """
     fails = {each.play: each.begins.kind for cause in found for each in cause.failures}
     signature = Signature(fails=fails, passes=passed)
@@ -282,7 +288,7 @@ def _follows(cause: Cause, earlier: Cause, known: Sequence[BrokenClient]) -> boo
 
 
 def passed_plays(results: Sequence[CaseResult]) -> frozenset[str]:
-    """Return every play of a template under a profile in which the client passed all the cases."""
+    """Return every pair of template and profile in which the client passed all the cases."""
     verdicts: dict[str, set[Verdict]] = {}
     for each in results:
         verdicts.setdefault(play_of(each.case.id, each.profile), set()).add(each.verdict)

@@ -1,8 +1,9 @@
 """Find the first step at which a client deviates from the reference in the same case.
 
 Requests and back-offs have a fixed order among themselves, and so do callbacks. How the two are
-interleaved differs between correct clients, so each sequence (a "lane") is compared separately. The
-deviation is the first step of either client that has no match among the other's steps.
+interleaved differs between correct clients, so each of these sequences (a "lane") is compared
+separately. The deviation is the first step of either client that has no match among the
+other's steps.
 """
 
 import json
@@ -26,14 +27,14 @@ _ALWAYS: Final = frozenset({"Authorization", "Last-Event-ID", "delay"})
 
 @frozen(kw_only=True)
 class Side:
-    """One client at the deviation; `step` is None if the client does nothing more."""
+    """What one client does at the deviation; `step` is None if the client does nothing more."""
 
     step: Step | None
     cell: Cell
 
     @property
     def seq(self) -> int | None:
-        """The number of the step's event, or None."""
+        """The number of the step's event in the trace; None if there is no step."""
         return None if self.step is None else self.step.seq
 
 
@@ -42,17 +43,17 @@ class Parting:
     """The first difference between a client and the reference."""
 
     kind: str
-    """A key without values, equal in all cases with the same kind of deviation."""
+    """A key that is the same in all cases with this kind of deviation, so it contains no values."""
     said: str
     """Text to follow "the client", such as "opens the stream again without Last-Event-ID"."""
     occasion: str
-    """When it happened, such as "after the stream broke off"; empty if it was the first thing to happen."""
+    """When it happened, such as "after the stream broke off"; empty if nothing happened before."""
     client: Side
     reference: Side
 
 
 def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -> Parting | None:
-    """Return the first deviation of a client, or None; without `delays`, ignore back-offs."""
+    """Return the first deviation, or None if there is none; ignore back-offs if not `delays`."""
     theirs = [*steps(client.trace.events, client.nonces, delays=delays)]
     ours = [*steps(reference.trace.events, reference.nonces, delays=delays)]
     blamed = {each.event.seq for each in client.findings if each.event is not None}
@@ -79,7 +80,7 @@ def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -
 def _alike(
     ours: Sequence[Step], theirs: Sequence[Step], blamed: Collection[int]
 ) -> Mapping[str, int]:
-    """Return, for each lane, the number of equal steps with which both clients begin."""
+    """Return, for each lane, how many of its first steps are the same in both clients."""
     lanes: dict[str, tuple[list[Step], list[Step]]] = {}
     for side, own in enumerate((ours, theirs)):
         for step in own:
@@ -97,7 +98,7 @@ def _alike(
 
 
 def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | None:
-    """Return the first step that comes after the matching steps of its lane."""
+    """Return the first step after the matching steps of its lane; None if there is none."""
     left = dict(alike)
     for step in steps:
         if not left[step.lane]:
@@ -107,10 +108,10 @@ def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | Non
 
 
 def _telling(expected: Step, actual: Step, blamed: Collection[int]) -> Sequence[str]:
-    """Return the parts in which a step differs significantly.
+    """Return the names of the parts in which two steps differ significantly.
 
-    Correct clients may send other header fields, members and parameters, so these are significant
-    only if a finding concerns the step. A cursor, a token and a delay are always significant.
+    Correct clients may differ in header fields, members and parameters, so these are significant
+    only if a finding concerns the step. Cursors, tokens and delays are always significant.
     """
     names = differing(expected, actual)
     always = [name for name in names if name in _ALWAYS]
@@ -119,7 +120,7 @@ def _telling(expected: Step, actual: Step, blamed: Collection[int]) -> Sequence[
 
 
 def _words(expected: Step | None, actual: Step | None, blamed: Collection[int]) -> tuple[str, str]:
-    """Return the kind of a deviation, and its text."""
+    """Return the kind of a deviation, and the text that describes it."""
     does = "does nothing more" if actual is None else actual.does
     if expected is None:
         said = f"{does} although nothing more was due"
@@ -134,7 +135,7 @@ def _words(expected: Step | None, actual: Step | None, blamed: Collection[int]) 
 def _difference(
     name: str, expected: Mapping[str, Json], actual: Mapping[str, Json]
 ) -> tuple[str, str]:
-    """Return how one part of a step differs, as two texts: without its values, and with them."""
+    """Return two texts that say how a part of a step differs: without its values, and with them."""
     label = name if name[0].isupper() else f"`{name}`"
     before, after = expected.get(name), actual.get(name)
     if name == "delay" and isinstance(before, int | float) and isinstance(after, int | float):

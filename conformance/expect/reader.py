@@ -31,7 +31,7 @@ MOST_FALSE_ALARMS: Final = 1e-9
 def expectations(
     words: ExpectWords, where: str, operations: Sequence[str], config: Mapping[str, Json]
 ) -> tuple[Assertion, ...]:
-    """Return the expectations of a case; raise a ScenarioError that lists every mistake."""
+    """Return the expectations of a case; raise a ScenarioError that lists any mistakes in them."""
     mistakes = Mistakes()
     _check_operations(words.result, f"{where}.result", operations, mistakes)
     for word_, names in (
@@ -61,7 +61,7 @@ def expectations(
 def premises(
     words: PremiseWords, where: str, operations: Sequence[str], config: Mapping[str, Json]
 ) -> tuple[Premise, ...]:
-    """Return the premises of a case; raise a ScenarioError that lists every mistake."""
+    """Return the premises of a case; raise a ScenarioError that lists any mistakes in them."""
     mistakes = Mistakes()
     _check_events(words.reached, f"{where}.reached", operations, mistakes)
     _check_operations(words.result, f"{where}.result", operations, mistakes)
@@ -123,14 +123,17 @@ def _spread(words: Spread, cap: float) -> SleepsSpread:
 
 
 def _check_spread(words: Spread, where: str, cap: float) -> None:
-    """Raise ScenarioError if the expectation would fail a correct client too often."""
+    """Raise ScenarioError if a limit is invalid, or a correct client fails too often by chance."""
     found = _spread(words, cap)
     if not 0 < found.at_least < found.over <= found.delay.high - found.delay.low:
-        raise ScenarioError(f"{where}: must satisfy 0 < at_least < over <= the width of the bounds")
+        raise ScenarioError(
+            f"{where}: must satisfy 0 < at_least < over <= the width of the range of valid delays"
+        )
     if found.false_alarm > MOST_FALSE_ALARMS:
         raise ScenarioError(
-            f"{where}: {found.samples} samples are too few: a correct client would fail by chance "
-            f"more often than {MOST_FALSE_ALARMS:g}; take more samples or a smaller 'at_least'"
+            f"{where}: {found.samples} samples are too few: the probability that a correct client "
+            f"fails by chance exceeds {MOST_FALSE_ALARMS:g}; use more samples or "
+            "a smaller 'at_least'"
         )
 
 

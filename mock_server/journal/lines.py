@@ -1,4 +1,4 @@
-"""Describe records in lines for people: one line for each exchange, and one for any other event."""
+"""Turn records into lines for people to read: one for each exchange, and for some other events."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -24,7 +24,7 @@ from mock_server.scenario.words.declaring import count_of, time_of
 
 _LONGEST: Final = 100
 _LONG: Final = 0.1
-"""The line of an exchange shows its duration if it took at least this many seconds."""
+"""The line of an exchange shows how long it took if that was at least this many seconds."""
 _PORT: Final = {
     "down": "the port is down: connections are refused",
     "blackhole": "the port leaves connection attempts unanswered",
@@ -36,7 +36,8 @@ _ENDS: Final = {
     ("fin", "server"): "the server closed the connection without ending the response",
     ("rst", "server"): "the server reset the connection",
     ("half_close", "server"): "the server closed its half of the connection",
-    ("hang", "server"): "the server sent nothing else",
+    ("hang", "client"): "the server sent nothing more, and the client left",
+    ("hang", "server"): "the server sent nothing more, and half-closed the connection",
 }
 
 
@@ -50,7 +51,7 @@ class _Exchange:
     last_id: str | None = None
     failure: str | None = None
     announced: bool = False
-    """Whether a line has already reported that the exchange is open."""
+    """Whether a line has already reported that the exchange is still open."""
 
     def line(self, state: str = "") -> str:
         """Describe the request and its response, then `state`, such as "still open"."""
@@ -76,7 +77,7 @@ class _Exchange:
 
 @define(eq=False)
 class ExchangeLines:
-    """Turns the records of one server into lines; `rule` describes a rule by its number.
+    """Turns the records of one server into lines; `rule` maps a rule's number to its description.
 
     An exchange gets its line when it ends, after the lines of the rules that acted on it.
     `still_open` describes the exchanges that have not ended.
@@ -84,12 +85,12 @@ class ExchangeLines:
 
     _rule: Callable[[int], str]
     _open: dict[int, _Exchange] = field(factory=dict[int, _Exchange], init=False)
-    """The open exchanges by connection; a connection has one at a time."""
+    """The open exchange of each connection that has one, by the number of the connection."""
     _silent: set[int] = field(factory=set[int], init=False)
-    """The connections on which no request has arrived."""
+    """The connections on which no request has arrived yet."""
 
     def of(self, record: Record) -> list[str]:
-        """Return the lines that a record completes, usually none or one."""
+        """Return the lines to print when this record is added: usually none or one."""
         return [timed(record.at, text) for text in self._texts(record)]
 
     def _texts(self, record: Record) -> Iterator[str]:  # noqa: C901 - one case for each kind
@@ -127,17 +128,17 @@ class ExchangeLines:
         if found := self._open.pop(record.connection, None):
             yield found.line(_ended(record.how, record.by, record.at - found.request.at))
         elif record.connection in self._silent and record.by == "server":
-            yield f"connection {record.connection}: ended by the server before any request"
+            yield f"connection {record.connection}: ended by the server before any request arrived"
         self._silent.discard(record.connection)
 
     def keep(self, connections: Iterable[int]) -> None:
-        """Keep only the exchanges of these connections; the server has dropped all others."""
+        """Forget all connections except these, which are the ones that the server still has."""
         known = frozenset(connections)
         self._open = {number: each for number, each in self._open.items() if number in known}
         self._silent &= known
 
     def still_open(self, now: float, least: float = 0.0) -> list[str]:
-        """Describe the exchanges that have been open for at least `least` seconds, each once."""
+        """Describe each exchange open for `least` seconds or longer, unless a previous call did."""
         found: list[str] = []
         for each in self._open.values():
             if not each.announced and now - each.request.at >= least:
@@ -147,7 +148,7 @@ class ExchangeLines:
 
 
 def lines_of(records: Iterable[Record], rule: Callable[[int], str]) -> list[str]:
-    """Return the lines of records, and of the exchanges still open after the last one."""
+    """Return the lines of these records, then one for each exchange that is still open."""
     lines, now, found = ExchangeLines(rule), 0.0, list[str]()
     for record in records:
         now = record.at
@@ -156,7 +157,7 @@ def lines_of(records: Iterable[Record], rule: Callable[[int], str]) -> list[str]
 
 
 def timed(at: float, text: str) -> str:
-    """Return a line with its time, `at` seconds after the start."""
+    """Return a line that begins with its time, in seconds since the start."""
     return f"{at:8.3f} s  {one_line(text)}"
 
 

@@ -1,4 +1,4 @@
-"""Record one exchange in the journal, from its request to its end, without secrets."""
+"""Record an exchange in the journal, from its request to its end, with secrets redacted."""
 
 from typing import Final, Protocol
 
@@ -31,14 +31,14 @@ class Journaled(Protocol):
 
 @define(eq=False)
 class ExchangeNotes:
-    """Records one exchange on one connection."""
+    """Writes the records of one exchange to the journal."""
 
     _owner: Journaled = field(repr=False)
     _connection: int
     _about: Exchange = field(repr=False)
     _frames: int = field(default=0, init=False)
     _begun: bytearray = field(factory=bytearray, init=False)
-    """The parts of a frame that were sent before the rest of it arrived."""
+    """What has been sent of a frame whose end has not been sent yet."""
     _ended: bool = field(default=False, init=False)
 
     def _where(self) -> tuple[int, float, int, Route, int]:
@@ -51,11 +51,11 @@ class ExchangeNotes:
         )
 
     def asked(self, request: Request, dropped: int = 0) -> None:
-        """Record a whole request; `dropped` bytes of its body were not kept."""
+        """Record a complete request; `dropped` says how many bytes of its body were not kept."""
         if dropped:
-            body = f"[dropped: {dropped} bytes without a valid token]".encode()
+            body = f"[dropped: {dropped} bytes of a request without a valid token]".encode()
         elif len(request.body) > _LONGEST_KEPT:
-            body = f"[dropped: {len(request.body)} bytes, too long for the journal]".encode()
+            body = f"[dropped: {len(request.body)} bytes, too many for the journal]".encode()
         else:
             body = redacted_body(request.body, request.header("content-type") or "")
         cursor = request.header("last-event-id")
@@ -78,7 +78,7 @@ class ExchangeNotes:
         self._owner.journal.add(ResponseStarted(*self._where(), head.status, after))
 
     def frame(self, frame: Frame) -> None:
-        """Record a frame that was sent; a part of one is kept until the rest has been sent."""
+        """Record a frame that was sent; keep a part of a frame until the rest has been sent."""
         if frame.part:
             self._begun += frame.raw
             return

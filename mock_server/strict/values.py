@@ -29,7 +29,7 @@ _SPAN: Final = re.compile("([0-9]{1,15})(-([0-9]{1,15})?)?")
 
 @frozen
 class Span:
-    """A range of counts from 1, including both ends; without an upper end if `last` is None."""
+    """A range of positive counts, including both ends; it has no upper end if `last` is None."""
 
     first: int
     last: int | None
@@ -44,7 +44,7 @@ class Span:
 
 
 def span() -> Shape[Span]:
-    """Describe a count, from 1, or a range of counts: `1`, `"2-4"`, `"3-"`."""
+    """Describe a count of at least 1, or a range of such counts: `1`, `"2-4"` or `"3-"`."""
     says = "a positive whole number or a range such as '2-4' or '3-'"
 
     def read(value: object, where: str) -> Span:
@@ -81,7 +81,7 @@ def milliseconds() -> Shape[float]:
 
 
 def hex_bytes() -> Shape[bytes]:
-    """Describe bytes in hexadecimal, because a TOML string cannot contain the byte FF."""
+    """Describe bytes as hexadecimal digits: a TOML string cannot contain every byte, such as FF."""
     says = "bytes in hexadecimal, such as 'ff00'"
 
     def read(value: object, where: str) -> bytes:
@@ -94,7 +94,7 @@ def hex_bytes() -> Shape[bytes]:
 
 
 def header_text() -> Shape[str]:
-    """Describe a string that fits into a header line: no CR, LF or NUL."""
+    """Describe a string without CR, LF or NUL, which a header line cannot contain."""
 
     def checked(found: str, where: str) -> str:
         if any(char in found for char in "\r\n\0"):
@@ -130,7 +130,7 @@ def header_fields() -> Shape[Mapping[str, str | tuple[str, ...]]]:
     ) -> Mapping[str, str | tuple[str, ...]]:
         for name in found:
             if not _TOKEN.fullmatch(name):
-                raise ScenarioError(f"{where}: {name!r} is not a header name (RFC 9110 token)")
+                raise ScenarioError(f"{where}: {name!r} is not a valid header name (RFC 9110, 5.1)")
         return found
 
     return converted(mapping(values), checked)

@@ -111,7 +111,9 @@ def test_what_is_no_exchange_has_a_line_too(record: Record, line: str) -> None:
 def test_a_connection_gets_a_line_only_if_the_server_ended_it_before_a_request() -> None:
     opened = ConnectionOpened(1, 1.0, 7)
     by_server = ConnectionClosed(2, 1.0, 7, "server", "rst")
-    assert texts(opened, by_server) == ["connection 7: ended by the server before any request"]
+    assert texts(opened, by_server) == [
+        "connection 7: ended by the server before any request arrived"
+    ]
     assert texts(opened, ConnectionClosed(2, 1.0, 7, "client", "fin")) == []
     assert len(texts(opened, asked(), answered(), ended(), by_server)) == 1
 

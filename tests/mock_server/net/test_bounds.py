@@ -41,7 +41,7 @@ def bodies(mock: MockServer) -> list[bytes]:
 
 async def test_a_long_body_without_a_valid_token_is_not_kept() -> None:
     body = b'{"x":"' + b"y" * 900_000 + b'"}'
-    note = b"[dropped: %d bytes without a valid token]" % len(body)
+    note = b"[dropped: %d bytes of a request without a valid token]" % len(body)
     scenario = scenario_from_dict({"backend": {"token": "right"}})
     async with MockServer(scenario) as mock:
         for headers in (NO_TOKEN, {"Authorization": "Bearer wrong"}):

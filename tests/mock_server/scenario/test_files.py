@@ -119,7 +119,7 @@ MISTAKES: list[tuple[object, str]] = [
     ({"redirect": "/x", "status": 200}, "a redirect needs a 3xx status"),
     ({"framing": "close", "end": "bad_chunk"}, "needs chunks"),
     ({"headers": {"X": "a\r\nb"}}, "CR, LF or NUL"),
-    ({"headers": {"X\r\nY": "a"}}, "is not a header name"),
+    ({"headers": {"X\r\nY": "a"}}, "is not a valid header name"),
     ({"headers_twice": ["X Y"]}, "is not the name of a header field"),
     ({"stall": {"ms": 86_000_000}}, "limits.stall_ms allows at most 600 s"),
     ({"extra": "x", "end": "rst"}, "extra bytes can follow eof or fin"),
