@@ -57,7 +57,7 @@ class Request:
         return next((value for key, value in self.headers if key == name), None)
 
     def uncompressed(self) -> "Request":
-        """Return the request without Accept-Encoding, because rules cannot read compressed frames."""
+        """Return the request without Accept-Encoding, so that the response's frames can be read."""
         return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
 
 
@@ -74,7 +74,7 @@ def bearer_of(request: Request) -> str:
 
 
 def has_credentials(request: Request) -> bool:
-    """Return whether a request has an Authorization header, whose value a proxy cannot check."""
+    """Return whether a request has an Authorization header; a proxy cannot check its value."""
     return request.header("authorization") is not None
 
 
@@ -128,7 +128,7 @@ def _origin_form(method: str, rest: str) -> str:
 def unanswerable(
     method: str, target: str, targets: Targets = Targets.ANY
 ) -> tuple[int, str] | None:
-    """Return the status and the reason for refusing a malformed target, or None.
+    """Return the status and the reason for refusing a malformed target, or None if it is valid.
 
     A target is a path, a URL as clients send it to a proxy, or `OPTIONS *` (RFC 9112, 3.2).
     """
@@ -139,17 +139,17 @@ def unanswerable(
     if _ABSOLUTE.match(target):
         if targets is Targets.ANY:
             return None
-        return HTTPStatus.BAD_REQUEST, "the target must be a path or OPTIONS *"
-    return HTTPStatus.BAD_REQUEST, "the target must be a path, an http:// URL or OPTIONS *"
+        return HTTPStatus.BAD_REQUEST, "the target must be a path, or * for OPTIONS"
+    return HTTPStatus.BAD_REQUEST, "the target must be a path, an http:// URL, or * for OPTIONS"
 
 
 def wire_text(text: str) -> str:
-    """Return the text that results from decoding the UTF-8 bytes of a header as Latin-1."""
+    """Return a header's text as it looks when its UTF-8 bytes are decoded as Latin-1."""
     return text.encode().decode("latin-1")
 
 
 def header_matches(wanted: str, found: Sequence[str]) -> bool:
-    """Return whether the values of a header match `wanted`: a value, `*` for any, `!` for none."""
+    """Return whether a header's values match `wanted`: a value, `*` for any, `!` for no header."""
     if wanted == "!":
         return not found
     return bool(found) if wanted == "*" else wire_text(wanted) in found

@@ -31,7 +31,7 @@ from arkor_proto.transports._http import (
 from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason
 
 Carry: TypeAlias = Callable[["Exchange"], Awaitable[None]]
-"""Reads the reports of an exchange, until the last one or until no more are needed."""
+"""Reads the reports of an exchange up to the last one, or stops when it needs no more of them."""
 
 _READ_SIZE: Final = 64 * 2**10
 _MAX_IDLE: Final = 4
@@ -45,7 +45,7 @@ class Connection:
     stream: ByteStream
     http: h11.Connection = field(factory=new_connection)
     owner: int = field(factory=os.getpid)
-    """The id of the process that opened the connection; no other process may use it."""
+    """The id of the process that opened the connection; only that process may use the connection."""
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`, or raise TransportError."""
@@ -56,12 +56,12 @@ class Connection:
             raise TransportError(reason(error)) from error
 
     async def abort(self) -> None:
-        """Close the connection immediately, even while another task reads from it."""
+        """Close the connection immediately, even while another task is reading from it."""
         below = self.stream.transport_stream if isinstance(self.stream, TLSStream) else self.stream
         await anyio.aclose_forcefully(below)
 
     async def read(self) -> bytes:
-        """Return the bytes that are available, at least one, or b"" at the end."""
+        """Wait for data and return it, or return b"" once the peer has closed its side."""
         check_owner(self.owner)
         try:
             return await self.stream.receive(_READ_SIZE)
@@ -73,7 +73,7 @@ class Connection:
 
 @define
 class Exchange:
-    """One exchange, starting at the head of its response."""
+    """One exchange, whose reports are read one at a time, starting with the head of the response."""
 
     _conversation: Conversation
     _connection: Connection | None
@@ -81,11 +81,11 @@ class Exchange:
 
     @property
     def unauthorized(self) -> bool:
-        """Whether the response is a 401. This is valid only before the first `next_report`."""
+        """Whether the response is a 401; meaningful only before the first call to `next_report`."""
         return is_unauthorized(self._reports)
 
     async def next_report(self) -> Report | None:
-        """Return the next report, or None after the last. Cancelling this loses no data."""
+        """Return the next report, or None after the last. Cancelling the call loses no data."""
         while not self._reports:
             if self._conversation.over or self._connection is None:
                 return None
@@ -95,10 +95,10 @@ class Exchange:
 
 @define
 class Connector:
-    """Runs exchanges with one address and keeps a few connections for reuse.
+    """Runs exchanges with one address and keeps a few idle connections open for reuse.
 
-    `provider`, if any, is called for a token before each request. `refreshes` says whether a
-    request that gets a 401 is repeated once, with a new token.
+    `provider`, if there is one, is called for a token before each request. `refreshes` says whether
+    a request that gets a 401 is repeated once, with a new token.
     """
 
     address: Address
@@ -110,7 +110,7 @@ class Connector:
     _closed: bool = field(init=False, default=False)
 
     async def aclose(self) -> None:
-        """Close the idle connections, and keep no more connections open for reuse."""
+        """Close the idle connections; from now on, keep none open for reuse."""
         self._closed = True
         self._disown()
         while self._idle:
@@ -127,8 +127,9 @@ class Connector:
     ) -> bool:
         """Send `request` and let `carry` read the reports; a failure is reported as `Broken`.
 
-        `hide` is called with each token before it is sent. `reuse` allows an idle connection; use
-        it only for requests that may be sent twice. Return whether an idle connection was used.
+        `hide` is called with each token before it is sent. `reuse` allows the use of an idle
+        connection; set it only for requests that may be sent twice. Return whether an idle
+        connection was used.
         """
         provider, refused = self.provider, False
         if provider is None:
@@ -221,9 +222,9 @@ class Connector:
         raise TimeoutError(f"no connection within {self.timeouts.connect} seconds")
 
     def _disown(self) -> None:
-        """Set aside the connections inherited from the parent process by a fork.
+        """Set aside the connections that this process inherited when it was forked.
 
-        They are not even closed: their event loop shares its selector with the parent.
+        Do not even close them: their event loop shares its selector with the parent process.
         """
         mine = os.getpid()
         self._inherited += [each for each in self._idle if each.owner != mine]

@@ -44,12 +44,12 @@ _MILLISECONDS: Final = number(0, 2**53)
 
 @frozen(kw_only=True)
 class Operate:
-    """Ask the driver to perform an operation, and wait for its answer unless it is detached."""
+    """Ask the driver to perform an operation, and wait for its answer unless `detached` is set."""
 
     verb: Verb = needed(choice(Verb), "the operation", name="do")
     name: str = word(
         text(),
-        "the name of the operation [default: the verb, numbered from its second use on]",
+        "the name of the operation [default: the value of do, numbered if it is used again: wait#2]",
         default="",
     )
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -63,23 +63,23 @@ class Operate:
 
 @frozen(kw_only=True)
 class Await:
-    """Wait for the answer of a detached operation."""
+    """Wait for the driver's answer to a detached operation."""
 
     operation: str = needed(text(), "the operation", name="of")
 
 
 @frozen(kw_only=True)
 class Until:
-    """Wait for events of the trace."""
+    """Wait until these events are in the trace."""
 
     events: tuple[str, ...] = needed(_EVENTS, "the events", name="event")
 
 
 @frozen(kw_only=True)
 class Elapse:
-    """Advance virtual time by ending idle sleeps: `ms` in total, or less if `until` comes first."""
+    """End idle sleeps until `ms` of virtual time have passed or the event `until` occurs."""
 
-    ms: float = needed(_MILLISECONDS, "how much time passes")
+    ms: float = needed(_MILLISECONDS, "how many milliseconds pass")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
     until: str | None = word(EVENT, "stop early if this event occurs", default=None)
 
@@ -88,13 +88,13 @@ class Elapse:
 class Advance:
     """Advance the clock by `ms`, and end only the sleeps that expire in that time."""
 
-    ms: float = needed(_MILLISECONDS, "how much time passes")
+    ms: float = needed(_MILLISECONDS, "how many milliseconds pass")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
 
 
 @frozen(kw_only=True)
 class Wake:
-    """End a held back-off sleep."""
+    """End a back-off sleep that the case's `hold` keeps from ending by itself."""
 
     sleep: str = needed(EVENT, "the sleep")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -102,7 +102,7 @@ class Wake:
 
 @frozen(kw_only=True)
 class Push:
-    """Append an event to the job's log; the backend also sends it to the job's live streams."""
+    """Append events to the job's log; the backend also sends them on the job's live streams."""
 
     frames: tuple[ScriptedFrame, ...] = needed(FRAMES, "the frames")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -110,7 +110,7 @@ class Push:
 
 @frozen(kw_only=True)
 class OpenGate:
-    """Open a gate of the scenario."""
+    """Open one of the scenario's gates, so that whatever is waiting at it continues."""
 
     gate: str = needed(text(), "the gate")
     after: tuple[str, ...] = word(_EVENTS, "wait for these events first", default=())
@@ -144,7 +144,7 @@ class Case:
     expect: tuple[Expectation, ...]
     source: Mapping[str, Json]
     premise: tuple[Premise, ...] = ()
-    """What the client must have done before the case can judge its rules."""
+    """What the client must have done for the case's rules to be judged."""
     applies: tuple[RequestShape, ...] = ()
     """What the client's requests must look like for the case to apply to the client."""
     since: str = "1"
@@ -154,12 +154,12 @@ class Case:
 
     @property
     def family(self) -> str:
-        """The first part of the id."""
+        """The part of the id before the first dot."""
         return self.id.partition(".")[0]
 
     @property
     def template(self) -> str:
-        """The id without its table row; all cases of a template share it."""
+        """The id without the table row in brackets; all cases of a template share it."""
         return template_of(self.id)
 
     @property
@@ -169,5 +169,5 @@ class Case:
 
 
 def template_of(identifier: str) -> str:
-    """Return the template of a case id."""
+    """Return the name of a case's template: the case's id without the table row in brackets."""
     return identifier.partition("[")[0]

@@ -1,4 +1,4 @@
-"""The interface of expectations, their mismatches, and the comparison of plain data."""
+"""Define what an expectation is and how a trace can differ from one, and compare plain data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -23,7 +23,7 @@ class Assertion(Protocol):
 
     @property
     def word(self) -> str:
-        """The name of the expectation, as in a case: `sleeps`, `result.wait`."""
+        """The name of the expectation as it is written in a case, such as `sleeps` or `result.wait`."""
         ...
 
     @property
@@ -32,7 +32,7 @@ class Assertion(Protocol):
         ...
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Return the first difference from the expectation in `trace`, or None."""
+        """Return how `trace` first differs from the expectation, or None if it does not."""
         ...
 
 

@@ -1,11 +1,12 @@
-"""Write the page of evidence: the promises, the commands that prove them, and their figures.
+"""Write the evidence page: the promises, the commands that prove them, and the figures they print.
 
 `spec/evidence.toml` declares the promises. `python -m conformance.generate.evidence NAME …` runs
 the commands with these names in this checkout, reads the figures from their output, and stores them
 in `spec/evidence.json` with the date and the machine; `all` runs every command. `--from FILE` reads
-the output of an earlier run. Without a name, the command only rewrites `spec/evidence.md`.
+the output of an earlier run. Without a NAME, no command is run; only `spec/evidence.md` is
+rewritten.
 
-Exit status 1: a command failed, or its output does not contain its figures.
+The exit status is 1 if a command fails or if a figure is missing from its output.
 """
 
 import argparse
@@ -57,7 +58,7 @@ Figures = Mapping[str, str]
 
 @frozen
 class Goal:
-    """A condition on a figure: a comparison with a number or another figure of the same promise."""
+    """A condition that compares a figure with a number or another figure of the same promise."""
 
     name: str
     sign: str
@@ -65,14 +66,14 @@ class Goal:
 
     @classmethod
     def read(cls, text: str, where: str) -> "Goal":
-        """Read `seconds ≤ 20` or `caught = mutants`, or raise ReadingError."""
+        """Read a goal, such as `seconds ≤ 20` or `caught = mutants`, or raise ReadingError."""
         found = _GOAL.fullmatch(text)
         if found is None:
-            raise ReadingError(where, f"{text!r} is not a goal such as 'seconds ≤ 20'")
+            raise ReadingError(where, f"{text!r} is not a goal; write, for example, 'seconds ≤ 20'")
         return cls(*found.groups())
 
     def is_met(self, figures: Figures) -> bool:
-        """Return whether the figures meet the goal; raise KeyError if one is missing."""
+        """Return whether the figures meet the goal; raise KeyError if a figure is missing."""
         limit = self.limit if self.limit[0].isdigit() else figures[self.limit]
         return _COMPARED[self.sign](_number(figures[self.name]), _number(limit))
 
@@ -82,7 +83,7 @@ class Goal:
 
 @frozen
 class Promise:
-    """One claim of the project, and the pattern that finds its figures."""
+    """One claim of the project, and the pattern that finds its figures in a command's output."""
 
     name: str
     text: str
@@ -105,7 +106,9 @@ class Promise:
         )
         used = {each.name for each in promise.goals} | set(re.findall(r"{(\w+)}", promise.figure))
         if unknown := used - set(read.groupindex):
-            raise ReadingError(table.where, f"'read' has no group {', '.join(sorted(unknown))}")
+            raise ReadingError(
+                table.where, f"'read' has no group named {' or '.join(sorted(unknown))}"
+            )
         return promise
 
     def open_goals(self, figures: Figures) -> list[Goal]:
@@ -115,7 +118,7 @@ class Promise:
 
 @frozen
 class Command:
-    """One command: its text, what it needs installed, and what CI runs instead."""
+    """One command: its command line, what must be installed for it, and what CI runs instead."""
 
     name: str
     section: str
@@ -141,7 +144,7 @@ class Command:
 
 @frozen
 class Measurement:
-    """The figures that a command printed, by promise, with the date and the machine."""
+    """The figures that a command printed for each promise, with the date and the machine."""
 
     run: str
     date: str
@@ -169,18 +172,18 @@ def declared(path: Path = DECLARED) -> Sequence[Command]:
 
 
 def measured(path: Path = MEASURED) -> dict[str, Measurement]:
-    """Read the measurements by command name, or raise ReadingError."""
+    """Return the measurements by the names of their commands, or raise ReadingError."""
     file = Table.of(path.name, parse_json(path.read_bytes()))
     return {name: Measurement.of(file.table(name)) for name in file.values}
 
 
 def measure(command: Command, printed: str, seconds: float, machine: str) -> Measurement:
-    """Read the figures from the output of a command; raise ReadingError if one is missing."""
+    """Read the figures from the output of a command; raise ReadingError if a figure is missing."""
     figures: dict[str, Figures] = {}
     for promise in command.promises:
         found = promise.read.search(printed)
         if found is None:
-            problem = f"{promise.read.pattern!r} was not found in the command's output"
+            problem = f"nothing in the command's output matches {promise.read.pattern!r}"
             raise ReadingError(f"{command.name}: {promise.name}", problem)
         figures[promise.name] = found.groupdict("")
     date = datetime.now(UTC).date().isoformat()
@@ -245,7 +248,7 @@ def _commands(file: Table) -> Sequence[Command]:
         *([promise.name for promise in each.promises] for each in commands),
     ):
         if len(set(names)) != len(names):
-            raise ReadingError(file.where, f"a name occurs twice in {', '.join(names)}")
+            raise ReadingError(file.where, f"a name occurs twice in this list: {', '.join(names)}")
     return commands
 
 
@@ -262,18 +265,18 @@ def _duration(seconds: float) -> str:
 
 
 def _machine() -> str:
-    """Describe this machine: its cores, its system and its Python."""
+    """Describe this machine: the number of cores, the operating system and the Python version."""
     system = f"{platform.system()} ({platform.machine()}), Python {platform.python_version()}"
     return f"{os.cpu_count()} cores, {system}"
 
 
 def _load() -> str:
-    """Return the machine's load in the last minute as text; empty if it is unknown."""
+    """Return the average load of the last minute as text, or an empty string if it is unknown."""
     return f", at load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
 
 
 def _output(command: Command) -> tuple[str, float]:
-    """Run a command; return its output and duration in seconds, or raise ReadingError."""
+    """Run a command; return its output and how many seconds it took, or raise ReadingError."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     env = {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
     began = time.monotonic()
@@ -319,17 +322,21 @@ class _Options(argparse.Namespace):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the commands named in the arguments, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m conformance.generate.evidence")
-    parser.add_argument("name", nargs="*", help="a command in spec/evidence.toml, or all")
-    instead = "a file with the command's output, to be read instead of running the command"
+    parser.add_argument(
+        "name", nargs="*", help="the name of a command in spec/evidence.toml, or all"
+    )
+    instead = "read the command's output from this file instead of running the command"
     parser.add_argument("--from", dest="printed", type=Path, help=instead)
-    parser.add_argument("--seconds", type=float, help="with --from: how many seconds it took")
+    parser.add_argument(
+        "--seconds", type=float, help="with --from: how many seconds the command took"
+    )
     options = parser.parse_args(arguments, _Options())
     commands = {each.name: each for each in declared()}
     names = list(commands) if options.name == ["all"] else options.name
     if unknown := [each for each in names if each not in commands]:
         parser.error(f"no command {unknown[0]!r}; use one of {', '.join(commands)}")
     if options.printed is not None and (options.seconds is None or len(names) != 1):
-        parser.error("--from needs --seconds and one name")
+        parser.error("--from needs --seconds and exactly one name")
     found = {name: each for name, each in _known().items() if name in commands}
     failed = False
     for name in names:
@@ -351,7 +358,7 @@ def _known() -> dict[str, Measurement]:
 
 
 def _taken(command: Command, printed: Path | None, seconds: float) -> Measurement:
-    """Run a command or read its earlier output; return the figures, or raise ReadingError."""
+    """Run a command or read its output from a file; return the figures, or raise ReadingError."""
     if printed is not None:
         return measure(command, printed.read_text(encoding="utf-8"), seconds, _machine())
     machine = _machine() + _load()  # before the command adds load

@@ -1,8 +1,8 @@
 """Simulate a fleet: many real sessions that lose their streams at the same time and reconnect.
 
 Each client is a session of the library, with its own parser, budget and timers. The clients share
-what does not change: the configuration, the policy, the profile, and one random source. As a
-result, a client takes about 6 KB, and 100,000 fit into 620 MB. Connecting takes no time.
+the configuration, the policy, the profile, and one random source, so a client takes only about 6 KB
+and 100,000 fit into 620 MB. In the simulation, connecting takes no time.
 """
 
 import time
@@ -46,7 +46,7 @@ TENTH: Final = 0.1
 _RAMP: Final = 5
 """The number of attempts after which a client's delays have reached their maximum."""
 MOST_ATTEMPTS: Final = 50_000_000
-"""A fleet with more attempts than this would take hours to simulate."""
+"""The limit on a fleet's expected attempts; more of them would take hours to simulate."""
 
 
 @frozen(kw_only=True)
@@ -55,9 +55,9 @@ class Outage:
 
     clients: int = 10_000
     seconds: float = 30.0
-    """The length of the outage, in seconds; if it is 0, only the streams break."""
+    """The length of the outage in seconds; at 0, the streams break but the backend stays up."""
     capacity: float | None = None
-    """The number of connections accepted per second after the outage; None accepts them all."""
+    """The number of connections accepted per second after the outage; None means no limit."""
     strategy: str = Jitter.FULL.value
     initial_delay: float = 1.0
     max_delay: float = 60.0
@@ -68,8 +68,8 @@ class Outage:
     def expected_attempts(self) -> float:
         """Return roughly how many attempts the fleet will make before all clients are back.
 
-        Delays soon reach their maximum, which jitter halves on average. Without jitter, all clients
-        try at the same moments, and each time only one second's capacity is accepted.
+        Delays soon reach their maximum; with jitter, they average half of it. Without jitter, all
+        clients try at the same moments, and each time only as many are accepted as in one second.
         """
         seconds_of_recovery = 0.0 if self.capacity is None else self.clients / self.capacity
         if self.strategy == Jitter.NONE.value:
@@ -91,19 +91,20 @@ class FleetResult:
     tries: Counter[int] = field(factory=Counter[int])
     """The number of attempts to connect in each tenth of a second."""
     first: Counter[int] = field(factory=Counter[int])
-    """The number of first attempts of clients in each tenth of a second."""
+    """The number of clients whose first attempt falls in each tenth of a second."""
     back: list[float] = field(factory=list[float])
-    """The times at which clients reconnected, in seconds since the streams broke, in order."""
+    """When each client reconnected, in seconds after the streams broke; in ascending order."""
     attempts: int = 0
     during: int = 0
-    """The number of attempts while the backend was down."""
+    """The number of attempts made while the backend was down."""
     wasted: int = 0
     """The number of attempts that were refused although the backend was up."""
     seconds: float = 0.0
 
     def peak(self, window: float, since: float = 0.0) -> int:
-        """Return the maximum number of attempts in any `window` after `since`, both in seconds.
+        """Return the largest number of attempts in any period of `window` seconds.
 
+        Only periods that start at `since` or later count, in seconds after the streams broke.
         `window` must be a multiple of 0.1.
         """
         width = max(1, round(window / TENTH))
@@ -115,7 +116,7 @@ class FleetResult:
 
     @property
     def first_peak(self) -> float:
-        """The highest rate of first attempts, per second, measured over a tenth of a second."""
+        """The highest rate of first attempts in any tenth of a second, in attempts per second."""
         return max(self.first.values()) / TENTH
 
     @property
@@ -125,17 +126,17 @@ class FleetResult:
 
     @property
     def nearly_all_back(self) -> float:
-        """The seconds from the loss of the streams until 99 % of the clients had reconnected."""
+        """How many seconds after the streams broke 99 % of the clients had reconnected."""
         return self.back[max(0, round(len(self.back) * _BACK) - 1)]
 
     @property
     def back_after(self) -> float:
-        """The seconds from the end of the outage until 99 % of the clients had reconnected."""
+        """How many seconds after the end of the outage 99 % of the clients had reconnected."""
         return self.nearly_all_back - self.outage.seconds
 
 
 def lived(outage: Outage, on_client: Callable[[], None] = lambda: None) -> FleetResult:
-    """Simulate a fleet through an outage; `on_client` is called for each client that reconnects."""
+    """Simulate a fleet's outage and recovery; call `on_client` each time a client reconnects."""
     began = time.monotonic()
     fleet = _Fleet(outage, on_client)
     result = fleet.live()
@@ -210,7 +211,7 @@ class _Fleet:
 
 
 def _connect(session: Session) -> int:
-    """Open a client's stream and send an event, which resets its budget; return the exchange."""
+    """Open a client's stream and receive an event, which resets the budget; return the exchange."""
     session.handle(Follow(), 0.0)
     exchange, _ = _next(session)
     assert exchange is not None
@@ -221,7 +222,7 @@ def _connect(session: Session) -> int:
 
 
 def _next(session: Session) -> tuple[int | None, float]:
-    """Return the exchange that a session opens next, or None, and the time until which it waits."""
+    """Let a session act until it waits; return the exchange it opened, if any, and the wait's end."""
     exchange = None
     while True:
         output = session.poll()
@@ -239,10 +240,10 @@ def _next(session: Session) -> tuple[int | None, float]:
 
 
 def peak_rate(outage: Outage) -> float:
-    """Return the expected peak rate after a break, clients / window, in attempts per second.
+    """Return the expected peak rate after all streams break, in attempts per second.
 
-    The window is the range of the first delay in seconds. Without jitter, the rate is infinite,
-    because all clients reconnect at the same time.
+    It is the number of clients divided by the width, in seconds, of the range from which the first
+    delay is drawn. Without jitter, it is infinite, because all clients reconnect at the same time.
     """
     base = outage.initial_delay
     window = {

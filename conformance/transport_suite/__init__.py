@@ -6,7 +6,7 @@
     def test_my_transport(check: Check) -> None:
         check.run(open_my_client)
 
-The names below are supported; everything else in this package is private.
+Only the names in `__all__` are public; everything else in this package is private.
 """
 
 from conformance.transport_suite.adapter import AsyncClient, Client, InEventLoop, Open, Setup

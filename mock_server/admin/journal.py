@@ -24,7 +24,7 @@ from mock_server.sse import Frame
 from mock_server.strict.json import compact
 
 LONGEST_WAIT: Final = 60.0
-"""The longest time that one request can wait for a record, in seconds."""
+"""The longest time, in seconds, that one request can wait for a record."""
 _MOST_POLLS: Final = 400
 _AT_ONCE: Final = 128
 _PIECE: Final = 1 << 18
@@ -33,13 +33,13 @@ _KINDS: Final = {"json": "application/json", "jsonl": "application/jsonl"}
 
 @define
 class Polls:
-    """Counts the requests that are waiting for a record, across all servers of a process."""
+    """Counts the requests that are waiting for a record, across all servers in a process."""
 
     waiting: int = field(default=0, init=False)
 
     @contextmanager
     def one_more(self) -> Generator[None, None, None]:
-        """Count one request while it waits; raise Refusal (503) if there are too many."""
+        """Count a request while it waits; raise Refusal (503) if too many are waiting already."""
         if self.waiting >= _MOST_POLLS:
             raise Refusal(
                 503, f"{_MOST_POLLS} requests are already waiting for records; retry later"
@@ -54,7 +54,7 @@ class Polls:
 async def journal(book: Journal, request: Request, polls: Polls, *, tail: bool) -> Reply | Answered:
     """Return the records: immediately, after waiting for a new one, or as an event stream (`tail`).
 
-    Raises Refusal for invalid parameters, or if too many requests are already waiting.
+    Raise Refusal for invalid parameters, or if too many requests are already waiting.
     """
     after = number_of(request, "after", 0)
     if tail:
@@ -85,7 +85,7 @@ def _losses(book: Journal) -> dict[str, object]:
 
 
 def _batches(book: Journal, after: int) -> Iterator[list[Record]]:
-    """Yield batches of records, up to the record that was the newest at the start."""
+    """Yield records in batches, up to the one that was the newest when the first batch was read."""
     last = book.records[-1].seq if book.records else 0
     while found := [record for record in book.after(after, _AT_ONCE) if record.seq <= last]:
         size, count = 0, 0

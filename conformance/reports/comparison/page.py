@@ -1,7 +1,7 @@
-"""Write a comparison as one HTML page that needs no network and no other file.
+"""Write a comparison as one HTML page that needs neither a network nor other files.
 
 It uses the same colours as a run's page. Everything is visible without JavaScript, which only
-chooses between light and dark.
+switches between a light and a dark theme.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class _Step:
 
 @frozen
 class _Case:
-    """The results and findings of one case on each side."""
+    """The results and findings of one case in each of the runs that are compared."""
 
     name: str
     own: list[tuple[str, list[Part]]]
@@ -50,7 +50,7 @@ class _Case:
 
 
 def page(contrast: Contrast) -> str:
-    """Return the page; all text from the runs is escaped."""
+    """Return the HTML page, in which all text from the runs is escaped."""
     rows = worth_showing(contrast)
     shown = {row.name for row in rows}
     return rendered(
@@ -74,7 +74,7 @@ def _cells(contrast: Contrast, row: Row) -> list[tuple[str, list[Part]]]:
 
 
 def _cases(contrast: Contrast, section: Section) -> list[tuple[str, list[_Case]]]:
-    """Return the cases of a section, grouped by the first rule that each of them cites."""
+    """Return the cases of a section, grouped by the first rule that each case cites."""
     shared = {row.name: row for row in contrast.cases}
 
     def case(row: Row) -> _Case:

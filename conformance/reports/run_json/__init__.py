@@ -1,1 +1,1 @@
-"""A run as plain data, `run.json`: creating, writing, checking and reading it."""
+"""Create, write, check and read `run.json`, which contains a run as plain data."""

@@ -119,16 +119,16 @@ def test_what_was_not_measured_is_said_to_be_so(tmp_path: Path) -> None:
 
 
 def test_a_figure_that_was_not_printed_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ReadingError, match=r"count: all: .* was not found"):
+    with pytest.raises(ReadingError, match=r"count: all: nothing in the command's output matches"):
         measure(one(tmp_path), "it crashed", 3.0, "a machine")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("{counted} of", "{some} of", "'read' has no group some"),
-        ("seconds ≤ 2", "time ≤ 2", "'read' has no group time"),
-        ("seconds ≤ 2", "seconds < 2", "is not a goal such as"),
+        ("{counted} of", "{some} of", "'read' has no group named some"),
+        ("seconds ≤ 2", "time ≤ 2", "'read' has no group named time"),
+        ("seconds ≤ 2", "seconds < 2", "is not a goal; write, for example"),
         ('name = "all"', "", "'name' is missing"),
     ],
 )
