@@ -308,7 +308,7 @@ class Exchange:
     def _aside(
         self, function: Callable[[], _Result], name: str, deadline: float, late: Exception
     ) -> _Result:
-        """Run a function that cannot be stopped; return its result or raise `late` at `deadline`."""
+        """Return the result of a function that cannot be stopped, or raise `late` at `deadline`."""
         answer = Future[_Result]()
 
         def run() -> None:
@@ -381,7 +381,7 @@ class Exchange:
 
 
 def start_thread(function: Callable[[], None], name: str) -> bool:
-    """Run a function in a thread; return False if none can be started, as when Python 3.12 exits."""
+    """Run a function in a thread; return False if none can start, as when Python 3.12 exits."""
     try:
         threading.Thread(target=function, name=name, daemon=True).start()
     except RuntimeError:

@@ -31,12 +31,12 @@ class Search:
         return drawn(random, self.profile, self.time.events, self.time.seconds)
 
     def world(self, number: int, faults: Faults) -> World:
-        """Return a simulated job with these faults, which do not affect its other random choices."""
+        """Return a simulated job with these faults, which leave its other random choices alone."""
         name = f"{self.seed} {number}"
         return World(faults, name, self.profile, self.time, self.sessions)
 
     def broken(self, number: int, faults: Faults) -> str:
-        """Return the promise that the job breaks if it has these faults; empty if it breaks none."""
+        """Return the promise that the job breaks under these faults; empty if it breaks none."""
         try:
             self.world(number, faults).run()
         except Violated as violated:

@@ -55,7 +55,7 @@ def _change_job(change: Callable[[Client, Mapping[str, Json]], Mapping[str, Json
 
 @breaks("ARK-STR-19", follows=("ARK-STR-4",))
 def takes_any_job_for_one_that_is_over() -> None:
-    """The client takes any job in the response to a job request as finished, whatever its status."""
+    """After a job request, the client treats the job as finished, whatever its status."""
     over = {"completed", "failed", "cancelled"}
     _change_job(lambda _, job: job if job.get("status") in over else {**job, "status": "completed"})
 

@@ -80,7 +80,7 @@ class Fault(Generic[T]):
     name: str = ""
     """The word used in a scenario file, if it differs from the attribute's name."""
     needs: Capability | None = None
-    """The capability that the fault needs; None if every program that injects faults supports it."""
+    """The capability that the fault needs; None if every fault-injecting program supports it."""
     alone: bool = True
     """Whether the word has an effect on its own."""
     per_frame: bool = False
