@@ -1,4 +1,4 @@
-"""Mutants: clients, each with one planted fault, which test whether the kit finds that fault.
+"""Mutants: clients with one planted fault each. They test whether the kit finds the fault.
 
 A mutant is the real core with one thing changed. It lists the requirements that it breaks; the
 cases that judge those requirements must catch it.

@@ -15,7 +15,7 @@ from conformance.simulate.world import JobTime, Sessions, World, real
 
 @frozen(kw_only=True)
 class Search:
-    """The options of a search, which simulates jobs under one profile, each with its own faults."""
+    """The options of a search. All its jobs use one profile, and each has its own faults."""
 
     seed: int = 0
     jobs: int = 100

@@ -1,4 +1,4 @@
-"""List all faults, each with an example rule to edit and, if the server lacks it, the reason."""
+"""List the faults, each with an example rule to edit and, if it is unavailable, the reason."""
 
 from collections.abc import Mapping
 from functools import cache
