@@ -1,11 +1,11 @@
 """The session of one trainer, which runs the state machines of `_table.py`.
 
-This module handles the create and the cancel, and is the interface to the driver; the stream is in
-`_wait.py`. The time and the source of random numbers are arguments, so recorded inputs replay bit
-for bit.
+This module handles the create and the cancel, and is the interface to the driver; `_wait.py`
+handles the stream. The time and the source of random numbers are arguments, so a recorded session
+can be replayed exactly.
 
-A driver calls `handle` with what happened, and `poll` until it returns `Idle` or `Done`; no other
-call order matters. Remote faults never raise here: they become the outcome of an operation.
+A driver calls `handle` with what happened, then `poll` until it returns `Idle` or `Done`; the order
+of calls is otherwise free. Remote faults never raise here: they become the outcome of an operation.
 """
 
 from math import inf
@@ -118,7 +118,7 @@ class SessionConfig(Value):
 class Session:
     """A trainer without I/O: it creates, follows and cancels one job.
 
-    `random` returns floats in [0, 1), which randomise the delays; without it, they are exact.
+    `random` returns floats in [0, 1) to randomise the delays; without it, the delays are exact.
     `json_loads` is a faster decoder for the data of frames. It need not be strict: the core's own
     decoder reads any text that this one refuses or may misread. Raises ValueError if the profile
     needs an idempotency key and the configuration has none, or TypeError if an argument has the
@@ -143,7 +143,7 @@ class Session:
             raise ValueError(f"profile {profile.name}: the session needs an idempotency_key")
         self._config = config
         self._key = config.idempotency_key if profile.idempotency_key else None
-        self._refusal: Exception = LocalProtocolError("no create has failed")
+        self._refusal: Exception = LocalProtocolError("the create has not failed")
         attached = TrainingJob(id=config.job) if isinstance(config.job, str) else None
         self._machines = Machines(Job.UNSUBMITTED if attached is None else Job.ACCEPTED)
         self._outbox = Outbox(config.bounds, Hider.of(config.secrets))
@@ -161,31 +161,31 @@ class Session:
 
     @property
     def job(self) -> TrainingJob | None:
-        """The last known state of the job; None while a new job has not been accepted."""
+        """The last known state of the job; None if the job is new and has not been accepted yet."""
         return self._wait.job
 
     @property
     def last_event_id(self) -> str:
-        """The cursor: the last event id as of the last frame taken from the stream; "" if none."""
+        """The cursor after the last frame taken from the stream: an event id, or "" if none."""
         return self._wait.last_event_id
 
     @property
     def job_state(self) -> Job:
-        """Whether the job is unsubmitted, is being created, or was accepted by the backend."""
+        """Whether the job is unsubmitted, being created, or accepted by the backend."""
         return self._machines.job
 
     @property
     def stream_state(self) -> Stream:
-        """The state of the wait."""
+        """The state of the operation that follows the stream."""
         return self._machines.stream
 
     @property
     def stop_state(self) -> Stop:
-        """The state of the cancel."""
+        """The state of the operation that cancels the job."""
         return self._machines.stop
 
     def hide(self, secret: str) -> None:
-        """Remove `secret` from what the backend echoes, as is done with the endpoint's token.
+        """From now on, remove `secret` from what the backend echoes, as with the endpoint's token.
 
         This is for tokens renewed during the session. Only the eight most recent are removed.
         """
@@ -215,7 +215,7 @@ class Session:
         before = self._wait.now
         if not before <= now < inf or now == -inf:
             raise LocalProtocolError(
-                f"now: {now!r} is before {before!r}; time must not go backwards"
+                f"now: {now!r} is not finite, or is before {before!r}; time must not go backwards"
             )
         self._wait.go_to(now)
         try:

@@ -1,4 +1,4 @@
-"""Turns any value into one line of readable text that is safe to display.
+"""Turn any value into one line of readable text that is safe to display.
 
 A value from an application or a backend may have no text (an exception whose `__str__` raises),
 far too much text (an error page), or text that forges log lines or controls a terminal (CWE-117).
@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Final
 
 MAX_LINE: Final = 500
-"""The maximum number of characters of untrusted text in one log line."""
+"""The maximum length of an untrusted text in a log line, in characters."""
 
 
 def words(value: object) -> str:
-    """Return `str(value)`, or the name of its type if that raises."""
+    """Return `str(value)` or, if that raises, a placeholder that names the value's type."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - showing an error must not raise another
@@ -42,7 +42,7 @@ def one_line(text: object, limit: int = MAX_LINE) -> str:
 
 
 def upgrade_words(current: str | None, supported: str | None, upgrade: str | None) -> str:
-    """Return what a 426 response says, in one line; a value that the response lacks is None."""
+    """Return what a 426 response says, in one line; pass None for each value that it lacks."""
     parts = (("version ", current, " is not supported"), ("supported: ", supported, ""))
     said = [before + one_line(text) + after for before, text, after in parts if text]
     said += [one_line(upgrade)] if upgrade else []
@@ -50,7 +50,7 @@ def upgrade_words(current: str | None, supported: str | None, upgrade: str | Non
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a suggestion: the known word that was probably meant, or a list of all of them."""
+    """Return a suggestion: the known word that was probably meant, or a list of all known words."""
     from difflib import get_close_matches  # noqa: PLC0415 - needed only after a mistake
 
     names = tuple(known)

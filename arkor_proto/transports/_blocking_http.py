@@ -45,7 +45,7 @@ _Result = TypeVar("_Result")
 
 @define(eq=False)
 class Connector:
-    """State shared by a client's exchanges: an address, time limits, a few idle connections.
+    """What a client's exchanges share: an address, time limits and a few idle connections.
 
     `provider`, if any, is called for a token before each request. `refreshes` says whether a
     request is sent again with a new token after a 401. Several threads may use one instance.
@@ -57,14 +57,14 @@ class Connector:
     provider: Callable[[], object] | None = None
     refreshes: bool = False
     busy: set[Callable[[], None]] = field(init=False, factory=set[Callable[[], None]])
-    """Functions that end the operations in progress."""
+    """A function for each operation in progress, which ends that operation."""
     closed: bool = field(init=False, default=False)
     _owner: int = field(init=False, factory=os.getpid)
     _idle: list[_Connection] = field(init=False, factory=list[_Connection])
 
     @property
     def forked(self) -> bool:
-        """Whether this process was forked during a wait, so that a lock may never be released."""
+        """Whether this process was forked with the client in use: a lock may be held for ever."""
         pid = os.getpid()
         if self._owner != pid and not self.busy:
             self._close_idle()  # nothing was in progress, so the child can use the client
@@ -72,7 +72,7 @@ class Connector:
         return self._owner != pid
 
     def check_usable(self) -> None:
-        """Raise RuntimeError if the client was closed, or was waiting when this process forked."""
+        """Raise RuntimeError if the client was closed, or was in use when the process forked."""
         if self.closed or self.forked:
             raise RuntimeError(CLOSED if self.closed else FORKED)
 
@@ -111,7 +111,7 @@ class Connector:
 
 @define(eq=False)
 class Exchange:
-    """One request and its response: `wait`, then `read`, until it is over; finally `close` it.
+    """One request and its response: call `wait` and `read` in turn until `over`, then `close`.
 
     `reuse` says whether an idle connection may be used (only for a request that may be sent twice)
     and, once the request has been sent, whether one was.
@@ -122,9 +122,9 @@ class Exchange:
     request: Request
     reuse: bool = False
     bell: Bell = field(init=False, factory=Bell)
-    """Wakes the thread of this exchange when it is not waiting for a socket."""
+    """Wakes this exchange's thread if it is waiting for something other than a socket."""
     threadless: bool = field(init=False, default=False)
-    """Whether no thread could be started for this exchange."""
+    """Whether starting a thread for this exchange failed."""
     _tokens: list[str] = field(init=False, factory=list[str])
     _conversation: Conversation = field(
         init=False,
@@ -132,7 +132,7 @@ class Exchange:
     )
     _socket: socket.socket | None = field(init=False, default=None)
     _guard: threading.Lock = field(init=False, factory=threading.Lock)
-    """Held while closing or shutting down the socket, because its descriptor may be reused."""
+    """Prevents `stop` from shutting down a socket that `close` has closed or handed back."""
     _stopped: bool = field(init=False, default=False)
     _first: list[Report] = field(init=False, factory=list[Report])
     _limit: float = field(init=False, default=math.inf)
@@ -149,7 +149,7 @@ class Exchange:
         return answered and held is not None and _tcp.is_ready(held, EVENT_READ)
 
     def wait(self, limit: float) -> bool:
-        """Wait until there is something to read; return False at `limit`.
+        """Wait until there is something to read; return False if `limit` comes first.
 
         The first call also connects, sends the request and waits for the head of the response.
         """
@@ -169,7 +169,7 @@ class Exchange:
         return first or self._receive()
 
     def tell_tokens(self, hide: Callable[[str], None]) -> None:
-        """Call `hide` with each token that was sent, before the response is read."""
+        """Call `hide` with each token that was sent; to be used before the response is read."""
         while self._tokens:
             hide(self._tokens.pop(0))
 
@@ -201,7 +201,7 @@ class Exchange:
         return reports
 
     def _ask(self) -> list[Report]:
-        """Send the request, with the provider's token if any, and return the first reports."""
+        """Send the request, with a token if there is a provider, and return the first reports."""
         if self.connector.provider is not None:
             try:
                 token = self._token(self.connector.provider)
@@ -230,7 +230,7 @@ class Exchange:
         return checked_token(returned)
 
     def _head(self) -> list[Report]:
-        """Send the request; return the first reports, which may arrive before it is fully sent."""
+        """Send the request; return the first reports, perhaps before the whole request is sent."""
         clock, limit = self.connector.clock, self.connector.timeouts.head
         deadline = clock.time() + limit
         left = memoryview(self._conversation.opening())
@@ -274,7 +274,7 @@ class Exchange:
         return self._socket
 
     def _connect(self) -> None:
-        """Connect to the first address that accepts; each gets an equal share of the time."""
+        """Connect to the first reachable address; each gets an equal share of the time."""
         address, clock = self.connector.address, self.connector.clock
         deadline = clock.time() + self.connector.timeouts.connect
         failures: list[Exception] = []
@@ -308,7 +308,7 @@ class Exchange:
     def _aside(
         self, function: Callable[[], _Result], name: str, deadline: float, late: Exception
     ) -> _Result:
-        """Return the result of a function that cannot be stopped; raise `late` at `deadline`."""
+        """Return the result of a function that cannot be stopped, or raise `late` at `deadline`."""
         answer = Future[_Result]()
 
         def run() -> None:
@@ -367,7 +367,7 @@ class Exchange:
             raise ConnectionAbortedError("it was stopped")
 
     def _need(self, in_time: bool) -> None:  # noqa: FBT001 - the result of a wait
-        """Raise OSError if the exchange was stopped or the wait did not end in time."""
+        """Raise OSError if the exchange was stopped or the wait timed out."""
         self._check_running()
         if not in_time:
             raise self._too_late
@@ -381,7 +381,7 @@ class Exchange:
 
 
 def start_thread(function: Callable[[], None], name: str) -> bool:
-    """Run a function in a thread; return False if none can be started, as when 3.12 exits."""
+    """Run a function in a thread; return False if none can start, as when Python 3.12 exits."""
     try:
         threading.Thread(target=function, name=name, daemon=True).start()
     except RuntimeError:

@@ -1,9 +1,9 @@
 """The attached form of a case, for clients that follow jobs but do not create them.
 
-In this form, the backend has the job from the start and the client is opened with its id. The form
-keeps what the case expects of the stream, the cursor, the delays, the budget, the callbacks and the
-results, and drops what it expects of the create. A case has no attached form if it judges the
-create, or if its backend treats the create in a special way.
+In this form, the backend has the job from the start, and the client is opened with the job's id.
+The expectations about the stream, the cursor, the delays, the budget, the callbacks and the results
+are kept; those about the create are dropped. A case has no attached form if it judges only the
+create or depends on it, as when the backend treats the create in a special way.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,11 +30,11 @@ _BEFOREHAND: Final = frozenset(
     {"create#1.requested", "create#1.responded", "create#1.ended", "start.called"}
     | {"start.settled", "start.resolved"}
 )
-"""Events that happen before the client of an attached case is opened."""
+"""Events that an attached case treats as past when the client is opened."""
 
 
 class NeedsCreate(Exception):
-    """A case has no attached form; the message gives the reason."""
+    """Raised for a case that has no attached form; the message gives the reason."""
 
 
 def attached(case: Case) -> Case:
@@ -70,7 +70,7 @@ def is_attachable(case: Case) -> bool:
 
 
 def _obstacle(case: Case) -> str:
-    """Return why a case is only for clients that create jobs; empty if it is for any client."""
+    """Return why a case needs a client that creates jobs; empty if any client will do."""
     obstacles = _of_any_case if "job" in case.config else _of_a_case_that_creates
     return next(obstacles(case), "")
 
@@ -91,7 +91,7 @@ def _of_a_case_that_creates(case: Case) -> Iterator[str]:
     if any(shape.request.startswith("create#") for shape in case.applies):
         yield "one of its conditions depends on the create"
     if any(_is_of_the_created_job(each.assertion) for each in case.expect):
-        yield "it expects the job as the create returned it"
+        yield "it expects an operation to return the job as the create returned it"
     first, *later = [step for step in case.steps if isinstance(step, Operate)]
     if any(map(_starts, later)) or (first.detached and _starts(first)):
         yield "it calls start() during or after another operation"
@@ -109,7 +109,7 @@ def _starts(step: Step) -> bool:
 
 
 def _steps(steps: Sequence[Step]) -> Iterator[Step]:
-    """Yield the steps without `start()` and without waits for events before the client opens."""
+    """Yield the steps, leaving out `start()` and all waits for the events in `_BEFOREHAND`."""
     for step in steps:
         if _starts(step):
             continue
@@ -126,7 +126,7 @@ def _remaining(events: Sequence[str]) -> tuple[str, ...]:
 
 
 def _with_the_job(server: Server) -> tuple[Server, str]:
-    """Return the server with the job that the create would have made, and the id of that job."""
+    """Return a server that already has the job that the create would make, and that job's id."""
     scenario = server.scenario
     plan, *others = scenario.jobs or (JobPlan(),)
     prefix = scenario.backend.job_prefix
@@ -141,7 +141,7 @@ def _is_of_the_create(reference: str) -> bool:
 
 
 def _is_of_the_created_job(expected: Assertion) -> bool:
-    """Return whether an operation must return the job as it was just after the create."""
+    """Return whether the case expects an operation to return the job as the create returned it."""
     job = expected.ok.get("job") if isinstance(expected, Result) and expected.ok else None
     return isinstance(job, Mapping) and job.get("status") == "queued"
 

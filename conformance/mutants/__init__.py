@@ -1,4 +1,4 @@
-"""Mutants: clients with one planted fault each, to test whether the kit finds it.
+"""Mutants: clients with one planted fault each. They test whether the kit finds the fault.
 
 A mutant is the real core with one thing changed. It lists the requirements that it breaks; the
 cases that judge those requirements must catch it.
@@ -58,5 +58,5 @@ def all_mutants() -> tuple[Mutant, ...]:
 
 
 def benign_variants() -> tuple[Mutant, ...]:
-    """Return the variants that break no rule."""
+    """Return the variants of the core that behave differently but break no rule."""
     return mutants_in(benign)

@@ -1,4 +1,4 @@
-"""Simulate many jobs, and shrink the faults of one that breaks a promise."""
+"""Simulate many jobs; if one breaks a promise, reduce its faults to those that matter."""
 
 import time
 from collections import Counter
@@ -15,28 +15,28 @@ from conformance.simulate.world import JobTime, Sessions, World, real
 
 @frozen(kw_only=True)
 class Search:
-    """The options of a search: a number of jobs under one profile, each with its own faults."""
+    """The options of a search. All its jobs use one profile, and each has its own faults."""
 
     seed: int = 0
     jobs: int = 100
     first: int = 0
-    """The number of the first job; a job is the same in every search with the same seed."""
+    """The number of the first job. A number stands for one job per `seed`, `profile` and `time`."""
     profile: Profile = HARDENED
     time: JobTime = field(factory=JobTime)
     sessions: Sessions = real
 
     def faults(self, number: int) -> Faults:
-        """Return the faults of a job."""
+        """Return the faults drawn for the job with this number."""
         random = Random(f"{self.seed} {number} {self.profile.name}")
         return drawn(random, self.profile, self.time.events, self.time.seconds)
 
     def world(self, number: int, faults: Faults) -> World:
-        """Return a job with these faults; its other random choices depend only on its number."""
+        """Return a simulated job with these faults, which leave its other random choices alone."""
         name = f"{self.seed} {number}"
         return World(faults, name, self.profile, self.time, self.sessions)
 
     def broken(self, number: int, faults: Faults) -> str:
-        """Return the promise that a job with these faults breaks; empty if it breaks none."""
+        """Return the promise that the job breaks under these faults; empty if it breaks none."""
         try:
             self.world(number, faults).run()
         except Violated as violated:
@@ -46,7 +46,7 @@ class Search:
 
 @frozen(kw_only=True)
 class Found:
-    """A job that broke a promise, and the fewest faults with which it still breaks one."""
+    """A job that broke a promise, and a reduced set of faults with which it still breaks one."""
 
     number: int
     faults: Faults
@@ -61,7 +61,7 @@ class Searched:
     search: Search
     jobs: int = 0
     hours: float = 0.0
-    """The duration of all jobs, in hours of virtual time."""
+    """The total duration of all jobs, in hours of virtual time."""
     inputs: int = 0
     opens: int = 0
     faults: Counter[Kind] = field(factory=Counter[Kind])
@@ -71,16 +71,16 @@ class Searched:
 
     @property
     def job_hours_a_second(self) -> float:
-        """How many hours of job time were simulated per second."""
+        """The hours of virtual time that were simulated per second of real time."""
         return self.hours / self.seconds if self.seconds else 0.0
 
     def injected(self, source: Source) -> int:
-        """Return the number of faults injected at a source."""
+        """Return how many of the injected faults come from this source."""
         return sum(count for kind, count in self.faults.items() if kind.source is source)
 
 
 def searched(search: Search, on_job: Callable[[], None] = lambda: None) -> Searched:
-    """Simulate jobs until one breaks a promise."""
+    """Simulate the jobs one by one; stop at the first that breaks a promise."""
     began = time.monotonic()
     result = Searched(search=search)
     while result.found is None and result.jobs < search.jobs:
@@ -129,7 +129,7 @@ def _smaller(faults: Faults) -> Iterator[Faults]:
 
 
 def _lesser(fault: Fault) -> Iterator[Fault]:
-    """Yield a fault with a smaller value, and one that happens earlier."""
+    """Yield the fault with a smaller value, and then at an earlier place, where possible."""
     if fault.value >= 1 and fault.kind is not Kind.STATUS:
         yield evolve(fault, value=float(int(fault.value / 2)))
     if fault.at > 1 and fault.kind.place in {"event", "second"}:

@@ -1,4 +1,4 @@
-"""List the faults that a server can inject, each with an example rule to edit."""
+"""List the faults, each with an example rule to edit and, if it is unavailable, the reason."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -35,7 +35,7 @@ def _faults() -> tuple[Mapping[str, object], ...]:
 
 
 def _rule(example: str) -> dict[str, object]:
-    """Return the rule without `attempt` and `connection`, so that it matches later requests too."""
+    """Return the example without `attempt` and `connection`, so it also matches later requests."""
     words = plain_table(scenario_from_toml(f"[[rule]]\n{example}\n").rules[0])
     selection = words.pop("on", None)
     kept = {

@@ -1,4 +1,4 @@
-"""Mutants that mishandle the request for the job after an empty stream."""
+"""Mutants that mishandle the job request that follows an empty stream."""
 
 # ruff: noqa: D401
 
@@ -23,7 +23,7 @@ def never_asks_for_the_job() -> None:
 
 @breaks("ARK-STR-18")
 def forgets_a_lost_terminal_frame() -> None:
-    """After a terminal frame that is not JSON, the client does not request the job."""
+    """The client does not request the job after a stream whose terminal frame is not JSON."""
     misread(
         lambda block: (
             block if block.content is not None or block.name == "ping" else as_malformed(block)
@@ -38,7 +38,7 @@ def takes_a_keep_alive_for_news() -> None:
 
 
 def _change_job(change: Callable[[Client, Mapping[str, Json]], Mapping[str, Json]]) -> None:
-    """Change the job in the response to the request for the job."""
+    """Change the job in each successful response to a job request."""
 
     def changed(client: Client, exchange: Exchange, body: bytes) -> bytes:
         try:
@@ -55,14 +55,14 @@ def _change_job(change: Callable[[Client, Mapping[str, Json]], Mapping[str, Json
 
 @breaks("ARK-STR-19", follows=("ARK-STR-4",))
 def takes_any_job_for_one_that_is_over() -> None:
-    """The client treats the requested job as finished, whatever its status."""
+    """After a job request, the client treats the job as finished, whatever its status."""
     over = {"completed", "failed", "cancelled"}
     _change_job(lambda _, job: job if job.get("status") in over else {**job, "status": "completed"})
 
 
 @breaks("ARK-STR-19", follows=("ARK-STR-4",))
 def takes_the_end_of_another_job() -> None:
-    """The client accepts a response about another job, because it does not compare job ids."""
+    """When it requests its job, the client accepts another one, because it does not compare ids."""
 
     def change(client: Client, job: Mapping[str, Json]) -> Mapping[str, Json]:
         known = client.session.job
@@ -73,18 +73,18 @@ def takes_the_end_of_another_job() -> None:
 
 @breaks("ARK-STR-19")
 def rejects_when_the_question_is_not_answered() -> None:
-    """`wait()` rejects when the request for the job fails."""
+    """`wait()` rejects if the job request fails."""
 
     def reason(client: Client, _: Reconnecting) -> Exception | None:
         asked = client.came_from is Stream.ASKING
-        return ResponseError("job: the backend did not return it") if asked else None
+        return ResponseError("job: the response does not contain the job") if asked else None
 
     reject_for(reason)
 
 
 @breaks("ARK-STR-19", follows=("ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-3"))
 def counts_the_question_as_a_failure() -> None:
-    """A failed request for the job counts as another failure, in addition to the empty stream."""
+    """A failed job request counts as a second failure, in addition to the empty stream."""
 
     def rule(client: Client, notice: Reconnecting, count: int) -> int:
         if notice.cause is None:
@@ -96,5 +96,5 @@ def counts_the_question_as_a_failure() -> None:
 
 @breaks("ARK-ABT-1")
 def ignores_an_abort_while_it_asks() -> None:
-    """The client ignores an abort while it requests the job."""
+    """The client ignores an abort while it is requesting the job."""
     drop_inputs(lambda client, event: isinstance(event, Abort) and client.stream is Stream.ASKING)

@@ -1,4 +1,4 @@
-"""Declare faults: one call declares a word of a rule completely.
+"""Declare faults: a single call declares everything about one word of a rule.
 
 The call gives the shape, the meaning, the required capability, an example, a phrase in plain words,
 and what the word cannot be combined with. The reader, the schema, the checks, `explain`, the
@@ -26,7 +26,7 @@ _SHOWN: Final = 60
 
 
 class Phrased(StrEnum):
-    """An enum; each value has a phrase in plain words and the capability it needs, if any."""
+    """An enum whose values each have a phrase in plain words and may need a capability."""
 
     phrase: str
     needs: Capability | None
@@ -42,17 +42,17 @@ class Phrased(StrEnum):
 
 @frozen
 class Told:
-    """The properties of the whole rule that the phrase of a word may depend on."""
+    """What a word's phrase may need to know about the rule as a whole."""
 
     picks_frames: bool
     point: str
-    """The point that `after` gives, such as `after 2 frames `; empty without `after`."""
+    """The phrase for `after`, with a space at the end, such as `after 2 frames `; may be empty."""
     words: Mapping[str, object]
-    """Every word of the rule, as it is written in a scenario file."""
+    """The words of the rule and their values, as they are written in a scenario file."""
 
     @property
     def unit(self) -> str:
-        """What the rule pauses before: `frame` or `head`."""
+        """What a delay of this rule comes before: `frame` or `head`."""
         return "frame" if self.picks_frames else "head"
 
     @property
@@ -61,14 +61,14 @@ class Told:
         return "the frame" if self.picks_frames else "every frame"
 
     def seconds(self, name: str, default: float = 0.0) -> float:
-        """Return the value of a word that is in milliseconds, converted to seconds."""
+        """Return the value of a word in seconds; a scenario file gives it in milliseconds."""
         value = self.words.get(name)
         return value / 1000 if isinstance(value, int | float) else default
 
 
 @frozen
 class Fault(Generic[T]):
-    """Declares one fault, as a word of a rule, with all its properties."""
+    """The complete declaration of one fault, which is a word of a rule."""
 
     shape: Shape[T]
     says: str
@@ -76,19 +76,19 @@ class Fault(Generic[T]):
     example: str
     """The lines of an example rule that uses the word."""
     phrase: Callable[[T, Told], str] | None = None
-    """Returns what the fault does, in plain words; None if the phrase of another word covers it."""
+    """Returns a phrase that says what the fault does; None if another word's phrase covers it."""
     name: str = ""
     """The word used in a scenario file, if it differs from the attribute's name."""
     needs: Capability | None = None
-    """The capability that a carrier must have; None if every carrier supports the fault."""
+    """The capability that the fault needs; None if every fault-injecting program supports it."""
     alone: bool = True
-    """Whether the word has an effect without other words."""
+    """Whether the word has an effect on its own."""
     per_frame: bool = False
-    """Whether the fault can apply to the frames that the rule picks."""
+    """Whether the fault can act on the individual frames that a rule picks."""
     at_point: bool = False
     """Whether the fault happens at the point that `after` gives."""
     one_of: tuple[str, ...] = ()
-    """The word's groups; two words of the same group cannot be in one rule."""
+    """The groups that the word is in; a rule cannot have two words of the same group."""
     not_with: tuple[str, ...] = ()
     """Words that this one cannot be combined with; their `leaves_no_place` gives the reason."""
     leaves_no_place: str = ""
@@ -96,7 +96,7 @@ class Fault(Generic[T]):
     rewrites: bool = False
     """Whether the fault may change the body's bytes or its length."""
     paces: bool = False
-    """Whether the fault depends on when the body is written and in what pieces."""
+    """Whether the fault needs the body to be written at certain times or in certain pieces."""
 
     def optional(self) -> T | None:
         """Declare an attribute that is None if a rule does not have the word."""
@@ -109,7 +109,7 @@ class Fault(Generic[T]):
 
 
 def is_fault(about: object) -> TypeGuard[Fault[object]]:
-    """Return whether the `about` of a word declares a fault."""
+    """Return whether a word's `about` is the declaration of a fault."""
     return isinstance(about, Fault)
 
 
@@ -131,7 +131,7 @@ def _listed(names: list[str]) -> str:
 
 
 def phrased(value: Phrased, _: Told) -> str:
-    """Return the phrase for a value of an enum."""
+    """Return the phrase that belongs to a value of an enum."""
     return value.phrase
 
 
