@@ -37,11 +37,11 @@ _SAYS_TERMINAL: Final = re.compile(r'"type"\s*:\s*"training\.(?:completed|failed
 
 
 class Control(Enum):
-    """What a frame can mean if it is not an event."""
+    """What a frame can mean if it is neither an event nor skipped."""
 
     PING = "a keep-alive"
-    END = "the stream is over for good"
-    UNKNOWN = "a type that this version ignores"
+    END = "the final end of the stream"
+    UNKNOWN = "an event of a type that this version ignores"
 
 
 Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
@@ -52,8 +52,8 @@ class FrameReader:
     """The frames of a wait, in order, across all of its connections.
 
     `cursor` is the last event id of the frames taken so far; `lost_end` is true if the last skipped
-    frame was meant to be terminal. For the current connection, `empty` is true as long as only
-    keep-alives have arrived, and `too_large` is set once an event exceeds the size limit.
+    frame was meant to be terminal. For the current connection, `empty` is true until a frame
+    other than a keep-alive is taken, and `too_large` is set once an event exceeds the size limit.
     """
 
     _profile: Profile
@@ -102,7 +102,8 @@ class FrameReader:
     def take(self) -> Meaning | None:
         """Move the cursor to the next frame and return what it means, or None if no frame is left.
 
-        The meaning depends on the type in the frame's data, not on its `event` line.
+        Only keep-alives and end frames are recognised by their `event` lines. What any other
+        frame means depends on the type in its data.
         """
         queue = self._queue
         self._before = self.cursor
@@ -118,7 +119,7 @@ class FrameReader:
         return meaning
 
     def take_progress(self) -> bool:
-        """Return whether a frame taken since the last call counts as progress."""
+        """Return whether any frame taken since the last call counts as progress."""
         progressed, self._progressed = self._progressed, False
         return progressed
 
@@ -152,7 +153,7 @@ class FrameReader:
         return FrameSkipped(text, why)
 
     def _counts(self, frame: ServerSentEvent, meaning: Meaning) -> bool:
-        """Return whether a frame is progress under a profile that does not count every frame."""
+        """Return whether a frame is progress, under a profile in which not every frame is."""
         new = self._counts_json or not frame.has_id or self._remember(frame.last_event_id)
         return new and meaning is not Control.PING and type(meaning) is not FrameSkipped
 

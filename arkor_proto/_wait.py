@@ -1,6 +1,7 @@
-"""The wait, which follows one job's event stream across all its connections until the result.
+"""The wait, which follows one job's event stream across all its connections until it has a result.
 
-This module handles the frames, ends, refusals, callbacks and timers of the stream's state machine.
+This module acts on frames, the ends of streams, refusals, finished callbacks and timers, as the
+stream's state machine requires.
 """
 
 from math import inf
@@ -114,7 +115,7 @@ class Wait:
         self._accepted_at = self.now
 
     def open(self) -> None:
-        """Request the stream after the cursor; reject the wait if the cursor cannot be sent."""
+        """Request the events after the cursor; reject the wait if the cursor cannot be sent."""
         cursor = self._reader.cursor
         if why := cursor_problem(cursor):
             self._reject(UnsendableCursor(cursor, why))
@@ -127,14 +128,14 @@ class Wait:
         self._lost_end_at = inf
 
     def join(self) -> None:
-        """If the wait has already ended, settle a new follow with the same outcome."""
+        """If the wait has concluded or was aborted, settle a new follow with the same outcome."""
         if self._machines.stream is Stream.CONCLUDED:
             self._settle_result()
         elif self._machines.stream is Stream.ABORTED:
             self._outbox.settle(Operation.FOLLOW, Rejected(Aborted(self._reason)))
 
     def abort(self, reason: object) -> None:
-        """End the wait for good; the first reason is kept (ARK-ABT)."""
+        """End the wait for good; of several aborts, only the first reason is kept (ARK-ABT)."""
         if self._machines.take(StreamSignal.ABORT):
             self._reason = reason
             self._outbox.close(self._exchange)
@@ -143,8 +144,8 @@ class Wait:
     def leave(self) -> None:
         """End the wait so that a later one can resume it.
 
-        If a callback has not returned, its event may not have been handled: the cursor goes back to
-        before the event, and the next wait delivers it again.
+        If a callback has not returned, its event may not have been handled, so the cursor goes back
+        to before the event, and the next wait delivers it again.
         """
         if self._machines.stream in {Stream.DELIVERING, Stream.CONCLUDING}:
             self._reader.rewind()
@@ -155,7 +156,7 @@ class Wait:
             )
 
     def reported(self, pending: Pending, report: Report) -> None:
-        """Act on a network report about the stream's exchange or about the request for the job."""
+        """Act on a report about the stream's exchange or about the request that reads the job."""
         if self._machines.stream is Stream.ASKING:
             self._asked(pending, report)
             return
@@ -210,14 +211,14 @@ class Wait:
             self._fail_as_answered(error, answer.headers)
 
     def answered(self, answer: Answer) -> None:
-        """Act on a response that is not complete at its deadline (ARK-SEC-4)."""
+        """Act on a response that is still incomplete at its deadline (ARK-SEC-4)."""
         if self._machines.stream is Stream.ASKING:
             self._go_on()
         else:
             self.refused(answer)
 
     def tick(self) -> None:
-        """Act on a deadline that has been reached."""
+        """Act if a deadline has been reached."""
         if self._machines.stream is Stream.BACKING_OFF and self.now >= self._due:
             self._machines.take(StreamSignal.DUE)
             self.open()
@@ -236,7 +237,7 @@ class Wait:
 
     @property
     def _known_job(self) -> TrainingJob:
-        assert self.job is not None, "the table does not open a stream before the job is known"
+        assert self.job is not None, "the state table opens no stream before there is a job"
         return self.job
 
     def _responded(self, pending: Pending) -> None:
@@ -300,10 +301,10 @@ class Wait:
                 self._advance()
 
     def _advance(self) -> None:
-        """Take frames until there is an event to deliver, the wait is over, or no frame is left.
+        """Take frames until there is an event to deliver, the wait has ended, or no frame is left.
 
-        Between two log events, the stream would move to STREAMING and back (HANDLED, FRAME).
-        Neither move affects another machine, so both are skipped.
+        By the table, the stream moves to STREAMING and back between two log events (HANDLED,
+        FRAME). No other machine depends on these two moves, so they are skipped.
         """
         machines = self._machines
         while (event := self._reader.take()) is not None:
@@ -404,7 +405,7 @@ class Wait:
                 assert_never(never)
 
     def _go_on(self) -> None:
-        """Back off after the end of a stream; a clean end after progress is not a failure."""
+        """Back off after a stream ends; a clean end after progress does not count as a failure."""
         if self._ending is None and self._progressed:
             self._back_off(self._budget.clean_end(spread=self._profile.spreads_clean_end), None)
         else:
@@ -422,7 +423,7 @@ class Wait:
         )
 
     def _settle_result(self) -> None:
-        assert self._result is not None, "a wait concludes only with a terminal frame"
+        assert self._result is not None, "a wait that has concluded has a result"
         self._outbox.settle(Operation.FOLLOW, Resolved(self._result))
 
     def _conclude(self, event: TrainingEvent, error: Exception | None) -> None:

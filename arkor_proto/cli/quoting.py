@@ -12,7 +12,7 @@ _PIECE: Final = re.compile(r'(\\*)"|(\s+)|(\\+|[^\\"\s]+)')
 
 
 def joined(words: Iterable[str], platform: str = sys.platform) -> str:
-    """Return the command line to type for these words."""
+    """Return a command line that passes these words, quoted for the shell."""
     return subprocess.list2cmdline(words) if platform == _WINDOWS else shlex.join(words)
 
 

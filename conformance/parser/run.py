@@ -16,24 +16,24 @@ from conformance.parser.protocol import Introduction
 from conformance.parser.streams import Parsed, Stream
 
 _MOST_ENDS: Final = 6
-"""A parser that ends or goes silent this many times in a row cannot be judged."""
+"""A parser that exits or goes silent this many times in a row cannot be judged."""
 
 
 @frozen(kw_only=True)
 class Failure:
-    """A stream that a parser gets wrong, with as few cuts as possible."""
+    """A stream that a parser gets wrong, reduced to as few cuts as possible."""
 
     stream: Stream
     places: tuple[int, ...]
     difference: Difference
     actual: Parsed | None
-    """The parser's result; None if the parser ended or went silent."""
+    """The parser's result; None if the parser exited or went silent."""
     rules: tuple[str, ...] = ()
-    """The rules that were broken; complete only at the end of the run."""
+    """The rules that the parser broke; empty until the run has ended."""
 
     @property
     def chunks(self) -> tuple[bytes, ...]:
-        """The chunks of the stream that the parser received."""
+        """The chunks in which the parser received the stream."""
         return cut(self.stream.data, self.places)
 
 
@@ -41,7 +41,7 @@ class Failure:
 class ParserRun:
     """One run; its fields are complete when `play` has returned.
 
-    `left_out` maps the id of each skipped stream to what the parser would have to report for it.
+    `left_out` maps the id of each skipped stream to the report that the parser lacks for it.
     """
 
     command: Sequence[str]
@@ -104,7 +104,7 @@ class ParserRun:
         least = await fewest(places, fails)
         actual = await parser.parse(stream, cut(stream.data, least))
         found = difference(stream, least, actual, parser.introduced.reports)
-        unsteady = Difference(((CUTS,),), "its result differs from run to run")
+        unsteady = Difference(((CUTS,),), "its results for the same chunks differ")
         return Failure(stream=stream, places=least, difference=found or unsteady, actual=actual)
 
     async def _wrong(

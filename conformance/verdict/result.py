@@ -15,7 +15,7 @@ from conformance.verdict.time_modes import Unjudged
 OF_THE_DRIVER: Final = "driver"
 """The `assertion` of findings about the driver rather than its client."""
 SETTLES: Final = "ARK-ERR-10"
-"""The rule that every operation must settle; cited in cases that test another rule."""
+"""The rule that every operation must settle; also cited if broken in a case for another rule."""
 
 
 @frozen(kw_only=True)
@@ -68,7 +68,7 @@ class Finding:
 
     @property
     def unexplained(self) -> bool:
-        """Whether the client, for an unknown reason, failed before reaching the case's own rule."""
+        """Whether the client failed before reaching the case's own rule, and no rule says why."""
         return self.not_reached and not self.requires
 
     @property
@@ -100,7 +100,7 @@ class CaseResult:
     reason: str = ""
     seconds: float = 0.0
     unjudged: tuple[Unjudged, ...] = ()
-    """The parts of the case that cannot be judged in the time mode of the run."""
+    """The parts of the case that cannot be judged in the run's time mode."""
     lacking: tuple[str, ...] = ()
     """The capabilities that the driver lacks, which is why the case was not played."""
     nonces: Nonces | None = None
@@ -108,7 +108,7 @@ class CaseResult:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts, other than the case's secrets, that no report may show."""
     endless: bool = False
-    """Whether the client failed to stop; its trace then tells more at the start than at the end."""
+    """Whether the client never stopped; the start of the trace then tells more than its end."""
 
     @property
     def name(self) -> str:
@@ -128,7 +128,7 @@ def does_not_apply(play: Play) -> str:
                 pass
     for shape in play.case.applies:
         if play.trace.first(f"{shape.request}.requested") and (found := shape.judge(play.trace)):
-            return f"the case is for other clients: {found.actual}"
+            return f"the case applies only to other clients: {found.actual}"
     return ""
 
 
@@ -143,7 +143,7 @@ def secrets_of(case: Case) -> Iterator[str]:
 
 
 def verdict_of(findings: Sequence[Finding], binding: Callable[[str], bool]) -> Verdict:
-    """Return the verdict on a case with these findings; `binding` returns whether a rule counts."""
+    """Return the verdict on a case with these findings; `binding` tells which rules count."""
     if not findings:
         return Verdict.PASS
     if any(finding.unexplained for finding in findings):

@@ -1,4 +1,4 @@
-"""Resume cases: the hand-off from the replay of the log to live events loses and repeats nothing."""
+"""Resume cases: no event is lost or repeated when a stream goes from the replay to live events."""
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
@@ -50,7 +50,7 @@ async def hand_off_held(play: Play) -> None:
 
 @case("resume.hand-off-of-the-terminal-event", "35", words=("job", "emit", "finish", "hold"))
 async def hand_off_of_the_terminal_event(play: Play) -> None:
-    """A job that ends between the replay and the live phase easily loses its terminal event."""
+    """If a job ends between the replay and the live phase, its terminal event is easily lost."""
     job, ids = await play.running_job()
     last: list[str] = []
 
@@ -67,7 +67,7 @@ async def hand_off_of_the_terminal_event(play: Play) -> None:
 
 
 def amiss(ids: Sequence[str], rest: Sequence[str]) -> str:
-    """Describe the first error in a resumed stream that should send `rest`; "" if there is none."""
+    """Describe where `ids`, from a resumed stream, first departs from `rest`; "" if it does not."""
     for place, came in enumerate(ids):
         if place < len(rest) and came == rest[place]:
             continue
@@ -79,7 +79,7 @@ def amiss(ids: Sequence[str], rest: Sequence[str]) -> str:
 
 @define
 class _Hammered:
-    """Resumes a job at random moments while events are added to it."""
+    """A job that is resumed at random moments while it emits events."""
 
     play: Play
     job: str
@@ -89,7 +89,7 @@ class _Hammered:
     done: bool = False
 
     async def emit(self, most: int) -> None:
-        """Emit events in bursts until enough resumes have been made."""
+        """Emit events in bursts until the resumes are done or the log holds `most` events."""
         while not self.done and len(self.log) < most:
             size = self.play.random.randrange(1, 6)
             self.log += await self.play.emit(self.job, size)
@@ -158,7 +158,8 @@ async def hand_off_hammered(play: Play) -> None:
 async def hand_off_spot_check(play: Play) -> None:
     """An event that arrives between the replay and the live phase is easily lost or repeated.
 
-    Without a control program, the case can only resume a running job a few times and may miss this.
+    Without a control program, the case can only resume a running job a few times and may miss the
+    error.
     """
     seen = await play.supply.ended()
     play.adopt(seen.trace)
@@ -170,6 +171,6 @@ async def hand_off_spot_check(play: Play) -> None:
         if wrong := amiss(spot.ids, log[log.index(spot.cursor) + 1 :]):
             play.stop("35", f"each event after {spot.cursor!r} once, in order", wrong)
     play.notes.append(
-        f"hand-off from replay to live: only {len(tried)} resumes were tried; with a control program "
-        "that has `job` and `emit`, the kit tries many more"
+        f"hand-off from replay to live: few resumes were tried ({len(tried)}); with a control "
+        "program that supports `job` and `emit`, the kit tries many more"
     )

@@ -42,19 +42,19 @@ async def _no_entry(play: Play, route: str) -> None:
 
 @case("isolation.create-needs-a-token", "11")
 async def create_needs_a_token(play: Play) -> None:
-    """A create request without a valid token would spend another user's money."""
+    """If create requests needed no valid token, a stranger could spend another user's money."""
     await _no_entry(play, "create")
 
 
 @case("isolation.job-needs-a-token", "11")
 async def job_needs_a_token(play: Play) -> None:
-    """The job route reveals what the owner of a job trains."""
+    """The job route reveals what the job's owner is training."""
     await _no_entry(play, "job")
 
 
 @case("isolation.stream-needs-a-token", "11")
 async def stream_needs_a_token(play: Play) -> None:
-    """An open stream reveals for hours what the owner of a job trains."""
+    """An open stream reveals, for hours on end, what the job's owner is training."""
     await _no_entry(play, "stream")
 
 
@@ -80,7 +80,9 @@ async def unauthorised_says_how(play: Play) -> None:
             looked = True
             if not follower.header("www-authenticate"):
                 play.stop(
-                    "12", "WWW-Authenticate", "a 401 to the stream request, without the header"
+                    "12",
+                    "WWW-Authenticate",
+                    "a 401 without the header, in response to the stream request",
                 )
     if not looked:
         raise NotReached("no request got a 401")
@@ -118,7 +120,7 @@ def _shut(play: Play, rule: str, answer: Answer) -> None:
 
 @case("isolation.other-tenant-sees-no-job", "14")
 async def other_tenant_sees_no_job(play: Play) -> None:
-    """Job ids are often easy to guess, such as job-1 and job-2."""
+    """Job ids such as job-1 and job-2 are easy to guess, so an id alone must not give access."""
     token = await _other(play)
     _shut(play, "14", await play.ask("job", play.target.job(await _job(play)), token=token))
 
@@ -161,7 +163,7 @@ async def other_project(play: Play) -> None:
 
 @case("isolation.stream-of-another-org", "15")
 async def stream_of_another_org(play: Play) -> None:
-    """A stream stays open for hours, so it must check the organisation too."""
+    """A stream stays open for hours, so the stream route must check the organisation too."""
     follower = await play.follow(await _job(play), org="arkor-conformance-other")
     await _gets_nothing(play, "15", follower)
     if follower.status not in _REFUSED:
@@ -170,7 +172,7 @@ async def stream_of_another_org(play: Play) -> None:
 
 @case("isolation.cancel-in-another-project", "15", words=("job",))
 async def cancel_in_another_project(play: Play) -> None:
-    """A cancel cannot be undone, so it must check the project too."""
+    """Cancelling a job cannot be undone, so the cancel route must check the project too."""
     job = await play.quiet_job()
     path = play.target.job(job, "/cancel", project="arkor-conformance-other")
     answer = await play.ask("cancel", path, "POST")
@@ -204,7 +206,7 @@ async def no_passing_refusal(play: Play) -> None:
             )
         await follower.leave()
     if refused:
-        raise NotReached(f"the response to every stream request is {refused[0]}")
+        raise NotReached(f"every stream request was refused, the first one with {refused[0]}")
 
 
 @case("isolation.revoked-token", "16", words=("job", "emit", "finish", "revoke"), alone=True)
@@ -213,7 +215,7 @@ async def revoked_token(play: Play) -> None:
     said = None if play.control is None else play.control.said
     if said is None or not (said.other_token and said.other_org and said.other_project):
         raise NotReached(
-            "the control program did not return other_token, other_org and other_project"
+            "the control program did not return all of other_token, other_org and other_project"
         )
     token, org, project = said.other_token, said.other_org, said.other_project
     made = await play.create(token=token, org=org, project=project)

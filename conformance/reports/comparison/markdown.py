@@ -1,4 +1,4 @@
-"""Write a comparison as Markdown for a comment in CI, in GitHub's dialect."""
+"""Write a comparison in GitHub Flavored Markdown, for a comment that CI posts."""
 
 import re
 from collections.abc import Iterator, Sequence

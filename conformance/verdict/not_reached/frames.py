@@ -21,7 +21,7 @@ CALLBACK_OF: Final[Mapping[str, str]] = {
 
 
 class Kind(Enum):
-    """How a client must interpret a frame, by its name and its data."""
+    """How a client must interpret a frame, judging by its `event` name and its data."""
 
     PING = "a ping"
     END = "an end frame"
@@ -33,7 +33,7 @@ class Kind(Enum):
 
 @frozen
 class Frame:
-    """A complete frame from the backend; `type` is the type of a known training event, or empty."""
+    """A complete frame from the backend; `type` is the known event type in its data, or empty."""
 
     kind: Kind
     type: str = ""
