@@ -291,7 +291,9 @@ _ILLEGAL: Final[Mapping[Signal, Illegal]] = {
     StreamSignal.FRAME: Illegal("frames are read one at a time, only from an open stream"),
     StreamSignal.HANDLED: Illegal("no callback is handling an event"),
     StreamSignal.TERMINAL: Illegal("frames are read one at a time, only from an open stream"),
-    StreamSignal.END: Illegal("frames are read one at a time, only from an open stream"),
+    StreamSignal.END: Illegal(
+        "only an open stream or a response about the job can show that the job has ended"
+    ),
     StreamSignal.ASK: Illegal("the backend is asked about the job only after a stream has ended"),
     StreamSignal.RETRY: Illegal("no attempt is in progress"),
     StreamSignal.DUE: Illegal("no retry delay is running"),

@@ -1,4 +1,4 @@
-"""A programmable backend for tests, which can also inject faults in front of a real backend.
+"""A programmable backend for tests; it can also stand in front of a real backend and inject faults.
 
 Names are imported when they are first used, so that the command line can report a missing
 dependency in one line instead of with a traceback.
@@ -115,7 +115,7 @@ _MODULES: Final = (
 if not TYPE_CHECKING:  # type checkers use the imports above, and so catch names that do not exist
 
     def __getattr__(name: str) -> object:
-        """Import a name from the module where it is defined (PEP 562)."""
+        """Import a name from the module that defines it (PEP 562)."""
         for module in _MODULES if name in __all__ else ():
             found = import_module(f"mock_server.{module}")
             if hasattr(found, name):

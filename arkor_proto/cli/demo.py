@@ -1,4 +1,4 @@
-"""`arkor-proto demo`: a mock backend breaks a stream, and the client still follows its job.
+"""`arkor-proto demo`: a mock backend breaks a stream, and the client still follows the job to its end.
 
 No other module of `arkor_proto` uses the mock, and this one is imported only for this command.
 """
@@ -56,8 +56,8 @@ interval_ms = 500
 """
 _NEXT: Final = """
 What to type next:
-  arkor-mock serve           a mock backend, for your own client
-  arkor-conformance run every case against the reference client
+  arkor-mock serve         start a mock backend for your own client
+  arkor-conformance run    run every case against the reference client
 """
 
 
@@ -103,7 +103,9 @@ class _Show:
     _lost: OSError | None = field(default=None, init=False)
 
     def begin(self, base_url: str) -> None:
-        self._print(f"A mock backend listens at {base_url}. It breaks the stream twice:\n")
+        self._print(
+            f"A mock backend is listening at {base_url}. These rules break the stream twice:\n"
+        )
         self._print(textwrap.indent(_RULES, "    "))
         self._say("client", "submits a job")
 
@@ -144,11 +146,11 @@ class _Show:
                 pass
 
     def finish(self) -> int:
-        """Print how the job ended and return the exit status; raise OSError if it cannot print."""
+        """Print what the client saw, and return the exit status; raise OSError if printing failed."""
         whole = self._steps == list(range(1, len(self._steps) + 1))
         told = "each once and in order" if whole else "some missing, repeated or out of order"
         self._print(
-            f"\nThe client saw {len(self._steps)} steps, {told}, in {self._connects} connections."
+            f"\nThe client saw {len(self._steps)} steps, {told}, over {self._connects} connections."
         )
         self._print(_NEXT, end="")
         if self._lost is not None:

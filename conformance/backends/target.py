@@ -1,4 +1,4 @@
-"""The backend to judge: its address, and the tokens and job that the kit may use there."""
+"""The backend to judge: its address, and the tokens and the job that the kit may use there."""
 
 import ipaddress
 import ssl
@@ -18,7 +18,7 @@ JOB_BODY: Final[Mapping[str, Json]] = {
         "datasetSource": {"type": "huggingface", "name": "kit/dataset"},
     },
 }
-"""The body of a create if the user gives no job."""
+"""The body of a create request if the user supplies no job."""
 CLIENT_NAME: Final = "arkor-conformance"
 
 
@@ -44,7 +44,7 @@ class Address:
 
     @classmethod
     def of(cls, url: str, ca_file: str = "") -> "Address":
-        """Parse a URL, or raise UsageError."""
+        """Parse a URL; raise UsageError if it cannot be the address of a backend."""
         where = f"--base-url {url}"
         try:
             parts = urlsplit(url)
@@ -53,7 +53,7 @@ class Address:
             raise UsageError(where, f"is not a URL: {error}") from error
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise UsageError(
-                where, "is not the address of a backend; write it like https://host/path"
+                where, "is not the address of a backend; give a URL such as https://host/path"
             )
         if parts.username or parts.password or parts.query or parts.fragment:
             raise UsageError(where, "may contain only a scheme, host, port and path")
@@ -69,7 +69,7 @@ class Address:
 
 
 NOWHERE: Final = Address(host="", port=0)
-"""The placeholder until the control program reports the backend's address."""
+"""The placeholder that is used until the control program reports the backend's address."""
 
 
 def _context(ca_file: str) -> ssl.SSLContext:
@@ -83,7 +83,7 @@ def _context(ca_file: str) -> ssl.SSLContext:
 
 @frozen(kw_only=True)
 class Target:
-    """A backend. Tokens must never be shown: `hide` removes them from text."""
+    """A backend. Its tokens must never be shown: `hide` removes them from a text."""
 
     address: Address = NOWHERE
     org: str = "kit-org"
@@ -92,10 +92,10 @@ class Target:
     other_token: str = field(default="", repr=False)
     """A token of another tenant; empty if there is none."""
     body: Mapping[str, Json] = JOB_BODY
-    """The body of a create."""
+    """The body of a create request."""
 
     def at(self, url: str) -> "Target":
-        """Return the target with another address, or raise UsageError."""
+        """Return a copy with the address in `url`; raise UsageError if it cannot be an address."""
         return evolve(self, address=Address.of(url))
 
     @property
@@ -123,7 +123,7 @@ class Target:
             return self.address.host == "localhost"
 
     def query(self, org: str | None = None, project: str | None = None) -> str:
-        """Return the query of every request."""
+        """Return the query string that every request carries."""
         names = {"orgSlug": org or self.org, "projectSlug": project or self.project}
         return urlencode(names, quote_via=quote)
 
@@ -138,16 +138,16 @@ class Target:
         return self.jobs(f"/{as_segment(job)}{rest}", org, project)
 
     def headers(self, token: str | None) -> list[tuple[str, str]]:
-        """Return the headers of every request, without Authorization if `token` is None."""
+        """Return the headers that every request carries; leave out Authorization if `token` is None."""
         found = [("Host", self.authority), ("X-Arkor-Client", f"{CLIENT_NAME}/1")]
         return found if token is None else [*found, ("Authorization", f"Bearer {token}")]
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The tokens, the longer one first because it may contain the other."""
+        """The tokens to hide, the longer one first because it may contain the other."""
         found = {token for token in (self.token, self.other_token) if len(token) >= TELLING}
         return tuple(sorted(found, key=len, reverse=True))
 
     def hide(self, text: str) -> str:
-        """Return the text with the tokens removed."""
+        """Return the text with a placeholder instead of each token."""
         return without_secrets(text, self.secrets)

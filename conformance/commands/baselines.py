@@ -1,4 +1,4 @@
-"""Baselines on the command line: writing them, and reading the known failures."""
+"""Write baselines, and read known failures from them, for the commands of the kit."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from conformance.verdict.result import CaseResult
 
 
 def check_new_baseline(path: Path, earlier: Path | None) -> None:
-    """Raise ReadingError if a baseline cannot be written or would replace an unrelated file."""
+    """Raise ReadingError if `path` cannot be written, or exists and is not the earlier baseline."""
     if path.exists() and (earlier is None or not path.samefile(earlier)):
         raise UsageError(
             f"--write-baseline {path}",
@@ -43,21 +43,21 @@ def write_baseline(
     text = baseline_text(name, renewed.known, results, rules)
     write_file(path, text, "--write-baseline")
     for each in renewed.dropped:
-        say(f"left out of {path}: {each}, which passes now or does not exist ({each.reason})")
+        say(f"left out of {path} because it passes now or does not exist: {each} ({each.reason})")
     say(f"The baseline: {path}, {_counted(renewed)}")
 
 
 def _counted(renewed: Renewed) -> str:
     if not renewed.known:
-        return "empty, because nothing fails"
+        return "empty, because there are no failures to list"
     kept = f"{len(renewed.kept)} kept, " if renewed.kept else ""
     new = len(renewed.new)
     said = f"{kept}{new} new"
-    return f"{said}; add a reason to each new one" if new else said
+    return f"{said}; add a reason to each new entry" if new else said
 
 
 def passing_over(path: Path | None, rules: Mapping[str, Requirement]) -> PassingOver:
-    """Return the known failures that a search ignores; there are none without a baseline."""
+    """Return the known failures that a search skips; without a baseline, there are none."""
     if path is None:
         return PassingOver.of((), ())
     known = read_baseline(path, rules)

@@ -22,12 +22,12 @@ from conformance.trace.events import (
 )
 
 _OVERLAP = 2
-"""With this many concurrent waits, a request during a delay may belong to another wait."""
+"""With this many concurrent waits or more, a request during a delay may belong to another wait."""
 
 
 @frozen
 class Breach:
-    """A breach of a rule of conduct: the rule's name in reports and the requirement behind it."""
+    """A breach of a rule of conduct: `word` names it in reports, and `rule` is the rule's id."""
 
     word: str
     rule: str
@@ -35,7 +35,7 @@ class Breach:
 
 
 def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]:
-    """Yield the first breach of each rule of conduct in `trace`.
+    """Yield the first breach in `trace` of each rule of conduct.
 
     `secrets` must not occur in the driver's error messages or in its `log`.
     """
@@ -52,12 +52,12 @@ def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]
 
 
 def _told_secret(trace: Trace, secrets: Sequence[str], log: str) -> Divergence | None:
-    expected = "no secret in an error message or in the log"
+    expected = "no secret in the driver's messages or on its standard error"
     for event in trace.events:
         match event.fact:
             case Settled(failure=Failure(message=text)) | Noted(who="driver", text=text):
                 if any(secret in text for secret in secrets):
-                    return Divergence(expected, "this message contains a token", event)
+                    return Divergence(expected, "a message contains a token", event)
             case _:
                 pass
     if any(secret in log for secret in secrets):
@@ -70,9 +70,9 @@ def _no_delay(trace: Trace) -> Divergence | None:
     for event, sleep in trace.of(Slept):
         if sleep.purpose == "reconnect" and not 0 <= sleep.ms < math.inf:
             negative = -math.inf < sleep.ms < 0
-            wrong = "is negative" if negative else "is not a number"
+            wrong = "is negative" if negative else "is not finite"
             return Divergence(
-                "a delay that is a finite number, zero or more",
+                "a finite delay of 0 ms or more",
                 f"the delay {wrong}: {sleep.ms:g} ms",
                 event,
             )
@@ -108,9 +108,9 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
 
 
 def _woken_too_early(trace: Trace) -> Divergence | None:
-    """Find a sleep that the driver announced and reported as woken before the kit woke it.
+    """Find a sleep that the driver reported as woken before the kit woke it.
 
-    A sleep that was not announced in this case is ignored.
+    A sleep that the driver did not announce in this case is ignored.
     """
     asleep: set[int] = set()
     for event in trace.events:
@@ -122,7 +122,7 @@ def _woken_too_early(trace: Trace) -> Divergence | None:
             case SleepEnded(n=n, why="woken") if n in asleep:
                 return Divergence(
                     f"sleep {n} lasts until the kit wakes it",
-                    "it ended as 'woken' before the kit woke it: the client did not sleep",
+                    "it ended as 'woken' before the kit woke it, so the client did not sleep",
                     event,
                 )
             case _:
@@ -152,7 +152,7 @@ def _life_after_settling(trace: Trace) -> Divergence | None:
             case Requested() if not quiet:
                 pass
             case CallbackRan() | Requested(route="stream") | Slept(purpose="reconnect") if settled:
-                expected = "wait does nothing more after it has settled"
+                expected = "no activity after the wait has settled"
                 return Divergence(expected, _life(event.fact), event)
             case _:
                 pass
@@ -164,7 +164,7 @@ def _life_after_closing(trace: Trace) -> Divergence | None:
     closed = trace.first("close.settled")
     for event in () if closed is None else trace.events[closed.seq :]:
         if isinstance(event.fact, CallbackRan | Requested | Slept):
-            expected = "the client does nothing after the case is closed"
+            expected = "no activity after the client has been closed"
             return Divergence(expected, _life(event.fact), event)
     return None
 

@@ -1,8 +1,8 @@
 """Select what a reader should see first about a failure: its cause and the decisive events.
 
-Terminal, Markdown and JUnit reports show the same lines: the events before the first divergence and
-the last events before the case was closed. If the client loops, they show the first iteration
-of the loop instead.
+Terminal, Markdown and JUnit reports show the same lines: the events that lead up to the first
+divergence, and the last events before the case was closed. If the client loops, they show the first
+iteration of the loop instead.
 """
 
 import re
@@ -20,7 +20,7 @@ FAILING: Final = ("error", "fail", "inconclusive")
 LED: Final = 6
 """The number of events shown before a divergence."""
 LAST: Final = 5
-"""How many of the last events before the case was closed are shown."""
+"""The number of final events shown, not counting those that close the case."""
 _LAPS: Final = 3
 _LONGEST_LAP: Final = 40
 _MOST_OF_A_LAP: Final = 14
@@ -29,7 +29,7 @@ _NUMBER: Final = re.compile(r"\d+")
 
 @frozen
 class Line:
-    """One line of a trace. `here` marks the first divergence."""
+    """One line of a trace; `here` is true for the event at which the client goes wrong."""
 
     text: str
     here: bool = False
@@ -37,7 +37,7 @@ class Line:
 
 @frozen
 class Cause:
-    """A cause with its failures; `number` starts at 1."""
+    """A cause and the failures that it explains; causes are numbered from 1."""
 
     number: int
     values: Table
@@ -49,16 +49,16 @@ class Cause:
 
     @property
     def rule(self) -> str:
-        """The rule that the client breaks; empty if no rule explains the failures."""
+        """The broken rule; empty if no rule explains the failures."""
         return self.values.text("rule")
 
     @property
     def cases(self) -> Sequence[str]:
-        """The ids of the cases, without duplicates."""
+        """The ids of the cases that have this cause, without duplicates."""
         return tuple(dict.fromkeys(result.text("case") for result in self.results))
 
     def others(self, most: int, shown: Callable[[str], str] = str) -> str:
-        """Return a line about the cases after the first; empty if there is only one."""
+        """Return a line that names up to `most` of the cases after the first; empty if there are none."""
         names = self.cases[1:]
         if not names:
             return ""
@@ -67,12 +67,12 @@ class Cause:
 
     @property
     def step(self) -> str:
-        """What the client does wrong, and when."""
+        """What the client or backend does wrong, and when."""
         return _step_of(self.values, self.judged)
 
     @property
     def sentence(self) -> str:
-        """The cause in one sentence: the number of failures, the step, the rule."""
+        """The cause in one sentence: the number of failures, the step and the rule."""
         if self.judged == BACKEND:
             return self._of_a_backend
         number, alike = len(self.results), self.values.count("alike")
@@ -86,13 +86,13 @@ class Cause:
         if alike == number:
             return f"{_capital(share)} begin with the same step: {self.step}{rule}."
         return (
-            f"{_capital(share)} come from one broken rule{rule}; {alike} of them begin with the "
-            f"same step: {self.step}."
+            f"{_capital(share)} come from one broken rule{rule}; {alike} of them "
+            f"{'begins with this' if alike == 1 else 'begin with the same'} step: {self.step}."
         )
 
     @property
     def _of_a_backend(self) -> str:
-        """The cause of a backend's failures as text: how the first case fails, and how many others do."""
+        """The cause as text, for a backend: how the first case fails, and how many others fail too."""
         said = self.step.removesuffix(".")
         said = f"warning: {said}" if self.values.flag("warning") else said
         more = len(self.cases) - 1
@@ -102,10 +102,10 @@ class Cause:
 
     @property
     def hints(self) -> Sequence[str]:
-        """Lines that help to find the bug, such as the most similar broken client of the kit."""
+        """Lines that help to find the bug; one may name the most similar of the kit's broken clients."""
         lines: list[str] = []
         if self.values.flag("follows"):
-            lines.append("This may be a consequence of a cause above.")
+            lines.append("This may be a consequence of a cause listed above.")
         if self.values.raw("resembles") is not None:
             like = self.values.table("resembles")
             lines.append(
@@ -141,7 +141,7 @@ class _Entry:
 
 
 def causes(run: Table) -> Sequence[Cause]:
-    """Return the causes of a run: failures before warnings, largest first."""
+    """Return the causes found in a run: failures before warnings, and the largest first."""
     results = run.tables("results")
     found = run.tables("causes")
     totals = dict.fromkeys((True, False), 0)
@@ -160,13 +160,13 @@ def causes(run: Table) -> Sequence[Cause]:
 
 
 def rules_of(result: Table) -> Sequence[str]:
-    """Return the rules that the findings of a result cite, or else the rules of its case."""
+    """Return the rules that a result's findings cite; if they cite none, return its case's rules."""
     cited = {rule for each in result.tables("findings") for rule in each.texts("requires")}
     return sorted(cited) or result.texts("requires")
 
 
 def names_its_rule(finding: Table, result: Table) -> bool:
-    """Return whether the only rule that a finding names is one that the report shows anyway."""
+    """Return whether a finding only repeats the rule of its result, which the report shows anyway."""
     return [finding.text("assertion")] == list(rules_of(result))
 
 
@@ -189,9 +189,10 @@ def decisive(result: Table, run: Table, longest: int = 200) -> Sequence[Line]:
 
 
 def parted_at(result: Table) -> Json:
-    """Return the number of the event at which a client went wrong; None if there is none.
+    """Return the number of the event at which the client goes wrong; None if there is none.
 
-    This is the event at which it diverges from the reference, or else the event of the first finding.
+    This is where the client diverges from the reference. If it does not diverge, this is the event
+    of the first finding.
     """
     if (side := _side(result, "client")) is not None:
         return side.raw("event")
@@ -200,27 +201,27 @@ def parted_at(result: Table) -> Json:
 
 
 def reference_step(result: Table, run: Table, longest: int = 200) -> str:
-    """Return the reference's step at the point where the client diverges, as a line of a trace."""
+    """Return, as a line of a trace, what the reference does at the point where the client diverges."""
     side = _side(result, "reference")
     if side is None or result.raw("reference") is None:
         return ""
     number = side.raw("event")
     if number is None:
-        return cut("     the reference does nothing else", longest)
+        return cut("     does nothing more", longest)
     entries = _entries(result.table("reference"), run)
     found = next((each for each in entries if each.seq == number), None)
     return "" if found is None else timeline(found.seq, found.who, found.text, longest)
 
 
 def cells(result: Table) -> str:
-    """Return the state-table cells of client and reference at the point where they diverge."""
+    """Return the state-table cells of the client and the reference at the point where they diverge."""
     sides = [_side(result, whose) for whose in ("client", "reference")]
     client, reference = ("" if side is None else side.text("cell") for side in sides)
     return client if client == reference else f"{client}; the reference: {reference}"
 
 
 def _side(result: Table, whose: str) -> Table | None:
-    """Return what the client or the reference does where the two diverge; None if they do not."""
+    """Return what the client or the reference does where they diverge; None if they do not diverge."""
     if result.raw("begins") is None or result.table("begins").raw(whose) is None:
         return None
     return result.table("begins").table(whose)
@@ -253,7 +254,10 @@ def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
 
 
 def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry], str]:
-    """Return one iteration of the client's loop, or the first events, and a line about the rest."""
+    """Return one iteration of the client's loop, and a line about the rest.
+
+    If no loop is found, return the first events instead.
+    """
     total = len(entries) + omitted
     found = _lap(entries, of_requests=True) or _lap(entries, of_requests=False)
     if found is None:

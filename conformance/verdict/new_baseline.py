@@ -1,6 +1,7 @@
-"""Write a baseline: the failures of a run as known failures, with reasons for the user to write.
+"""Create a baseline, which lists a run's failures as known failures; the user adds the reasons.
 
-Entries of an earlier baseline are kept, with their reasons, unless their cases now pass.
+Entries of an earlier baseline are kept, with their reasons, unless their cases now pass or do not
+exist.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ _LONGEST: Final = 160
 _HEAD: Final = """\
 # The known failures of {name}, written by `arkor-conformance run --write-baseline`.
 # In each `reason`, write why the failure is accepted, and add a date to entries that should
-# expire: expires = "2026-12-31". `rule` is for explore and diff, which skip failures of these rules.
+# expire: expires = "2026-12-31". `rule` is for explore and diff, which skip breaches of these rules.
 # To update this file: run --baseline FILE --write-baseline FILE. Reasons and dates are kept, comments
 # are not.
 """
@@ -30,7 +31,7 @@ _HEAD: Final = """\
 
 @frozen
 class Renewed:
-    """A new baseline: the entries kept from an earlier one, the new ones, and the dropped ones."""
+    """The entries kept from an earlier baseline, those added, and those dropped."""
 
     kept: Sequence[Known]
     new: Sequence[Known]
@@ -38,7 +39,7 @@ class Renewed:
 
     @property
     def known(self) -> Sequence[Known]:
-        """The entries of the new baseline, in the order of their cases."""
+        """The entries of the new baseline, sorted by case."""
         return sorted([*self.kept, *self.new], key=_order)
 
 
@@ -48,10 +49,10 @@ def renew(
     results: Sequence[CaseResult],
     cases: Sequence[Case],
 ) -> Renewed:
-    """Return the known failures after a run.
+    """Return the entries of the baseline after a run.
 
-    `gaps` are known failures that the driver declares; `cases` are all cases of the kit. An entry
-    whose case was not played is kept.
+    `gaps` are the known failures that the driver declares; `cases` are all the cases of the kit. An
+    entry whose case was not played is kept.
     """
     names = {name for case in cases for name in case.names}
     ran = [each for each in results if each.verdict is not Verdict.NOT_APPLICABLE]
@@ -73,7 +74,7 @@ def _left(known: Known, ran: Sequence[CaseResult], names: set[str]) -> Known | N
 
 
 def _new(ran: Sequence[CaseResult], known: Sequence[Known]) -> Iterator[Known]:
-    """Yield entries for unknown failures: one per case and set of failed assertions."""
+    """Yield entries for failures not yet known: one for each case and set of failed assertions."""
     about: dict[str, list[Known]] = {}
     for each in known:
         about.setdefault(each.case, []).append(each)
@@ -112,7 +113,7 @@ def baseline_text(
     results: Sequence[CaseResult],
     rules: Mapping[str, Requirement],
 ) -> str:
-    """Return the text of a baseline for the client `name`; equal input gives equal text."""
+    """Return the text of a baseline for the client or backend `name`; it depends only on the input."""
     parts = [_HEAD.format(name=cut(one_line(name), _LONGEST))]
     for case, entries in groupby(known, key=_case_of):
         own = [each for each in results if case in each.case.names]
@@ -133,7 +134,7 @@ def _order(known: Known) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 def _comments(
     known: Known, results: Sequence[CaseResult], rules: Mapping[str, Requirement]
 ) -> Iterator[str]:
-    """Yield comments with the text of the rules, and the findings of the first result."""
+    """Yield comments: the text of each rule, and the findings of the first result that has any."""
     for rule in known.rule:
         text = f"{rules[rule].level.value}: {one_line(rules[rule].text)}"
         yield f"# {rule} {cut(text, _LONGEST)}"

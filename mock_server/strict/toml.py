@@ -10,7 +10,7 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def toml_value(value: object) -> str:
-    """Write plain data as a TOML value; raise ScenarioError for null, which TOML does not have.
+    """Return plain data as a TOML value; raise ScenarioError for null, which TOML does not have.
 
     An array that contains tables is written with one item per line.
     """
@@ -29,5 +29,5 @@ def toml_value(value: object) -> str:
 
 
 def toml_key(key: str) -> str:
-    """Write a key, in quotes if it needs them."""
+    """Return a key as TOML, in quotes if it needs them."""
     return key if _BARE.fullmatch(key) else toml_value(key)
