@@ -1,4 +1,4 @@
-"""Makes `python -m arkor_proto` run the command `arkor-proto`."""
+"""Make `python -m arkor_proto` run the `arkor-proto` command."""
 
 import sys
 

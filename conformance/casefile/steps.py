@@ -1,6 +1,6 @@
-"""The steps of a case: what is done to the client and its backend, in order.
+"""The steps of a case: what the kit asks of the client and its backend, in order.
 
-No step sleeps: steps wait only for events.
+No step sleeps; a step can wait only for events.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,13 +30,13 @@ from mock_server.strict.shapes import ScenarioError, Shape, is_table, nearest
 from mock_server.strict.words import table
 
 _KINDS: Final[Mapping[str, Shape[Step]]] = {
-    **{verb.value: table(Operate, "an operation of the client") for verb in Verb},
-    "await": table(Await, "a wait for an answer"),
+    **{verb.value: table(Operate, "an operation that the client performs") for verb in Verb},
+    "await": table(Await, "a wait for the answer to an operation"),
     "until": table(Until, "a wait for events"),
     "elapse": table(Elapse, "time that passes"),
     "advance": table(Advance, "time that passes"),
     "wake": table(Wake, "the end of a sleep"),
-    "push": table(Push, "an event of the job"),
+    "push": table(Push, "an event to append to the job's log"),
     "open_gate": table(OpenGate, "a gate that opens"),
 }
 STEPS: Final = tuple(_KINDS)
@@ -54,9 +54,10 @@ STEP: Final[Shape[Step]] = evolve(_STEP, read=_read)
 
 
 def named(steps: Sequence[Step], where: str) -> tuple[Step, ...]:
-    """Return the steps with every operation named; raise ScenarioError, which lists all mistakes.
+    """Return the steps, with a name for every operation.
 
-    A step can refer only to operations of earlier steps.
+    If there are mistakes, raise a ScenarioError that lists them all. A step can refer only to
+    operations of earlier steps.
     """
     found: list[Step] = []
     names: list[str] = []
@@ -89,7 +90,7 @@ def _named(step: Step, where: str, names: list[str]) -> Step:
     name = step.name or default
     if name.partition("#")[0] != verb:
         raise ScenarioError(
-            f"{where}: {name!r} is the name of another operation; write {default!r}"
+            f"{where}: {name!r} is not a name for the operation {verb!r}; write {default!r}"
         )
     if name in names:
         raise ScenarioError(f"{where}: another operation already has the name {name!r}")
@@ -98,7 +99,7 @@ def _named(step: Step, where: str, names: list[str]) -> Step:
 
 
 def references(step: Step) -> Iterator[tuple[str, str]]:
-    """Yield the events that a step refers to, each with the key that refers to it."""
+    """Yield each event that a step refers to, as a pair of the referring key and the event."""
     after = () if isinstance(step, Await | Until) else step.after
     yield from (("after", each) for each in after)
     match step:
@@ -113,12 +114,12 @@ def references(step: Step) -> Iterator[tuple[str, str]]:
 
 
 def operations_of(steps: Sequence[Step]) -> tuple[str, ...]:
-    """Return the names of the operations that a case performs, in order."""
+    """Return the names of the operations in these steps, in order."""
     return tuple(step.name for step in steps if isinstance(step, Operate))
 
 
 def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
-    """Raise ScenarioError for a gate that nothing waits at, or that no step opens."""
+    """Raise ScenarioError if something waits at a gate that no step opens, or the reverse."""
     waited_at = {
         *(gate for rule in scenario.rules for gate in gates_of_rule(rule)),
         *(gate for job in scenario.jobs for gate in gates_of_job(job)),
@@ -131,8 +132,8 @@ def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
     } - {NEVER}
     opened = {step.gate for step in steps if isinstance(step, OpenGate)}
     for name in sorted(opened - waited_at):
-        meant = nearest(name, waited_at) if waited_at else "the server has no gates"
+        meant = nearest(name, waited_at) if waited_at else "the case has no gate to open"
         raise ScenarioError(f"{where}: opens the gate {name!r}, but nothing waits at it; {meant}")
     for name in sorted(waited_at - opened):
-        meant = nearest(name, opened) if opened else f"if it should stay closed, name it {NEVER!r}"
+        meant = nearest(name, opened) if opened else f"to keep a gate closed, name it {NEVER!r}"
         raise ScenarioError(f"{where}: waits at the gate {name!r}, but no step opens it; {meant}")

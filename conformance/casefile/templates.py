@@ -1,8 +1,8 @@
 """Templates: one case with `each` becomes one case per value, with stable ids.
 
-`{status}` inside a string is replaced by the text of the value; a string that is exactly
-`"{status}"` is replaced by the value itself, with its type. The string `"<null>"` becomes null,
-which TOML does not have.
+If the key is `status`, `{status}` inside a longer string is replaced by the value as text, and a
+string that is exactly `"{status}"` by the value itself, with its type. The string `"<null>"`
+becomes null, which TOML lacks.
 """
 
 import re
@@ -18,11 +18,11 @@ _ROW: Final = mapping(anything())
 EACH: Final[Shape[Mapping[str, tuple[Json, ...]] | tuple[Mapping[str, Json], ...]]] = either(
     mapping(array(anything())), array(_ROW)
 )
-"""The values of a template: one key with a list, or a list of rows, each with a `key`."""
+"""The values of a template: one key with a list of values, or a list of rows with a `key` each."""
 
 
 def expand(where: str, values: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
-    """Yield the cases that a table of a case file expands to, or raise ScenarioError."""
+    """Yield the cases that a table in a case file expands to; raise ScenarioError on a mistake."""
     if "each" not in values:
         yield {key: _substitute(value, {}) for key, value in values.items()}
         return
@@ -43,14 +43,16 @@ def _rows(where: str, each: Json) -> Iterator[_Row]:
     found = EACH.read(each, where)
     if isinstance(found, Mapping):
         if len(found) != 1:
-            raise ScenarioError(f"{where}: give one key with a list of values")
+            raise ScenarioError(f"{where}: write exactly one key, with a list of values")
         ((key, values),) = found.items()
         yield from ((str(value), {key: value}, {}) for value in values)
         return
     for number, row in enumerate(found, 1):
         label = row.get("key")
         if not isinstance(label, str):
-            raise ScenarioError(f"{where} {number}: 'key' is missing; it gives each case an id")
+            raise ScenarioError(
+                f"{where} {number}: add a 'key' with a string, which becomes part of the case's id"
+            )
         overrides = {key: row[key] for key in _OVERRIDES if key in row}
         yield label, {k: v for k, v in row.items() if k not in _OVERRIDES}, overrides
 
@@ -73,7 +75,7 @@ def _substitute(value: Json, parameters: Mapping[str, Json]) -> Json:
 
 
 def _fill(text: str, parameters: Mapping[str, Json]) -> Json:
-    """Fill in the known parameters; leave other braces alone, because JSON contains many."""
+    """Fill in the known parameters; leave other braces alone, because a string may contain JSON."""
     whole = _PLACE.fullmatch(text)
     if whole and whole[1] in parameters:
         return parameters[whole[1]]

@@ -1,4 +1,4 @@
-"""`arkor-conformance parser`: judge a bare event-stream parser."""
+"""`arkor-conformance parser`: judge an event-stream parser on its own."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ _MOST_CHUNKS: Final = 6
     multiple=True,
     metavar="ID",
     show_default="all",
-    help="Only this stream of spec/vectors/sse.json; may be repeated.",
+    help="Judge only this stream of spec/vectors/sse.json; may be repeated.",
 )
 @click.option(
     "--chunkings",
@@ -67,11 +67,11 @@ def command(
     out: Path | None,
     driver: Sequence[str],
 ) -> int:
-    """Judge an event-stream parser without a client: this project's, or the one given after --.
+    """Judge an event-stream parser on its own: this project's, or the one given after --.
 
-    The parser gets every stream of the specification whole, in the chunks given, byte by byte,
-    split in two at every point, and split at random. Section 14 of the driver guide specifies its
-    output.
+    The parser receives every stream of spec/vectors/sse.json whole, in the chunks that the file
+    lists, and split at random; it also receives short streams byte by byte and split in two at
+    every point. Section 14 of the driver guide specifies what the parser must print.
 
     \b
     example:
@@ -109,7 +109,7 @@ def _chosen(ids: Sequence[str]) -> Sequence[Stream]:
 
 
 class _Judgement:
-    """The result of judging a parser. `broken` lists the broken rules that count."""
+    """The result of judging a parser. `broken` lists the broken rules that affect the verdict."""
 
     def __init__(self, run: ParserRun, rules: Mapping[str, Requirement], *, strict: bool) -> None:
         self._run = run
@@ -130,7 +130,8 @@ class _Judgement:
         if run.introduced is not None:
             yield one_line(f"{_name(run.introduced)} {self.verdict}.")
         yield (
-            f"{judged} streams in {run.parses} splits (seed {run.seed}): {len(run.passed)} right, "
+            f"{judged} stream{'s' * (judged != 1)}, split in {run.parses} "
+            f"way{'s' * (run.parses != 1)} (seed {run.seed}): {len(run.passed)} right, "
             f"{len(run.failures)} wrong, {len(run.left_out)} not judged. "
             f"Rules: {len(self.kept)} hold, {len(self.broken)} broken"
             + (f", {len(self.advised)} broken but not counted" if self.advised else "")
@@ -139,9 +140,9 @@ class _Judgement:
 
     @property
     def verdict(self) -> str:
-        """The verdict as text, with the event features that the parser does not report."""
+        """The verdict as text; if the parser conforms, this lists what it does not report."""
         if not self._run.passed and not self._run.failures:
-            return "was not judged: no stream applies to it"
+            return "was not judged: none of the streams applies to it"
         if self.broken:
             return f"does not conform: it breaks {', '.join(self.broken)}"
         reports = self._run.introduced.reports if self._run.introduced else frozenset[str]()

@@ -1,6 +1,6 @@
-"""Expectations about the back-off delays of a client, in milliseconds.
+"""Expectations about a client's back-off delays, in milliseconds.
 
-In virtual time, the client announces its delays; in real time, the kit measures them on the wire.
+In virtual time, the client announces its delays; otherwise, the kit measures them on the wire.
 """
 
 import math
@@ -13,7 +13,7 @@ from conformance.expect.mismatch import Divergence
 from conformance.trace.events import Called, Event, Requested, Slept, Trace
 
 SPREAD: Final = 0.25
-"""The published jitter: a client may vary a delay by up to a quarter, but not above the cap."""
+"""The published jitter: a client may vary a delay by up to a quarter, but not exceed the cap."""
 _ROUNDING_MS: Final = 1.0
 """The tolerance for a client that rounds to whole milliseconds."""
 
@@ -25,15 +25,15 @@ class Delay:
     low: float
     high: float
     asked: bool = False
-    """Whether the case sets a minimum itself, for example because the backend asks for one."""
+    """Whether the case itself states a minimum, for example because the backend asks for one."""
 
     @classmethod
     def nominal(cls, delay: float, cap: float) -> "Delay":
-        """Return the bounds of a nominal delay with the published jitter, but at most `cap`."""
+        """Return the bounds that the published jitter sets for a nominal delay, capped at `cap`."""
         return cls(delay * (1 - SPREAD), min(delay * (1 + SPREAD), max(cap, 0.0)))
 
     def holds(self, delay: float) -> bool:
-        """Return whether `delay` is within the bounds, allowing for rounding to a millisecond."""
+        """Return whether `delay`, perhaps rounded to whole milliseconds, is within the bounds."""
         return self.low - _ROUNDING_MS < delay < self.high + _ROUNDING_MS
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class Sleeps:
 
 @frozen
 class SleepsDiffer:
-    """Expects that the back-off delays are not all equal (or all equal, if not `spread`)."""
+    """Expects back-off delays that differ or, if `spread` is false, that are all equal."""
 
     spread: bool
     word: str = "sleeps_differ"
@@ -100,11 +100,11 @@ class SleepsDiffer:
 
 @frozen
 class SleepsSpread:
-    """Expects `samples` delays from the client's own random source, spread out within the bounds.
+    """Expects `samples` delays that the client draws at random, spread out within the bounds.
 
-    The largest and the smallest must differ by at least `at_least` ms. `over` is the narrowest
+    The longest must be at least `at_least` ms longer than the shortest. `over` is the narrowest
     range over which a correct client may spread its delays; `false_alarm` is the probability that
-    a client with that range fails.
+    a client that uses exactly this range fails by chance.
     """
 
     delay: Delay
@@ -115,7 +115,7 @@ class SleepsSpread:
 
     @property
     def false_alarm(self) -> float:
-        """The probability that n uniform samples of [0, 1] span under r: n rⁿ⁻¹ - (n - 1) rⁿ."""
+        """The probability that n uniform samples from [0, 1] span < r: n rⁿ⁻¹ - (n - 1) rⁿ."""
         n, r = self.samples, self.at_least / self.over
         return float(n * r ** (n - 1) - (n - 1) * r**n)
 
@@ -137,16 +137,16 @@ class SleepsSpread:
 
     def __str__(self) -> str:
         return (
-            f"{self.samples} delays of {self.delay} ms whose largest and smallest differ by "
-            f"at least {self.at_least:g} ms (a client that spreads its delays evenly over "
-            f"{self.over:g} ms or more fails by chance about once in "
+            f"{self.samples} delays of {self.delay} ms, the longest at least "
+            f"{self.at_least:g} ms longer than the shortest (a client that spreads its delays "
+            f"evenly over {self.over:g} ms or more fails by chance about once in "
             f"{1 / self.false_alarm:.2g} runs)"
         )
 
 
 @frozen
 class Gaps:
-    """Expects these minimum times, in milliseconds, between the stream requests of one wait.
+    """Expects these minimum times, in milliseconds, between the stream requests of one `wait`.
 
     A gap is measured from the previous request. The client cannot have begun to sleep before the
     backend received that request, so a slow machine never makes a gap look too short.
@@ -161,7 +161,7 @@ class Gaps:
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the gaps with the expected minimums; report the first short or surplus gap."""
+        """Compare the gaps with the expected minimums; report the first wrong gap."""
         seen = _gaps(trace)
         wrong = [
             event
@@ -171,13 +171,14 @@ class Gaps:
         if not wrong and len(seen) == len(self.bounds):
             return None
         return Divergence(
-            f"{len(self.bounds)} reopens"
+            f"{len(self.bounds)} reopen{'s' * (len(self.bounds) != 1)}"
             + (
                 f", at least {_listed(self.bounds)} ms after the previous request"
                 if any(self.bounds)
                 else ""
             ),
-            f"{len(seen)} reopens, after {_listed([ms for _, ms in seen])} ms"
+            f"{len(seen)} reopen{'s' * (len(seen) != 1)}, "
+            f"after {_listed([ms for _, ms in seen])} ms"
             if seen
             else "no reopens",
             wrong[0] if wrong else None,
@@ -210,5 +211,5 @@ def reconnect_sleeps(trace: Trace) -> list[tuple[Event, float]]:
 
 
 def told_delays(seen: Sequence[tuple[Event, float]]) -> str:
-    """Return the delays of a client as text, such as `1000, 2000 ms`."""
+    """Return a client's delays as text, such as `1000, 2000 ms`."""
     return f"{', '.join(f'{ms:g}' for _, ms in seen)} ms" if seen else "no delays"

@@ -1,7 +1,8 @@
-"""The messages of `arkor-parse/1`: JSON objects, one per line, on a parser's standard streams.
+"""The messages of `arkor-parse/1`: one JSON object per line, on standard input and output.
 
-There are two commands. `hello` asks for the parser's name; `parse` contains a whole stream in
-chunks, each in base64, and asks for its events. The parser answers each with one line.
+There are two commands. `hello` asks for the parser's name and for what it reports. `parse` contains
+a whole stream in chunks, each encoded in base64, and asks for the events of the stream. The parser
+answers each command with one line.
 """
 
 import json
@@ -17,12 +18,12 @@ from conformance.strict_data import Json, ReadingError, Table, parse_json
 
 PROTOCOL: Final = "arkor-parse/1"
 REPORTS: Final = ("last_event_id", "resume", "retry", "chunk", "max_event_size")
-"""What a parser may report or support besides the type and data of events; see `hello`."""
+"""What a parser may report or support besides types and data; its answer to `hello` says which."""
 _SHOWN: Final = 160
 
 
 class NotAnAnswer(Exception):
-    """A line from the parser is not a valid answer; the message says why."""
+    """A line from the parser is not a valid answer; the exception's message says why."""
 
 
 @frozen(kw_only=True)
@@ -40,7 +41,7 @@ def hello() -> bytes:
 
 
 def parse(stream: Stream, chunks: Sequence[bytes]) -> bytes:
-    """Return the command to parse a stream in these chunks."""
+    """Return the command to parse a stream that arrives in these chunks."""
     message: dict[str, Json] = {"do": "parse", "chunks": [b64encode(c).decode() for c in chunks]}
     if stream.last_event_id is not None:
         message["last_event_id"] = stream.last_event_id
@@ -50,7 +51,7 @@ def parse(stream: Stream, chunks: Sequence[bytes]) -> bytes:
 
 
 def introduction(line: bytes) -> Introduction:
-    """Read the answer to `hello`, or raise NotAnAnswer."""
+    """Read the answer to `hello`; raise NotAnAnswer if it is invalid."""
     table = _table(line)
     try:
         reports = table.texts("reports") if table.has("reports") else ()
@@ -64,13 +65,13 @@ def introduction(line: bytes) -> Introduction:
     if strange := sorted(found.reports - set(REPORTS)):
         names = ", ".join(REPORTS)
         raise NotAnAnswer(
-            f"answered `hello` with the unknown report {strange[0]!r}; use only {names}"
+            f"listed the unknown report {strange[0]!r} in its answer to `hello`; use only {names}"
         )
     return found
 
 
 def parsed(line: bytes, reports: frozenset[str]) -> Parsed:
-    """Read the answer to `parse`, or raise NotAnAnswer if it lacks what `hello` declared."""
+    """Read the answer to `parse`; raise NotAnAnswer if it is invalid or lacks one of `reports`."""
     table = _table(line)
     try:
         cursor = table.text("last_event_id") if "last_event_id" in reports else None
@@ -85,7 +86,7 @@ def parsed(line: bytes, reports: frozenset[str]) -> Parsed:
 
 
 def _retry(table: Table) -> int | None:
-    """Read the last `retry`, or None; values above 2^53 - 1 are reduced to 2^53 - 1."""
+    """Return the last `retry` value, but at most 2^53 - 1, or None if there is none."""
     if not table.has("retry") or table.raw("retry") is None:
         return None
     return int(min(table.number("retry"), RETRY_LIMIT))

@@ -1,11 +1,13 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """Known failures: cases that a client is known to fail, with a reason and an optional end date.
 
-An entry can be stale: the client no longer fails, the case does not exist, the date has passed, or
-the entry names a template, which also covers cases that pass. Today's date is an argument.
+An entry is stale if the client no longer fails or fails in fewer ways, if the case does not exist,
+if its date has passed, or if the entry names a template, which also covers cases that pass. The
+caller passes in today's date.
 
-An entry names a case, or a rule that the client breaks. A rule alone matches only failures on
-random schedules, which have no permanent names; it would cover too many of the kit's cases.
+An entry names a case, or a rule that the client breaks. An entry with only a rule matches failures
+on random schedules, which have no permanent names. It does not match the kit's cases, because a
+rule covers too many of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +28,7 @@ from mock_server.strict.shapes import ScenarioError, array, check_known, nearest
 from mock_server.strict.words import needed, table, word
 
 _MOST_STALE: Final = 30
-"""The maximum number of lines about stale entries to show."""
+"""The maximum number of stale entries to report."""
 _LONGEST_ID: Final = 200
 
 
@@ -34,23 +36,25 @@ def _date(written: str, where: str) -> date:
     try:
         return date.fromisoformat(written)
     except ValueError:
-        raise ScenarioError(f"{where}: {written!r} is not a date such as '2026-12-31'") from None
+        raise ScenarioError(
+            f"{where}: {written!r} is not a date; write it like '2026-12-31'"
+        ) from None
 
 
 _RULE: Final = matching("ARK-[A-Z]{3}-[0-9]{1,3}", "a rule, such as 'ARK-RES-2'")
 UNSAID: Final = "TODO"
-"""The start of a reason that the user still has to write."""
+"""How a reason begins if the user still has to write it."""
 DATE: Final = restricted(converted(text(), _date), {"format": "date"})
 
 
 @frozen(kw_only=True)
 class Known:
-    """One known failure: of a case, or of a rule on random schedules.
+    """A case that the client is known to fail, or rules that it breaks on random schedules.
 
-    If `profile` or `assertion` is set, the entry covers only those profiles or assertions.
+    If `profile` or `assertion` is set, the entry covers only the profiles or assertions in it.
     """
 
-    case: str = word(text(), "the case, or its template", default="")
+    case: str = word(text(), "the id of the case, or of its template", default="")
     reason: str = needed(text(), "why the client fails the case")
     profile: tuple[str, ...] = word(
         one_or_more(one_of(PROFILE_NAMES)),
@@ -62,10 +66,10 @@ class Known:
     )
     rule: tuple[str, ...] = word(
         one_or_more(_RULE),
-        "the rules that the client breaks, for explore and diff, which have no cases",
+        "the rules that the client breaks; for the commands explore and diff, which play no cases",
         default=(),
     )
-    expires: date | None = word(DATE, "the date until which the failure is accepted", default=None)
+    expires: date | None = word(DATE, "the last day on which the failure is accepted", default=None)
     by: str = "the baseline"
     """Where the entry is defined, for use in messages."""
 
@@ -78,7 +82,7 @@ class Known:
         return not self.assertion or assertion in self.assertion
 
     def is_about(self, result: CaseResult) -> bool:
-        """Return whether a result belongs to the entry's case, under one of its profiles."""
+        """Return whether the entry covers the case and the profile of a result."""
         return self.case in result.case.names and self.holds_under(result.profile)
 
     def holds_under(self, profile: str) -> bool:
@@ -91,7 +95,7 @@ class Known:
         return self.reason.startswith(UNSAID)
 
     def plain(self) -> Mapping[str, Json]:
-        """Return the entry as plain data, with the keys of a baseline file."""
+        """Return the entry as plain data, with the keys that a baseline file uses."""
         words: Mapping[str, Json] = {
             "case": self.case,
             "profile": list(self.profile),
@@ -154,7 +158,7 @@ def declared(gaps: Mapping[str, str]) -> tuple[Known, ...]:
 def weigh(
     results: Sequence[CaseResult], known: Sequence[Known], cases: Sequence[Case], today: date
 ) -> Weighed:
-    """Mark the known failures among the results; `cases` are all cases, selected or not."""
+    """Mark the known failures among the results; `cases` holds every case, selected or not."""
     named: dict[str, list[Known]] = {}
     for each in known:
         named.setdefault(each.case, []).append(each)
@@ -195,22 +199,24 @@ def _stale(
             near = nearest(each.case[:_LONGEST_ID], every) if n < _MOST_STALE else "as above"
             yield f"{each}: no such case; {near} ({each.by})"
         elif each.expires is not None and each.expires < today:
-            yield f"{each}: expired on {each.expires}; fix it or set a later date ({each.reason})"
+            advice = "fix the failure or set a later date"
+            yield f"{each}: expired on {each.expires}; {advice} ({each.reason})"
         elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
             other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
             but = f", though the case still fails on {', '.join(other)}" if other else ""
-            yield f"{each}: passes now{but}; remove it from {each.by} ({each.reason})"
+            yield f"{each}: passes now{but}; remove the entry from {each.by} ({each.reason})"
         elif (still := narrowed(each, ran)) != each:
-            yield f"{each}: now fails only as {still}; narrow it in {each.by} ({each.reason})"
+            advice = f"narrow the entry in {each.by}"
+            yield f"{each}: is now limited to {still}; {advice} ({each.reason})"
         elif each.case in templates:
             yield _too_wide(each, ran, cases)
 
 
 def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
-    """Return a known failure without the profiles and assertions that no longer fail.
+    """Return an entry, narrowed to the profiles and assertions with which its case still fails.
 
-    `ran` are the results of its case; profiles and assertions that were not judged are kept. If
-    nothing would be left, the failure is returned unchanged.
+    `ran` holds the results of the entry's case. Profiles and assertions that were not judged are
+    kept. If none would be left, the entry is returned unchanged.
     """
     failing = [(r, f) for r in ran for f in r.findings if known.covers(r, f)]
     judged = {r.profile for r in ran}
@@ -227,7 +233,7 @@ def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
 
 
 def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) -> str:
-    """Return a message saying that an entry names a template, and which cases to name instead."""
+    """Return a message that an entry names a template; it lists the cases to name instead."""
     rows = sum(case.template == known.case for case in cases)
     failing = dict.fromkeys(
         r.case.id for r in ran for finding in r.findings if known.covers(r, finding)
@@ -235,5 +241,5 @@ def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) ->
     names = f": {', '.join(failing)}" if failing else ""
     return (
         f"{known}: is a template, which covers all of its {rows} cases, even those that pass; "
-        f"in {known.by}, name only those that fail{names}"
+        f"in {known.by}, name only the cases that fail{names}"
     )

@@ -1,11 +1,12 @@
 """Time modes: what the kit can judge if it does not control the client's clock.
 
-A case is reduced to what a mode can judge, and every dropped expectation is reported.
+A case is reduced to what can be judged in a mode, and every dropped expectation is reported.
 
 *virtual*: the driver announces its sleeps and the kit ends them; everything is judged exactly.
-*scaled*: the client really sleeps, with delays set to a tenth; the kit judges order and counts, and
-that no delay is too short. *real*: the kit judges only order and counts. Load on a machine makes
-events later but never earlier, so the kit does not judge what could fail only by being late.
+*scaled*: the client really sleeps, for a tenth of each delay if the driver can set its delays; the
+kit judges order and counts, and that no delay is too short. *real*: the client really sleeps, and
+the kit judges only order and counts. A busy machine makes events later but never earlier, so in
+these two modes the kit does not judge whether something happens too late.
 """
 
 import math
@@ -33,23 +34,25 @@ from mock_server.scenario.words.head import HeadFault
 from mock_server.strict.words import changed
 
 DIVISOR: Final = 10
-"""Scaled delays are divided by this; even so, they remain clearly distinguishable from no delay."""
+"""In scaled time, delays are divided by this; they are still easy to tell apart from no delay."""
 LONGEST: Final = 10.0
-"""Without virtual time, a case is played only if no single delay exceeds this, in seconds."""
+"""The longest delay, in seconds; without virtual time, a case with a longer one is not played."""
 LONGEST_IN_ALL: Final = 60.0
-"""Without virtual time, a case is played only if its delays add up to at most this, in seconds."""
+"""The maximum sum of delays, in seconds; without virtual time, a case with more is not played."""
 _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK-13"})
-"""Rules that only an overlong delay breaks, and rules about default delays (never scaled)."""
+"""Rules broken only by a delay that is too long, and by wrong default delays (never scaled)."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
-_LOWER_ONLY: Final = "judged in part, by lower bounds only: scheduling may make a delay longer"
+_LOWER_ONLY: Final = "judged in part, by lower bounds only: a busy machine can make a delay longer"
 _NO_UPPER: Final = (
-    "not judged: it limits how long a delay may be, and scheduling may make a delay longer"
+    "not judged: it limits how long a delay may be, and a busy machine can make a delay longer"
 )
-_NO_SPREAD: Final = "not judged: scheduling alone can make delays differ"
+_NO_SPREAD: Final = "not judged: a busy machine can make equal delays differ"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
 _NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
-_NO_LENGTH: Final = "judged in part, by the number of delays only: scheduling may change a delay"
+_NO_LENGTH: Final = (
+    "judged in part, by the number of delays only: a busy machine can change a delay"
+)
 
 
 class TimeMode(Enum):
@@ -62,7 +65,7 @@ class TimeMode(Enum):
 
 @frozen
 class Unjudged:
-    """An expectation that is not judged, or is judged only in part; `word` is its name."""
+    """An expectation that is not judged, or is judged only in part; `word` names its assertion."""
 
     word: str
     why: str
@@ -70,18 +73,18 @@ class Unjudged:
 
 @frozen(kw_only=True)
 class Adapted:
-    """A case, reduced to what a time mode can judge; `unplayable` says why it cannot be played."""
+    """A case, reduced to what a time mode can judge; `unplayable` says why it is not played."""
 
     case: Case
     unplayable: str = ""
     unjudged: tuple[Unjudged, ...] = ()
     silence: float = 0.0
-    """The longest time, in seconds, that a correct client may sleep."""
+    """The longest single sleep of a correct client, in seconds."""
 
 
 @frozen
 class Timing:
-    """How time passes in a run: its time mode, and the number that delays are divided by."""
+    """How time passes in a run: its time mode, and the number by which delays are divided."""
 
     mode: TimeMode
     divisor: int = 1
@@ -93,14 +96,14 @@ class Timing:
         mode = asked or (TimeMode.VIRTUAL if virtual else TimeMode.SCALED)
         if virtual and mode is not TimeMode.VIRTUAL:
             raise DriverUnusable(
-                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was given: when hello has "
-                f'"time": "{mode.value}", the driver must really sleep and not declare '
-                f"{VIRTUAL_CLOCK}"
+                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was given; if `hello` "
+                f'contains "time": "{mode.value}", the driver must really sleep and must not '
+                f"declare {VIRTUAL_CLOCK}"
             )
         if not virtual and mode is TimeMode.VIRTUAL:
             raise DriverUnusable(
                 f"does not declare {VIRTUAL_CLOCK}, but --time virtual was given; leave out --time "
-                "to judge its real delays"
+                "to judge the driver in scaled time"
             )
         scaled = mode is TimeMode.SCALED and "config.backoff" in identity.capabilities
         return cls(mode, DIVISOR if scaled else 1)
@@ -110,9 +113,9 @@ class Timing:
             case TimeMode.VIRTUAL:
                 return "virtual time"
             case TimeMode.SCALED if self.divisor == 1:
-                return "scaled time, with the client's own delays (no config.backoff)"
+                return "scaled time, but with the client's own delays (no config.backoff)"
             case TimeMode.SCALED:
-                return f"scaled time, delays divided by {self.divisor}"
+                return f"scaled time, with delays divided by {self.divisor}"
             case TimeMode.REAL:
                 return "real time"
             case _:
@@ -128,7 +131,8 @@ class Timing:
         if not kept:
             words = "; ".join(f"{each.word}: {each.why}" for each in given_up)
             return Adapted(
-                case=case, unplayable=f"in {self.mode.value} time nothing is left to judge; {words}"
+                case=case,
+                unplayable=f"in {self.mode.value} time, nothing is left to judge; {words}",
             )
         scaled = evolve(
             case,
@@ -143,7 +147,7 @@ class Timing:
         )
 
     def waits(self, case: Case) -> float:
-        """Estimate how many seconds a correct client really sleeps in a case; 0 if it is not played."""
+        """Estimate the seconds that a correct client really sleeps; 0 if the case is not played."""
         if self.mode is TimeMode.VIRTUAL or _unplayable(case) or self._too_long(case):
             return 0.0
         kept, _ = self._expectations(case)
@@ -163,7 +167,7 @@ class Timing:
     def _assertion(  # noqa: PLR0911 - one arm per kind of assertion
         self, case: Case, expected: Expectation
     ) -> tuple[Assertion | None, str]:
-        """Return the assertion to judge instead, or None, with a remark on what is not judged."""
+        """Return the assertion to judge instead, if any, and a remark on what is not judged."""
         match expected.assertion:
             case Sleeps() if any(rule.end.listener for rule in case.server.scenario.rules):
                 return None, _NO_WIRE
@@ -191,7 +195,7 @@ class Timing:
         return {**case.config, "initial_ms": base, "max_ms": cap}
 
     def _scaled(self, server: Server) -> Server:
-        """Shorten the delays that the backend asks for, if the result is a whole number."""
+        """Divide the delays that the backend asks for, except those that do not divide evenly."""
         found = changed(server, _shorter_hint) if self.divisor == DIVISOR else server
         return found if isinstance(found, Server) else server
 
@@ -201,8 +205,9 @@ class Timing:
         if longest <= LONGEST and total <= LONGEST_IN_ALL:
             return ""
         return (
-            f"the delays of the case take {total:.0f} s in this time mode (the longest is "
-            f"{longest:.0f} s), which is too long to wait; the case needs {VIRTUAL_CLOCK}"
+            f"the delays of the case take {total:.0f} s in all in this time mode "
+            f"(the longest takes {longest:.0f} s), which is too long to wait for; "
+            f"the case needs {VIRTUAL_CLOCK}"
         )
 
 
@@ -212,15 +217,15 @@ IN_VIRTUAL_TIME: Final = Timing(TimeMode.VIRTUAL)
 def _unplayable(case: Case) -> str:
     """Return why a case needs virtual time; empty if it does not."""
     if case.hold or any(isinstance(step, Elapse | Advance | Wake) for step in case.steps):
-        return f"the case holds a sleep or lets time pass, which needs {VIRTUAL_CLOCK}"
+        return f"the case holds a sleep or lets time pass, so it needs {VIRTUAL_CLOCK}"
     named = [name for step in case.steps for _, name in references(step)]
     if any(map(_SLEEP_NAME.match, named)):
-        return f"a step waits for a sleep to begin, which needs {VIRTUAL_CLOCK}"
+        return f"a step waits for a sleep to begin, so the case needs {VIRTUAL_CLOCK}"
     expects = any(
         isinstance(e.assertion, Sleeps | SleepsDiffer | SleepsSpread) for e in case.expect
     )
     if VIRTUAL_CLOCK in case.needs and not expects and case.config.get("initial_ms", 1):
-        return f"the case depends on the client's own clock, which needs {VIRTUAL_CLOCK}"
+        return f"the case depends on the client's own clock, so it needs {VIRTUAL_CLOCK}"
     return ""
 
 
@@ -231,7 +236,7 @@ def _is_of_a_sleep(premise: Premise) -> bool:
 
 
 def _shorter_hint(part: object) -> object:
-    """Shorten the delay that a rule or a frame asks for, if the result is a whole number."""
+    """Divide the delay that a rule or a frame asks for, unless that leaves a fraction."""
     match part:
         case HeadFault(retry_after=float(seconds)) if seconds % DIVISOR == 0:
             return evolve(part, retry_after=seconds // DIVISOR)
@@ -244,6 +249,6 @@ def _shorter_hint(part: object) -> object:
 
 
 def _shorter(milliseconds: float, divisor: int) -> float:
-    """Divide a delay; return an int if possible, because some clients need whole numbers."""
+    """Divide a delay; return a whole result as an int, because some clients accept nothing else."""
     exact = milliseconds / divisor
     return int(exact) if math.isclose(exact, round(exact)) else exact

@@ -14,7 +14,7 @@ from conformance.verdict.result import CaseResult
 
 @frozen
 class Explained:
-    """The diagnosis of a run; failures and causes can be looked up by the index of a result."""
+    """The diagnosis of a run; the index of a result gives its failure and its cause."""
 
     diagnosis: Diagnosis
     results: Sequence[CaseResult]
@@ -24,7 +24,7 @@ class Explained:
 
     @classmethod
     def of(cls, diagnosis: Diagnosis, results: Sequence[CaseResult]) -> "Explained":
-        """Index the diagnosis by the positions of these results."""
+        """Index the diagnosis by the position of each result in `results`."""
         return cls(
             diagnosis,
             results,
@@ -37,7 +37,7 @@ class Explained:
         )
 
     def causes(self) -> Sequence[Json]:
-        """Return the causes, in order."""
+        """Return the causes as plain data, in the order of the diagnosis."""
         return [self._cause(each) for each in self.diagnosis.causes]
 
     def _cause(self, cause: Cause) -> Json:
@@ -56,7 +56,7 @@ class Explained:
         }
 
     def parted(self, place: int) -> int | None:
-        """Return the number of the event at which client and reference diverge, or None."""
+        """Return the number of the event at which the client leaves the reference, or None."""
         failure = self.failures.get(place)
         return None if failure is None or not failure.parting else failure.parting.client.seq
 

@@ -48,7 +48,7 @@ def test_a_slip_in_what_is_expected_is_answered_with_the_right_word(slip: str, a
 STEPS = {
     "do = 'wiat'": "did you mean 'wait'?",
     "do = 'sleep'\nms = 5": "a case cannot sleep; use 'until' to wait for an event",
-    "do = 'wait'\nname = 'start'": "'start' is the name of another operation; write 'wait'",
+    "do = 'wait'\nname = 'start'": "'start' is not a name for the operation 'wait'; write 'wait'",
     "do = 'await'\nof = 'wait'": "'wait' is unknown",
     "do = 'wait'\nafter = 'stream#0'": "does not name an event",
     "do = 'wait'\nwhen = 'now'": "step 1: 'when' is unknown",

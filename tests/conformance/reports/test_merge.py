@@ -212,7 +212,7 @@ def test_a_shard_without_any_of_the_cases_is_not_missed(tmp_path: Path) -> None:
 def test_stale_knowledge_shows_when_all_shards_are_there(tmp_path: Path) -> None:
     known = [Known(case="budget.case-5", reason="not yet"), Known(case="budget.no", reason="?")]
     first, second = merged(World(known=known).shards(), tmp_path).stale
-    assert first.startswith("budget.case-5: passes now; remove it from the baseline")
+    assert first.startswith("budget.case-5: passes now; remove the entry from the baseline")
     assert second.startswith("budget.no: no such case; ")
 
 

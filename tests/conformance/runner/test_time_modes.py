@@ -55,7 +55,7 @@ def test_a_client_that_really_sleeps_conforms_in_scaled_time() -> None:
     families = ("--filter", "backoff.*", "--filter", "budget.*", "--filter", "resume.cursor*")
     done = sleeper(*families, "--profile", "2026-07")
     assert (done.status, done.out.count("conforms in the")) == (0, 1), done.out
-    assert "scaled time, delays divided by 10" in done.out
+    assert "scaled time, with delays divided by 10" in done.out
     assert "of sleeps judged in part, by lower bounds" in done.out
 
 

@@ -90,7 +90,7 @@ def test_an_update_leaves_out_what_passes_and_narrows_what_passes_in_part(tmp_pa
 def test_an_entry_that_fails_under_fewer_profiles_is_stale(tmp_path: Path) -> None:
     known = written((result("connects"), result("connects", profile="hardened")), tmp_path)
     (said,) = weigh([result("connects"), result(profile="hardened")], known, [CASE], TODAY).stale
-    assert "now fails only as budget.small under 2026-05, connects; narrow it" in said
+    assert "is now limited to budget.small under 2026-05, connects; narrow" in said
 
 
 def test_an_update_keeps_what_was_not_played_and_what_is_known_by_its_rule(tmp_path: Path) -> None:
