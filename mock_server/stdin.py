@@ -16,10 +16,10 @@ _BLOCK: Final = 65_536
 
 @define(eq=False)
 class Stdin:
-    """Reads the bytes of stdin, for the duration of a `with`.
+    """Reads the bytes of stdin while its `with` block runs.
 
-    A thread reads them, because an event loop cannot wait for a regular file, or on Windows for a
-    pipe. It is a daemon, so it does not keep the process alive.
+    A thread reads them, because an event loop cannot wait for a regular file or, on Windows, for a
+    pipe. The thread is a daemon, so it does not keep the process alive.
     """
 
     _here: socket.socket = field(init=False)

@@ -1,4 +1,4 @@
-"""The clock, and ways to wait: until a deadline, for another thread, for a socket."""
+"""The clock, and ways to wait: until a deadline, for another thread or for a socket."""
 
 import math
 import socket
@@ -19,7 +19,7 @@ _SLICE: Final = 0.5
 
 
 class Clock(Protocol):
-    """A monotonic clock, in seconds, that several threads use."""
+    """A monotonic clock that counts seconds; several threads use it."""
 
     def time(self) -> float:
         """Return the current time."""
@@ -31,8 +31,8 @@ class Clock(Protocol):
         """Call `select` so that it returns by `deadline`, and return its result.
 
         `select(seconds)` waits for at most that many seconds, or for ever if `seconds` is None,
-        and returns whether the wait was successful. `timer` says what a deadline of the session is for; it is None for
-        a deadline of a connection.
+        and returns whether the wait was successful. `timer` says what the deadline is for if the
+        session set it; it is None if the connection set it.
         """
         ...
 
@@ -72,11 +72,11 @@ class Bell:
             return  # it was already rung, and the thread has not woken up yet
 
     def clear(self) -> None:
-        """Discard a ring that has not yet ended a wait."""
+        """Discard a ring that no wait has consumed yet."""
         self._lock.acquire(blocking=False)
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait for a ring for at most `seconds`; return whether there was one."""
+        """Wait at most `seconds` for a ring; return whether there was one."""
         return _in_slices(self._wait, seconds)
 
     def _wait(self, seconds: float | None) -> bool:
@@ -84,7 +84,7 @@ class Bell:
 
 
 def wait_for_socket(waited: socket.socket, events: int, seconds: float | None) -> bool:
-    """Wait up to `seconds` for one of `events` (flags of `selectors`); return whether one occurred."""
+    """Wait up to `seconds` for one of `events` (`selectors` flags); return whether one occurred."""
     return _in_slices(partial(is_ready, waited, events), seconds)
 
 

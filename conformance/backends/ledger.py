@@ -15,7 +15,7 @@ OVER: Final = ("completed", "failed", "cancelled")
 _SECONDS: Final = 5.0
 """The time limit in seconds for each request that cancels a job."""
 _MOST_SECONDS: Final = 20.0
-"""The time limit in seconds for cancelling all jobs."""
+"""The time limit in seconds for cancelling all jobs together."""
 _PAUSES: Final = (0.0, 0.5, 1.0, 2.0)
 """How long to wait before each attempt to cancel a job, in seconds."""
 _NO_SUCH_JOB: Final = (404, 410)
@@ -29,12 +29,12 @@ class OverBudget(Exception):
 
 @define(eq=False)
 class Ledger:
-    """The ids of the jobs that this run created, taken from the create responses."""
+    """The jobs that this run has created, and how many it may create."""
 
     most: int
     """The most jobs that the run may create."""
     tell: Callable[[str], None] = lambda _: None
-    """Reports an id before the kit uses it, so that it is known even if the kit is killed."""
+    """Reports the id of each new job at once, so that the user has it even if the kit is killed."""
     spent: int = field(default=0, init=False)
     jobs: dict[str, Target] = field(factory=dict[str, Target], init=False)
     _over: set[str] = field(factory=set[str], init=False)
@@ -42,7 +42,10 @@ class Ledger:
     async def spend(self) -> None:
         """Count a create request; raise OverBudget if the limit is reached."""
         if self.spent >= self.most:
-            raise OverBudget(f"the limit of {self.most} jobs was reached; raise it with --max-jobs")
+            plural = "s" * (self.most != 1)
+            raise OverBudget(
+                f"the limit of {self.most} job{plural} was reached; raise it with --max-jobs"
+            )
         self.spent += 1
 
     async def made(self, job: str, target: Target) -> None:
@@ -56,9 +59,9 @@ class Ledger:
         self._over.add(job)
 
     async def settle(self, target: Target) -> list[str]:
-        """Cancel every job that is not over; return shell commands that cancel the remaining ones.
+        """Cancel every job that is not over; return a shell command for each job that is left.
 
-        `target` is the backend's current address, which a restart may have changed. A backend that
+        `target` has the backend's current address, which a restart may have changed. A backend that
         is unreachable has a few seconds to come back.
         """
         left = dict.fromkeys(job for job in self.jobs if job not in self._over)

@@ -26,7 +26,7 @@ from conformance.verdict.result import Finding
 _PAUSES: Final = (0.0, 0.3, 1.0)
 """How long to wait before each check that the backend is still reachable, in seconds."""
 _GIVE_UP: Final = 3
-"""The run stops when this many cases in a row could not connect."""
+"""The run stops after this many cases in a row that could not connect to the backend."""
 
 
 @frozen(kw_only=True)
@@ -43,7 +43,7 @@ class BackendPlan:
     """The id of an existing job to follow; empty if the run creates its own jobs."""
     watch: float = 0.0
     control: Sequence[str] = ()
-    """The command that starts the control program; empty if there is none."""
+    """The command line that starts the control program; empty if none was given."""
     note: Callable[[str], None] = lambda _: None
     wanted: Callable[[BackendCase], bool] = lambda _: True
     """Called right before a case starts; returns whether to play it."""
@@ -59,25 +59,25 @@ class Played:
     missed: str = ""
     """Why the case was not judged; empty if it tested its rules or found a breach."""
     lacking: tuple[str, ...] = ()
-    """The control commands that the case needs and the control program lacks."""
+    """The control commands that the case needs but that are not available in this run."""
     seconds: float = 0.0
 
 
 @frozen(kw_only=True, eq=False)
 class Outcome:
-    """The result of a run: the played cases, in the order of the plan."""
+    """The result of a run; the played cases are in the order of the plan."""
 
     plan: BackendPlan
     target: Target
-    """The target with the backend's address at the end of the run."""
+    """The target at the end of the run; a restart may have changed the backend's address."""
     played: Sequence[Played]
     seconds: float
     stopped: str = ""
-    """Why cases were not played; empty if all were played."""
+    """Why some cases were not played; empty if the run was not stopped early."""
     made: Sequence[str] = ()
     """The ids of the jobs that the run created."""
     left: Sequence[str] = ()
-    """Commands to cancel the jobs that the kit could not cancel."""
+    """Shell commands for cancelling the jobs that the kit could not cancel."""
     notes: Sequence[str] = ()
     implementation: str = ""
     version: str = ""
@@ -106,9 +106,9 @@ class BackendRun:
     _ended: float = field(default=0.0, init=False)
 
     async def play(self, before: Callable[["BackendRun"], Awaitable[None]] | None = None) -> None:
-        """Play every case, or raise ControlFailed or what `probe` raises if nothing can be judged.
+        """Play every case; if nothing can be judged, raise ControlFailed or the error from `probe`.
 
-        `before` is called when the target is known, before any request is sent.
+        `before` is called once the target is known, before any request is sent.
         """
         failure: Exception | None = None
         async with anyio.create_task_group() as group:
@@ -233,7 +233,7 @@ class BackendRun:
                 raise error
 
     async def _look_whether_it_is_there(self) -> None:
-        """Stop the run if the backend is unreachable, so that no further case is played."""
+        """Stop the run if the control program has ended or the backend is unreachable."""
         if self.control is not None and self.control.ended:
             self.stopped = f"the control program {self.control.ended}"
             return
@@ -256,7 +256,7 @@ class BackendRun:
         return tuple(word for word in case.words if word not in has)
 
     def _lost(self, error: Unreachable) -> None:
-        """Count a failed connection, and stop the run when too many cases in a row have one."""
+        """Count a case that could not connect; stop the run after too many such cases in a row."""
         self._unreachable += 1
         if self._unreachable >= _GIVE_UP:
             self.stopped = self.stopped or f"lost the backend: {error}"
@@ -297,16 +297,16 @@ class BackendRun:
 
 
 def _kept_from(play: Play, error: NotReached, case: BackendCase) -> Finding:
-    """Return the finding for a breach that kept a case from testing its own rule."""
+    """Return the finding for a breach that ended a case before it could test its rules."""
     own = error.rule in case.requires
     last = play.trace.events[-1] if play.trace.events else None
-    expected = f"{error.rule} to be kept" if own else "the case to reach the rule that it tests"
+    expected = f"{error.rule} to be kept" if own else "the case to get far enough to test its rules"
     found = Divergence(expected, str(error), last)
     return Finding.of(error.rule, (error.rule,), found, last, not_reached=not own)
 
 
 def _alone(error: Exception) -> Exception:
-    """Return a case's own exception, unwrapped from the group that concurrent calls raise."""
+    """Return the exception itself, without the exception groups that task groups put around it."""
     while _is_group(error):
         error = max(error.exceptions, key=_weight)
     return error

@@ -1,4 +1,4 @@
-"""Plays what several cases share: a followed job, a cancelled job, and creates with keys."""
+"""Plays what several cases share: following a job, cancelling one, and creating jobs with keys."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,17 +19,17 @@ _SPOTS: Final = 20
 _UNKNOWN: Final = 404
 _FORBIDDEN: Final = (401, 403)
 _AGAIN: Final = 0.2
-"""Seconds before the kit repeats a request to a route that did not know a job."""
+"""Seconds before the kit repeats a request that got a 404, or resumes a stream that ended."""
 _FIRST: Final = 3
 _BURST: Final = 4
 
 
 class NoJob(Exception):
-    """The backend does not create jobs, so nothing can be judged; the message says why."""
+    """The backend did not create a job, so nothing can be judged; the message says what to do."""
 
 
 async def follow_a_job(play: Play, watch: float) -> Seen:
-    """Follow a job from its start to its end, or for `watch` seconds if it already exists."""
+    """Follow a new job to its end, or an existing one for at most `watch` seconds."""
     driven = play.controls("job", "emit", "finish")
     created: Answer | None = None
     unknown_to = ""
@@ -81,10 +81,10 @@ async def follow_a_job(play: Play, watch: float) -> Seen:
 async def _look_on(
     play: Play, first: Follower, watch: float, looks: list[Look], spots: list[Spot]
 ) -> Sequence[Follower]:
-    """Watch a job until it ends or time runs out, and resume its stream from time to time.
+    """Watch a job until it ends or the time is up, and resume its stream from time to time.
 
-    A backend may end a stream before its job is over; the kit then resumes, like a client.
-    Return the streams after the first.
+    A backend may end a stream before its job is over; the kit then resumes, as a client would.
+    Return all streams except the first.
     """
     until = now() + (watch if play.supply.followed else play.bounds.job)
     streams, over, told = [first], False, float("inf")
@@ -115,7 +115,7 @@ async def _look_on(
 
 
 async def cancel_a_job(play: Play) -> Cancelled:
-    """Cancel a job while two followers are connected; cancel it again when it is over."""
+    """Cancel a job while two followers are connected; then cancel it a second time."""
     if play.supply.followed:
         raise NotReached("--follow cancels nothing")
     if play.controls("job", "emit"):
@@ -123,11 +123,11 @@ async def cancel_a_job(play: Play) -> Cancelled:
     else:
         job = (await create_or_fail(play)).job_id
         if route := await unknown_route(play, job):
-            raise NotReached(f"the {route} route does not know the job", "ARK-SRV-4")
+            raise NotReached(f"the {route} route still returned 404 for the new job", "ARK-SRV-4")
     followers = [await play.follow(job), await play.follow(job)]
     before = (await play.look(job)).job_status
     if not before:
-        raise NotReached("the job route does not show whether the job is over")
+        raise NotReached("the response from the job route does not say whether the job is over")
     if before in OVER:
         raise NotReached(f"the job was over (status {before}) before it could be cancelled")
     answer = await play.cancel(job)
@@ -155,7 +155,7 @@ async def cancel_a_job(play: Play) -> Cancelled:
 
 
 async def create_with_keys(play: Play) -> Keyed:
-    """Create jobs with the same idempotency key, and with others."""
+    """Submit a job repeatedly with one idempotency key, then another body, then another key."""
     if play.supply.followed:
         raise NotReached("--follow creates nothing")
     key = f"kit-{play.random.getrandbits(64):016x}"
@@ -187,7 +187,7 @@ async def _look(play: Play, first: Follower) -> Look:
 
 
 async def _spot(play: Play, job: str, cursor: str) -> Spot:
-    """Resume from the last event received; read until another arrives or a second has passed."""
+    """Resume from `cursor`; stop reading after the first event or after one second."""
     follower = await play.follow(job, cursor)
     await follower.until(lambda each: bool(each.frames), _LOOKS)
     await follower.leave()
@@ -195,7 +195,7 @@ async def _spot(play: Play, job: str, cursor: str) -> Spot:
 
 
 async def unknown_route(play: Play, job: str) -> str:
-    """Return the route on which a new job is still unknown after the bound; "" if there is none."""
+    """Return the route that still responds 404 when a new job's grace period is over, or ""."""
     until = now() + play.bounds.known
     for route in ("job", "stream"):
         while True:
@@ -214,7 +214,11 @@ async def unknown_route(play: Play, job: str) -> str:
 
 
 async def create_or_fail(play: Play) -> Answer:
-    """Submit a job; on failure raise NotReached, or NoJob if no control program can create one."""
+    """Submit a job and return the response; raise NotReached if there is no job id.
+
+    If the create request fails, raise NoJob if no control program can create jobs, otherwise
+    NotReached.
+    """
     answer = await play.create()
     if not answer.ok:
         if not play.controls("job"):
@@ -224,9 +228,10 @@ async def create_or_fail(play: Play) -> Answer:
                 else "give a valid job with --job"
             )
             raise NoJob(
-                f"the backend did not accept a job ({answer.told}); {hint}, or use --follow ID"
+                f"the backend did not accept a job ({answer.told}); {hint}, "
+                "or follow an existing job with --follow ID"
             )
-        raise NotReached(f"the response to the create was {answer.told}")
+        raise NotReached(f"the create request failed ({answer.told})")
     if not answer.job_id:
-        raise NotReached("the create was accepted without a job id", "ARK-SRV-1")
+        raise NotReached("the response to the accepted create request has no job id", "ARK-SRV-1")
     return answer

@@ -1,4 +1,4 @@
-"""Write a run as JUnit XML, for CI systems and other tools that collect test results."""
+"""Write the results of a run as JUnit XML, for CI systems and other tools that collect results."""
 
 from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -10,7 +10,10 @@ from conformance.strict_data import Json, Table
 
 
 def junit(run: Mapping[str, Json]) -> str:
-    """Return one test suite per profile; warnings and known failures do not count as failures."""
+    """Return the XML, with one test suite per profile.
+
+    Warnings and known failures do not count as failures.
+    """
     top = Table("run", {key: seen(value) for key, value in run.items()})
     root = Element("testsuites", name="arkor-conformance")
     found = causes(top)

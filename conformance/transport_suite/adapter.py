@@ -36,7 +36,7 @@ Returned = TypeVar("Returned")
 
 @frozen(kw_only=True)
 class Setup:
-    """The settings of the client for a check; times are in seconds.
+    """The settings with which a check opens its client; times are in seconds.
 
     `session()` returns a session with these settings. A client that makes its own session reads
     the individual values.
@@ -46,18 +46,18 @@ class Setup:
     on_event: Callable[[TrainingEvent], None] = field(repr=False)
     """The callback for every event; it may block and may raise. See also `on_event_async`."""
     on_notice: Callable[[Notice], None] = field(repr=False)
-    """The hook for every `Notify`; it does not block, but may raise."""
+    """The hook to call for every `Notify`; it does not block, but may raise."""
     profile: Profile
     policy: ReconnectPolicy
     job: str | None = None
-    """The id of a job to attach to; None means a new job with the values below."""
+    """The id of a job to attach to; None means that `start` submits a new job."""
     last_event_id: str = ""
     clock: VirtualClock | None = None
     """The clock to use; None means the system's."""
     connect_timeout: float = 600.0
-    """The time limit for the name look-up, connecting and the TLS handshake together."""
+    """The time limit for the DNS lookup, the connection and the TLS handshake together."""
     head_timeout: float = 600.0
-    """The time limit from sending a request to the head of its final response."""
+    """The time limit from sending a request until the head of its final response arrives."""
     ssl_context: ssl.SSLContext | None = None
     """The TLS context; None means the system's trust store."""
     token: str = field(default=TOKEN, repr=False)
@@ -71,7 +71,7 @@ class Setup:
     )
 
     def session(self) -> Session:
-        """Return a new session for the job, with nominal delays."""
+        """Return a new session for the job; its reconnect delays are not randomised."""
         endpoint = Endpoint(
             base_url=self.base_url, token=self.token, org=self.org, project=self.project
         )
@@ -90,14 +90,17 @@ class Setup:
 
 
 class Client(Protocol):
-    """A trainer of one job, for use from threads; its methods may be called while others block."""
+    """A trainer for one job, for use from threads; a method may be called while another blocks."""
 
     def start(self) -> str:
         """Submit the job and return its id; raise the operation's error if it fails."""
         ...
 
     def wait(self) -> TrainingResult:
-        """Follow the job and call `on_event`; return the result or raise the operation's error."""
+        """Follow the job and call `on_event` for each event.
+
+        Return the result, or raise the operation's error.
+        """
         ...
 
     def cancel(self) -> None:
@@ -105,7 +108,7 @@ class Client(Protocol):
         ...
 
     def abort(self, reason: object, /) -> None:
-        """End the local `wait` and return immediately."""
+        """End the local `wait`, without a request to the backend. This call does not block."""
         ...
 
     def close(self) -> None:
@@ -121,7 +124,7 @@ class AsyncClient(Protocol):
         ...
 
     async def wait(self) -> TrainingResult:
-        """Like `Client.wait`, but awaits `setup.on_event_async(event)`."""
+        """Like `Client.wait`, but await `setup.on_event_async(event)` for each event."""
         ...
 
     async def cancel(self) -> None:

@@ -38,7 +38,7 @@ async def accepted(play: Play) -> None:
     """A job costs money, and no client can reach it without the id from the response."""
     answer = await _created(play)
     if not answer.ok:
-        raise NotReached(f"the response to the create was {answer.told}")
+        raise NotReached(f"the create request failed ({answer.told})")
     if answer.ended not in {COMPLETE, BY_CLOSE}:
         play.stop("1", "a complete response", answer.told, answer.event)
     if not answer.job_id:

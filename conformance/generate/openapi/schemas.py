@@ -3,7 +3,8 @@
 Members and their types match the classes in `arkor_proto`. The members that a backend must
 send are listed here; a test compares them with the tables of `spec/protocol.md`.
 
-An object without `additionalProperties` has the listed members; later versions may add more.
+An object without `additionalProperties` has only the listed members; later versions
+may add more.
 """
 
 import types
@@ -41,12 +42,12 @@ _TYPES: Final[Mapping[object, tuple[str, Schema]]] = {
     tuple: ("array", {"items": {}}),
     Mapping: ("object", {"additionalProperties": True}),
 }
-"""The JSON type of each Python type on the wire, and the other keywords of its schema."""
+"""The JSON type to which each Python type corresponds, and further keywords for its schema."""
 _JOB: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdAt")
 """The members that every job has."""
 _EVENTS: Final[Mapping[type[TrainingEvent], tuple[str, tuple[str, ...]]]] = {
-    TrainingStarted: ("The job runs.", ("jobId", "timestamp")),
-    TrainingLog: ("The metrics of one step.", ("step",)),
+    TrainingStarted: ("The job has started to run.", ("jobId", "timestamp")),
+    TrainingLog: ("The metrics of one training step.", ("step",)),
     CheckpointSaved: ("A checkpoint was saved; inference can now use it.", ("step",)),
     TrainingCompleted: ("The job has completed. Terminal: no further events follow.", ()),
     TrainingFailed: ("The job has failed. Terminal: no further events follow.", ("error",)),
@@ -56,7 +57,7 @@ _REFUSED: Final = "What went wrong, as a message for the user (ARK-SRV-10)."
 
 
 def shared(name: str) -> Schema:
-    """Return a reference to a shared schema of the description."""
+    """Return a reference to one of the shared schemas in the OpenAPI description."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -67,9 +68,9 @@ def table(
     *,
     open_to_more: bool = False,
 ) -> Schema:
-    """Return the schema of an object; all members are required unless `required` names some.
+    """Return the schema of an object; `required` lists the required members, None means all.
 
-    With `open_to_more`, other members are allowed too.
+    With `open_to_more`, the object may also have other members.
     """
     described = {"description": about} if about else {}
     needed = list(properties) if required is None else list(required)
@@ -101,7 +102,7 @@ def _requests() -> Mapping[str, Schema]:
         "ChatRequest": table(
             chat,
             ["messages"],
-            "Further members, such as `temperature`, are forwarded.",
+            "A client may add further members, such as `temperature`.",
             open_to_more=True,
         ),
     }
@@ -115,8 +116,8 @@ def _config() -> Schema:
     }
     members = {"model": _NAME, "datasetSource": shared("Dataset"), **options}
     about = (
-        "What to train. An option that was not given is left out, and the backend's default "
-        "applies; null, 0 and false are sent (ARK-WIR-5)."
+        "What to train. An option that was not given is left out, so the backend's default "
+        "applies; an option that was set to null, 0 or false is sent (ARK-WIR-5)."
     )
     return table(members, ["model", "datasetSource"], about)
 
@@ -139,12 +140,13 @@ def _answers() -> Mapping[str, Schema]:
     return {
         "Job": _job(),
         "JobStatus": {
-            "description": f"A job is over once it is {_listed(sorted(TERMINAL_STATUSES))}. "
-            "Other statuses are possible; they do not end a wait (ARK-WIR-16).",
+            "description": "A job is over once its status is "
+            f"{_listed(sorted(TERMINAL_STATUSES))}. Other statuses are possible; "
+            "they do not end a client's wait (ARK-WIR-16).",
             "anyOf": [{"enum": [each.value for each in JobStatus]}, TEXT],
         },
         "JobAnswer": table(job),
-        "CancelAnswer": table(job, [], "The job after the cancel, if the backend sends it."),
+        "CancelAnswer": table(job, [], "The job after the cancel; a backend may leave it out."),
         "JobWithEvents": table({**job, "events": array(shared("TrainingEvent"))}, ["job"]),
         "Project": table({"id": TEXT, "slug": TEXT, "name": TEXT, "orgId": TEXT}),
         "ProjectAnswer": table({"project": shared("Project")}),
@@ -159,7 +161,7 @@ def _answers() -> Mapping[str, Schema]:
         "UpgradeNeeded": table(
             {"error": TEXT, **_members(UpgradeRequired, ())},
             ["error"],
-            f"{_REFUSED} A client reports the other members too (ARK-ERR-7).",
+            f"{_REFUSED} A client also reports the other members (ARK-ERR-7).",
             open_to_more=True,
         ),
     }
@@ -179,13 +181,13 @@ def _job() -> Schema:
 def _events() -> Mapping[str, Schema]:
     named = {kind.__name__: _event(kind) for kind in EVENT_TYPES}
     other: Schema = {"type": "string", "not": {"enum": list(EVENT_TYPES.values())}}
-    about = "An event of a type that a later version may add; clients ignore it (ARK-EVT-8)."
+    about = "An event whose type is not defined in this version; clients ignore it (ARK-EVT-8)."
     unknown = table({"type": other}, about=about, open_to_more=True)
     mapping = {name: _pointer(kind.__name__) for kind, name in EVENT_TYPES.items()}
     return {
         "TrainingEvent": {
-            "description": "The event in a frame. Its `type`, not the name of the frame, determines "
-            "its kind (ARK-EVT-4).",
+            "description": "The event in a frame. The kind of event is determined by its `type`, "
+            "not by the name of the frame (ARK-EVT-4).",
             "oneOf": [shared(name) for name in (*named, "UnknownEvent")],
             "discriminator": {
                 "propertyName": "type",
@@ -219,8 +221,8 @@ def _frames() -> Mapping[str, Schema]:
             "The stream has ended for good; the frame does not say how the job ended (ARK-EVT-6).",
         ),
         "JobFrame": _one_of("EventFrame", "PingFrame", "EndFrame"),
-        "ChatChunkFrame": _frame(named, chunk, "A piece of the answer."),
-        "ChatDoneFrame": _frame(named, done, "The answer is complete."),
+        "ChatChunkFrame": _frame(named, chunk, "A piece of the model's answer."),
+        "ChatDoneFrame": _frame(named, done, "The model's answer is complete."),
         "ChatFrame": _one_of("ChatChunkFrame", "ChatDoneFrame", "PingFrame"),
     }
 
@@ -230,7 +232,7 @@ def _one_of(*names: str) -> Schema:
 
 
 def _frame(event: Schema, data: Schema, about: str) -> Schema:
-    """Return the schema of a parsed block of an event stream (OpenAPI 3.2, section 4.14.4)."""
+    """Return the schema of one parsed event-stream block (OpenAPI 3.2, section 4.14.4)."""
     cursor: Schema = {
         **TEXT,
         "description": f"The new cursor, at most {MAX_CURSOR_BYTES} bytes of UTF-8 "

@@ -39,9 +39,10 @@ def record(
     circumstances: Circumstances,
     part: Mapping[str, Json] | None = None,
 ) -> Mapping[str, Json]:
-    """Return the run as plain data. `command` starts the driver; it is empty for the reference.
+    """Return the run as plain data.
 
-    `part` describes the shard; None for a whole run.
+    `command` starts the driver; it is empty for the reference client. `part` describes the shard;
+    it is None if the run is not sharded.
     """
     events = Events()
     command_of = partial(rerun, command=command, mode=outcome.timing.mode)
@@ -88,7 +89,7 @@ def summary(
     circumstances: Circumstances,
     part: Mapping[str, Json] | None = None,
 ) -> Mapping[str, Json]:
-    """Return the run without results and events: the verdicts and the data that support them."""
+    """Return the run as plain data, but without the results of cases and without events."""
     by_profile: dict[str, list[CaseResult]] = {
         name: [] for name, planned in scope.chosen.items() if planned
     }
@@ -176,7 +177,7 @@ def _client(outcome: Outcome, command: Sequence[str]) -> Json:
 
 
 def profile(name: str, results: Sequence[CaseResult], found: Claim, counted: Tally) -> Json:
-    """Return the verdict on a profile and the counts that support it."""
+    """Return the verdict for a profile and the counts that support it."""
     counts = Counter(result.verdict for result in results)
     return {
         "name": name,
@@ -222,14 +223,14 @@ def partial_run(stopped: str, left: int, total: int) -> Json:
 
 
 def _stack(stack: Stack | None) -> Json:
-    """Return the result of the start-up probe, or null if no case needed it."""
+    """Return the result of the start-up probe, or None if no case needed it."""
     if stack is None:
         return None
     return {"why": stack.why, **{word: sight.value for word, sight in stack.sights.items()}}
 
 
 def requirement(rule: Requirement) -> Json:
-    """Return a rule as reports show it."""
+    """Return the parts of a rule that reports show."""
     return {
         "level": rule.level.value,
         "source": str(rule.source),
