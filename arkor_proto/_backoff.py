@@ -27,7 +27,7 @@ class Jitter(Enum):
 
     NONE = "none"
     PROPORTIONAL = "proportional"
-    """Within ±25 % of the nominal delay, but never above `max_delay` (ARK-BAK)."""
+    """Within ±25% of the nominal delay, but never above `max_delay` (ARK-BAK)."""
     EQUAL = "equal"
     """From half the nominal delay to the nominal delay."""
     FULL = "full"

@@ -127,7 +127,7 @@ class Panel:
         done = min(step or 0, most)
         row = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=most, completed=done, width=_BAR)
-        row.add_row(f"{figure(step)} of {most}", bar, f"{done * 100 // most} %", pace)
+        row.add_row(f"{figure(step)} of {most}", bar, f"{done * 100 // most}%", pace)
         return row
 
     def _losses(self) -> Text:

@@ -132,7 +132,7 @@ def lanes(what: str, default: int | None) -> Callable[[Callable[_P, int]], Calla
         default=default,
         metavar="N",
         type=_LANES,
-        show_default=default is not None or "2 in virtual time, otherwise 2 or more",
+        show_default=default is not None or "2 in virtual time, else chosen by the kit",
         help=f"How many {what} to run at once, up to {_MOST_LANES}.",
     )
 

@@ -313,7 +313,7 @@ def _fleets(outages: Sequence[Outage], picture: Path | None, figures: Path | Non
 def _of_fleets(results: Sequence[FleetResult]) -> Table:
     table = _table(
         *("strategy", "1st peak/s", "N / window", "peak/s after"),
-        *("99 % back", "attempts", "wasted"),
+        *("99% back", "attempts", "wasted"),
         title=str(results[0].outage),
     )
     for result in results:

@@ -126,12 +126,12 @@ class FleetResult:
 
     @property
     def nearly_all_back(self) -> float:
-        """How many seconds after the streams broke 99 % of the clients had reconnected."""
+        """How many seconds after the streams broke 99% of the clients had reconnected."""
         return self.back[max(0, round(len(self.back) * _BACK) - 1)]
 
     @property
     def back_after(self) -> float:
-        """How many seconds after the end of the outage 99 % of the clients had reconnected."""
+        """How many seconds after the end of the outage 99% of the clients had reconnected."""
         return self.nearly_all_back - self.outage.seconds
 
 

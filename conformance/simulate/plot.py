@@ -69,7 +69,7 @@ class _Scale:
 
 
 def plot(results: Sequence[FleetResult]) -> str:
-    """Return the chart; it ends shortly after 99 % of the slowest fleet's clients are back."""
+    """Return the chart; it ends shortly after 99% of the slowest fleet's clients are back."""
     scale = _scaled(results)
     height = _TOP + len(results) * (_PANEL + _GAP) + _BOTTOM - _GAP
     title = f"{results[0].outage}: how they reconnect"
@@ -125,7 +125,7 @@ def _panel(result: FleetResult, scale: _Scale, base: float) -> Iterator[str]:
     lines = (
         ("name", result.outage.strategy),
         ("quiet", f"peak after the outage: {result.peak(1.0, result.outage.seconds):,}/s"),
-        ("quiet", f"99 % back {result.back_after:,.1f} s later"),
+        ("quiet", f"99% back {result.back_after:,.1f} s later"),
         (
             "quiet",
             f"{result.attempts / clients:.2f} attempts each, {result.wasted / clients:.2f} wasted",
@@ -159,7 +159,7 @@ def _seconds(scale: _Scale, y: float) -> Iterator[str]:
     yield (
         f'<text class="quiet" x="{middle:.0f}" y="{y + 38:.0f}" text-anchor="middle">'
         "seconds since the streams broke; the outage is shaded, "
-        "and the dashed line marks when 99 % of clients are back</text>"
+        "and the dashed line marks when 99% of clients are back</text>"
     )
 
 

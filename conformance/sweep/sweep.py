@@ -86,7 +86,7 @@ def table(sweep: Sweep, rows: Sequence[Row]) -> Table:
     found = Table(box=None, pad_edge=False)
     for name in (
         *("outage", "strategy", "1st peak/s", "peak/s after"),
-        *("99 % back", "attempts", "wasted"),
+        *("99% back", "attempts", "wasted"),
     ):
         found.add_column(name, justify="left" if name == "strategy" else "right")
     for seconds, strategy in product(sweep.outages, sweep.strategies):

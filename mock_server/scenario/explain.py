@@ -165,5 +165,5 @@ def _frames(on: Select) -> str:
 
 
 def _chance(on: Select) -> str:
-    chance = f", with a chance of {on.probability * 100:g} %" if on.probability < 1 else ""
+    chance = f", with a chance of {on.probability * 100:g}%" if on.probability < 1 else ""
     return chance + (f", {count_of(on.times, 'time')} at most" if on.times is not None else "")

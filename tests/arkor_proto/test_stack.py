@@ -94,9 +94,9 @@ def test_a_callback_error_without_words_is_a_cause_like_any_other() -> None:
 @pytest.mark.parametrize(
     ("cause", "said"),
     [
-        (KeyError("step"), "last: KeyError: 'step'"),
-        (ValueError(), "last: ValueError"),
-        (ArkorError("plain"), "last: plain"),
+        (KeyError("step"), "the last error: KeyError: 'step'"),
+        (ValueError(), "the last error: ValueError"),
+        (ArkorError("plain"), "the last error: plain"),
     ],
 )
 def test_giving_up_names_the_kind_of_a_foreign_error(cause: Exception, said: str) -> None:

@@ -23,7 +23,7 @@ from attrs import define, field, frozen
 
 PARTS: Final = 20
 _STUDENT: Final = 2.101
-"""The 97.5 % point of Student's distribution with 18 degrees of freedom: 20 parts, two parameters."""
+"""The 97.5% point of Student's distribution with 18 degrees of freedom: 20 parts, two parameters."""
 _HOUR: Final = 3600.0
 FLAT: Final = 0.10
 """Memory that grows by less than this share of its level in an hour is flat."""
@@ -56,7 +56,7 @@ class Growth(Enum):
 
 @frozen
 class Slope:
-    """A level, and by which share of it memory grows in an hour, with a 95 % interval."""
+    """A level, and by which share of it memory grows in an hour, with a 95% interval."""
 
     kind: Kind
     level: float

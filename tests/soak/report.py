@@ -87,7 +87,7 @@ class Report:
             f"  frames      {count('frames'):,} ({rate:,.0f}/s), {count('reconnects'):,} reconnects",
             f"  events      {count('lost'):,} lost, {count('duplicated'):,} duplicated, {repeated}",
             f"  faults      {_listed(self.fired)}",
-            f"  memory      change in an hour with its 95 % interval; flat is below {FLAT:.0%}",
+            f"  memory      change in an hour with its 95% interval; flat is below {FLAT:.0%}",
             *(f"              {_slope(*each)}" for each in self.memory),
             *(f"  {each.what}: {each.before} before, {each.after} after" for each in self.left),
         ]
@@ -116,7 +116,7 @@ class Report:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:+.1f} %"
+    return f"{100 * share:+.1f}%"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -52,7 +52,7 @@ def the_delay_after_a_clean_end_is_the_first_one(bench: Bench) -> None:
 
 
 @check("T11", "ARK-BAK-11")
-def a_wish_of_the_backend_is_waited_for(bench: Bench) -> None:
+def retry_after_is_honoured(bench: Bench) -> None:
     """The session gets the Retry-After header of a response and waits as long as it says."""
     refused = sends(refusal(503, "later", "Retry-After: 17"))
     with bench.play(Scene(streams=[refused, job(log(1))], profile=HARDENED)) as play:

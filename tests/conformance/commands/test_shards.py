@@ -80,7 +80,7 @@ def test_a_shard_of_a_case_file_merges_with_the_file(tmp_path: Path) -> None:
     assert f"none of the chosen cases (1) is in shard {3 - number} of 2" in empty.err
     without = kit("report", "merge", report)
     assert (without.status, without.err.count("\n")) == (3, 1)
-    assert f"use the same files as before: --file {file}" in without.err
+    assert f"pass the files of its run: --file {file}" in without.err
     merged = kit("report", "merge", report, "--file", str(file))
     assert (merged.status, merged.err) == (0, ""), merged
 

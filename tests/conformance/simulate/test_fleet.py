@@ -83,7 +83,7 @@ def test_the_drawing_shows_attempts_the_time_until_99_percent_are_back_and_waste
     assert classes["back"] == len(STRATEGIES)
     told = [each.text for each in drawn.iter() if each.tag.endswith("text")]
     for found in results:
-        assert f"99 % back {found.back_after:,.1f} s later" in told
+        assert f"99% back {found.back_after:,.1f} s later" in told
         each = (found.attempts / 100, found.wasted / 100)
         assert "{:.2f} attempts each, {:.2f} wasted".format(*each) in told
 

@@ -92,7 +92,7 @@ def test_a_trace_is_written_as_a_case_that_the_kit_plays(tmp_path: Path) -> None
         ("", "the file is empty"),
         ('{"format": "arkor-states/1", "moves": ["fol', "the file is cut off"),
         ("[]", "must be an object"),
-        ("{}", "is not a trace of"),
+        ("{}", "is not a trace from"),
         ('{"format": "arkor-states/2"}', "has the format 'arkor-states/2'"),
         ('{"format": "arkor-states/1"}', "'world' is missing"),
     ],

@@ -241,7 +241,7 @@ def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"\\udcff.toml: nothing is scripted" in done.stdout
+    assert b"\\udcff.toml: fine, but it scripts nothing" in done.stdout
 
 
 def test_what_is_served_names_the_first_mistake_and_how_many_there_are(

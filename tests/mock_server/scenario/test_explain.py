@@ -46,7 +46,7 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
         (
             {"on": {"route": "stream", "last": True, "probability": 0.5}, "drop": True},
             (
-                "every frame that ends the job in every request of stream, with a chance of 50 %: "
+                "every frame that ends the job in every request of stream, with a chance of 50%: "
                 "drops the frame. It needs the capability frame."
             ),
         ),

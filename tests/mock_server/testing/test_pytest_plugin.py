@@ -137,7 +137,7 @@ def test_it(mock_server):
     result.stdout.fnmatch_lines(
         [
             '>   *mock_server.wait_for("stream", within=0.1)',
-            "E   *TimeoutError: request 1 of stream, *; requests received: 1 of create",
+            "E   *TimeoutError: request 1 of stream did not arrive within 0.1 s; requests received: 1 of create",
             "test_*.py:*: TimeoutError",
             "*arkor mock, seed 0*",
             "* s  rule 1 fired: lets the backend act on the request, then loses the response",
