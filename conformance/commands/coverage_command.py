@@ -40,7 +40,7 @@ def command(*, holes: bool, of_backends: bool) -> int:
     missing = [line for line in lines if line.hole]
     strange = unknown_rules(requirements, mutants)
     for rule_id in strange:
-        say(f"{rule_id}: a mutant breaks this rule, but no requirement has this id")
+        say(f"{rule_id}: a mutant claims to break this rule, but there is no such requirement")
     sources = ", ".join(
         f"{count} {kind.value}" for kind, count in by_source(requirements.values()).items()
     )

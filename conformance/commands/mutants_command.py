@@ -87,7 +87,7 @@ _MOST_FAILURES: Final = 3
     type=options.COUNT,
     metavar="N",
     show_default="single mutants",
-    help="With --causes: play N clients with two faults each, chosen at random (see --seed).",
+    help="With --causes: judge N clients with two faults each, chosen at random (see --seed).",
 )
 @options.seed
 @click.option(

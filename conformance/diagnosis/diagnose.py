@@ -105,7 +105,7 @@ def explain(
 
 
 def rank_of(requirements: Mapping[str, Requirement]) -> Callable[[str], int]:
-    """Return a sort key that orders rules by the kind of their source, published rules first."""
+    """Return a sort key that orders rules by kind of source, published rules first."""
 
     def rank(rule: str) -> int:
         return _SOURCES.index(requirements[rule].source.kind) if rule else -1

@@ -43,7 +43,7 @@ class Parting:
     """The first difference between a client and the reference."""
 
     kind: str
-    """A key that is the same in all cases with this kind of deviation, so it contains no values."""
+    """A key for this kind of deviation: it is the same wherever the kind occurs, so it includes nothing specific to one case."""
     said: str
     """Text to follow "the client", such as "opens the stream again without Last-Event-ID"."""
     occasion: str

@@ -142,7 +142,7 @@ def _joint_rules() -> str:
     lines = [
         "## Joint rules",
         "",
-        "A signal that moves a machine may trigger another, for the same machine or a different one.",
+        "A signal that changes the state of a machine may trigger a second signal, to the same machine or to a different one.",
         "",
     ]
     lines += [_row(["When", "and", "then"]), _row(["---"] * 3), *map(_joint_row, JOINT)]

@@ -37,7 +37,9 @@ def a_create_is_sent_as_the_core_made_it(bench: Bench) -> None:
         session = setup.session()
         session.handle(Start(), 0.0)
         send = session.poll()
-        assert isinstance(send, Send), "the session must send a request first when it handles Start"
+        assert isinstance(send, Send), (
+            "the first thing that the session does after Start must be to send a request"
+        )
         (asked,) = play.peer.asked("create")
         same("method", asked.method, send.request.method)
         same("target", asked.target, send.request.target)
