@@ -51,7 +51,7 @@ def _rows(where: str, each: Json) -> Iterator[_Row]:
         label = row.get("key")
         if not isinstance(label, str):
             raise ScenarioError(
-                f"{where} {number}: add a 'key' with a string, which becomes part of the case's id"
+                f"{where} {number}: give it a 'key' whose value is a string; it becomes part of the case's id"
             )
         overrides = {key: row[key] for key in _OVERRIDES if key in row}
         yield label, {k: v for k, v in row.items() if k not in _OVERRIDES}, overrides

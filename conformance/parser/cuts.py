@@ -27,9 +27,9 @@ def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
 def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[tuple[int, ...]]:
     """Yield sets of positions at which to cut the bytes of `chunks`.
 
-    First yield no cuts, and then the cuts between `chunks`. Unless there are too many bytes, go on
-    with a cut at every position, and then a single cut at each position in turn. End with `count`
-    random sets.
+    The first set is empty, and the second has the boundaries between `chunks`. Unless there are too
+    many bytes, a set of all positions follows, and then one set for each single position. The last
+    `count` sets are random.
     """
     data = b"".join(chunks)
     yield ()

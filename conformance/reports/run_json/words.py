@@ -479,7 +479,7 @@ class Run:
 
 
 def _check_places(run: Run, _: str) -> None:
-    """Refuse an index that is outside the list that it refers to."""
+    """Refuse an index that is out of range for its list."""
     mistakes = Mistakes()
     for n, result in enumerate(run.results, 1):
         whose = {"trace": result.trace}
