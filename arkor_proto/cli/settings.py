@@ -81,7 +81,7 @@ class Settings:
     where: tuple[str, ...]
     """The options to repeat in every other command for the same job."""
     how: tuple[str, ...]
-    """The further options to repeat in a command that follows the job again."""
+    """Additional options to repeat in a command that resumes following the job."""
 
     @property
     def scope(self) -> str:

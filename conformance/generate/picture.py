@@ -1,6 +1,6 @@
 """Make the picture in the README: a screenshot of the report on a broken client.
 
-`python -m conformance.generate.picture` judges a broken client with every case, which takes
+`python -m conformance.generate.picture` runs every case against a broken client, which takes
 about a minute, opens the report in Chromium (`CHROME` names another browser) and writes
 `spec/pictures/report.png`.
 """

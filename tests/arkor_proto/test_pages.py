@@ -60,7 +60,11 @@ def test_another_call_that_a_page_answers_says_so_without_the_token() -> None:
     ("headers", "body", "problem"),
     [
         ((), b"x" * 11, "larger than 10 bytes"),
-        (((b"Content-Encoding", b"gzip"),), b"x", "content coding 'gzip'; only identity was"),
+        (
+            ((b"Content-Encoding", b"gzip"),),
+            b"x",
+            "content coding 'gzip'; the request accepts only identity",
+        ),
     ],
 )
 def test_another_call_whose_answer_cannot_be_read_says_why(

@@ -76,7 +76,7 @@ HEADS = {
     HEAD + "[premise]\nreached = ['stream#1.closd']": "'stream#1.closd' does not name an event",
     HEAD + "[premise]\ncallbacks = ['lgo']": "did you mean 'log'?",
     HEAD + "[premise]\nlast_event_ids = [1]": "1 (integer) is not a string, or false",
-    HEAD + "[applies.request.'stream']\nmethod = 'GET'": "'stream' is",
+    HEAD + "[applies.request.'stream']\nmethod = 'GET'": "'stream' does not name",
     HEAD + "[[server.create]]\njson = {job = {id = 'job-1'}}": "the job object also needs orgId",
     HEAD + "why = 1": "TOML: Cannot overwrite a value",
     HEAD + "since = 2026-01-01": "(date) is not a JSON value; write it as a string",

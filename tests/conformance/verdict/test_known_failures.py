@@ -127,7 +127,7 @@ def test_a_baseline_of_a_template_covers_its_cases_and_is_told_to_name_them(
     done = against_a_broken_client(tmp_path, "")
     assert (done.status, "3 known-failure" in done.out) == (5, True), done
     assert "create.accepted: is a template, which covers all of its 3 cases" in done.err
-    assert "in the baseline, name only those that fail: create.accepted[200], " in done.err
+    assert "in the baseline, name only the cases that fail: create.accepted[200], " in done.err
 
 
 def test_a_baseline_by_case_accepts_whatever_fails_there() -> None:
