@@ -72,7 +72,9 @@ class Settings:
         validator=of_kind((ReconnectPolicy, NoneType), "a ReconnectPolicy")
     )
     random: Random | None
-    bounds: Bounds = field(validator=of_kind(Bounds, "Bounds, such as Bounds(event=2**20)"))
+    bounds: Bounds = field(
+        validator=of_kind(Bounds, "a Bounds object, such as Bounds(event=2**20)")
+    )
     json_loads: JsonLoads | None
 
     def session(self, job: JobSpec | str, last_event_id: str) -> Session:

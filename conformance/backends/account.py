@@ -80,7 +80,7 @@ class Account:
         return f"{events} (the stream {_state(follower)})"
 
     def at(self, follower: Follower, block: int = 0) -> Event | None:
-        """Return the trace event for the arrival of a block, or else the follower's last one."""
+        """Return the trace event for the arrival of a block; if there is none, the follower's last event."""
         own = [
             event
             for event in self.trace.events

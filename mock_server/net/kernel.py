@@ -18,7 +18,7 @@ if sys.platform == "linux":
     import fcntl
 
 LINGER_ZERO: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-"""The SO_LINGER value with which closing a socket sends RST."""
+"""The SO_LINGER value that makes closing a socket send an RST."""
 LACKING: Final[frozenset[Capability]] = (
     frozenset[Capability]() if sys.platform == "linux" else frozenset({Capability.FULL_QUEUE})
 )

@@ -97,7 +97,7 @@ class RequestReader:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 
     async def stays_silent(self, seconds: float) -> bool:
-        """Return whether no request begins for `seconds`; raise ClientLeft if the client closes."""
+        """Return True if no request begins within `seconds`; raise ClientLeft if the client closes."""
         if self._http.trailing_data[0]:
             return False
         with anyio.move_on_after(seconds):

@@ -27,9 +27,9 @@ other rule applies to exchanges. An exchange is one request and its response.
 
 Some keys need a capability of the carrier, the program that injects the faults. The mock has
 every capability (`tls_raw` only with `--tls`), the native proxy has all but `backend`, and the
-mitmproxy addon has `frame` and `raw`. A carrier refuses to load a scenario with a rule, or a
-setting of `[backend]`, that it does not support. The other settings of `[backend]` have no effect
-in a proxy, because its backend is a real one.
+mitmproxy addon has `frame` and `raw`. A carrier refuses to load a scenario
+that contains a rule or a `[backend]` setting that it does not support. The `[backend]` settings that
+need no capability are accepted, but have no effect in a proxy, because its backend is a real one.
 """
 
 

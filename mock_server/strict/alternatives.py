@@ -105,7 +105,7 @@ def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
 
 
 def tagged(tag: str, says: str, kinds: Mapping[str, Shape[T]]) -> Shape[T]:
-    """Describe a table of one of several kinds, selected by the value of its key `tag`."""
+    """Describe a table of one of several kinds, selected by the value of its `tag` key."""
     tags = one_of(kinds)
 
     def read(value: object, where: str) -> T:
