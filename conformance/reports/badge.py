@@ -12,7 +12,7 @@ from conformance.plain import one_line
 from conformance.reports.summary import BACKEND, UNRANKED
 from conformance.strict_data import Json, Table
 
-_CONFORMING: Final = ("conforms", "conforms in part", "conforms but for known failures")
+_CONFORMING: Final = ("conforms", "conforms in part", "conforms except for known failures")
 _DIGITS: Final = 8
 
 

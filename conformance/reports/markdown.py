@@ -36,7 +36,7 @@ _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$])")
 _SIGNS: Final[Mapping[str, str]] = {
     "conforms": "✅",
     "conforms in part": "☑️",
-    "conforms but for known failures": "☑️",
+    "conforms except for known failures": "☑️",
     "not judged in full": "⚠️",
     "nothing ran": "⏸️",
     "not declared by the driver": "⏸️",

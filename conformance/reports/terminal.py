@@ -38,7 +38,7 @@ STYLES: Final[Mapping[str, str]] = {
 _RANKS: Final[Mapping[str, tuple[str, str]]] = {
     "conforms": ("CONFORMS", "bold green"),
     "conforms in part": ("conforms", "bold yellow"),
-    "conforms but for known failures": ("conforms", "yellow"),
+    "conforms except for known failures": ("conforms", "yellow"),
     "does not conform": ("DOES NOT CONFORM", "bold red"),
     "not judged": ("NOT JUDGED", "bold white on red"),
     "not judged in full": ("NOT JUDGED IN FULL", "bold white on red"),

@@ -148,7 +148,7 @@ class CaseRun:
             calm = calm + 1 if self._happenings() == seen else 0
 
     def _happenings(self) -> int:
-        """Return the number of events so far, without those of other programs and `Quiet`."""
+        """Return the number of events so far, excluding `Quiet` events and those from other programs."""
         return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:

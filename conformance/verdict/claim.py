@@ -42,7 +42,7 @@ class Rank(Enum):
 
     CONFORMS = "conforms"
     IN_PART = "conforms in part"
-    KNOWN_FAILURES = "conforms but for known failures"
+    KNOWN_FAILURES = "conforms except for known failures"
     FAILS = "does not conform"
     NOT_JUDGED = "not judged"
     PARTIAL = "not judged in full"

@@ -3,7 +3,7 @@
 const LOOKS = {
   conforms: "pass",
   "conforms in part": "warn",
-  "conforms but for known failures": "warn",
+  "conforms except for known failures": "warn",
   "not judged in full": "warn",
   "nothing ran": "na",
   "not declared by the driver": "na",
