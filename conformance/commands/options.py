@@ -181,7 +181,7 @@ def baseline(function: Callable[_P, int]) -> Callable[_P, int]:
 
 
 def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
-    """Add `--baseline`, a file of known failures, to a command that judges."""
+    """Add `--baseline`, a file of known failures, to a command that gives a verdict."""
     text = (
         "A TOML file of known failures: a [[known]] table for each one, with `case` and `reason`, "
         "and optionally `profile`, `assertion` and `expires`."

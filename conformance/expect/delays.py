@@ -29,7 +29,7 @@ class Delay:
 
     @classmethod
     def nominal(cls, delay: float, cap: float) -> "Delay":
-        """Return the bounds that the published jitter sets for a nominal delay, capped at `cap`."""
+        """Return the bounds of a nominal delay with the published jitter; the upper one is at most `cap`."""
         return cls(delay * (1 - SPREAD), min(delay * (1 + SPREAD), max(cap, 0.0)))
 
     def holds(self, delay: float) -> bool:

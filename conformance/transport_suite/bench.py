@@ -247,7 +247,7 @@ class Play:
     def backs_off(self) -> None:
         """Wait until the client starts a reconnect delay; raise Unexpected if it does not."""
         waits = self.clock.waits_for(Timer.RECONNECT, self.patience)
-        holds(waits, f"the client started no reconnect delay within {self.patience} s")
+        holds(waits, f"the client did not start a reconnect delay within {self.patience} s")
 
     def begin(self, transport: Open, setup: Setup) -> None:
         """Open the client with the transport under test."""

@@ -86,7 +86,7 @@ class Header:
 
 HEADERS: Final = {
     "Deprecation": Header(
-        "`true` if what the client does here will stop working. The response itself is still valid "
+        "`true` if the request relies on something that will stop working. The response itself is still valid "
         "(ARK-ERR-8).",
         {"const": "true"},
     ),

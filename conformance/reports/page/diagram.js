@@ -242,7 +242,7 @@ function figure(name, trace, marks, { plan, depth, titled }) {
   const svg = draw("svg", {
     viewBox: `0 0 ${plan.width} ${y}`,
     role: "img",
-    "aria-label": `Sequence diagram of ${name.toLowerCase()}; the timeline below shows the same as text`,
+    "aria-label": `Sequence diagram of ${name.toLowerCase()}; the timeline below gives the same information as text`,
   });
   for (const x of Object.values(plan.lanes))
     svg.append(draw("line", { x1: x, x2: x, y1: 0, y2: y - 6, class: "life" }));
