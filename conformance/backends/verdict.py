@@ -124,7 +124,7 @@ def _shown(
     rank = Rank.IN_PART if lacks or narrowed else Rank.CONFORMS
     words = ["conforms"]
     if narrowed:
-        words.append(f"in the cases chosen ({scope.chosen[profile]} of {scope.total[profile]})")
+        words.append(f"in the cases chosen ({scope.chosen[profile]}/{scope.total[profile]})")
     elif lacks:
         words.append(f"for: {', '.join(holds)}")
     if lacks:

@@ -175,7 +175,7 @@ def _chosen(judged: Judged) -> str:
     if scope.shard is not None:
         return f"in {scope.shard} ({chosen} of {_selected(scope, profile)})"
     if not scope.files:
-        return f"in the cases chosen ({chosen} of {total})"
+        return f"in the cases chosen ({chosen}/{total})"
     cases = f"{chosen} case{'s' * (chosen != 1)}"
     return f"in the {cases} of {', '.join(scope.files)}"
 

@@ -21,7 +21,7 @@ from tests.docs.test_snippets import snippets
 PAGE: Final = ROOT / "docs" / "shards.md"
 YOURS: Final = "-- node my-driver.mjs"
 FEW: Final = "--filter 'create.refused*' --profile 2026-05"
-VERDICT: Final = "conforms in the cases chosen (15 of "
+VERDICT: Final = "conforms in the cases chosen (15/"
 COMMANDS: Final[Mapping[str, click.Command]] = {"run": run_command, "report": report_command}
 
 

@@ -140,7 +140,7 @@ def test_an_operation_of_which_no_must_was_judged_is_not_claimed() -> None:
 
 def test_a_selection_without_a_must_is_judged_by_what_it_is_about() -> None:
     found = run([advised(Verdict.PASS, WHOLE)], scope=scope(1, 10), rules=ADVICE)
-    assert words(found) == ("conforms in part", "conforms in the cases chosen (1 of 10)")
+    assert words(found) == ("conforms in part", "conforms in the cases chosen (1/10)")
 
 
 def test_an_operation_that_is_not_supported_makes_the_claim_smaller() -> None:
@@ -188,7 +188,7 @@ def test_instruments_that_are_missing_are_said_and_make_no_claim_smaller() -> No
 
 def test_a_selection_names_itself_and_is_no_green_badge() -> None:
     found = run([result(Verdict.PASS)], scope=scope(1, 706))
-    assert words(found)[1] == "conforms in the cases chosen (1 of 706)"
+    assert words(found)[1] == "conforms in the cases chosen (1/706)"
     assert json.loads(badge(found))["color"] == "yellow"
 
 
