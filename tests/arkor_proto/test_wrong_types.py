@@ -167,7 +167,7 @@ CLIENTS = pytest.mark.parametrize("module", [asynchronous, blocking], ids=["anyi
 SETTINGS: Final[Mapping[str, tuple[object, str]]] = {
     "profile": ("hardened", "profile: it is a str; pass a Profile"),
     "policy": (5, "policy: it is an int; pass a ReconnectPolicy"),
-    "bounds": (5, "bounds: it is an int; pass Bounds"),
+    "bounds": (5, "bounds: it is an int; pass a Bounds object"),
     "timeouts": (5.0, "timeouts: it is a float; pass Timeouts"),
     "token": (None, "token: it is None; pass a str"),
 }

@@ -39,11 +39,11 @@ def test_the_panel_shows_the_step_the_losses_and_the_time() -> None:
         screen.panel.take(log)
     screen.now = 19.0
     assert screen.picture() == [
-        "╭─ j bot ───────────────────────────────────────────────────────────╮",
+        "╭─ j bot ──────────────────────────────────────────────────────────╮",
         "│ step  80 of 200  ━━━━━━━━━━━━                    40%  20 steps/s │",
-        "│ loss  0.2  █▇▆▅▅▄▃▂▁  eval 1.5  learning rate 0.0002              │",
-        "│ time  19 s so far, last event 15 s ago                            │",
-        "╰───────────────────────────────────────────────────────────────────╯",
+        "│ loss  0.2  █▇▆▅▅▄▃▂▁  eval 1.5  learning rate 0.0002             │",
+        "│ time  19 s so far, last event 15 s ago                           │",
+        "╰──────────────────────────────────────────────────────────────────╯",
     ]
 
 
