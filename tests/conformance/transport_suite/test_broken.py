@@ -72,7 +72,7 @@ CAUGHT: Final[list[tuple[type[Plain], str, str]]] = [
     (
         broken.OneAtATime,
         "a-cancel-during-a-wait-does-not-end-it",
-        r"cancel\(\) did not (return|finish)|ended the wait",
+        r"cancel\(\) did not (return|finish)|ended wait\(\)",
     ),
     (broken.ForgetsItsCallers, "a-close-ends-a-delay", r"wait\(\) did not (return|finish)"),
     (broken.LogsRequests, "no-token-is-logged", "a token is in the log"),
