@@ -35,8 +35,7 @@ from mock_server.scenario.files import (
     scenario_to_toml,
 )
 from mock_server.scenario.model import Scenario
-from mock_server.scenario.words.declaring import count_of
-from mock_server.strict.shapes import ScenarioError
+from mock_server.strict.shapes import ScenarioError, count_of
 
 _SHORTEST_TOKEN: Final = 16
 _PORT: Final = typed(partial(numbers.whole, most=65_535))

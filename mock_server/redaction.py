@@ -15,6 +15,7 @@ from urllib.parse import unquote_plus
 from mock_server.secret_names import EXACT, NOT_SECRET, PARTS, REDACTED, flattened, is_secret_name
 from mock_server.sse import fields_of
 from mock_server.strict.json import parsed_json
+from mock_server.strict.shapes import count_of
 
 LONGEST: Final = 2048
 """The maximum length, in characters, of a text in a record; an id of 1,024 bytes fits."""
@@ -274,5 +275,4 @@ def names_a_secret(text: str) -> bool:
 
 
 def _dropped(size: int) -> str:
-    unit = "byte" if size == 1 else "bytes"
-    return f"[dropped: {size} {unit} that could not be parsed]"
+    return f"[dropped: {count_of(size, 'byte')} that could not be parsed]"

@@ -39,10 +39,9 @@ from mock_server.scenario.gates import (
 from mock_server.scenario.model import JOB, JobPlan, Scenario
 from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import Capability, Route, ScriptedFrame
-from mock_server.scenario.words.declaring import count_of
 from mock_server.scenario.words.end import Ending
 from mock_server.sse import Frame
-from mock_server.strict.shapes import ScenarioError
+from mock_server.strict.shapes import ScenarioError, count_of
 from mock_server.strict.words import plain
 from mock_server.weights import weight_of
 

@@ -164,6 +164,10 @@ class Follower:
         wanted = set(ids)
         return await self.until(lambda each: wanted <= set(each.ids), seconds)
 
+    async def until_terminal(self, seconds: float) -> bool:
+        """Wait for the terminal event; return whether it arrived in time."""
+        return await self.until(lambda each: each.terminal is not None, seconds)
+
     async def until_end(self, seconds: float) -> bool:
         """Wait for the end of the response; return whether it ended in time."""
         await self.until(lambda each: each.ended_at is not None, seconds)

@@ -10,6 +10,7 @@ from arkor_proto.cli import quoting
 from conformance.backends.answer import Answer
 from conformance.backends.target import Target
 from conformance.backends.wire import Unreachable, Wire
+from mock_server.strict.shapes import count_of
 
 OVER: Final = ("completed", "failed", "cancelled")
 _SECONDS: Final = 5.0
@@ -42,10 +43,8 @@ class Ledger:
     async def spend(self) -> None:
         """Count a create request; raise OverBudget if the limit is reached."""
         if self.spent >= self.most:
-            plural = "s" * (self.most != 1)
-            raise OverBudget(
-                f"the limit of {self.most} job{plural} was reached; raise it with --max-jobs"
-            )
+            limit = count_of(self.most, "job")
+            raise OverBudget(f"the limit of {limit} was reached; raise it with --max-jobs")
         self.spent += 1
 
     async def made(self, job: str, target: Target) -> None:

@@ -57,7 +57,7 @@ async def follow_a_job(play: Play, watch: float) -> Seen:
         rest = await _look_on(play, first, watch, looks, spots)
     for each in (first, *rest, second):
         if driven or first.ended_at is not None:
-            await each.until(lambda one: one.terminal is not None, play.bounds.event)
+            await each.until_terminal(play.bounds.event)
             await each.until_end(play.bounds.end)
     if driven or any(each.terminal is not None for each in (first, *rest)):
         await play.status_within(job, OVER, play.bounds.agrees)
@@ -137,7 +137,7 @@ async def cancel_a_job(play: Play) -> Cancelled:
             raise NotReached(f"the job was over (status {status}) before it could be cancelled")
     status = await play.status_within(job, OVER, play.bounds.cancelled)
     for each in followers:
-        await each.until(lambda one: one.terminal is not None, play.bounds.event)
+        await each.until_terminal(play.bounds.event)
         await each.until_end(play.bounds.end)
     again = await play.cancel(job)
     after = (await play.look(job)).job_status

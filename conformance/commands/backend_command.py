@@ -34,7 +34,6 @@ from conformance.commands.run_command import concluded, deliver, to_see_more
 from conformance.plain import say
 from conformance.reports import check_reports
 from conformance.reports.run_json.circumstances import Circumstances
-from conformance.reports.summary import plural
 from conformance.strict_data import Json, ReadingError, Table, UsageError, read_text, read_toml
 from conformance.verdict.known_failures import Weighed, read_baseline, weigh
 from conformance.verdict.new_baseline import renew
@@ -42,6 +41,7 @@ from conformance.verdict.result import exit_of
 from conformance.verdict.scope import Scope
 from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP
+from mock_server.strict.shapes import count_of
 
 MOCK: Final = (sys.executable, "-P", "-m", "mock_server", "control")
 """The mock's control program; the kit judges the mock if no other backend is given."""
@@ -354,8 +354,8 @@ async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -
     Raise UsageError or NoBackend unless the user agrees.
     """
     text = (
-        f"This creates up to {plural(amounts.jobs, 'job')} in {target.org}/{target.project} at "
-        f"{target.url} ({plural(len(cases), 'case')}), and cancels them at the end. A broken backend may create "
+        f"This creates up to {count_of(amounts.jobs, 'job')} in {target.org}/{target.project} at "
+        f"{target.url} ({count_of(len(cases), 'case')}), and cancels them at the end. A broken backend may create "
         "up to 10 more, which are cancelled too."
     )
     say(text, err=True)

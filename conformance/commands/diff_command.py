@@ -20,7 +20,6 @@ from conformance.explore.oracle import Schedule
 from conformance.explore.schedules import as_case, case_file, smaller
 from conformance.plain import say
 from conformance.reports import check_file, write_file
-from conformance.reports.summary import plural
 from conformance.runner.player import driver_of
 from conformance.runner.run import PATIENCE, Plan, run
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
@@ -28,6 +27,7 @@ from conformance.verdict.known_failures import Known
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Exit, Verdict
 from mock_server.net.kernel import LOOP
+from mock_server.strict.shapes import count_of
 
 _SIDES: Final = ("left", "right")
 
@@ -101,7 +101,7 @@ def command(
         other = "other " if search.passing.is_used else ""
         if found is None:
             under = f"under {', '.join(profiles)}"
-            played = plural(len(rolls), "schedule")
+            played = count_of(len(rolls), "schedule")
             say(f"seed {seed}: {played} {under}, no {other}difference")
             return Exit.OK
         article = "another" if other else "a"

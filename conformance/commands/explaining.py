@@ -13,8 +13,8 @@ from conformance.diagnosis.causes import Cause
 from conformance.mutants import Mutant
 from conformance.mutants.explanations import Explainer, Explanation, one_of_each_template
 from conformance.reports.screen import Page
-from conformance.reports.summary import plural
 from conformance.verdict.statuses import Exit
+from mock_server.strict.shapes import count_of
 
 _SHOWN: Final = 4
 
@@ -60,7 +60,7 @@ def _sum_up_pairs(page: Page, found: Sequence[Explanation]) -> int:
             page.print(Text(f"{_named(each)}: {why}"))
     both = f", and both causes are listed in {explained} of these" if reached else ""
     page.print(
-        f"{plural(len(found), 'pair')} played; both faults were reached in {len(reached)}{both}"
+        f"{count_of(len(found), 'pair')} played; both faults were reached in {len(reached)}{both}"
     )
     return Exit.OK if explained == len(reached) else Exit.FAILED
 

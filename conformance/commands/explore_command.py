@@ -25,13 +25,13 @@ from conformance.reports import check_file, write_file
 from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page
-from conformance.reports.summary import plural
 from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Plan, run
 from conformance.verdict.result import CaseResult
 from conformance.verdict.scope import Scope
 from conformance.verdict.statuses import Exit, Verdict
 from mock_server.net.kernel import LOOP
+from mock_server.strict.shapes import count_of
 
 BATCH = 50
 
@@ -88,7 +88,7 @@ def command(
         for line in search.passing.said(tried):
             say(line)
         if found is None:
-            said = f"{which}: {plural(tried, 'schedule')}, none broke a rule"
+            said = f"{which}: {count_of(tried, 'schedule')}, none broke a rule"
             say(f"{said}{search.otherwise}")
             return Exit.OK if tried else Exit.NOTHING_RAN
         number = ours[tried - 1] + 1

@@ -11,8 +11,8 @@ from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import select
 from conformance.commands import options
 from conformance.plain import say
-from conformance.reports.summary import plural
 from conformance.verdict.statuses import Exit
+from mock_server.strict.shapes import count_of
 
 
 @click.command()
@@ -36,7 +36,7 @@ def command(*, profiles: Sequence[str], patterns: Sequence[str], of_backends: bo
         rules = " ".join(case.requires)
         say(f"{case.id:<{width}}  {case.level.value:<6}  {rules:<24}  {names}")
     total = sum(len(case.profiles) for case in shown)
-    say(f"{plural(len(shown), 'case')}, or {total} if a case is counted once for each profile")
+    say(f"{count_of(len(shown), 'case')}, or {total} if a case is counted once for each profile")
     return Exit.OK if shown else Exit.NOTHING_RAN
 
 

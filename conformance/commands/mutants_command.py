@@ -36,10 +36,10 @@ from conformance.mutants.kill_matrix import (
 )
 from conformance.plain import say
 from conformance.reports.screen import Page
-from conformance.reports.summary import plural
 from conformance.strict_data import UsageError
 from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP
+from mock_server.strict.shapes import count_of
 
 _MOST_FAILURES: Final = 3
 
@@ -316,13 +316,14 @@ class _Page:
         for kill in shown:
             self._line("", f"by {_words(kill)}")
         if rest := len(cases) - len(shown):
-            self._line("", f"and by {plural(rest, 'more case')}")
+            self._line("", f"and by {count_of(rest, 'more case')}")
 
     def _survivor(self, found: Trial) -> None:
         self._line("SURVIVES", f"{found.mutant.name}  breaks {' '.join(found.mutant.breaks)}")
         self._line(
             "",
-            found.unusable or f"not caught; {plural(found.played, 'case')} played for these rules",
+            found.unusable
+            or f"not caught; {count_of(found.played, 'case')} played for these rules",
         )
         for kill in found.wrong_reason[:1]:
             self._line("", f"wrong reason: {_words(kill)}: {kill.finding.actual}")
@@ -333,7 +334,7 @@ class _Page:
         elif control.passed:
             self._line(
                 "control",
-                f"the reference passes {plural(control.played, 'case')} in {control.family}",
+                f"the reference passes {count_of(control.played, 'case')} in {control.family}",
             )
         for result in control.failed[:_MOST_FAILURES]:
             actual = result.findings[0].actual if result.findings else result.reason

@@ -21,7 +21,6 @@ from conformance.mutants import all_mutants
 from conformance.plain import say
 from conformance.reports import check_file, write_file
 from conformance.reports.screen import Page, Screen
-from conformance.reports.summary import plural
 from conformance.simulate.faults import Faults, Source, as_text, from_text
 from conformance.simulate.fleet import (
     MOST_ATTEMPTS,
@@ -37,7 +36,7 @@ from conformance.simulate.search import Found, Search, Searched, in_words, searc
 from conformance.simulate.world import JobTime
 from conformance.strict_data import Json, UsageError
 from conformance.verdict.statuses import Exit
-from mock_server.strict.shapes import nearest
+from mock_server.strict.shapes import count_of, nearest
 
 _ALL: Final = "all"
 _OF_JOBS: Final = {"--jobs", "--job", "--faults", "--hours"}
@@ -290,7 +289,7 @@ def _summary(results: Sequence[Searched]) -> str:
 def _tell(page: Page, search: Search, found: Found, hours: float, mutant: str | None) -> None:
     name = search.profile.name
     page.print(Text(f"\njob {found.number} under {name}: {found.why}", style="bold red"))
-    before = plural(len(found.faults), "fault")
+    before = count_of(len(found.faults), "fault")
     page.print(Text(f"  with {in_words(found.shrunk)} (reduced from {before})"))
     words = ["arkor-conformance", "simulate", "--profile", name, "--seed", str(search.seed)]
     words += ["--hours", f"{hours:g}", "--job", str(found.number)]

@@ -297,7 +297,7 @@ class Client:
         self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
 
     def _is_wanted(self, output: Output) -> bool:
-        """Return whether to pass on an output; false if it settles what nobody requested."""
+        """Return whether to forward an output; False if it settles an operation that was not requested."""
         if not isinstance(output, Settle):
             return True
         wanted = output.operation in self.asked

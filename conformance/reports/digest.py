@@ -12,9 +12,10 @@ from typing import Final
 from attrs import frozen
 
 from conformance.plain import cut
-from conformance.reports.summary import BACKEND, plural
+from conformance.reports.summary import BACKEND
 from conformance.strict_data import Json, Table
 from conformance.trace.describe import KIT, timeline
+from mock_server.strict.shapes import count_of
 
 FAILING: Final = ("error", "fail", "inconclusive")
 LED: Final = 6
@@ -63,7 +64,7 @@ class Cause:
         if not names:
             return ""
         listed = ", ".join(map(shown, names[:most])) + (", …" if len(names) > most else "")
-        return f"and {plural(len(names), 'more case')}: {listed}"
+        return f"and {count_of(len(names), 'more case')}: {listed}"
 
     @property
     def step(self) -> str:
@@ -77,9 +78,9 @@ class Cause:
             return self._of_a_backend
         number, alike = len(self.results), self.values.count("alike")
         what = "warning" if self.values.flag("warning") else "failure"
-        share = f"{number} of {plural(self.total, what)}"
+        share = f"{number} of {count_of(self.total, what)}"
         if number == self.total:
-            share = f"all {plural(number, what)}" if number > 1 else f"the only {what}"
+            share = f"all {count_of(number, what)}" if number > 1 else f"the only {what}"
         rule = f" ({self.rule})" if self.rule else ""
         if number == 1:
             return f"{_capital(share)}: {self.step}{rule}."
@@ -97,7 +98,7 @@ class Cause:
         said = f"warning: {said}" if self.values.flag("warning") else said
         more = len(self.cases) - 1
         verb = "breaks" if more == 1 else "break"
-        also = f" {plural(more, 'more case')} {verb} it too." if more else ""
+        also = f" {count_of(more, 'more case')} {verb} it too." if more else ""
         return f"{_capital(said)}.{also}"
 
     @property

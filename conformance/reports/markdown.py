@@ -24,10 +24,10 @@ from conformance.reports.summary import (
     left_out,
     level,
     missing,
-    plural,
     who,
 )
 from conformance.strict_data import Json, Table
+from mock_server.strict.shapes import count_of
 
 _MOST: Final = 30
 _MOST_NAMES: Final = 20
@@ -61,11 +61,14 @@ def _lines(run: Table) -> Iterator[str]:
     failing = [result for result in results if result.text("verdict") in FAILING]
     grouped = causes(run)
     if failing:
-        yield from ("", f"### {plural(len(failing), 'verdict')} failed")
+        yield from ("", f"### {count_of(len(failing), 'verdict')} failed")
     for cause in grouped[:_MOST]:
         yield from _cause(cause, run)
     if len(grouped) > _MOST:
-        yield from ("", f"… and {plural(len(grouped) - _MOST, 'more cause')}; see the full report.")
+        yield from (
+            "",
+            f"… and {count_of(len(grouped) - _MOST, 'more cause')}; see the full report.",
+        )
     seconds = f"{len(results)} verdicts in {run.number('seconds'):.1f} s"
     said = _prose(run.table("specification").text("said"))
     yield from ("", f"{seconds}, {_prose(run.table('time').text('said'))} · {said}")

@@ -8,6 +8,7 @@ from typing import Final
 
 from conformance.plain import cut, one_line
 from conformance.strict_data import Table
+from mock_server.strict.shapes import count_of
 
 UNRANKED = ("nothing ran", "not declared by the driver")
 """The values of `rank` for a profile that was not judged."""
@@ -18,20 +19,15 @@ BACKEND: Final = "backend"
 """The value of `judged` in a run against a backend."""
 
 
-def plural(number: int, word: str) -> str:
-    """Return the number with its noun, such as `3 rules` or `1 rule`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def in_a_sentence(run: Table) -> str:
     """Return the summary sentence: what was judged, the result, and how many cases passed."""
     name = cut(who(run), _LONGEST_NAME)
     profiles = [each for each in run.tables("profiles") if each.text("rank") not in UNRANKED]
     broken = [each for each in profiles if each.text("rank") == _BROKEN]
     passed, played = _passed(run)
-    count = plural(passed, "case")
+    count = count_of(passed, "case")
     if passed < played:
-        count = f"{passed} of {plural(played, 'case')}"
+        count = f"{passed} of {count_of(played, 'case')}"
     how = f"over real sockets, with real faults, in {run.table('time').text('said')}"
     if run.text("judged") == BACKEND:
         how = "over real sockets"
@@ -78,7 +74,7 @@ def level(profile: Table, name: str) -> str:
     """Return the results for the rules of one level, such as `3 rules broken (41 cases)`."""
     counted = profile.table(name)
     broken, cases = len(counted.texts("broken")), counted.count("cases")
-    parts = [f"{plural(broken, 'rule')} broken ({plural(cases, 'case')})"] if broken else []
+    parts = [f"{count_of(broken, 'rule')} broken ({count_of(cases, 'case')})"] if broken else []
     if known := counted.count("known"):
         parts.append(f"{known} known to be broken")
     hold = counted.count("hold")
@@ -100,7 +96,7 @@ def sources(profile: Table) -> str:
     if not rules:
         return by_source
     verb = "counts" if rules == 1 else "count"
-    return f"{by_source}; {rules} of them {verb} only with --strict ({plural(cases, 'case')})"
+    return f"{by_source}; {rules} of them {verb} only with --strict ({count_of(cases, 'case')})"
 
 
 def notes(profile: Table, judged: str) -> Iterator[str]:
@@ -113,10 +109,10 @@ def notes(profile: Table, judged: str) -> Iterator[str]:
         rules = ", ".join(f"{rule} ({because.count(rule)})" for rule in because.values)
         why = f", because the {judged} first broke {rules}" if rules else ""
         own = "its own rule" if number == 1 else "their own rules"
-        yield f"{plural(number, 'case')} could not judge {own}{why}"
+        yield f"{count_of(number, 'case')} could not judge {own}{why}"
     if number := profile.count("unruled"):
         program = "control program" if judged == BACKEND else "driver"
-        yield f"{plural(number, 'case')} failed because of the {program} itself, so no rule is cited"
+        yield f"{count_of(number, 'case')} failed because of the {program} itself, so no rule is cited"
     yield from profile.texts("remarks")
 
 
@@ -137,8 +133,8 @@ def missing(run: Table) -> str:
 def left_out(group: Table) -> str:
     """Return a line that says how many cases of a group did not apply, and why."""
     musts = len(group.texts("musts"))
-    rules = f", {plural(musts, 'MUST rule')} not judged at all" if musts else ""
-    return f"{plural(group.count('cases'), 'case')} n/a{rules}: {group.text('why')}"
+    rules = f", {count_of(musts, 'MUST rule')} not judged at all" if musts else ""
+    return f"{count_of(group.count('cases'), 'case')} n/a{rules}: {group.text('why')}"
 
 
 def counts(profile: Table) -> str:

@@ -25,6 +25,7 @@ from conformance.reports.digest import (
 )
 from conformance.reports.screen import Screen
 from conformance.strict_data import Json, Table
+from mock_server.strict.shapes import count_of
 
 STYLES: Final[Mapping[str, str]] = {
     "pass": "green",
@@ -89,7 +90,7 @@ class Report:
             for hint in cause.hints:
                 self._say(f"   {one_line(hint)}")
         if (more := len(found) - _MOST_SENTENCES) > 0:
-            self._say(f"   and {summary.plural(more, 'more cause')}: see a report")
+            self._say(f"   and {count_of(more, 'more cause')}: see a report")
 
     def _say(self, line: str, style: str = "dim") -> None:
         self.screen.print(Text(line, style=style), soft_wrap=True)
@@ -120,7 +121,7 @@ class Report:
             for finding in findings[:_MOST_FINDINGS]
         ]
         if len(findings) > _MOST_FINDINGS:
-            more = summary.plural(len(findings) - _MOST_FINDINGS, "more finding")
+            more = count_of(len(findings) - _MOST_FINDINGS, "more finding")
             parts.append(Text(f"and {more}"))
         parts += [Text(f"settled  {self._cut(each)}") for each in result.texts("operations")]
         for line in decisive(result, run, self._width - 6):

@@ -29,6 +29,7 @@ from conformance.strict_data import UsageError
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import IN_VIRTUAL_TIME, TimeMode, Timing
+from mock_server.strict.shapes import count_of
 
 PATIENCE: Final = 5.0
 """Seconds of silence after which the kit stops waiting for a driver."""
@@ -227,8 +228,9 @@ class Run:
         if most is not None and len(self._hung) >= most * (_TRUST if self._useful else 1):
             row = " in a row" if self.plan.only_if_useless else ""
             number = len(self._hung)
-            hung = f"{number} cases{row} hung" if number > 1 else "1 case hung"
-            each = " each" if number > 1 else ""
+            several = number > 1
+            hung = f"{count_of(number, 'case')}{row if several else ''} hung"
+            each = " each" if several else ""
             self.stopped = f"{hung} for {self.plan.patience:g} s{each}"
 
     async def begin(self, connection: DriverConnection, backends: Backends) -> Player:

@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 
 from arkor_proto import HARDENED, Profile
 from conformance.strict_data import Json, UsageError
+from mock_server.strict.shapes import count_of
 
 _MOST: Final = 12
 """A job gets fewer than this many faults in its stream requests, and fewer than this elsewhere."""
@@ -31,15 +32,15 @@ class Kind(Enum):
 
     REFUSED = Source.NETWORK, "refused", "open", "the connection is refused"
     LATE = Source.NETWORK, "late", "open", "its response arrives {value:.1f} s late"
-    CUT = Source.NETWORK, "cut", "open", "its stream is cut off after {value:.0f} {events}"
-    SILENCE = Source.NETWORK, "silence", "open", "its stream goes silent after {value:.0f} {events}"
+    CUT = Source.NETWORK, "cut", "open", "its stream is cut off after {events}"
+    SILENCE = Source.NETWORK, "silence", "open", "its stream goes silent after {events}"
     LOST_CREATE = Source.NETWORK, "lost create", "create", "it never arrives"
     LOST_ANSWER = Source.NETWORK, "lost answer", "create", "its response is lost"
     STATUS = Source.BACKEND, "status", "open", "it is answered with status {value:.0f}"
-    END = Source.BACKEND, "end", "open", "its stream ends cleanly after {value:.0f} {events}"
+    END = Source.BACKEND, "end", "open", "its stream ends cleanly after {events}"
     GARBAGE = (
         *(Source.BACKEND, "garbage", "open"),
-        "after {value:.0f} {events}, its stream carries a frame whose data is not JSON",
+        "after {events}, its stream carries a frame whose data is not JSON",
     )
     SLOW = Source.CALLBACKS, "slow", "event", "its callback takes {value:.1f} s"
     RAISES = Source.CALLBACKS, "raises", "event", "its callback raises an exception"
@@ -70,7 +71,7 @@ class Fault:
         return _BY_WORD[self.word]
 
     def __str__(self) -> str:
-        events = "event" if f"{self.value:.0f}" == "1" else "events"
+        events = count_of(round(self.value), "event")
         phrase = self.kind.phrase.format(value=self.value, events=events)
         return f"{self.kind.place} {self.at:.0f}: {phrase}"
 

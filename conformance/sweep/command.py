@@ -96,7 +96,6 @@ def _act() -> int:
         raise shell.CommandError(_LACKING, shell.UNABLE)
     from conformance.reports import check_file, write_file  # noqa: PLC0415 - needs an extra
     from conformance.reports.screen import Page  # noqa: PLC0415
-    from conformance.reports.summary import plural  # noqa: PLC0415
     from conformance.strict_data import ReadingError  # noqa: PLC0415
     from conformance.sweep.sweep import (  # noqa: PLC0415
         Sweep,
@@ -105,6 +104,7 @@ def _act() -> int:
         swept,
         table,
     )
+    from mock_server.strict.shapes import count_of  # noqa: PLC0415
 
     sweep = Sweep(clients=options.clients, outages=options.outages, seeds=options.seeds)
     tasks = sweep.tasks()
@@ -128,9 +128,9 @@ def _act() -> int:
     page = Page(highlight=False, soft_wrap=True)
     page.print(table(sweep, rows))
     page.print(
-        f"sweep: {len(tasks)} fleets of {options.clients:,} clients on {plural(workers, 'worker')}"
+        f"sweep: {len(tasks)} fleets of {options.clients:,} clients on {count_of(workers, 'worker')}"
         f"{', one killed' if options.kill_one else ''}, {seconds:.1f} s: "
-        f"{plural(missing, 'row')} missing, {duplicated} duplicated"
+        f"{count_of(missing, 'row')} missing, {duplicated} duplicated"
         f"{f', {wrong} different from a serial run' if options.check else ''}"
     )
     return shell.BAD if missing or duplicated or wrong else shell.OK

@@ -23,6 +23,7 @@ from conformance.verdict.standing import judged_rules
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Timing
 from conformance.words import CREATE
+from mock_server.strict.shapes import count_of
 
 _OPERATIONS: Final = ("start", "wait")
 """The operations for which no capability of the same name exists."""
@@ -268,5 +269,4 @@ def _remarks(judged: Judged) -> Iterator[str]:
     given_up = sum(len(result.unjudged) for result in judged.results)
     if judged.timing.mode is not TimeMode.VIRTUAL:
         mode = f"in {judged.timing.mode.value} time"
-        plural = "s" * (given_up != 1)
-        yield f"{mode}: {given_up} expectation{plural} not fully judged"
+        yield f"{mode}: {count_of(given_up, 'expectation')} not fully judged"

@@ -17,8 +17,8 @@ from mock_server.durable import one_line
 from mock_server.journal.lines import ExchangeLines, timed
 from mock_server.journal.records import Record
 from mock_server.scenario.model import Scenario
-from mock_server.scenario.words.declaring import count_of
 from mock_server.server import MockServer
+from mock_server.strict.shapes import count_of
 
 _PACE: Final = 0.1
 _SLOW: Final = 1.0

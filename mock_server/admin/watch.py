@@ -11,8 +11,7 @@ from attrs import define, field
 from mock_server.durable import say
 from mock_server.scenario.files import scenario_from_file
 from mock_server.scenario.model import Scenario
-from mock_server.scenario.words.declaring import count_of
-from mock_server.strict.shapes import ScenarioError
+from mock_server.strict.shapes import ScenarioError, count_of
 
 _PACE: Final = 0.2
 _Signature = tuple[int, int, int] | None

@@ -19,8 +19,8 @@ from mock_server.journal.records import (
     ResponseStarted,
 )
 from mock_server.scenario.vocabulary import Route
-from mock_server.scenario.words.declaring import count_of
 from mock_server.scenario.words.end import Ending
+from mock_server.strict.shapes import count_of
 
 _TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
 _CERTAIN: Final = frozenset({Ending.EOF.value, Ending.FIN.value})

@@ -20,7 +20,8 @@ from mock_server.journal.records import (
     RuleFired,
     UpstreamFailed,
 )
-from mock_server.scenario.words.declaring import count_of, time_of
+from mock_server.scenario.words.declaring import time_of
+from mock_server.strict.shapes import count_of
 
 _LONGEST: Final = 100
 _LONG: Final = 0.1

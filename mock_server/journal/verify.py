@@ -16,13 +16,13 @@ from mock_server.journal.records import Record, RequestReceived
 from mock_server.requests import header_matches
 from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import Route
-from mock_server.scenario.words.declaring import count_of
 from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.strict.shapes import (
     ScenarioError,
     Shape,
     anything,
     choice,
+    count_of,
     flag,
     is_table,
     mapping,

@@ -10,8 +10,9 @@ from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
 from mock_server.scenario.rule import Rule, faults_in, needs_of
 from mock_server.scenario.serving import ServingPlan
 from mock_server.scenario.vocabulary import Fate, Select
-from mock_server.scenario.words.declaring import Phrased, Told, count_of, time_of
+from mock_server.scenario.words.declaring import Phrased, Told, time_of
 from mock_server.scenario.words.end import point_of
+from mock_server.strict.shapes import count_of
 from mock_server.strict.values import Span
 from mock_server.strict.words import given, plain_table, words_of
 

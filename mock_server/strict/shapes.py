@@ -53,6 +53,11 @@ class Shape(Generic[T_co]):
     """The keys that a table may have; empty for other shapes."""
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `2 frames` or `1 frame`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Suggest the known word that was probably meant, or list up to a dozen known words."""
     names = sorted(known)

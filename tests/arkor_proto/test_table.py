@@ -215,7 +215,7 @@ def test_no_signal_ends_half_way_in_any_joint_state_that_makes_sense(signal: Sig
 
 
 def makes_sense(states: tuple[Job, Stream, Stop]) -> bool:
-    """Return whether nobody waits for a job that is not being created, or acts on an unknown one."""
+    """Return whether a job that a wait awaits is being created, and only known jobs are acted on."""
     job, stream, stop = states
     waits = stream is Stream.AWAITING_JOB or stop is Stop.AWAITING_JOB
     resting = {Stream.IDLE, Stream.AWAITING_JOB, Stream.ABORTED}

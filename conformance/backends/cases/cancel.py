@@ -99,7 +99,7 @@ async def told_to_a_later_follower(play: Play) -> None:
         follower = await play.follow(job, cursor)
         if cursor is not None and follower.status in {204, 410}:  # nothing more will be sent
             continue
-        await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+        await follower.until_terminal(play.bounds.event)
         await follower.until_end(play.bounds.end)
         _is_told(play, follower)
 
@@ -135,13 +135,13 @@ async def _keeps(play: Play, word: str, status: str) -> None:
     if before != status:
         raise NotReached(f"before the cancel, the job's status was {before}", "ARK-SRV-46")
     first = await play.follow(job)
-    await first.until(lambda each: each.terminal is not None, play.bounds.event)
+    await first.until_terminal(play.bounds.event)
     answer = await play.cancel(job)
     after = (await play.look(job)).job_status
     if after != status:
         play.stop("50", f"the job to stay {status}", f"status {after}", answer.event)
     second = await play.follow(job)
-    await second.until(lambda each: each.terminal is not None, play.bounds.event)
+    await second.until_terminal(play.bounds.event)
     if _outcome(first) != _outcome(second):
         play.stop("50", f"the log to end as before, with {_outcome(first)}", _outcome(second))
 
@@ -159,7 +159,7 @@ async def against_completion(play: Play) -> None:
         if status not in OVER:
             play.stop("51", "the job to end", f"status {status} (try {turn + 1})")
         for each in followers:
-            await each.until(lambda one: one.terminal is not None, play.bounds.event)
+            await each.until_terminal(play.bounds.event)
             await each.until_end(play.bounds.end)
         outcomes = {_outcome(each) for each in followers}
         if len(outcomes) > 1:

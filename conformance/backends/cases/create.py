@@ -66,16 +66,16 @@ async def known_at_once(play: Play) -> None:
 
 @case("create.moves-unfollowed", "2", words=("job", "emit", "finish"))
 async def moves_unfollowed(play: Play) -> None:
-    """A job must run even if nobody follows it: a client may call start() and never wait()."""
+    """A job must run even if no client follows it, because a client may call start() and never wait()."""
     job = await play.quiet_job()
     await play.emit(job, 3)
     running = await play.status_within(job, ("running", *OVER), play.bounds.agrees)
     if running not in {"running", *OVER}:
-        play.stop("2", "a job that runs even if nobody follows it", f"status {running}")
+        play.stop("2", "a job that runs even if no client follows it", f"status {running}")
     await play.make("finish", job=job)
     status = await play.status_within(job, OVER, play.bounds.agrees)
     if status not in OVER:
-        play.stop("2", "a job that ends even if nobody follows it", f"status {status}")
+        play.stop("2", "a job that ends even if no client follows it", f"status {status}")
 
 
 async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:

@@ -61,7 +61,7 @@ async def _ends_with(play: Play, word: str, kind: str) -> None:
     follower = await play.follow(job)
     await follower.until_ids(ids, play.bounds.event)
     await play.make(word, job=job)
-    await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+    await follower.until_terminal(play.bounds.event)
     await follower.until_end(play.bounds.end)
     kinds = _kinds(follower)
     if kinds != [kind]:
@@ -73,7 +73,7 @@ async def terminal_event_of_an_unfollowed_job(play: Play) -> None:
     """The terminal event must be in the log, for followers that connect later."""
     job, _ = await play.ended_job()
     follower = await play.follow(job)
-    await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+    await follower.until_terminal(play.bounds.event)
     await follower.until_end(play.bounds.end)
     if len(_kinds(follower)) != 1:
         play.stop("44", "the terminal event, once", play.got(follower))
@@ -133,7 +133,7 @@ async def of_a_failed_job(play: Play) -> None:
     job, _ = await play.running_job()
     follower = await play.follow(job)
     await play.make("fail", job=job, error="out of memory")
-    if not await follower.until(lambda each: each.terminal is not None, play.bounds.event):
+    if not await follower.until_terminal(play.bounds.event):
         raise NotReached(f"no terminal event arrived: {play.got(follower)}", "ARK-SRV-44")
     await follower.until_end(play.bounds.end)
     _ends_in_time(play, follower)
@@ -172,7 +172,7 @@ async def job_route_agrees(play: Play) -> None:
 
 @case("end.job-route-agrees-when-completed", "46", words=("job", "emit", "finish"))
 async def job_route_agrees_when_completed(play: Play) -> None:
-    """The job route must report the outcome of a job that nobody follows."""
+    """The job route must report the outcome of a job that no client follows."""
     job, _ = await play.ended_job()
     status = await play.status_within(job, OVER, play.bounds.agrees)
     if status != "completed":

@@ -59,7 +59,7 @@ async def hand_off_of_the_terminal_event(play: Play) -> None:
         last.extend([ended] if isinstance(ended, str) else [])
 
     follower = await _held(play, job, ids[0], meanwhile)
-    await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+    await follower.until_terminal(play.bounds.event)
     await follower.until_end(play.bounds.end)
     if follower.terminal is None:
         play.stop("35", "the terminal event", play.got(follower))

@@ -129,7 +129,7 @@ async def many_followers(play: Play) -> None:
     await play.emit(job, 3)
     await play.make("finish", job=job)
     for each in followers:
-        if not await each.until(lambda one: one.terminal is not None, play.bounds.event):
+        if not await each.until_terminal(play.bounds.event):
             play.stop("37", "the terminal event for every follower", play.got(each))
     for each in followers[1:]:
         _same_log(play, list(followers[0].ids), list(each.ids))
@@ -180,7 +180,7 @@ async def after_the_end(play: Play) -> None:
     """A follower that connects after the job has ended must still get the whole log."""
     job, ids = await play.ended_job()
     follower = await play.follow(job)
-    await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+    await follower.until_terminal(play.bounds.event)
     if list(follower.ids) != ids:
         play.stop("38", f"the whole log ({len(ids)} events)", play.got(follower))
 

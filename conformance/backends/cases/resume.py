@@ -39,7 +39,7 @@ async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str
             continue
         follower = await play.follow(job, ids[place])
         play.streams(follower)
-        await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+        await follower.until_terminal(play.bounds.event)
         await follower.until_end(play.bounds.end)
         check_slice(play, follower, ids, place, lost, again)
 
@@ -90,7 +90,7 @@ async def of_a_long_log(play: Play) -> None:
     kept = ids if keep is None else ids[-keep:]
     for place in {0, len(kept) // 2, len(kept) - 2}:
         follower = await play.follow(job, kept[place])
-        await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+        await follower.until_terminal(play.bounds.event)
         await follower.until_end(play.bounds.end)
         check_slice(play, follower, kept, place, "33", "34")
 

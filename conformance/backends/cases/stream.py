@@ -162,7 +162,7 @@ async def terminal_frame_at_once(play: Play) -> None:
     follower = await play.follow(job)
     await follower.until_ids(ids, play.bounds.event)
     await play.make("finish", job=job)
-    if not await follower.until(lambda each: each.terminal is not None, play.bounds.event):
+    if not await follower.until_terminal(play.bounds.event):
         within = f"the terminal event within {play.bounds.event:g} s"
         play.stop("22", within, play.got(follower))
 

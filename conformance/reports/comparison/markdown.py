@@ -16,7 +16,7 @@ from conformance.reports.comparison.sentences import (
     step_in_a_line,
     worth_showing,
 )
-from conformance.reports.summary import plural
+from mock_server.strict.shapes import count_of
 
 _MOST_RULES: Final = 40
 _MOST_CASES: Final = 40
@@ -39,7 +39,7 @@ def _lines(contrast: Contrast) -> Iterator[str]:
     if rows:
         yield from ("", "### Rules", "", *_rules(contrast, rows[:_MOST_RULES]))
     if len(rows) > _MOST_RULES:
-        yield from ("", f"… and {plural(len(rows) - _MOST_RULES, 'more rule')}.")
+        yield from ("", f"… and {count_of(len(rows) - _MOST_RULES, 'more rule')}.")
     yield from ("", _escaped(count_of_cases(contrast)))
     for section in sections(contrast):
         yield from _section(section)
@@ -71,12 +71,12 @@ def _places(contrast: Contrast) -> range:
 
 def _section(section: Section) -> Iterator[str]:
     cases = [(rule, row.name) for rule, rows in section.cases.items() for row in rows]
-    title = f"{section.title}: {plural(section.count, 'case')}"
+    title = f"{section.title}: {count_of(section.count, 'case')}"
     yield from ("", f"<details><summary>{title}</summary>", "", section.explains, "")
     for rule, case in cases[:_MOST_CASES]:
         yield f"- {_escaped(case)}" + (f" ({_escaped(rule)})" if rule else "")
     if len(cases) > _MOST_CASES:
-        yield f"- … and {plural(len(cases) - _MOST_CASES, 'more case')}"
+        yield f"- … and {count_of(len(cases) - _MOST_CASES, 'more case')}"
     yield from ("", "</details>")
 
 

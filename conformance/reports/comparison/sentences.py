@@ -15,8 +15,8 @@ from conformance.reports.comparison.contrast import (
     changed,
 )
 from conformance.reports.comparison.sides import Side
-from conformance.reports.summary import plural
 from conformance.verdict.standing import Standing
+from mock_server.strict.shapes import count_of
 
 _MOST_NAMED: Final = 4
 MARKS: Final[Mapping[str, str]] = {
@@ -84,7 +84,7 @@ def basis(contrast: Contrast) -> Iterator[str]:
     left = [(side.name, contrast.only_in(side)) for side in sides]
     if any(number for _, number in left):
         others = [f"{number:,} of {name}" for name, number in left if number]
-        kept = f"the {plural(len(contrast.keys), 'verdict')} common to all runs"
+        kept = f"the {count_of(len(contrast.keys), 'verdict')} common to all runs"
         yield f"Compared: {kept}; left out: {_listed(others)}."
     for name in PROFILE_NAMES:
         without = [side.name for side in sides if name not in side.profiles]
@@ -122,7 +122,7 @@ def _of_a_history(contrast: Contrast) -> str:
         changed(rows, change) for change in (Change.BROKE, Change.FIXED, Change.STILL, Change.FOUND)
     )
     who = f"{first.client}, from {first.name} to {last.name}"
-    parts = [f"{plural(len(broke), 'MUST rule')} broke ({some(list(broke))})"] if broke else []
+    parts = [f"{count_of(len(broke), 'MUST rule')} broke ({some(list(broke))})"] if broke else []
     if fixed:
         number = _number(fixed, parts)
         parts.append(f"{number} {'was' if len(fixed) == 1 else 'were'} fixed ({some(list(fixed))})")
@@ -140,7 +140,7 @@ def _of_a_history(contrast: Contrast) -> str:
 
 def _number(names: Collection[str], parts: Sequence[str]) -> str:
     """Return how many rules there are; only the first part of a sentence says "MUST rules"."""
-    return f"{len(names)}" if parts else plural(len(names), "MUST rule")
+    return f"{len(names)}" if parts else count_of(len(names), "MUST rule")
 
 
 def _is(names: Collection[str]) -> str:
@@ -149,7 +149,7 @@ def _is(names: Collection[str]) -> str:
 
 def _side_by_side(contrast: Contrast) -> str:
     differ = sum(row.differs for row in contrast.rules)
-    judged = plural(len(contrast.rules), "rule")
+    judged = count_of(len(contrast.rules), "rule")
     clients = f"{len(contrast.sides)} {contrast.judged}s, judged by {judged}"
     on = f"they differ on {differ}" if differ else "they do not differ"
     return f"{clients}: {on}. MUST rules: {_listed(list(_breaking(contrast)))}."
@@ -179,7 +179,7 @@ def count_of_cases(contrast: Contrast) -> str:
     """Return a sentence that says how many cases changed or differ."""
     if not contrast.is_history:
         differ = sum(row.differs for row in contrast.cases)
-        return f"{differ:,} of {plural(len(contrast.cases), 'case')} had different results."
+        return f"{differ:,} of {count_of(len(contrast.cases), 'case')} had different results."
     rows = contrast.whole.cases
     counts = ((change, len(changed(rows, change))) for change in _COUNTED)
     parts = [f"{number:,} {_COUNTED[change]}" for change, number in counts if number]
@@ -205,7 +205,7 @@ def new_and_removed(step: Contrast) -> str:
     """Return a phrase that says how many cases were added or removed; empty if none were."""
     before, after = ({case for case, _ in side.verdicts} for side in step.sides)
     parts = [
-        f"{plural(len(found), 'case')} {word}"
+        f"{count_of(len(found), 'case')} {word}"
         for found, word in ((after - before, "added"), (before - after, "removed"))
         if found
     ]
@@ -221,7 +221,7 @@ def step_in_a_line(step: Contrast) -> str:
         if rules or cases:
             named = f" ({some(list(rules))})" if rules else ""
             parts.append(
-                f"{word} {plural(len(rules), 'MUST rule')}{named}, {plural(len(cases), 'case')}"
+                f"{word} {count_of(len(rules), 'MUST rule')}{named}, {count_of(len(cases), 'case')}"
             )
     parts += [said] if (said := new_and_removed(step)) else []
     return f"{first.name} → {last.name}: {'; '.join(parts) or 'nothing broke, nothing was fixed'}"

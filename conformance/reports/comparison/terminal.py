@@ -18,7 +18,7 @@ from conformance.reports.comparison.sentences import (
     worth_showing,
 )
 from conformance.reports.screen import Screen
-from conformance.reports.summary import plural
+from mock_server.strict.shapes import count_of
 
 _LINES: Final = 20
 """The number of lines that the notes, steps, verdicts and rules should not exceed together."""
@@ -43,7 +43,7 @@ class ShortForm:
             self._say(note, "yellow")
         if len(notes) > _MOST_NOTES:
             self._say(
-                f"and {plural(len(notes) - _MOST_NOTES, 'more note')} in the report", "yellow"
+                f"and {count_of(len(notes) - _MOST_NOTES, 'more note')} in the report", "yellow"
             )
         steps = contrast.steps if contrast.is_history else ()
         for step in steps[-_MOST_SIDES:]:
@@ -82,7 +82,7 @@ class ShortForm:
             grid.add_row(Text(f"{row.name} {level}"), *cells)
         self.screen.print(grid)
         if len(rows) > len(shown):
-            self._say(f"and {plural(len(rows) - len(shown), 'more rule')} in the report", "dim")
+            self._say(f"and {count_of(len(rows) - len(shown), 'more rule')} in the report", "dim")
         if len(contrast.sides) > _MOST_SIDES:
             self._say(
                 f"only the first {_MOST_SIDES} of {len(contrast.sides)} runs are shown", "dim"

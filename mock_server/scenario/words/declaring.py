@@ -135,11 +135,6 @@ def phrased(value: Phrased, _: Told) -> str:
     return value.phrase
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun, such as `2 frames`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def time_of(seconds: float) -> str:
     """Return a duration in words, such as `1.5 s` or `20 ms`."""
     return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"

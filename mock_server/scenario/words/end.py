@@ -10,12 +10,11 @@ from mock_server.scenario.words.declaring import (
     Fault,
     Phrased,
     Told,
-    count_of,
     needs_of_values,
     quoted,
     time_of,
 )
-from mock_server.strict.shapes import ScenarioError, choice, integer, text
+from mock_server.strict.shapes import ScenarioError, choice, count_of, integer, text
 from mock_server.strict.values import hex_bytes, milliseconds
 from mock_server.strict.words import table, word
 

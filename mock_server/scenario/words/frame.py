@@ -11,11 +11,10 @@ from mock_server.scenario.words.declaring import (
     Fault,
     Phrased,
     Told,
-    count_of,
     quoted,
 )
 from mock_server.strict.alternatives import converted
-from mock_server.strict.shapes import choice, either, flag, integer
+from mock_server.strict.shapes import choice, count_of, either, flag, integer
 from mock_server.strict.words import table, word
 
 

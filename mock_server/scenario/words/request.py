@@ -4,8 +4,8 @@
 from attrs import frozen
 
 from mock_server.scenario.vocabulary import Capability
-from mock_server.scenario.words.declaring import Fault, Phrased, count_of, phrased
-from mock_server.strict.shapes import choice, integer
+from mock_server.scenario.words.declaring import Fault, Phrased, phrased
+from mock_server.strict.shapes import choice, count_of, integer
 
 
 class Lost(Phrased):
