@@ -379,7 +379,9 @@ class MockServer:
         """
         connections = self._host.connections.values()
         found = [each for each in connections if each.request is not None and about(each.request)]
-        await _ended(found, how)
+        for connection in found:
+            connection.end_now(how)
+        await _closed(found)
         return len(found)
 
     async def restart(self) -> None:
@@ -387,7 +389,7 @@ class MockServer:
 
         Reset every connection, then do to the jobs what the scenario's `backend.restart` says.
         """
-        await _ended(list(self._host.connections.values()), Ending.RST)
+        await _closed(self._host.reset_all())
         self._backend.restart()
 
     async def revoke(self, token: str) -> None:
@@ -408,9 +410,6 @@ class MockServer:
             raise ScenarioError(_NO_JOBS)
 
 
-async def _ended(connections: Sequence[ServerConnection], how: Ending) -> None:
-    """End connections, and wait until they are closed."""
-    for connection in connections:
-        connection.end_now(how)
+async def _closed(connections: Sequence[ServerConnection]) -> None:
     for connection in connections:
         await connection.closed.wait()

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -77,11 +78,18 @@ class Host:
         if self._outage_scope is not None:
             self._outage_scope.cancel()
         self.listener.bring_back()
-        for connection in tuple(self.connections.values()):
-            connection.end_now(Ending.RST)
+        self.reset_all()
         service.outage = self._outage
         self.service = service
         self._leaked = 0
+
+    def reset_all(self) -> Sequence[ServerConnection]:
+        """Reset all connections, even those not accepted yet; return those that were accepted."""
+        self.listener.reset_waiting()
+        accepted = tuple(self.connections.values())
+        for connection in accepted:
+            connection.end_now(Ending.RST)
+        return accepted
 
     def _outage(self, kind: Outage, seconds: float) -> None:
         if self._group is not None and not self.listener.away:

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 from attrs import define, field
 
-from mock_server.net.kernel import KEEPS_PORT, reusing
+from mock_server.net.kernel import KEEPS_PORT, LINGER_ZERO, reusing
 from mock_server.net.names.addresses import filled
 from mock_server.net.names.host_names import address_of, in_url
 from mock_server.scenario.words.end import Outage
@@ -102,6 +102,23 @@ class Listener:
                     await anyio.sleep(0.01)
             else:
                 await handle(accepted)
+
+    def reset_waiting(self) -> None:
+        """Reset the connections that clients have opened and `serve` has not accepted yet.
+
+        If the process runs out of file descriptors, the remaining ones are not reset.
+        """
+        if self._socket is None:
+            return
+        for _ in range(_BACKLOG):
+            try:
+                accepted, _ = self._socket.accept()
+            except ConnectionError:
+                continue  # the client left first
+            except OSError:
+                return
+            with accepted, suppress(OSError):  # the client has already reset it
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
 
     @property
     def away(self) -> bool:

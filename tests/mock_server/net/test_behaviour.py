@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Mapping, Sequence
 
 import anyio
@@ -285,6 +286,19 @@ async def test_a_restart_leaves_what_the_scenario_says(
         await mock.restart()
         answer = await ask(mock, "GET", STREAM)
         assert event_ids(answer.unchunked) == [*kept, after]
+
+
+@pytest.mark.parametrize("how", ["restart", "load"])
+async def test_a_connection_that_is_not_accepted_yet_is_reset_too(how: str) -> None:
+    async with serve() as mock:
+        # The event loop does not run between the connect and the reset.
+        with socket.create_connection(("127.0.0.1", mock.port), 5) as client:
+            if how == "restart":
+                await mock.restart()
+            else:
+                mock.load(mock.scenario)
+            with pytest.raises(ConnectionResetError):
+                await anyio.to_thread.run_sync(client.recv, 1)
 
 
 # Tenants
