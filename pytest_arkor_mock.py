@@ -1,7 +1,7 @@
-"""The pytest plugin of the mock, which pytest loads: its option, marker and fixtures.
+"""The part of the mock's pytest plugin that pytest loads: the option, marker and fixtures.
 
-Nothing else of the project is imported before a test uses a fixture, so a test run without mocks
-does not become slower, and does not fail where the mock cannot work.
+Nothing else from the project is imported until a test uses a fixture, so a test run without mocks
+is not slowed down, and does not fail where the mock cannot work.
 """
 
 from collections.abc import AsyncIterator, Generator, Iterator

@@ -1,7 +1,8 @@
 """Strict parsing of a base URL into scheme, host and port (RFC 3986 §3.2, RFC 9110 §4.2).
 
 The standard library's `urlsplit` accepts some invalid URLs, depending on the Python version: junk
-after the bracket of an IPv6 address, port 0, signs and spaces in a port. This module rejects them.
+after the bracket of an IPv6 address, port 0, and signs or spaces in a port. This module rejects
+them.
 """
 
 import re
@@ -96,7 +97,7 @@ def _name(name: str) -> str:
 
 
 def _port(rest: str) -> int | None:
-    """Return the port that `:port` gives; None if it is absent or empty (RFC 9110 §4.2.3)."""
+    """Return the port in `:port`; None if the port is absent or empty (RFC 9110 §4.2.3)."""
     digits = rest.removeprefix(":")
     if not digits:
         return None

@@ -18,7 +18,7 @@ from arkor_proto._value import Value
 Random: TypeAlias = Callable[[], float]
 """Returns a float in [0, 1), such as `random.Random(seed).random`."""
 
-# 2.0 ** -1074 is the smallest positive float: doubled this often, it exceeds the largest one.
+# 2.0 ** -1074 is the smallest positive float: doubled this many times, it exceeds the largest one.
 _EXPONENT_LIMIT: Final = 2200
 
 
@@ -55,9 +55,9 @@ def _count(_: object, attribute: "Attribute[int | None]", value: int | None) -> 
 class ReconnectPolicy(Value):
     """How long to wait before the next attempt, and how many attempts may fail in a row.
 
-    `initial_delay` and `max_delay` are in seconds. `max_attempts` is how many failures in a
-    row are followed by another attempt (None: all), so n allows n + 1 attempts. Raises ValueError
-    for negative or non-finite values, and TypeError for values of the wrong type.
+    `initial_delay` and `max_delay` are in seconds. After `max_attempts` failures in
+    a row there is one last attempt, so n allows n + 1 attempts; None sets no limit. Raises
+    ValueError for negative or non-finite values, and TypeError for values of the wrong type.
     """
 
     initial_delay: float = field(default=1.0, validator=_duration)
@@ -78,7 +78,7 @@ class ReconnectPolicy(Value):
     def delay(self, attempt: int, random: Random | None, previous: float | None = None) -> float:
         """Return the delay before the next attempt; it is the nominal delay if `random` is None.
 
-        `previous` is the delay before that; only decorrelated jitter uses it.
+        `previous` is the delay before the last attempt; only decorrelated jitter uses it.
         """
         nominal = self.nominal_delay(attempt)
         if random is None:
@@ -87,7 +87,7 @@ class ReconnectPolicy(Value):
             case Jitter.NONE:
                 return nominal
             case Jitter.PROPORTIONAL:
-                # The range is capped, not the sample: otherwise many clients wait exactly the cap.
+                # Cap the range, not the sample, or many clients would wait exactly `max_delay`.
                 return _between(0.75 * nominal, min(1.25 * nominal, self.max_delay), random)
             case Jitter.EQUAL:
                 return _between(nominal / 2, nominal, random)
@@ -109,8 +109,8 @@ def _between(low: float, high: float, random: Random) -> float:
 class Budget:
     """Counts consecutive failures and computes the delay after each of them.
 
-    The server can set a minimum, the floor: `retry:` sets it until another `retry:` arrives,
-    `Retry-After` for the next delay only. Under a profile that does not honour them, `ask` is never
+    The server can set a minimum, the floor: a `retry:` sets it until another `retry:` arrives, a
+    `Retry-After` only for the next delay. Under a profile that does not honour them, `ask` is never
     called.
     """
 

@@ -1,4 +1,4 @@
-"""Calls that do not belong to a trainer: the account, projects, an anonymous token, inference.
+"""Calls that do not belong to a trainer: the account, projects, an anonymous token and inference.
 
 This module builds the requests and reads the responses. `CallAnswer` reads the response to any
 call; `ChatReader` reads the text in the body of an inference response, which may be a stream or a
@@ -86,7 +86,7 @@ class CallAnswer:
     _refusal: bytearray = field(init=False, factory=bytearray)
 
     def take(self, report: Report) -> bytes | None:
-        """Return the piece of a 2xx body in `report`, b"" at the end of the body, otherwise None.
+        """Return the piece of a 2xx body in `report`, b"" at its end, or None for any other report.
 
         Raise StatusError once the body of a refusal has been read, in full or up to the bound.
         """
@@ -105,7 +105,7 @@ class CallAnswer:
                 assert_never(never)
 
     def _read(self, data: bytes) -> bytes | None:
-        assert self.head is not None, "a transport must report the head before the body"
+        assert self.head is not None, "a transport must report the response head before the body"
         if is_success(self.head.status):
             return data
         bound = self.bounds.error_body
@@ -133,9 +133,9 @@ class WholeBody:
     body: bytearray = field(init=False, factory=bytearray)
 
     def take(self, head: Responded, data: bytes) -> bool:
-        """Take a piece of the body, or b"" at its end; return False: the caller reads on.
+        """Take a piece of the body, or b"" at its end; return False, so that the caller reads on.
 
-        Raise ResponseError for a response that is too large, compressed or a web page.
+        Raise ResponseError for a response that is too large, is compressed or is a web page.
         """
         self.body += data
         problem = coding_problem(head.headers)

@@ -22,7 +22,7 @@ _MODULES = {
 def is_command() -> bool:
     """Return whether this process runs one of our commands, as a script or with `python -m`."""
     called = sys.argv[0] if sys.argv else ""
-    if called == "-m":  # so far, only `sys.orig_argv` has the name of the module
+    if called == "-m":  # at this point, only `sys.orig_argv` has the module's name
         return any(
             each in sys.orig_argv or f"-m{each}" in sys.orig_argv for each in _MODULES.values()
         )
@@ -34,7 +34,7 @@ def is_command() -> bool:
 
 
 def quit_on_signals() -> None:
-    """On SIGINT or SIGTERM, exit with 128 + its number, unless it is handled or ignored."""
+    """On SIGINT or SIGTERM, exit with status 128 + its number, unless it is handled or ignored."""
     signal = sys.modules["_signal"]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _quit)

@@ -71,9 +71,9 @@ class ResponseError(ArkorError):
 class StatusError(ResponseError):
     """The backend refused the request.
 
-    `status` is the HTTP status, `message` the backend's error message (`error` of its JSON body,
-    else the raw text, else `cloud-api <status>`), `body` the JSON body if there was one, `headers`
-    the response's headers with lower-case names.
+    `status` is the HTTP status. `message` is the backend's error message: `error` from the JSON
+    body, or else the raw text, or else `cloud-api <status>`. `body` is the JSON body, if there was
+    one. `headers` holds the response's headers, with lower-case names.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ _UPGRADE_REQUIRED: Final = 426
 
 @frozen(repr=False, eq=False)
 class Answer(Value):
-    """What was read of a response; if it is incomplete, `broken` says why."""
+    """The part of a response that was read; `broken` is the error if the exchange failed."""
 
     status: int
     headers: Headers

@@ -166,7 +166,7 @@ class Timer(Enum):
 
 @frozen(repr=False, eq=False)
 class Send(Value):
-    """Send `request`; the reports about it must give the number `exchange`."""
+    """Send `request`; reports about it must carry the number `exchange`."""
 
     exchange: int
     request: Request

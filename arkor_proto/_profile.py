@@ -47,7 +47,7 @@ class Profile(Value):
     stream_statuses: frozenset[int] = field(repr=False)
     """Statuses with which a response is read as a stream."""
     requires_event_stream: bool
-    """Whether only `text/event-stream` is read as a stream, and a 204 ends the wait."""
+    """Whether a response is read as a stream only if its media type is `text/event-stream`."""
     honours_server_delay: bool
     """Whether `retry:` and `Retry-After` set a minimum for the next delay, up to a cap."""
     spreads_clean_end: bool

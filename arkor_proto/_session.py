@@ -110,7 +110,7 @@ class SessionConfig(Value):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The strings that must not appear in any output of a session."""
+        """The strings to remove from everything that the backend echoes."""
         job = secrets_in(self.job.config) if isinstance(self.job, JobSpec) else set[str]()
         return frozenset(job | {self.endpoint.token})
 
@@ -233,7 +233,7 @@ class Session:
             raise
 
     def poll(self) -> Output:
-        """Return what to do next; further calls return the same `Idle` or `Done` again.
+        """Return what to do next; after an `Idle` or a `Done`, further calls return it again.
 
         If there is a `Deliver`, it is the last output before `Idle` or `Done`.
         """

@@ -39,7 +39,7 @@ _LF: Final = ord("\n")
 _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 
 _LARGE: Final = 1024
-"""From this many characters on, it is worth checking for one long line or many blocks."""
+"""The length in characters from which a check for one long line or many blocks pays off."""
 _FEW_LINES: Final = 4
 """If a large text has fewer line ends than this at its start, lazy splitting is faster."""
 _PAUSE: Final = 64
@@ -71,7 +71,7 @@ class _Shape(Value):
 class EventStreamParser:
     """Parses the event stream of one response as it arrives.
 
-    `last_event_id` is the cursor from which the stream resumes. `max_event_size` is the largest
+    `last_event_id` is the cursor from which the stream resumes. `max_event_size` limits the
     size of one event in bytes: all its lines count, comments and unknown fields included, and each
     line end counts as one byte. Between two calls, the parser never holds more than that. Raises
     `ValueError` for a limit below 1.

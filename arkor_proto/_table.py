@@ -7,7 +7,7 @@ Theory of operation
 A trainer consists of three machines that are almost independent:
 
 - the *job* (`Job`): whether the create has been submitted, and whether the job's id is known;
-- the *stream* (`Stream`): the wait, from the request for the events to the result;
+- the *stream* (`Stream`): the wait, from the call to the result;
 - the *stop* (`Stop`): the request to cancel the job on the backend.
 
 Because they are independent, an abort is local and a cancel still works after it: `ABORT` is a
@@ -20,8 +20,8 @@ from the network, so that no impossible report reaches the other three.
 
 Every pair of state and signal has a cell. `Move` names the next state, `Ignored` says why nothing
 happens, and `Illegal` says why the pair cannot occur; in that case the session raises
-`LocalProtocolError` before anything changes. The session executes this table, the kit draws and
-prints it, and the tests enumerate it; there is no second copy.
+`LocalProtocolError` before anything changes. The session executes this table, the conformance kit
+draws and prints it, and the tests enumerate it; there is no second copy.
 """
 
 from collections.abc import Mapping
@@ -292,9 +292,9 @@ _ILLEGAL: Final[Mapping[Signal, Illegal]] = {
     StreamSignal.HANDLED: Illegal("no callback is handling an event"),
     StreamSignal.TERMINAL: Illegal("frames are read one at a time, only from an open stream"),
     StreamSignal.END: Illegal(
-        "only an open stream or a response about the job can show that the job has ended"
+        "only an open stream or a response to a job request can show that the job has ended"
     ),
-    StreamSignal.ASK: Illegal("the backend is asked about the job only after a stream has ended"),
+    StreamSignal.ASK: Illegal("the job is requested only after a stream has ended"),
     StreamSignal.RETRY: Illegal("no attempt is in progress"),
     StreamSignal.DUE: Illegal("no retry delay is running"),
     StreamSignal.REJECT: Illegal("no attempt is in progress"),

@@ -1,4 +1,4 @@
-"""Turn any value into one line of readable text that is safe to display.
+"""Turns any value into one line of readable text that is safe to display.
 
 A value from an application or a backend may have no text (an exception whose `__str__` raises),
 far too much text (an error page), or text that forges log lines or controls a terminal (CWE-117).
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 MAX_LINE: Final = 500
-"""The maximum length of an untrusted text in a log line, in characters."""
+"""The maximum length of untrusted text in a log line, in characters."""
 
 
 def words(value: object) -> str:

@@ -67,7 +67,7 @@ class TrainingJob(Value):
     """A job as the backend describes it; `status` may be any string and is kept as received.
 
     Known statuses are queued, running, completed, failed and cancelled. Times are strings as the
-    backend sent them. `extra` holds the keys that this library does not recognize.
+    backend sent them. `extra` holds the keys that this library does not recognise.
     """
 
     id: str
@@ -105,9 +105,9 @@ class TrainingStarted(Value):
 class LogDraft:
     """A `TrainingLog` under construction. Nearly all frames are logs, so creating one must be fast.
 
-    Creating a frozen value takes as long as parsing its JSON, because attrs has to bypass the
-    freezing for every field. So the fields of a draft are set by plain assignments, and then its
-    class is changed to `TrainingLog`, which makes it as frozen as any other value.
+    Creating a frozen value takes as long as parsing its JSON, because attrs has to get around
+    the immutability for every field. So the fields of a draft are set by plain assignments, and
+    then its class is changed to `TrainingLog`, which makes it as frozen as any other value.
     """
 
     __slots__ = (

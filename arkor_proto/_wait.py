@@ -303,8 +303,8 @@ class Wait:
     def _advance(self) -> None:
         """Take frames until there is an event to deliver, the wait has ended, or no frame is left.
 
-        By the table, the stream moves to STREAMING and back between two log events (HANDLED,
-        FRAME). No other machine depends on these two moves, so they are skipped.
+        According to the table, the stream moves to STREAMING and back between two log events
+        (HANDLED, FRAME). No other machine depends on these two moves, so they are skipped.
         """
         machines = self._machines
         while (event := self._reader.take()) is not None:
@@ -430,7 +430,7 @@ class Wait:
         if error is not None and self._profile.callback_errors is CallbackErrors.REJECT:
             self._outbox.settle(Operation.FOLLOW, Rejected(error))
         elif error is not None:
-            # The job is over: reopening after its terminal frame could never end (ARK-EVT).
+            # The job is over; retries after its terminal frame might never stop (ARK-EVT).
             self._outbox.notify(CallbackFailed(event, error))
         self._settle_result()
 

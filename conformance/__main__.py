@@ -42,10 +42,10 @@ _COMMANDS: Final = {
     "init": "Write a working driver in Python or JavaScript as a starting point.",
     "smoke": "Check a driver: send it every command.",
     "parser": "Judge a bare event-stream parser: bytes in, events out.",
-    "explore": "Play random schedules of faults, and shrink the first one that breaks a client.",
+    "explore": "Play random fault schedules, and shrink the first that makes a client break a rule.",
     "diff": "Play the same random schedules with two clients and show where they differ.",
     "simulate": "Simulate jobs with faults, or a fleet of clients: real sessions in virtual time.",
-    "states": "Check every state that the session can reach, and show the shortest path to a fault.",
+    "states": "Check every reachable state of the session, and show the shortest path to a failure.",
     "mutants": "Judge the kit: show which broken clients it catches, and by which rule.",
     "coverage": "Show how many cases test each requirement, and how many mutants break it.",
 }
@@ -105,7 +105,7 @@ def cli() -> None:
     \b
     exit status:
       0    the client or backend conforms, or the command succeeded
-      1    the client or backend does not conform, or the command found a fault
+      1    the client or backend does not conform, or the command found a problem
       2    the command line is wrong; nothing was done
       3    no verdict: a file cannot be read, the output cannot be written, or the
            driver or the kit failed

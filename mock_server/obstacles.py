@@ -4,7 +4,7 @@ _EXTRA = {"anyio", "attr", "attrs", "h11"}
 
 
 def missing(error: ImportError) -> str | None:
-    """Return a message about the package that the mock lacks; None if the import failed otherwise."""
+    """Return a message that names the missing package; None if the error has another cause."""
     name = (error.name or "").partition(".")[0]
     if name in _EXTRA:
         return f"{name} is not installed; pip install 'arkor-proto[mock]'"

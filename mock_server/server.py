@@ -81,8 +81,8 @@ class Gate:
 class MockServer:
     """A programmable backend on its own port, for the duration of an `async with` block.
 
-    Works on asyncio and trio; one process can run many. Raises ScenarioError for a scenario that
-    it does not support.
+    Works on asyncio and trio; one process can run several of them. Raises ScenarioError for a
+    scenario that it does not support.
     """
 
     scenario: Scenario = field(factory=Scenario)
@@ -100,8 +100,7 @@ class MockServer:
     this port by chance. Such a request gets a 421, its connection is closed, and the journal gets a
     `RequestRejected`; no attempt number, rule or job is used up. TCP connections are numbered when
     they are accepted, before their first request, so `on.connection` also counts the connections
-    whose requests are rejected.
-    `load()` keeps the callable.
+    whose requests are rejected. `load()` keeps the callable.
     """
     addresses: Addresses = field(factory=Addresses, init=False)
     """Makes URLs for testing dead ports and host names that resolve slowly or not at all."""
@@ -240,7 +239,7 @@ class MockServer:
 
     @property
     def verify(self) -> Verify:
-        """Checks of what the client has done so far."""
+        """Checks on what the client has done so far."""
         return Verify(self.journal, self.rules, self._unopened())
 
     @property
@@ -307,7 +306,7 @@ class MockServer:
         return Gate(self, name)
 
     def load(self, scenario: Scenario) -> None:
-        """Start over on the same port with another scenario, a new backend and all counts at zero.
+        """Start over on the same port with another scenario, a new backend and counters at zero.
 
         Also empty the journal, reset all open connections and end any outage. Raise ScenarioError,
         without changing anything, if this server does not support the scenario.
@@ -351,7 +350,8 @@ class MockServer:
     ) -> Record:
         """Wait for request number `attempt` to a route, or for part of its response.
 
-        `answered` waits for the head, `frame` for the frame with that index, `ended` for the end.
+        `answered` waits for the response head, `frame` for the frame with that index, and `ended`
+        for the end of the exchange.
         Raise TimeoutError after `within` seconds, and ScenarioError for a wrong argument.
         """
         words = {"route": str(route), "attempt": attempt, "answered": answered, "ended": ended}
@@ -387,7 +387,7 @@ class MockServer:
     async def restart(self) -> None:
         """Simulate a restart of the backend.
 
-        Reset every connection, then do to the jobs what the scenario's `backend.restart` says.
+        Reset every connection, then change the jobs as the scenario's `backend.restart` says.
         """
         await _closed(self._host.reset_all())
         self._backend.restart()

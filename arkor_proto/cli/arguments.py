@@ -21,7 +21,7 @@ _COMMANDS: Final = {
 """The description of each command, and an example of its use."""
 _STATUSES: Final = (
     (
-        "the job completed (status: or it has not ended yet;\n"
+        "the job completed (status: it completed or has not ended yet;\n"
         "       cancel: the backend accepted the request)"
     ),
     "the job failed or was cancelled (cancel: the backend refused the request)",

@@ -1,7 +1,7 @@
-"""The likely causes of a failure, named by the command's options and environment variables.
+"""The likely causes of a failure, in terms of the command's options and environment variables.
 
 The client's error says what happened. This module adds what the user should check: the token, the
-job id, the address.
+job id or the address.
 """
 
 import os

@@ -61,7 +61,7 @@ def carry_out(settings: Settings) -> int:
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | None:
-    """Return a TLS context that trusts `--ca-file`, or None; raise ValueError if it is bad."""
+    """Return a TLS context for `--ca-file`, or None without it; raise ValueError for a bad file."""
     file = settings.ca_file
     try:
         return ssl.create_default_context(cafile=file) if file else None
@@ -239,7 +239,7 @@ class Command:
         return OK if status == "completed" else BAD
 
     def _as_it_stands(self, job: TrainingJob) -> TrainingJob:
-        """Return the job with its current status; request it if the stream gave no final status."""
+        """Return the job; request its current state if the stream did not report a final status."""
         return job if job.status in TERMINAL_STATUSES else self.client.job(job.id)
 
     def _gave_up(self, error: ArkorError) -> int:

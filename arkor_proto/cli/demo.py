@@ -161,7 +161,7 @@ class _Show:
         self._print(f"{time.monotonic() - self._began:5.1f} s  {who:7}  {what}")
 
     def _print(self, line: str, end: str = "\n") -> None:
-        # Raised here, an error would look like one of the server or of a callback.
+        # Raised here, an error would look like one from the server or from a callback.
         try:
             sys.stdout.write(f"{line}{end}")
             sys.stdout.flush()

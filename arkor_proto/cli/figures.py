@@ -161,7 +161,7 @@ def _at(log: TrainingLog) -> str:
 
 
 def _duration_of(job: TrainingJob, elapsed: float) -> float:
-    """Return the job's duration by its own times, or `elapsed` if they are missing or invalid."""
+    """Return the time from the job's start to its end, or `elapsed` if it cannot be determined."""
     try:
         begun = datetime.fromisoformat(job.started_at or "")
         ended = datetime.fromisoformat(job.completed_at or "")

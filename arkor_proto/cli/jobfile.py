@@ -50,7 +50,7 @@ class JobFile:
 
 
 def read_job_file(path: Path) -> JobFile:
-    """Return the contents of a job file; if that fails, raise a ValueError that names it."""
+    """Return the contents of a job file; if that fails, raise a ValueError that names the file."""
     try:
         return _read(tomllib.loads(_content(path).decode()))
     except OSError as error:

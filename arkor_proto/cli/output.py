@@ -118,7 +118,7 @@ class Live(Protocol):
 
 @define
 class Lines:
-    """Prints readable lines, each after the time from `stamp` if given, with `panel` below them."""
+    """Prints readable lines, with the time from `stamp` before each and `panel` below, if given."""
 
     out: TextIO
     errors: TextIO
@@ -158,7 +158,7 @@ class Lines:
         self._print(self.errors, _notice_words(notice))
 
     def end(self, ending: Ending) -> None:
-        """Report how the command ended: results on standard output, others on standard error."""
+        """Report how the command ended: a result on standard output, all else on standard error."""
         self.close()
         out = self.out if ending.kind in _RESULTS else self.errors
         summary = list(ending.details)

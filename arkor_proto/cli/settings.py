@@ -64,7 +64,7 @@ class Settings:
     last_event_id: str
     state: StateFile | None
     continues: bool
-    """Whether the job was submitted or followed before, so that the backend must know about it."""
+    """Whether the job was submitted or followed before, so that it must exist on the backend."""
     ca_file: str
     json: bool
     timestamps: bool

@@ -116,7 +116,7 @@ def told(error: OSError) -> str:
 def _prepare() -> bool:
     """Make the standard streams safe to use; return whether standard output was open.
 
-    Replace a closed stream by the null device, because otherwise the next file or socket that is
+    Replace a closed stream with the null device, because otherwise the next file or socket that is
     opened would get its descriptor. Escape characters that the encoding lacks.
     """
     for descriptor in range(3):

@@ -38,14 +38,14 @@ _NAMES: Final = tuple(each.name for each in fields(State))
 
 @frozen
 class StateFile:
-    """A state file, given by its path, and what identifies its job."""
+    """The path of a state file, and the settings that the job saved there must have."""
 
     path: Path
     about: State = field()
     """What `write` stores, apart from the job's id and the cursor."""
 
     def read(self) -> State | None:
-        """Return the state, None if there is no file; raise ValueError if the file is unusable."""
+        """Return the state, or None if there is no file; raise ValueError if it is unusable."""
         try:
             with self.path.open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)

@@ -16,7 +16,7 @@ from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._surface import CLOSED
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
-"""Gets a 2xx response's head with each piece of its body, then with b""; returns True to stop."""
+"""Takes a 2xx response's head and a piece of its body (b"" at the end); returns True to stop."""
 
 
 @define(eq=False)
@@ -35,7 +35,7 @@ class Caller:
             scope.cancel()
 
     async def read(self, request: Request, hider: Hider) -> bytes:
-        """Make a call; return the whole body of its 2xx response; enforce size and time limits."""
+        """Return the whole body of a 2xx response, within the limits on size and time."""
         whole = WholeBody(hider, self.bounds)
 
         async def keep(head: Responded, data: bytes) -> bool:
@@ -71,7 +71,7 @@ class Caller:
         """
         if self._closed:
             raise RuntimeError(CLOSED)
-        # Only requests that are safe to repeat may use an idle connection: it may be lost already.
+        # An idle connection may already be lost, so only requests that are safe to repeat use one.
         reuse = request.method == "GET"
         answer = await self._attempt(request, body_reader, hider, silence, reuse=reuse)
         if answer.refused is not None:
@@ -101,7 +101,7 @@ class Caller:
                 # The body of a refusal may never end (ARK-SEC-4).
                 scope.deadline = anyio.current_time() + self.bounds.error_wait
             head = answer.head
-            quiet.deadline = math.inf  # the time in a callback is not silence of the backend
+            quiet.deadline = math.inf  # time in a callback does not count as silence
             if piece is not None and head is not None and await body_reader(head, piece):
                 scope.cancel()
             quiet.deadline = anyio.current_time() + silence

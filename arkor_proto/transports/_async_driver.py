@@ -158,7 +158,7 @@ class Driver:
     async def follow(self) -> Outcome:
         """Follow the job, running its callbacks in this task, until the follow is settled.
 
-        If this task is cancelled, it stops following; the session stops following when none is left.
+        If this task is cancelled, it stops following. The session stops once no follower is left.
         """
         task = anyio.get_current_task().id
         waiter = self.join(task)
@@ -221,7 +221,7 @@ class Driver:
         cost one more turn of the event loop.
         """
         stream = self._stream
-        ready = self.session.stream_state is Stream.STREAMING  # no event is with a callback
+        ready = self.session.stream_state is Stream.STREAMING  # no callback is running
         if stream is None or stream.reading is not None or not ready:
             return False
         report: Report | None = None

@@ -14,12 +14,12 @@ from arkor_proto._types import Bounds, Request
 from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
-"""Takes the head of a 2xx response and a piece of its body, finally b""; returns True to stop."""
+"""Takes a 2xx response's head and a piece of its body (b"" at the end); returns True to stop."""
 
 
 @frozen(eq=False)
 class _Call:
-    """A request, the reader of a 2xx response, the hider of its tokens, and the longest silence."""
+    """A request, and how its response is read; `silence` is the longest allowed one, in seconds."""
 
     what: str
     request: Request
@@ -51,7 +51,7 @@ class Caller:
         """Make a call that may take at most `limit` seconds."""
         self.connector.check_usable()
         until = self.connector.clock.time() + limit
-        # Only requests that are safe to repeat may use an idle connection: it may be lost already.
+        # An idle connection may already be lost, so only requests that are safe to repeat use one.
         answer, over = self._attempt(call, until, reuse=call.request.method == "GET")
         if answer.refused is not None:
             raise answer.refusal(answer.refused)
@@ -84,7 +84,7 @@ class Caller:
                         and call.read(answer.head, piece)
                     ):
                         return answer, True
-                    # The time in a callback is not silence of the backend.
+                    # Time in a callback does not count as silence.
                     quiet_until = time() + call.silence
                 if self.connector.forked:
                     raise RuntimeError(FORKED)

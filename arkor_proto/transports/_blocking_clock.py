@@ -19,7 +19,7 @@ _SLICE: Final = 0.5
 
 
 class Clock(Protocol):
-    """A monotonic clock that counts seconds; several threads use it."""
+    """A monotonic clock, in seconds. Several threads may use it at the same time."""
 
     def time(self) -> float:
         """Return the current time."""
@@ -31,8 +31,8 @@ class Clock(Protocol):
         """Call `select` so that it returns by `deadline`, and return its result.
 
         `select(seconds)` waits for at most that many seconds, or for ever if `seconds` is None,
-        and returns whether the wait was successful. `timer` says what the deadline is for if the
-        session set it; it is None if the connection set it.
+        and returns whether the wait was successful. If the session set the deadline, `timer` says
+        what it is for; if the connection set it, `timer` is None.
         """
         ...
 

@@ -4,8 +4,8 @@ Theory of operation
 -------------------
 *Threads.* A call such as `wait` is a waiter: it sleeps in the caller's thread until there is
 something for it to do. Each request has its own thread, which connects, sends and reads, and ends
-with the response. There are no other threads. They all take turns giving inputs to the session: the
-exchange threads give it reports; the waiters give it imperatives, timers and `Handled`.
+with the response. There are no other threads. All threads take turns giving inputs to the session:
+the exchange threads give it reports; the waiters give it requests, `Tick` and `Handled`.
 
 *The lock* protects the session and every field of the driver. It is held while the session works,
 and released while a thread sleeps or runs the application's code. Bytes are read with the lock
@@ -66,14 +66,14 @@ _Todo: TypeAlias = msg.Deliver | msg.Idle | msg.Notify | Exchange | msg.Outcome
 
 @define(eq=False)
 class Waiter:
-    """A call that waits for the next settlement of its operation."""
+    """A call that waits for the outcome of its operation."""
 
     operation: msg.Operation
     thread: int = field(factory=threading.get_ident)
     bell: Bell = field(factory=Bell)
     outcome: msg.Outcome | None = None
     asleep: msg.Idle | None = None
-    """What the waiter is sleeping for; None while it is awake or runs the application's code."""
+    """What the waiter is sleeping for; None while it is awake or running the application's code."""
 
 
 @define(eq=False)
@@ -94,7 +94,7 @@ class Driver:
     _resting: Exchange | None = field(init=False, default=None)
     _notices: deque[msg.Notify] = field(init=False, factory=deque[msg.Notify])
     _delivery: msg.Deliver | None = field(init=False, default=None)
-    """The event that the session waits to see handled: a follower has it or is about to take it."""
+    """The event that has not been handled yet: a follower has it or is about to take it."""
     _calling: Waiter | None = field(init=False, default=None)
     """The follower that is running the callback for `_delivery`."""
     _failure: Exception | None = field(init=False, default=None)
@@ -151,7 +151,7 @@ class Driver:
             self._fail(TransportError("the client was closed"))
 
     def join(self, operation: msg.Operation) -> Waiter:
-        """Add a waiter for the next settlement of `operation`; `leave` removes it."""
+        """Add a waiter for the outcome of `operation`; `leave` removes it."""
         self.connector.check_usable()
         if self._owner != os.getpid():  # a thread of the parent may have held the old lock
             self._owner, self._lock = os.getpid(), threading.Lock()

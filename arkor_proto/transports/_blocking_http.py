@@ -57,14 +57,14 @@ class Connector:
     provider: Callable[[], object] | None = None
     refreshes: bool = False
     busy: set[Callable[[], None]] = field(init=False, factory=set[Callable[[], None]])
-    """A function for each operation in progress, which ends that operation."""
+    """For each operation in progress, a function that ends it."""
     closed: bool = field(init=False, default=False)
     _owner: int = field(init=False, factory=os.getpid)
     _idle: list[_Connection] = field(init=False, factory=list[_Connection])
 
     @property
     def forked(self) -> bool:
-        """Whether this process was forked with the client in use: a lock may be held for ever."""
+        """Whether the process was forked while using the client: a lock may be held for ever."""
         pid = os.getpid()
         if self._owner != pid and not self.busy:
             self._close_idle()  # nothing was in progress, so the child can use the client
@@ -169,7 +169,7 @@ class Exchange:
         return first or self._receive()
 
     def tell_tokens(self, hide: Callable[[str], None]) -> None:
-        """Call `hide` with each token that was sent; to be used before the response is read."""
+        """Call `hide` with each token that was sent; do this before the response is read."""
         while self._tokens:
             hide(self._tokens.pop(0))
 
@@ -340,7 +340,7 @@ class Exchange:
         _tcp.keep_alive(plain)
         if context is None:
             return
-        # A connection that ends without a close_notify was cut, so this is an error.
+        # Without a close_notify at its end, the data may have been cut off, so that is an error.
         secured = context.wrap_socket(
             plain,
             server_hostname=self.connector.address.server_name,

@@ -20,7 +20,7 @@ _MAX_HEAD: Final = 64 * 2**10
 _HEADERS_TOO_LARGE: Final = 431
 _UNAUTHORIZED: Final = 401
 _TLS_RECORD: Final = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]")
-# Bytes of the peer that h11 quotes may echo the request, token included (ARK-SEC-8).
+# Bytes from the peer that h11 quotes may echo the request, token included (ARK-SEC-8).
 _QUOTED: Final = re.compile(r":? (bytearray\()?b['\"].*", re.DOTALL)
 
 
@@ -118,8 +118,8 @@ class Conversation:
     def without_token(self, error: Exception) -> Broken:
         """Return the report for a token provider that raised `error`.
 
-        After an OSError or a TransportError, only this attempt has failed. Any other error ends
-        the operation.
+        After an OSError or a TransportError, only this attempt fails. Any other error ends the
+        operation.
         """
         self.over = True
         final = not isinstance(error, OSError | TransportError)

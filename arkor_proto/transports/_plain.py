@@ -33,7 +33,7 @@ def check_plain(name: str, function: object) -> None:
 def check_done(name: str, returned: object) -> None:
     """Raise TypeError if the returned value shows that the function is async."""
     if returned is None:
-        return  # nearly all functions do, and the check below is slow
+        return  # nearly always so, and the check below is slow
     if isawaitable(returned) or _is_async_generator(returned):
         if _is_coroutine(returned):
             returned.close()  # otherwise Python warns that it was never awaited

@@ -182,9 +182,9 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
     def start(self) -> Given[str]:
         """Submit the job and return its id; a second call only returns the same id (ARK-CRE).
 
-        If a call is cancelled or interrupted, the job is not lost: the next call carries on.
-        `start` raises StatusError, ResponseError, TransportError or the token provider's exception;
-        after any of them, it may be called again.
+        If a call is cancelled or interrupted, the job is not lost: the next call resumes the
+        operation. `start` raises StatusError, ResponseError, TransportError or the token provider's
+        exception; after any of them, it may be called again.
         """
 
     @abstractmethod
@@ -208,8 +208,8 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         yields the events for which `wait` would call callbacks, in the same order and with the same
         back-pressure. An event counts as handled when the next one is requested. Leaving the block
         early ends the wait; the next wait delivers the current event again. The iteration raises
-        what `wait` raises. It stops when the job has ended; `events.result` is then what `wait`
-        would return. Only one thread or task may iterate.
+        the same errors as `wait`. It stops when the job has ended; `events.result` is then what
+        `wait` would return. Only one thread or task may iterate.
         """
 
     @abstractmethod
@@ -341,7 +341,10 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
 
     @abstractmethod
     def create_project(self, name: str, slug: str) -> Given[JsonObject]:
-        """Create a project; may raise what `job` raises, with status 409 if the slug is taken."""
+        """Create a project; may raise the same errors as `job`.
+
+        If the slug is taken, the status of the StatusError is 409.
+        """
 
     @abstractmethod
     def anonymous_token(self) -> Given[JsonObject]:

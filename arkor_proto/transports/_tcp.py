@@ -136,7 +136,7 @@ def _tls_reason(error: ssl.SSLError) -> str:
         said = f"{error.verify_message}; pass ssl_context= to trust another authority"
         return f"the certificate is not trusted: {said}"
     if isinstance(error, ssl.SSLEOFError):
-        return "TLS ended without a close_notify, so the data may be cut off"
+        return "TLS ended without a close_notify, so the data may be incomplete"
     if error.reason in _NO_TLS:
         return "the peer does not speak TLS; did you mean http://?"
     return str(error)

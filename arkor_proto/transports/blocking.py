@@ -98,7 +98,7 @@ class Checkpoint(CheckpointSurface):
 
 Callbacks = _callbacks.Callbacks[Checkpoint]
 TokenProvider: TypeAlias = Callable[[], str]
-"""Returns the token for the next request; must not be async.
+"""A function that returns the token for the next request; it must not be async.
 
 Each call runs in its own thread, so calls for several requests may overlap. An abort, `close` or
 Ctrl-C does not wait for a call to return: its thread is abandoned and its result is dropped.

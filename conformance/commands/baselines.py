@@ -44,12 +44,12 @@ def write_baseline(
     write_file(path, text, "--write-baseline")
     for each in renewed.dropped:
         say(f"left out of {path} because it passes now or does not exist: {each} ({each.reason})")
-    say(f"The baseline: {path}, {_counted(renewed)}")
+    say(f"{path} was written: {_counted(renewed)}")
 
 
 def _counted(renewed: Renewed) -> str:
     if not renewed.known:
-        return "empty, because there are no failures to list"
+        return "it is empty, because there are no failures to list"
     kept = f"{len(renewed.kept)} kept, " if renewed.kept else ""
     new = len(renewed.new)
     said = f"{kept}{new} new"

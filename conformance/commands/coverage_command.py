@@ -19,7 +19,7 @@ _Judged = tuple[Mapping[str, Requirement], Sequence[Judging], Sequence[Breaking]
 @click.option("--holes", is_flag=True, help="Show only requirements without a case or a mutant.")
 @click.option("--backend", "of_backends", is_flag=True, help="Show the requirements for backends.")
 def command(*, holes: bool, of_backends: bool) -> int:
-    """List each requirement, with the number of cases that test it and mutants that break it.
+    """List each requirement, with the number of cases that test it and of mutants that break it.
 
     The exit status is 1 if a requirement has no case or no mutant.
 

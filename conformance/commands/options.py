@@ -92,7 +92,7 @@ def files(what: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
         metavar="FILE",
         type=FILE,
         show_default="the kit's cases",
-        help=f"{what} the cases of this file; may be repeated.",
+        help=f"{what} the cases in this file; may be repeated.",
     )
 
 
@@ -194,8 +194,8 @@ def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
 def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--write-baseline` to a command."""
     text = (
-        "Write the current failures to FILE as known failures; you then replace the placeholder "
-        "reasons. To update an existing FILE, also give it as --baseline FILE."
+        "Write the current failures to FILE as known failures, with placeholder reasons that you "
+        "then replace. To update an existing FILE, also give it as --baseline FILE."
     )
     return click.option(
         "--write-baseline",

@@ -93,7 +93,7 @@ def command(
         write_file(out, json.dumps(judgement.as_json(), indent=2) + "\n", "--out")
         say(f"The report: {out}")
     if not driver:
-        say("Your own parser: arkor-conformance parser -- node my-parser.mjs")
+        say("To judge your own parser: arkor-conformance parser -- node my-parser.mjs")
     if not run.passed and not run.failures:
         return Exit.NOTHING_RAN
     return Exit.FAILED if judgement.broken else Exit.OK

@@ -86,7 +86,7 @@ _NOTHING = "no case was selected, so nothing was judged; `arkor-conformance list
     "--max-hung",
     metavar="N|none",
     callback=_max_hung,
-    show_default="6 in a row, or 30 once any case has finished",
+    show_default="6 in a row, or 30 in a row if any case has finished",
     help="Stop the run when N case templates have hung; `none`: never.",
 )
 @options.known_failures

@@ -60,7 +60,7 @@ _OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
     "--faults",
     "given",
     metavar="JSON",
-    show_default="drawn by --seed",
+    show_default="chosen at random, see --seed",
     help="Inject these faults, copied from the command printed after a failure; needs --job and "
     "--profile.",
 )

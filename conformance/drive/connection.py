@@ -40,7 +40,7 @@ class DriverConnection:
     announced: int = field(default=0, init=False)
     """The number of sleeps that a driver without a virtual clock has announced in this case."""
     start_cost: float = field(default=0.0, init=False)
-    """Processor time until the driver answered `hello`, or elapsed time if unknown; in seconds."""
+    """CPU time in seconds until the driver answered `hello`; elapsed time if that is unknown."""
     _recorder: Recorder | None = field(default=None, init=False)
     _pending: dict[int, str] = field(factory=dict[int, str], init=False)
     _beckoned: dict[int, Callable[[], None] | None] = field(
@@ -97,7 +97,7 @@ class DriverConnection:
         self._process.drain()
 
     def busy_seconds(self) -> float | None:
-        """Return the driver's processor time in seconds; None if the system does not report it."""
+        """Return the driver's CPU time in seconds; None if the system does not report it."""
         return self._process.busy_seconds()
 
     def memory(self) -> int | None:

@@ -17,7 +17,7 @@ _TALK_BESIDE: Final = 10.0
 """Seconds added to the `TALK` limit, because a short patience is too strict under load."""
 _INDULGENCES: Final = 8
 _SECONDS_PER_BYTE: Final = 2e-5
-"""Seconds of processor time allowed per byte sent; a client may process its input bytewise."""
+"""Seconds of CPU time allowed per byte sent; a client may process its input bytewise."""
 _SHARE: Final = 4
 """The factor by which reading may take longer on a machine under load."""
 
@@ -76,7 +76,7 @@ class _Silence:
 
     @property
     def reading(self) -> float:
-        """The seconds of processor time that the client may spend on reading what it was sent."""
+        """The seconds of CPU time that the client may spend on reading what it was sent."""
         return self.recorder.bytes_sent() * _SECONDS_PER_BYTE
 
     def excused(self, heard: float) -> bool:
@@ -94,7 +94,7 @@ class _Silence:
             self._spent += worked
         self._excuses += 1
         reading = self.reading
-        # On a machine under load, a driver gets little processor time even over a long wait.
+        # On a machine under load, a driver gets little CPU time even over a long wait.
         idle = worked <= self.patience / 20 and not takes_more
         spinning = self._spent > self.patience / 2 + reading
         most = _INDULGENCES + reading * _SHARE / self.patience

@@ -146,7 +146,7 @@ class DriverProcess:
         self._pipes.close()
 
     def busy_seconds(self) -> float | None:
-        """Return the driver's processor time in seconds; None if the system does not report it."""
+        """Return the driver's CPU time in seconds; None if the system does not report it."""
         if sys.platform != "linux":
             return None
         try:

@@ -1,4 +1,4 @@
-"""Write the evidence page: the promises, the commands that prove them, and the figures they print.
+"""Write the evidence page: the promises, the commands that test them, and the figures they print.
 
 `spec/evidence.toml` declares the promises. `python -m conformance.generate.evidence NAME …` runs
 the commands with these names in this checkout, reads the figures from their output, and stores them
@@ -47,7 +47,7 @@ _INTRO: Final = """\
 Written by `python -m conformance.generate.evidence` from the output of the commands below; do not
 edit.
 
-This page lists each promise that the project makes, with a command that proves it and the figure
+This page lists each promise that the project makes, with a command that tests it and the figure
 that the command printed. To run a command yourself, first run `pip install -e '.[EXTRA]'` in the
 root of a clean checkout, with the extra that the command needs. To measure every figure on this
 page again, run `python -m conformance.generate.evidence all`.

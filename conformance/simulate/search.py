@@ -20,7 +20,10 @@ class Search:
     seed: int = 0
     jobs: int = 100
     first: int = 0
-    """The number of the first job. A number stands for one job per `seed`, `profile` and `time`."""
+    """The number of the first job.
+
+    With the same `seed`, `profile` and `time`, a number always means the same job.
+    """
     profile: Profile = HARDENED
     time: JobTime = field(factory=JobTime)
     sessions: Sessions = real

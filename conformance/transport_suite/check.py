@@ -19,7 +19,7 @@ class ContractBroken(AssertionError):
 
 @frozen
 class Check:
-    """A check of one promise that every transport makes; `str()` gives pytest the check's name."""
+    """A check of one promise that every transport makes; `str()` returns its name, for pytest."""
 
     name: str
     clause: str

@@ -23,8 +23,8 @@ def _process(
     del of, options
     if what == "module":  # it is for those who read the module; the page has an introduction
         lines.clear()
-    if what == "data":
-        lines[:] = _where_it_is_defined(name) or lines
+    if what == "data":  # what Sphinx offers may describe the type of the value instead
+        lines[:] = _where_it_is_defined(name)
     lines[:] = [QUOTED.sub(_literal_or_name, line) for line in lines]
 
 
@@ -33,10 +33,11 @@ def _literal_or_name(quoted: re.Match[str]) -> str:
 
 
 def _where_it_is_defined(name: str) -> list[str]:
-    """Return the text below a constant or an alias that a package exports from one of its modules."""
+    """Return the text below a constant or alias, from this module or the one that defines it."""
     package, _, short = name.rpartition(".")
     for module in sorted(
-        each for each in sys.modules if each.startswith(package.partition(".")[0])
+        (each for each in sys.modules if each.startswith(package.partition(".")[0])),
+        key=lambda each: (each != package, each),
     ):
         try:
             found = ModuleAnalyzer.for_module(module).find_attr_docs().get(("", short))

@@ -1,4 +1,4 @@
-"""The admin's routes for one server: scenario, rules, jobs, gates, connections, journal, verify.
+"""The routes of the admin API for one server, such as its scenario, jobs, gates and journal.
 
 `server.py` checks the token before it calls these routes.
 """
@@ -61,7 +61,7 @@ async def scenario_of(request: Request) -> Scenario:
     if REDACTED in {backend.token, *(tenant.token for tenant in backend.tenants)}:
         where = "backend.tenants" if backend.tenants else "backend.token"
         raise ScenarioError(
-            f"{where}: {REDACTED!r} is what the admin shows instead of a token; set the real token"
+            f"{where}: {REDACTED!r} is what the admin API shows instead of a token; set the real token"
         )
     return found
 

@@ -203,7 +203,7 @@ OPERATIONS: Final = (
         table(gates=array(_GATE)),
     ),
     Operation("POST", f"{_SERVER}/gates/{{gate}}/open", "Open a gate", DONE),
-    Operation("POST", f"{_SERVER}/gates/{{gate}}/shut", "Close a gate for later streams", DONE),
+    Operation("POST", f"{_SERVER}/gates/{{gate}}/shut", "Shut a gate for later streams", DONE),
     Operation(
         "GET",
         f"{_SERVER}/connections",
@@ -224,11 +224,11 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/journal",
-        "List the records, either immediately or once there is a new one",
+        "List the journal's records, immediately or once there is a new one",
         _RECORDS,
         query={
             "after": "return only records whose number is higher than this",
-            "wait": "milliseconds to wait for a new record, at most 60,000",
+            "wait": "how many milliseconds to wait for a new record, at most 60,000",
             "format": "`json`, or `jsonl` for one record per line",
         },
     ),

@@ -1,7 +1,7 @@
-"""The admin at `/__mock__/v1`: checks permissions, and starts and stops servers.
+"""The admin API at `/__mock__/v1`: checks permissions, and starts and stops servers.
 
 Like the backend, it is an `Origin`, but it has its own listener: a simulated outage closes the port
-of a server, and the admin must stay reachable.
+of a server, and the admin API must stay reachable.
 """
 
 import hmac
@@ -131,11 +131,11 @@ class AdminOrigin:
     names: HostNames
     shutdown: anyio.Event
     failures: Journal
-    """The journal of the admin's own connections."""
+    """The journal of the admin API's own connections."""
     polls: Polls = field(factory=Polls, init=False)
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
-        """Answer one request to the admin."""
+        """Answer one request to the admin API."""
         del plan, reports
         try:
             answer = await self._answer(request)
@@ -165,7 +165,7 @@ class AdminOrigin:
         if request.header("origin") not in {None, f"http://{host}", f"https://{host}"}:
             raise Refusal(
                 403,
-                "other web pages cannot use the admin; send the request without an Origin header",
+                "other web pages cannot use the admin API; send the request without an Origin header",
             )
 
     def _check_token(self, request: Request, operation: Operation | None) -> None:
@@ -176,7 +176,7 @@ class AdminOrigin:
             raise no_route(request.method, self._path(request).split("/"))
 
     def admits(self, request: Request) -> bool:
-        """Return whether a request carries the admin's token."""
+        """Return whether a request carries the admin API's token."""
         given = (request.header("authorization") or "").removeprefix("Bearer ")
         return hmac.compare_digest(given.encode(), self.token.encode())
 
@@ -272,7 +272,7 @@ class AdminOrigin:
 
 @define(eq=False)
 class AdminServer:
-    """The admin and the servers that it starts, for the duration of an `async with` block."""
+    """The admin API and the servers that it starts, for the duration of an `async with` block."""
 
     token: str = field(repr=False)
     host: str = "127.0.0.1"
@@ -281,7 +281,7 @@ class AdminServer:
     upstream: Origin | None = field(default=None, kw_only=True)
     """If given, every server is a proxy in front of this real backend."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
-    """Certificates for every server; the admin itself does not use TLS."""
+    """Certificates for every server; the admin API itself does not use TLS."""
     log: LiveLog | None = field(default=None, kw_only=True)
     """If given, this log prints the exchanges of every server."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
@@ -323,17 +323,17 @@ class AdminServer:
 
     @property
     def url(self) -> str:
-        """The URL of the admin, including its prefix."""
+        """The URL of the admin API, including its prefix."""
         return f"{self.root}/v1"
 
     @property
     def root(self) -> str:
-        """The URL of the admin's web page, without the token."""
+        """The URL of the admin page, without the token."""
         return f"http://{self._authority}{ROOT}"
 
     async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
         """Start a server and return it; raise OSError if the port is taken."""
         if self._fleet is None:
-            raise RuntimeError("the admin is not running; use it in `async with`")
+            raise RuntimeError("the admin API is not running; use it in `async with`")
         name = await self._fleet.start(scenario, port)
         return self._fleet.servers[name]

@@ -25,7 +25,7 @@ def logged(step: int) -> Data:
 
 
 def saved(job: str, step: int) -> Data:
-    """Return the data of a checkpoint."""
+    """Return the data of a `checkpoint.saved` event."""
     return {"type": "checkpoint.saved", "step": step, "artifacts": _artifacts(job, step)}
 
 

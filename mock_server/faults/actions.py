@@ -54,4 +54,4 @@ class Exchange:
     attempt: int
     """The request's position among all requests to its route, counting from 1."""
     job_attempt: int
-    """The request's position among those to its route for the same job; `attempt` without a job."""
+    """The request's position among those with its route and job; `attempt` if it has no job."""

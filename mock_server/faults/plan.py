@@ -128,7 +128,7 @@ class ExchangePlan:
         return None if self._final is None else self._final.how
 
     def head_delay(self) -> float:
-        """Return how many seconds to delay the head; the delay is random if a rule has jitter."""
+        """Return the delay of the response head, in seconds; it is random if a rule has jitter."""
         return sum(
             spread(each.rule.head.delay, each.rule.head.jitter, each.rng)
             for each in self._matched
@@ -141,7 +141,7 @@ class ExchangePlan:
         return outage_of(self.rules)
 
     def start(self) -> list[Action]:
-        """Return the actions between the head and the first frame."""
+        """Return the actions between the response head and the first frame."""
         ops: list[Action] = [Write(b"\xef\xbb\xbf")] if self._bom else []
         ops += [
             stalling(stall)
@@ -165,7 +165,7 @@ class ExchangePlan:
         return self._emit_all(outgoing)
 
     def comment(self, data: bytes) -> list[Action]:
-        """Return the actions for a comment by the server; rules do not count or pick comments."""
+        """Return the actions for a comment from the server; rules do not count or pick comments."""
         return [] if self.ended else self._write(data, ())
 
     def finish(self, how: Ending = Ending.EOF) -> list[Action]:

@@ -38,7 +38,7 @@ class _Opening:
     frames: list[FrameSent] = field(factory=list[FrameSent])
     end: ExchangeEnded | None = None
     left: bool = False
-    """Whether the client closed with a FIN, so it had read everything (otherwise, an RST)."""
+    """Whether the client closed with a FIN, which means that it had read everything."""
 
     @property
     def job(self) -> str | None:
@@ -100,7 +100,7 @@ def _by_job(records: Sequence[Record]) -> dict[str, list[_Opening]]:
 
 
 def resume_problems(records: Sequence[Record], job: str | None = None) -> list[str]:
-    """List the stream requests that send a wrong cursor, or none although one was received."""
+    """List the stream requests that send a wrong cursor, or that should send one and do not."""
     found: list[str] = []
     for name, openings in _by_job(records).items():
         if job is None or name == job:
@@ -164,7 +164,7 @@ def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> lis
             )
         elif before.status in profile.permanent_statuses - {404}:
             found.append(
-                f"job {job}: stream {after.request.attempt} was opened after a status {before.status}, "
+                f"job {job}: stream {after.request.attempt} was opened after status {before.status}, "
                 "which is permanent (ARK-ERR)"
             )
     return found
@@ -222,7 +222,7 @@ def _without_the_key(key: str | None, first: str | None) -> str:
     if key == first:
         return ", but neither has an Idempotency-Key"
     now, before = ("none" if each is None else repr(each) for each in (key, first))
-    return f" under another Idempotency-Key ({now}, not {before})"
+    return f" with another Idempotency-Key ({now}, not {before})"
 
 
 def _header(request: RequestReceived, name: str) -> str | None:

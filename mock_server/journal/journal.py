@@ -18,7 +18,7 @@ from mock_server.journal.records import (
 
 R = TypeVar("R", bound=Record)
 _HEAVY: Final = 1024
-"""A body of more bytes than this is heavy; to save memory, heavy bodies are dropped first."""
+"""A body with more bytes than this is heavy; to save memory, heavy bodies are dropped first."""
 
 
 @define

@@ -164,7 +164,7 @@ def timed(at: float, text: str) -> str:
 
 def _ended(how: str, by: str, seconds: float) -> str:
     took = f"{time_of(round(seconds, 2))}" if seconds >= _LONG else ""
-    end = "" if how == "eof" else _ENDS.get((how, by), f"{how} by the {by}")
+    end = "" if how == "eof" else _ENDS.get((how, by), f"ended by the {by} ({how})")
     return f"{end} after {took}" if end and took else end or (took and f"in {took}")
 
 

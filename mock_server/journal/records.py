@@ -115,7 +115,10 @@ class UpstreamFailed:
 
 @frozen
 class ExchangeEnded:
-    """An exchange ended; `how` says in what way, and `by` which side ended it (server or client)."""
+    """An exchange ended.
+
+    `how` is how it ended, such as eof or rst; `by` is the side that ended it, server or client.
+    """
 
     seq: int
     at: float

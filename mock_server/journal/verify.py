@@ -47,7 +47,7 @@ class VerificationError(AssertionError):
 class Wanted:
     """An expected request; a field that is None matches any value."""
 
-    route: Route | None = word(choice(Route), "the call", default=None)
+    route: Route | None = word(choice(Route), "the kind of request", default=None)
     attempt: Span | None = word(
         span(), "the request's number within its route, counting from 1", default=None
     )
@@ -198,7 +198,7 @@ def _place(request: RequestReceived) -> str:
 
 @frozen(repr=False)
 class Verify:
-    """Checks of what the client has done so far; a failed check raises VerificationError."""
+    """Checks on what the client has done so far; a failed check raises VerificationError."""
 
     _records: Sequence[Record] = field(repr=False)
     _rules: Sequence[tuple[int, Rule, int]] = field(factory=tuple, repr=False)

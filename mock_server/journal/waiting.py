@@ -29,7 +29,7 @@ _OfExchange = RequestReceived | ResponseStarted | FrameSent | ExchangeEnded
 class Milestone:
     """A stage of an exchange that a caller waits for; `str()` describes it in error messages."""
 
-    route: Route | None = word(choice(Route), "the call", default=None)
+    route: Route | None = word(choice(Route), "the kind of request", default=None)
     attempt: int = word(integer(1, MANY), "which request to the route, counting from 1", default=1)
     frame: int | None = word(
         integer(1, MANY), "until the frame with this index (from 1) has been sent", default=None

@@ -57,10 +57,11 @@ class TakenTls:
 
 @define(eq=False)
 class SilencedTls:
-    """Replaces the TLS connection of mitmproxy's layer, so that the layer cannot reach the client.
+    """Stands in for the TLS connection in mitmproxy's TLS layer, which can then send no more.
 
-    Records that mitmproxy read before its transport was paused still reach the TLS connection:
-    without them, the next record could not be decrypted. The addon's own wire reads the content.
+    Records that mitmproxy read before its transport was paused are still passed on to the real
+    connection: without them, later records could not be decrypted. The addon's `Wire` reads the
+    decrypted data.
     """
 
     _tls: SSL.Connection

@@ -100,7 +100,7 @@ class ServerConnection:
             self._closed_by = ("client", str(left))
         except OSError:  # includes the TimeoutError of a handshake
             self._closed_by = ("client", "rst")
-        except Exception as error:  # noqa: BLE001 - recorded: it is a bug of the server
+        except Exception as error:  # noqa: BLE001 - recorded: it is a bug in the server
             self._note_failure(error)
             await self._apologise()
         except BaseExceptionGroup as group:
@@ -264,10 +264,10 @@ class ServerConnection:
     ) -> None:
         """End the exchange if the client leaves while it is being answered.
 
-        A client that has closed only its sending half cannot be told from one that has left until
-        the server writes to it. It still gets its response as long as sending makes progress, up
-        to the first pause that a stream or a rule causes. If the scenario drops half-closed
-        connections, it gets no response.
+        Until the server writes to it, a client that has closed only its sending half looks like
+        one that has left. It still gets its response as long as sending makes progress, up to the
+        first pause that a stream or a rule causes. If the scenario drops half-closed connections,
+        it gets no response.
         """
         how = await self._reader.watch(lambda: exchange.idle)
         if how is None:

@@ -71,9 +71,9 @@ class ExchangeOnWire:
     half_closed: bool = field(default=False, init=False)
     """Whether the client has sent its FIN; set by the connection, which watches the client."""
     _keep_alive: float = field(default=math.inf, init=False)
-    """How many seconds the stream may be silent before it sends a comment."""
+    """How many seconds the stream may be silent before a comment is sent."""
     idle: bool = field(default=False, init=False)
-    """Whether the server is waiting, with nothing to send: for frames, a gate or a pause to end."""
+    """Whether the server has nothing to send and awaits a frame, a gate or the end of a pause."""
 
     def __attrs_post_init__(self) -> None:
         self._body = Body(self._wire, BROKEN)

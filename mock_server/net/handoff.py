@@ -21,7 +21,7 @@ class Hold:
     def release(self) -> None:
         """Release the held stream.
 
-        A stream that gets here after this call passes straight through.
+        A stream that reaches this point after the call passes straight through.
         """
         self._released.set()
 

@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames and return about `limit` of them at most; an empty result means the end.
+        """Wait for frames and return at most about `limit` of them; an empty result means the end.
 
         If `whole` is False, the source may also return a part of a frame.
         """
@@ -63,7 +63,7 @@ class Answered:
     first: bytes = b""
     """The bytes before the first frame of a stream; rules about frames do not apply to them."""
     keep_alive: float = math.inf
-    """How many seconds the stream may be silent before it sends a comment."""
+    """How many seconds the stream may be silent before a comment is sent."""
 
 
 class Reports(Protocol):

@@ -162,7 +162,7 @@ class RequestReader:
         self.asked = bare = request_of(method, target, headers, b"", serving.paths)
         rules = self._service.rules
         counted = rules.exchange(*bare.about) if self._service.claims is None else None
-        # A request that may be for another server is counted when it is whole.
+        # A request that may be for another server is counted only once it is complete.
         rate = slow_read_of(counted.rules) if counted else rules.reading_rate(*bare.about)
         await self._invite_body()
         body, dropped = await self._body(bare, rate)

@@ -109,7 +109,7 @@ class Wire:
         await self._flush(self._tls)
 
     async def send_beneath(self, data: bytes) -> None:
-        """Send bytes to the socket unencrypted, even under TLS; raise OSError if that fails."""
+        """Send bytes to the socket unencrypted, even over TLS; raise OSError if that fails."""
         if self._tls is not None:
             await self._flush(self._tls)
         await self._put(data)
@@ -144,7 +144,7 @@ class Wire:
     async def drain(self) -> None:
         """Wait for at most a second until the kernel has sent everything that it was given.
 
-        On a platform that does not report what is unsent, wait for a twentieth of a second.
+        On a platform that does not report what is unsent, wait for 50 ms.
         """
         if unsent(self._socket) is None:
             await anyio.sleep(_DRAIN_BLINDLY)
@@ -177,7 +177,7 @@ class Wire:
         self.close()
 
     async def finish(self, last: bytes = b"") -> None:
-        """Send `last`, close_notify and FIN; close when the peer does, but after 2 s at most.
+        """Send `last`, close_notify and FIN; close when the peer does, or after 2 s at the latest.
 
         Until then, read input and discard it, so that closing does not send RST. Raise OSError
         if the peer is gone when `last` is sent.

@@ -29,7 +29,7 @@ from mock_server.strict.words import group, table, word
 
 @frozen(kw_only=True)
 class JobPlan:
-    """What one job will do. The n-th create uses the n-th plan, or the last if there are fewer."""
+    """What one job will do. The n-th create uses the n-th plan, or the last if there is no n-th."""
 
     id: str | None = word(
         text(1000),

@@ -19,9 +19,9 @@ from mock_server.strict.words import Word, words_of
 
 _HEAD: Final = """# The keys of a scenario
 
-Generated from the code by `python -m mock_server.scenario.reference`; a test fails if it is out of date.
-A scenario is TOML or the equivalent JSON. Its main keys are `seed`, `[backend]`, `[limits]`,
-`[[job]]` and `[[rule]]`. All rules that match take effect, not only the first. A rule with a
+This file is generated from the code by `python -m mock_server.scenario.reference`; a test fails if
+it is out of date. A scenario is TOML or the equivalent JSON. Its main keys are `seed`, `[backend]`,
+`[limits]`, `[[job]]` and `[[rule]]`. All rules that match take effect, not only the first. A rule with a
 connection fault applies to connections, a rule whose `on` picks frames applies to frames, and every
 other rule applies to exchanges. An exchange is one request and its response.
 

@@ -133,9 +133,7 @@ FRAMES: Final = array(FRAME)
 class Select:
     """Which connections, exchanges or frames a rule applies to; all conditions must hold."""
 
-    route: Route | None = word(
-        choice(Route), "the protocol call that the request makes", default=None
-    )
+    route: Route | None = word(choice(Route), "the kind of request", default=None)
     job: str | None = word(
         text(), "the id of the job in the request's path, percent-decoded", default=None
     )
@@ -172,11 +170,11 @@ class Select:
     method: str | None = word(text(1000), "the request's method", default=None)
     probability: float = word(
         number(0, 1),
-        "the probability that the rule acts when it matches; the seed determines each outcome",
+        "the probability that the rule fires when it matches; the seed determines each outcome",
         default=1.0,
     )
     times: int | None = word(
-        integer(1, MANY), "the maximum number of times that the rule acts", default=None
+        integer(1, MANY), "the maximum number of times that the rule fires", default=None
     )
 
     @property

@@ -103,7 +103,7 @@ def _is_ours(module: Mapping[str, object]) -> bool:
 def _journal(mock: SyncMock | MockServer) -> str:
     lines = lines_of(mock.journal[-_READ:], mock.rule_told)
     left_out = len(lines) - _SHOWN
-    note = [f"({left_out} lines before)"] if left_out > 0 else []
+    note = [f"(earlier lines omitted: {left_out})"] if left_out > 0 else []
     return "\n".join([mock.base_url, *note, *lines[-_SHOWN:]]) if lines else "no request arrived"
 
 

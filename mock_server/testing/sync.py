@@ -91,7 +91,7 @@ class SyncMock:
 
     @property
     def addresses(self) -> Addresses:
-        """URLs that cannot be reached, as in `MockServer.addresses`."""
+        """URLs that are hard or impossible to reach, as in `MockServer.addresses`."""
         return self._server.addresses
 
     @property
@@ -106,7 +106,7 @@ class SyncMock:
 
     @property
     def verify(self) -> Verify:
-        """Checks of what the client has done so far."""
+        """Checks on what the client has done so far."""
         return self._server.verify
 
     @property

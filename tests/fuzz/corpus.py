@@ -46,7 +46,7 @@ class Replayed:
 
     inputs: int
     seconds: float
-    """Of processor time."""
+    """Of CPU time."""
     found: Sequence[tuple[str, Exception]]
     """Which input was not dealt with as it should be, and what was raised."""
 

@@ -1,6 +1,6 @@
-"""The cases that judge a backend: one file per family.
+"""The cases that judge a backend: one file per family, except `resume`.
 
-Only `resume` has three files: `resume`, `handoff` and `restart`.
+That family is split into three files: `resume`, `handoff` and `restart`.
 """
 
 from collections.abc import Mapping

@@ -28,7 +28,7 @@ async def _accepted(play: Play) -> Cancelled:
 
 @case("cancel.accepted", "47")
 async def accepted(play: Play) -> None:
-    """Without a 2xx, cancel() raises an error, so its caller thinks that the job still runs."""
+    """Without a 2xx, cancel() raises, and the caller cannot know whether the job still runs."""
     found = await _cancelled(play)
     if not found.answer.ok:
         play.stop("47", "a 2xx", found.answer.told, found.answer.event)

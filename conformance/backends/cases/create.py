@@ -66,7 +66,7 @@ async def known_at_once(play: Play) -> None:
 
 @case("create.moves-unfollowed", "2", words=("job", "emit", "finish"))
 async def moves_unfollowed(play: Play) -> None:
-    """A job must run even if no client follows it, because a client may call start() and never wait()."""
+    """A job must run even if no client follows it: a client may call start() and never wait()."""
     job = await play.quiet_job()
     await play.emit(job, 3)
     running = await play.status_within(job, ("running", *OVER), play.bounds.agrees)

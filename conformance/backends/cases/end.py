@@ -29,7 +29,7 @@ def _kinds(*followers: Follower) -> list[str]:
 
 @case("end.one-terminal-event", "44", passive=True)
 async def one_terminal_event(play: Play) -> None:
-    """wait() returns at the terminal event. Without one it hangs; two could contradict each other."""
+    """Without a terminal event, wait() never returns; two of them could contradict each other."""
     seen = await _ended(play)
     status = seen.status
     if status == "cancelled":

@@ -106,7 +106,7 @@ class _Hammered:
                 raise NotReached(
                     f"a resume did not return an event stream (status {follower.status})"
                 )
-            # An event that is newer than the open of the stream crossed the hand-off.
+            # An event added after the stream was opened has crossed the hand-off.
             await follower.until(self._brings_more_than(set(self.log)), self.play.bounds.event)
             await follower.leave()
             self.got.append((cursor, list(follower.ids)))
@@ -127,7 +127,7 @@ class _Hammered:
 async def hand_off_hammered(play: Play) -> None:
     """An event that arrives between the replay and the live phase is easily lost or repeated.
 
-    The case resumes thousands of times at random moments.
+    The case resumes many times, at random moments.
     """
     job = await play.quiet_job()
     hammered = _Hammered(play, job)
@@ -158,8 +158,8 @@ async def hand_off_hammered(play: Play) -> None:
 async def hand_off_spot_check(play: Play) -> None:
     """An event that arrives between the replay and the live phase is easily lost or repeated.
 
-    Without a control program, the case can only resume a running job a few times and may miss the
-    error.
+    Without a control program, the case can only resume the stream of a running job a few times,
+    and may not notice this.
     """
     seen = await play.supply.ended()
     play.adopt(seen.trace)

@@ -48,13 +48,13 @@ async def create_needs_a_token(play: Play) -> None:
 
 @case("isolation.job-needs-a-token", "11")
 async def job_needs_a_token(play: Play) -> None:
-    """The job route reveals what the job's owner is training."""
+    """If the job route needed no valid token, anyone could see what a user is training."""
     await _no_entry(play, "job")
 
 
 @case("isolation.stream-needs-a-token", "11")
 async def stream_needs_a_token(play: Play) -> None:
-    """An open stream reveals, for hours on end, what the job's owner is training."""
+    """If the stream route needed no valid token, anyone could watch a training run for hours."""
     await _no_entry(play, "stream")
 
 

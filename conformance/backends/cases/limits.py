@@ -90,7 +90,7 @@ def _is_full(play: Play, number: int, got: str) -> NoReturn:
 
 @case("limits.refusal-says-when", "54", alone=True)
 async def refusal_says_when(play: Play) -> None:
-    """If a client refused because of load is not told when to retry, it retries too soon."""
+    """A client refused because of load may retry too soon unless it is told when to retry."""
     with suppress(NotReached):  # the limit may have refused this very request
         await play.supply.seen()
     limits = [each for each in play.supply.limits if each.status in _LOADED]
@@ -205,7 +205,7 @@ async def encoded_slash(play: Play) -> None:
 
 @case("limits.half-close", "59")
 async def half_close(play: Play) -> None:
-    """A client may close its sending side after it has sent its request."""
+    """A client may close the sending side of its connection after it has sent its request."""
     wire = await play.connect()
     path = play.target.job(_NO_JOB)
     headers = play.headers()
@@ -220,4 +220,4 @@ async def half_close(play: Play) -> None:
     if wire.problem == NOT_HALF_CLOSED:
         raise NotReached("the kit cannot close only the sending side of a TLS connection")
     if not answer.status:
-        play.stop("59", "an answer", answer.told, answer.event)
+        play.stop("59", "a response", answer.told, answer.event)

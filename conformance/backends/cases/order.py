@@ -20,7 +20,7 @@ async def started_first(play: Play) -> None:
         play.stop(
             "31",
             "`training.started` once, as the first event",
-            f"it as event {', '.join(places)}",
+            f"`training.started` as event {', '.join(places)}",
             play.at(seen.first),
         )
 
@@ -94,7 +94,7 @@ async def same_event_after_a_resume(play: Play) -> None:
 
 @case("order.characters-survive", "36", words=("job", "emit"))
 async def characters_survive(play: Play) -> None:
-    """A proxy that decodes chunks separately turns a character split between two into U+FFFD."""
+    """A proxy that decodes each chunk separately damages characters split between two chunks."""
     job = await play.quiet_job()
     follower = await play.follow(job)
     ids = await play.emit(job, _MANY, 300)

@@ -33,7 +33,7 @@ def _places(ids: Sequence[str]) -> list[int]:
 
 
 async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str) -> None:
-    """Resume an ended job from up to `_MOST` events; resuming from the last has its own case."""
+    """Resume the stream of an ended job from up to `_MOST` events, but not from the last one."""
     for place in _places(ids):
         if place == len(ids) - 1:
             continue
@@ -81,7 +81,7 @@ async def every_id_repeats_nothing(play: Play) -> None:
 
 @case("resume.of-a-long-log", "33", "34", words=("job", "emit", "finish"))
 async def of_a_long_log(play: Play) -> None:
-    """A backend that reads its log in pages, or only in part, may lose events or recent ids."""
+    """A backend that reads its log in pages or only in part may skip events or miss recent ids."""
     job = await play.quiet_job()
     ids = [each for _ in range(4) for each in await play.emit(job, 150)]
     keep = play.control.said.keep if play.control is not None else None
@@ -97,7 +97,7 @@ async def of_a_long_log(play: Play) -> None:
 
 @case("resume.while-it-runs", "33", "34", words=("job", "emit"))
 async def while_it_runs(play: Play) -> None:
-    """When a running job is resumed, the missed events must come first, then the new ones."""
+    """When the stream of a running job is resumed, the missed events come before the new ones."""
     job, ids = await play.running_job(5)
     followers = [await play.follow(job, cursor) for cursor in ids]
     later = await play.emit(job, 2)
@@ -185,7 +185,7 @@ async def at_the_end_without_a_word(play: Play) -> None:
     if not await follower.until_end(play.bounds.end):
         raise NotReached("the response did not end in time", "ARK-SRV-42")
     if follower.is_stream and follower.terminal is None:
-        play.stop("60", "a terminal frame, `end`, 204 or 410", "a 200 that ends without a frame")
+        play.stop("60", "a terminal frame, a 204 or a 410", "a 200 that ends without a frame")
 
 
 async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]) -> None:

@@ -87,7 +87,7 @@ async def first_bytes_of_a_quiet_job(play: Play) -> None:
 
 @case("stream.status-and-type", "17", passive=True)
 async def status_and_type(play: Play) -> None:
-    """A client treats any other status or media type as an error, or parses garbage as events."""
+    """With another status or media type, a client reports an error or parses garbage as events."""
     seen = await _streams(play)
     for each in (seen.first, seen.second):
         if not each.is_stream:
@@ -124,7 +124,7 @@ async def identity(play: Play) -> None:
     for each in await _read(play):
         coding = each.header("content-encoding").strip().lower()
         if coding not in {"", "identity"}:
-            expected = "no content coding, because the request asked for identity"
+            expected = "no content coding, because the request has `Accept-Encoding: identity`"
             play.stop("19", expected, coding, play.at(each))
 
 
@@ -227,7 +227,7 @@ def _heard_after(moment: float) -> Callable[[Follower], bool]:
 
 
 async def _idle(play: Play) -> Follower:
-    if play.controls("job", "emit"):  # some send no head without an event
+    if play.controls("job", "emit"):  # some backends send no response head before the first event
         return await play.follow((await play.running_job(1))[0])
     if play.controls("job"):
         return await play.follow(await play.quiet_job())

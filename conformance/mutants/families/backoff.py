@@ -87,7 +87,7 @@ def overflows() -> None:
 
 @breaks("ARK-BAK-6", follows=("ARK-BAK-5",))
 def spreads_by_half() -> None:
-    """The client spreads the delay far beyond the permitted quarter."""
+    """The client shortens every delay to about half, far beyond the permitted quarter."""
     original = ReconnectPolicy.delay
 
     def delay(
@@ -144,7 +144,7 @@ def spreads_the_clean_end() -> None:
 
 @breaks("ARK-BAK-5")
 def does_not_spread_the_clean_end() -> None:
-    """The client does not spread the delay after a clean end, so a whole fleet reconnects together."""
+    """The client does not spread the delay after a clean end, so all clients reconnect together."""
     change_profiles(lambda profile: evolve(profile, spreads_clean_end=False), "hardened")
 
 

@@ -211,7 +211,7 @@ def sends_logs_between() -> None:
 
 @breaks()
 def does_not_spread_failures() -> None:
-    """The client does not spread the delay after a failure."""
+    """The client spreads the delay after the first failure in a row, but not after later ones."""
     original = ReconnectPolicy.delay
 
     def delay(

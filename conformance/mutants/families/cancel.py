@@ -161,7 +161,7 @@ def sends_overlapping_cancels() -> None:
 
 @breaks("ARK-CAN-13")
 def cancels_once_only() -> None:
-    """Once a `cancel()` has completed, further calls send no request."""
+    """Once `cancel()` has sent a request, further calls send none."""
     done = ByObject[bool]()
 
     def note(client: Client, event: Input) -> None:

@@ -106,7 +106,7 @@ def repeats_the_create_on_a_broken_connection() -> None:
 
 
 def _remember_failures(kind: type[Exception], imperative: type[Start | Follow]) -> None:
-    """If a create request fails with a `kind`, make every later `imperative` fail with it too."""
+    """If a create request fails with an error of `kind`, fail every later `imperative` with it."""
     failures = ByObject[Rejected]()
 
     def note(client: Client, operation: Operation, outcome: Outcome) -> Outcome:

@@ -14,7 +14,7 @@ from conformance.mutants.patching import ByObject, breaks, cursor_sent, with_cur
 
 
 def _send(change: Callable[[str], str | None]) -> None:
-    """Apply `change` to the cursor of every stream request; if it returns None, remove the cursor."""
+    """Change the cursor of every stream request; remove the cursor if `change` returns None."""
 
     def edit(request: Request) -> Request:
         cursor = cursor_sent(request).decode()

@@ -28,19 +28,19 @@ def gives_up_on_404() -> None:
 
 @breaks("ARK-ERR-1")
 def gives_up_on_401() -> None:
-    """`wait()` rejects on a 401, in the profile that has no permanent statuses."""
+    """`wait()` rejects on a 401 or 403, in the profile that has no permanent statuses."""
     change_profiles(lambda p: evolve(p, permanent_statuses=frozenset({401, 403})), "2026-05")
 
 
 @breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-BUD-2")
 def gives_up_on_503() -> None:
-    """`wait()` rejects on a 503, which the client must retry."""
+    """`wait()` rejects on a 503, although the client must retry."""
     change_profiles(lambda p: evolve(p, permanent_statuses=p.permanent_statuses | {503}))
 
 
 @breaks("ARK-ERR-4")
 def gives_up_on_429() -> None:
-    """`wait()` rejects on a 429, which the client must retry."""
+    """`wait()` rejects on a 429, although the client must retry."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses | {429}), "hardened"
     )
@@ -96,7 +96,7 @@ def reads_error_bodies_as_streams() -> None:
 
 @breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-ERR-11")
 def gives_up_on_every_4xx() -> None:
-    """`wait()` rejects on any 4xx, even one that the client must retry."""
+    """`wait()` rejects on any 4xx, even one after which the client must retry."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses | frozenset(range(400, 500)))
     )

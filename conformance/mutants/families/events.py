@@ -142,7 +142,7 @@ def delivers_no_checkpoints() -> None:
 
 @breaks("ARK-EVT-2")
 def delivers_the_last_first() -> None:
-    """If frames arrive together, the client delivers them in reverse order."""
+    """If frames arrive together, the client delivers all but the last in reverse order."""
 
     def change(_: Client, __: bytes, blocks: list[Block]) -> Iterable[Block]:
         return [*reversed(blocks[:-1]), *blocks[-1:]]

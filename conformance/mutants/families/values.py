@@ -152,7 +152,7 @@ def wants_a_reason_for_a_failure() -> None:
 
 @breaks("ARK-EVT-22")
 def chokes_on_long_integers() -> None:
-    """The client treats a frame as malformed if an integer is too long for the client's language."""
+    """The client treats a frame as malformed if an integer is too long for its JSON parser."""
 
     def read(text: str) -> str:
         with contextlib.suppress(RecursionError):
@@ -247,7 +247,7 @@ def forgets_the_status_of_a_deep_refusal() -> None:
 
 @breaks("ARK-SEC-10", "ARK-ERR-10")
 def hangs_on_a_deep_answer() -> None:
-    """A create never settles if its response is nested too deeply."""
+    """If the create response is nested too deeply, `start()` never settles."""
 
     def change(client: Client, _: Operation, outcome: Outcome) -> Outcome | None:
         create = client.sent.get(Call.CREATE)

@@ -97,7 +97,7 @@ def leaves_the_job_id_unencoded_on_cancel() -> None:
 
 @breaks("ARK-WIR-2", "ARK-WIR-3")
 def sends_the_config_without_an_envelope() -> None:
-    """The body of the create request is the bare config, without its envelope."""
+    """The body of the create request is the bare config, not an object with `name` and `config`."""
     edit_create(lambda r: with_body(r, json.dumps(_config_of(r)).encode()))
 
 
@@ -188,7 +188,7 @@ def cancels_without_a_token() -> None:
     edit_cancel(lambda request: without(request, b"authorization"))
 
 
-# If a case fixes the name of the job, the kit takes this create for another client's.
+# If a case fixes the job's name, the kit attributes this create request to another client.
 @breaks("ARK-WIR-11", follows=("ARK-CRE-1",))
 def submits_with_another_token() -> None:
     """The create request has a token other than the caller's."""

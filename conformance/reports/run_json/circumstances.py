@@ -15,7 +15,7 @@ class Circumstances:
 
     @classmethod
     def here(cls) -> "Circumstances":
-        """Return the current date and this machine, but not its host name, which may be private."""
+        """Return the current date and a description of this machine, without its host name."""
         python = f"{platform.python_implementation()} {platform.python_version()}"
         system = f"{platform.system()} {platform.release()} {platform.machine()}"
         return cls(datetime.now(UTC).isoformat(timespec="seconds"), f"{system}, {python}")

@@ -89,7 +89,7 @@ def an_abort_ends_a_silent_stream(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-8")
 def an_abort_ends_a_refusal_that_does_not_end(bench: Bench) -> None:
-    """An abort while a refusal's body is read makes `wait()` raise Aborted with the abort's reason."""
+    """While a refusal's body arrives, an abort makes `wait()` raise Aborted with its reason."""
     slow = refusal(500).replace(b"Content-Length: ", b"Content-Length: 1")
     clock = VirtualClock(_NOTHING_PASSES)
     with _waiting(bench, Scene(streams=[then_left(slow)], clock=clock)) as play:
@@ -107,7 +107,7 @@ def an_abort_ends_a_delay(bench: Bench) -> None:
 
 @check("T10", "ARK-ABT-1", "ARK-ABT-7")
 def an_abort_during_a_callback_ends_the_wait_after_it(bench: Bench) -> None:
-    """An abort during a callback lets it return, but no other callback runs."""
+    """An abort during a callback lets the callback return, but no other callback runs."""
     hold = Hold()
     stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
     with bench.play(Scene(streams=[stream], on_event=hold)) as play:

@@ -58,7 +58,7 @@ def a_close_ends_a_connect(bench: Bench) -> None:
 
 @check("T15", "ARK-ERR-10")
 def a_close_ends_a_delay(bench: Bench) -> None:
-    """If the client is closed in a delay, `wait()` raises TransportError; no stream is opened."""
+    """A close ends a delay: `wait()` raises TransportError, and no stream is opened."""
     clock = VirtualClock(frozenset[Timer]())
     with bench.play(Scene(streams=[sends(refusal(503))], clock=clock)) as play:
         wait = play.waiting()

@@ -150,7 +150,7 @@ def a_goodbye_under_tls_is_an_end(bench: Bench) -> None:
 
 @check("T14", "ARK-BUD-1")
 def a_peer_without_tls_is_broken(bench: Bench) -> None:
-    """A peer that responds in plain HTTP at an https URL makes `start()` raise TransportError."""
+    """If a server at an https URL responds in plain HTTP, `start()` raises TransportError."""
     with bench.play(Scene(scheme="https", job=None, greeting=refusal(400))) as play:
         play.starting().error(TransportError)
         play.all_left()

@@ -84,7 +84,7 @@ def an_echo_that_is_not_http_is_not_quoted(bench: Bench) -> None:
 
 @check("T16", "ARK-SEC-8")
 def an_echo_in_a_header_is_not_quoted(bench: Bench) -> None:
-    """If a peer echoes the request in a head that cannot be parsed, no error contains a token."""
+    """If a peer echoes the request in an unparsable response head, no error contains a token."""
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {_ECHO}\r\n\r\n"
     _failing(bench, then_left(head.encode()), TransportError)
 

@@ -145,7 +145,7 @@ def a_tls_handshake_has_the_limit_of_the_connect(bench: Bench) -> None:
 
 @check("T12", "ARK-IDL-7")
 def a_head_has_a_limit(bench: Bench) -> None:
-    """An exchange is reported as Broken if its response head is incomplete at the head timeout."""
+    """If the response head is incomplete after the head timeout, Broken is reported."""
     create = [then_left(b"HTTP/1.1 200 OK\r\nContent-")]
     scene = Scene(job=None, create=create, clock=None, head_timeout=SOON)
     with bench.play(scene) as play:

@@ -44,7 +44,10 @@ class Addresses:
         return f"http://{self._resolver.add([_LIVE], seconds)}:{port}"
 
     def failing_dns_url(self, port: int = 80) -> str:
-        """Return a URL whose host name fails to resolve temporarily (EAI_AGAIN); see `resolving`."""
+        """Return a URL whose host name fails to resolve with EAI_AGAIN, a temporary error.
+
+        See `resolving`.
+        """
         return f"http://{self._resolver.add([])}:{port}"
 
     def dead_first_url(self, port: int, *, silent: bool = False) -> str:

@@ -48,7 +48,7 @@ def is_everywhere(address: str) -> bool:
 
 
 def in_url(host: str) -> str:
-    """Return a host as a URL must have it, an IPv6 address in brackets (RFC 3986, 3.2.2).
+    """Return a host as it is written in a URL: an IPv6 address gets brackets (RFC 3986, 3.2.2).
 
     0.0.0.0 and :: become the loopback address, which a client can connect to.
     """
@@ -57,7 +57,7 @@ def in_url(host: str) -> str:
 
 
 def checked_name(name: str) -> str:
-    """Return a name for the allow-list in lower case; raise OddHost if it cannot be a Host."""
+    """Return a name for the allow-list in lower case; raise OddHost if it is not a valid Host."""
     lower = name.lower()
     bare = f"[{lower}]" if lower.count(":") > 1 and not lower.startswith("[") else lower
     found = _NAME.fullmatch(bare)
@@ -93,7 +93,7 @@ class HostNames:
         return cls(address, port, frozenset(own), frozenset(map(checked_name, given)))
 
     def admit(self, said: str) -> bool:
-        """Return whether to accept a request with this Host."""
+        """Return whether to accept a request with this Host header."""
         found = _NAME.fullmatch(said.lower())
         if found is None:
             return False

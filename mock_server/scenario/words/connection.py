@@ -52,8 +52,8 @@ class ConnectionFault:
     ).optional()
     tls: TlsFault | None = Fault(
         choice(TlsFault),
-        "what goes wrong at the TLS level; a client certificate that satisfies "
-        "`client_certificate` is in `client.pem`, next to the authority's certificate",
+        "what goes wrong at the TLS level; for `client_certificate`, a client certificate that the "
+        "server accepts is in `client.pem`, next to the authority's certificate",
         needs=Capability.TLS_RAW,
         example='on = {connection = 1}\ntls = "bad_certificate"',
         phrase=phrased,

@@ -52,8 +52,8 @@ class Told:
 
     @property
     def unit(self) -> str:
-        """What a delay of this rule comes before: `frame` or `head`."""
-        return "frame" if self.picks_frames else "head"
+        """What a delay of this rule comes before: `frame` or `response head`."""
+        return "frame" if self.picks_frames else "response head"
 
     @property
     def frames(self) -> str:
@@ -61,7 +61,7 @@ class Told:
         return "the frame" if self.picks_frames else "every frame"
 
     def seconds(self, name: str, default: float = 0.0) -> float:
-        """Return the value of a word in seconds; a scenario file gives it in milliseconds."""
+        """Return the value of a word in seconds; in a scenario file it is in milliseconds."""
         value = self.words.get(name)
         return value / 1000 if isinstance(value, int | float) else default
 
@@ -86,7 +86,7 @@ class Fault(Generic[T]):
     per_frame: bool = False
     """Whether the fault can act on the individual frames that a rule picks."""
     at_point: bool = False
-    """Whether the fault happens at the point that `after` gives."""
+    """Whether the fault happens at the point that `after` names."""
     one_of: tuple[str, ...] = ()
     """The groups that the word is in; a rule cannot have two words of the same group."""
     not_with: tuple[str, ...] = ()

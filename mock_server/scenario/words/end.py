@@ -41,7 +41,7 @@ class Ending(Phrased):
     SHORT_CHUNK = "short_chunk", "closes the connection in the middle of a chunk", Capability.RAW
     GARBAGE = (
         "garbage",
-        "sends bytes that are neither HTTP nor TLS (even under TLS), and closes the connection",
+        "sends bytes that are neither HTTP nor TLS (even over TLS), and closes the connection",
         Capability.RAW,
     )
     TLS_ALERT = "tls_alert", "ends the TLS session with a fatal alert", Capability.TLS_RAW

@@ -137,7 +137,7 @@ class HeadFault:
 
     delay: float = Fault(
         milliseconds(),
-        "a pause before the head, or before each frame that the rule picks",
+        "a pause before the response head, or before each frame that the rule picks",
         name="delay_ms",
         example='on = {route = "stream", frame = 3}\ndelay_ms = 250',
         phrase=_delay,
@@ -146,7 +146,7 @@ class HeadFault:
     ).default(0.0)
     jitter: float = Fault(
         milliseconds(),
-        "the longest random time that may be added to `delay_ms` or subtracted from it",
+        "the maximum random time that is added to `delay_ms` or subtracted from it",
         name="jitter_ms",
         example='on = {route = "stream", frame = "1-"}\ndelay_ms = 20\njitter_ms = 10',
         phrase=_jitter,
@@ -182,7 +182,7 @@ class HeadFault:
     ).optional()
     redirect: str | None = Fault(
         header_text(),
-        "the Location header of a redirect; the status is 307 unless `status` gives another",
+        "the Location header of a redirect; the status is 307 unless `status` sets another",
         example='on = {route = "stream"}\nredirect = "https://elsewhere.invalid/"',
         phrase=lambda where, _: f"redirects the client to {where}",
         not_with=_IN_HEAD,
@@ -204,8 +204,8 @@ class HeadFault:
     ).optional()
     headers_twice: tuple[str, ...] = Fault(
         array(header_name(), 64),
-        "names of header fields, set by a rule or by the backend, to send twice with the same "
-        "value; a field that is not in the head is not added",
+        "names of header fields to send twice with the same value, whether a rule or the backend "
+        "sets them; a field that is not in the head is not added",
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
         phrase=lambda names, _: f"sends the header {' and the header '.join(names)} twice",
         not_with=_IN_HEAD,
@@ -259,8 +259,9 @@ class HeadFault:
     ).optional()
     gzip: Gzip | None = Fault(
         choice(Gzip),
-        "when the body is compressed with gzip; the compressor is flushed after each frame, a body "
-        "that is already compressed is not changed, and `after` and `rate` count uncompressed bytes",
+        "when the body is compressed with gzip: if Accept-Encoding allows it, or always; the "
+        "compressor is flushed after each frame, a body that is already compressed is not changed, "
+        "and `after` and `rate` count uncompressed bytes",
         needs=Capability.RAW,
         example='on = {route = "stream"}\ngzip = "accepted"',
         phrase=phrased,

@@ -21,7 +21,7 @@ class RequestFault:
 
     lose: Lost | None = Fault(
         choice(Lost),
-        "what is lost: the request, before it reaches the backend, or its response",
+        "what is lost: the request (before it reaches the backend) or its response",
         needs=Capability.RAW,
         example='on = {route = "create", attempt = 1}\nlose = "response"',
         phrase=phrased,

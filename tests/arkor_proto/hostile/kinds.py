@@ -33,7 +33,7 @@ START_BROKEN: Final = "raises TransportError"
 START_REFUSED: Final = "raises ResponseError"
 DEEP: Final = b"[" * 2_000
 
-_HEADS = Group("The head")
+_HEADS = Group("The response head")
 _HEADS.add("a connection closed without a response", b"", BROKEN)
 _HEADS.add("a protocol other than HTTP", b"SSH-2.0-OpenSSH\r\n\r\n", BROKEN)
 _HEADS.add("an endless status line", b"HTTP/1.1 200 ", BROKEN, endless=b"O" * 4096)

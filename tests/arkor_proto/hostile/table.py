@@ -24,8 +24,8 @@ one failure and gives up at the next one, unless there is progress in between. T
 - *keeps reconnecting*: every stream makes progress, which resets the failure count, so the budget is never spent.
 - *waits*: the stream stays open, and nothing that the peer does ends the wait. The test aborts it.
 
-In every row, the client enforces its own limits. They bound the size of a head, an event and a response, and the time
-that it takes to connect, to receive a head and to receive a response.
+In every row, the client enforces its own limits: on the size of a response head, an event and a response body, and on
+the time that it takes to connect, to receive a response head, and to receive a whole response other than a stream.
 """
 
 

@@ -103,7 +103,7 @@ export class Backend {
         else send(response, status, { error: error.message }, headers);
       }
     });
-    // Otherwise a client that closes its sending side after the request gets no answer (ARK-SRV-59).
+    // Otherwise a client that half-closes its connection after the request gets no answer (ARK-SRV-59).
     if (!this.naive) server.httpAllowHalfOpen = true;
     return server;
   }

@@ -36,14 +36,14 @@ class WholeSegments:
 
 
 class HalfClosable(H11Protocol):
-    """Answers a client that closes its sending side after the request (ARK-SRV-59).
+    """Answers a client that half-closes its connection after the request (ARK-SRV-59).
 
-    uvicorn takes this for leaving. For a stream that is right: only so is a client that has left
-    noticed before something is sent to it.
+    uvicorn treats this as a disconnect. For a stream, that is right: otherwise the server would
+    not notice that a client has left until it sends something.
     """
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio allows it, uvicorn narrows it
-        """Keep the connection for the answer that is being made."""
+        """Keep the connection open while a response is in progress."""
         if not is_answering(self) or self.scope["path"].endswith("/stream"):
             return False
         self.cycle.keep_alive = False

@@ -28,7 +28,7 @@ def test_our_own_parser_conforms() -> None:
     assert done.status == 0, done.out
     assert "arkor-proto (EventStreamParser) 0.1.0 conforms." in done.out
     assert f"{len(load_streams())} streams, split in" in done.out
-    assert "Your own parser: arkor-conformance parser --" in done.out
+    assert "To judge your own parser: arkor-conformance parser --" in done.out
 
 
 @pytest.mark.parametrize(

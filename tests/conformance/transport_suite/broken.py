@@ -248,7 +248,7 @@ class LooksUpWithoutLimit(Plain):
 
 
 class LimitsEachRead(Plain):
-    """Restarts the timeout for the head at each read."""
+    """Restarts the timeout for the response head at each read."""
 
     def read(self, opened: socket.socket, end: float | None) -> bytes:
         """Begin anew."""
@@ -257,7 +257,7 @@ class LimitsEachRead(Plain):
 
 
 class LimitsTheStream(Plain):
-    """Applies the timeout for the head to the body too."""
+    """Applies the timeout for the response head to the body too."""
 
     def read(self, opened: socket.socket, end: float | None) -> bytes:
         """Have a limit always."""

@@ -45,7 +45,7 @@ CLOSED: Final = "the client was closed"
 
 
 class Waiter:
-    """Who waits for the next settlement of an operation."""
+    """A caller that waits for the outcome of an operation."""
 
     def __init__(self) -> None:
         self.outcome: Outcome | None = None

@@ -1,4 +1,4 @@
-"""The answers of the admin against its own OpenAPI description."""
+"""The answers of the admin API against its own OpenAPI description."""
 
 import json
 from functools import cache

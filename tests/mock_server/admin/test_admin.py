@@ -19,7 +19,7 @@ TOKEN = "admin-token"
 
 
 class Driver:
-    """A client of the admin."""
+    """A client of the admin API."""
 
     def __init__(self, admin: AdminServer, client: RawClient) -> None:
         self._client = client
@@ -29,7 +29,7 @@ class Driver:
     async def ask(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request of the admin, and wait for its answer, which must be as described."""
+        """Send one request to the admin API, and wait for its answer, which must be as described."""
         await self.send(method, path, body, headers)
         answer = await self._client.answer()
         check_answer(method, path, body, answer)
@@ -38,7 +38,7 @@ class Driver:
     async def send(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Send one request of the admin."""
+        """Send one request to the admin API."""
         raw = (
             body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         )
@@ -242,7 +242,7 @@ async def test_shutdown_is_a_wish_that_the_process_hears() -> None:
         ({"Authorization": ""}, 401, "use the one printed at start-up"),
         ({"Authorization": "Bearer wrong"}, 401, "missing or wrong"),
         ({"Host": "evil.example"}, 403, "does not name this server"),
-        ({"Origin": "http://evil.example"}, 403, "other web pages cannot use the admin"),
+        ({"Origin": "http://evil.example"}, 403, "other web pages cannot use the admin API"),
     ],
 )
 async def test_who_may_not_is_refused(headers: dict[str, str], status: int, message: str) -> None:

@@ -1,4 +1,4 @@
-"""What the admin says about itself: an index, and an OpenAPI description that is true."""
+"""What the admin API says about itself: an index, and an OpenAPI description that is true."""
 
 import json
 from collections.abc import Mapping

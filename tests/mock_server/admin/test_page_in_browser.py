@@ -1,4 +1,4 @@
-"""The page of the admin in a real browser, in front of a process."""
+"""The admin page in a real browser, in front of a process."""
 
 import json
 import subprocess

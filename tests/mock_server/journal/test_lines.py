@@ -70,7 +70,7 @@ def test_a_long_exchange_says_how_long_it_took() -> None:
 
 
 def test_an_unanswered_exchange_is_told_as_such() -> None:
-    assert texts(asked(), ended("short_chunk"))[0].endswith("→ short_chunk by the server")
+    assert texts(asked(), ended("short_chunk"))[0].endswith("→ ended by the server (short_chunk)")
     assert texts(asked(), ended())[0].endswith("→ no response")
 
 

@@ -194,7 +194,7 @@ async def test_a_permanent_status_is_final_under_the_profile_that_says_so() -> N
         await opening(mock.port, job)
         await opening(mock.port, job)
         mock.verify.conduct(PROFILE_2026_05)
-        with pytest.raises(VerificationError, match="after a status 403, which is permanent"):
+        with pytest.raises(VerificationError, match="after status 403, which is permanent"):
             mock.verify.conduct()
 
 

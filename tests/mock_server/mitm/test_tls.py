@@ -1,4 +1,4 @@
-"""The mitmproxy addon under TLS: mitmproxy terminates it, and the rules still work."""
+"""The mitmproxy addon over TLS: mitmproxy terminates it, and the rules still work."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""Secrets of clients and users never appear in answers, the journal, the admin or reprs."""
+"""Secrets of clients and users never appear in answers, the journal, the admin API or reprs."""
 
 import json
 from collections.abc import Mapping
@@ -147,7 +147,7 @@ async def test_the_admin_shows_no_token_of_a_scenario_and_does_not_take_the_note
     assert shown.json["backend"] == {"token": "[redacted]"}
     assert SECRET not in shown.body.decode() + rules.body.decode() + wrong.body.decode()
     assert again.status == wrong.status == 400
-    assert "is what the admin shows instead of a token" in str(again.json["error"])
+    assert "is what the admin API shows instead of a token" in str(again.json["error"])
 
 
 async def test_the_admin_shows_no_token_of_a_tenant_and_does_not_take_the_note_for_one() -> None:
@@ -157,7 +157,9 @@ async def test_the_admin_shows_no_token_of_a_tenant_and_does_not_take_the_note_f
         again = await driver.ask("PUT", "/servers/1/scenario", shown.body)
     tenant = {"token": "[redacted]", "org": "o", "projects": ["p"]}
     assert shown.json["backend"] == {"tenants": [tenant]}
-    assert str(again.json["error"]).startswith("backend.tenants: '[redacted]' is what the admin")
+    assert str(again.json["error"]).startswith(
+        "backend.tenants: '[redacted]' is what the admin API"
+    )
 
 
 async def test_the_admin_quotes_no_secret() -> None:
