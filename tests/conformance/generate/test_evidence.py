@@ -15,6 +15,7 @@ from conformance.generate.evidence import (
     Command,
     Goal,
     Measurement,
+    check_status,
     declared,
     measure,
     measured,
@@ -121,6 +122,27 @@ def test_what_was_not_measured_is_said_to_be_so(tmp_path: Path) -> None:
 def test_a_figure_that_was_not_printed_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ReadingError, match=r"count: all: nothing in the command's output matches"):
         measure(one(tmp_path), "it crashed", 3.0, "a machine")
+
+
+@pytest.mark.parametrize(
+    ("printed", "status", "problem"),
+    [
+        ("1 of 2 in 1 s", 1, ""),
+        ("2 of 2 in 1 s", 0, ""),
+        ("2 of 2 in 1 s", 1, "count: ended with status 1"),
+        ("1 of 2 in 1 s", 3, "count: ended with status 3"),
+    ],
+)
+def test_only_a_missed_goal_explains_that_a_command_fails(
+    tmp_path: Path, printed: str, status: int, problem: str
+) -> None:
+    command = one(tmp_path)
+    measurement = found(command, printed)[command.name]
+    if not problem:
+        check_status(command, measurement, status)
+        return
+    with pytest.raises(ReadingError, match=problem):
+        check_status(command, measurement, status)
 
 
 @pytest.mark.parametrize(
