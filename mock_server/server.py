@@ -1,4 +1,4 @@
-"""The mock backend as one object: a port, a backend, rules and a journal that tests control."""
+"""The mock backend as one object that tests control: its port, backend, rules and journal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus

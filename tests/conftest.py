@@ -45,6 +45,18 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     return (yield)
 
 
+@pytest.fixture
+def no_collection() -> Generator[None]:
+    """Keep what earlier tests left from being collected at the recursion limit.
+
+    There its finalizers would fail, and Python would report that on standard error.
+    """
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark, and choose how many examples Hypothesis tries."""
     config.addinivalue_line("markers", "thorough: runs only with --thorough, because it takes long")

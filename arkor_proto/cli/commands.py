@@ -227,7 +227,7 @@ class Command:
         status = job.status
         words = _state_words(job)
         if status not in TERMINAL_STATUSES:
-            words = f"the stream ended, but the job is still {status}"
+            words = f"is still {status}, although its stream has ended"
         facts = {
             "status": status,
             "error": job.error,

@@ -187,7 +187,7 @@ class Driver:
         return waiter
 
     def part(self, who: int, in_hand: Deliver | None = None) -> None:
-        """Remove the follower `who`; its event `in_hand`, if any, is delivered again."""
+        """Remove the follower `who`; an event that it has in hand (`in_hand`) is delivered again."""
         self._following.remove(who)
         if in_hand is not None and not self._closed:
             self._delivery = in_hand

@@ -15,6 +15,8 @@ from arkor_proto._checks import check_kind
 from arkor_proto._errors import TransportError
 
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST"})
+_UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's codes for certificates that are self-signed or whose issuer is not known."""
 # A peer that vanished is noticed within six minutes instead of two hours.
 _KEEPALIVE: Final = (
     ("TCP_KEEPIDLE", 60),
@@ -133,8 +135,9 @@ def reason(error: BaseException) -> str:
 
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        said = f"{error.verify_message}; pass ssl_context= to trust another authority"
-        return f"the certificate is not trusted: {said}"
+        said = f"the certificate is not trusted: {error.verify_message.rstrip('.')}"
+        unknown = error.verify_code in _UNKNOWN_ISSUER
+        return f"{said}; pass ssl_context= to trust another authority" if unknown else said
     if isinstance(error, ssl.SSLEOFError):
         return "TLS ended without a close_notify, so the data may be incomplete"
     if error.reason in _NO_TLS:

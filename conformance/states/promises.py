@@ -94,7 +94,7 @@ _OF_RULES: Final = {
     "ARK-ABT-6": "a wait() called after an abort rejects immediately and sends nothing",
     "ARK-ABT-7": "no event is delivered after an abort",
     "ARK-ABT-9": "an abort during the create immediately rejects the wait with Aborted",
-    "ARK-ERR-10": "every operation settles exactly once; no state makes this impossible",
+    "ARK-ERR-10": "every operation settles exactly once, and can still settle from every reachable state",
 }
 PROMISES: Final = {rule: Promise(rule, text) for rule, text in _OF_RULES.items()}
 LAST: Final = Promise(

@@ -1,4 +1,4 @@
-"""The journal: records of all that clients and the server did, in order and within limits."""
+"""The journal: a limited record, in order, of everything that clients and the server did."""
 
 import time
 from bisect import bisect_left, bisect_right

@@ -128,7 +128,7 @@ def _explained(failure: Failure, error: BaseException) -> Failure:
     """Return the failure, with details from the error added to its sentence."""
     why = failure.why
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = f"the certificate is not trusted: {error.verify_message}"
+        why = f"the certificate is not trusted: {error.verify_message.rstrip('.')}"
     elif isinstance(error, ssl.SSLError):
         named: object = getattr(error, "reason", None)  # not every SSLError has one
         why += f": {str(named or 'the connection ended').lower().replace('_', ' ')}"

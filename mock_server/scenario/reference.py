@@ -63,7 +63,8 @@ def _table(title: str, cls: type[attrs.AttrsInstance]) -> str:
 
 
 def _meaning(described: Word) -> str:
-    return f"{described.says}; needs `{described.needs}`" if described.needs else described.says
+    needs = f"; needs the `{described.needs}` capability" if described.needs else ""
+    return f"{described.says}{needs}"
 
 
 def publish(root: Path) -> Sequence[Path]:

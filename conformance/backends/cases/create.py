@@ -26,7 +26,7 @@ async def _created(play: Play) -> Answer:
 
 
 async def _created_once(play: Play) -> tuple[Answer, Seen]:
-    """Return the response to the create of the followed job, and what was observed of that job."""
+    """Return the followed job's create response, and everything observed about that job."""
     seen = await play.seen()
     if seen.created is None:
         raise NotReached("--follow creates nothing")

@@ -150,7 +150,7 @@ def does_not_clamp_the_floor() -> None:
 
 @breaks("ARK-BAK-14", follows=("ARK-BAK-10", "ARK-BAK-11", "ARK-BAK-13"))
 def spreads_below_the_floor() -> None:
-    """The client also spreads the delay downward, below the floor that the server asked for."""
+    """The client shortens the delay by a fifth, to less than the floor that the server asked for."""
 
     def change(client: Client, delay: float, asked: float, once: float) -> float:
         floor = min(max(asked, once), client.setup.policy.max_delay)

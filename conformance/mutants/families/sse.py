@@ -194,7 +194,7 @@ def looks_behind_the_colon_of_comments() -> None:
 
 @breaks("ARK-SSE-9")
 def ends_the_block_at_a_comment() -> None:
-    """At a comment, the parser discards the block's data so far."""
+    """On a comment, the parser discards the data read so far in the block."""
     speak(Dialect(throws_away=lambda name: not name))
 
 
@@ -247,7 +247,7 @@ def _spoilt_without_a_colon(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-10")
 def gives_a_block_up_at_a_line_without_a_colon() -> None:
-    """At a line without a colon, the parser discards the block's data so far."""
+    """On a line without a colon, the parser discards the data read so far in the block."""
     spoils = "\0".__eq__
     speak(Dialect(field=_spoilt_without_a_colon, throws_away=spoils))
 
@@ -291,7 +291,7 @@ def knows_another_name_of_the_id() -> None:
 
 @breaks("ARK-SSE-11")
 def ends_the_block_at_unknown_fields() -> None:
-    """At an unknown field, the parser discards the block's data so far."""
+    """On an unknown field, the parser discards the data read so far in the block."""
     speak(Dialect(throws_away=is_unknown))
 
 

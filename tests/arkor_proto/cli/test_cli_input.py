@@ -27,6 +27,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return err.removeprefix("arkor-proto: ").rstrip("\n")
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -193,6 +193,7 @@ ODD: dict[str, tuple[str, bytes, str]] = {
 }
 
 
+@pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize(("name", "content", "said"), ODD.values(), ids=ODD)
 def test_an_odd_file_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, said: str
