@@ -140,19 +140,13 @@ def _child(main: str, arguments: Sequence[str], out: str, err: str) -> None:
 
 def _load() -> None:
     """Import the kit, and read once what every child would read again and none changes."""
-    known = load_requirements()
-    cases = load_cases(known)
-
-    def requirements_again() -> Mapping[str, Requirement]:
-        return known
+    cases = load_cases(load_requirements())
 
     def cases_again(requirements: Mapping[str, Requirement]) -> tuple[Case, ...]:
         del requirements
         return cases
 
     for module in map(importlib.import_module, LOADED):
-        if hasattr(module, "load_requirements"):
-            module.__dict__["load_requirements"] = requirements_again
         if hasattr(module, "load_cases"):
             module.__dict__["load_cases"] = cases_again
     anyio.run(anyio.sleep, 0)  # imports what every run imports late

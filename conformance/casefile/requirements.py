@@ -7,6 +7,7 @@ it is inside this package.
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -104,9 +105,18 @@ REQUIREMENTS: Final = table(_Requirements, "the specification's rules")
 def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
     """Return the requirements by id, in the order of the file, or raise ReadingError.
 
-    The published statements that the requirements cite are in `sources.md`, in the same directory.
+    Without a path, return those of this specification, which are read only once. The published
+    statements that the requirements cite are in `sources.md`, in the same directory.
     """
-    file = path or specification_directory() / "requirements.toml"
+    return _own() if path is None else _requirements_in(path)
+
+
+@cache
+def _own() -> Mapping[str, Requirement]:
+    return _requirements_in(specification_directory() / "requirements.toml")
+
+
+def _requirements_in(file: Path) -> Mapping[str, Requirement]:
     statements = load_statements(file.with_name("sources.md"))
 
     def read(document: Mapping[str, Json]) -> Mapping[str, Requirement]:

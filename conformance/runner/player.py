@@ -7,7 +7,6 @@ not apply.
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
 from typing import Final
 
 import anyio
@@ -57,17 +56,11 @@ class Assignment:
     profile: str
 
 
-@cache
-def _known() -> Mapping[str, Requirement]:
-    """Return the requirements; one command may start hundreds of drivers, and each needs them."""
-    return load_requirements()
-
-
 @frozen
 class Rules:
     """The rules that count in a run; with `strict`, proposals count under every profile."""
 
-    known: Mapping[str, Requirement] = field(factory=_known)
+    known: Mapping[str, Requirement] = field(factory=load_requirements)
     strict: bool = False
     version: str = ""
     """Ignore rules that are newer than this specification version; if empty, all rules count."""
